@@ -1,0 +1,15 @@
+"""What every request did: one Observation per unit of work, written by recorders, shown by readers.
+
+Service code needs these three names and no more:
+
+    from observability import current, note, observe
+
+    note(frames_received=12)            # a fact in the access line of the current request
+    with observe("import_trucks"):      # a unit of work of its own, with a line of its own
+        ...
+    current()                           # the Observation of the code that runs, or None
+"""
+
+from observability.observation import current, note, observe
+
+__all__ = ["current", "note", "observe"]

@@ -1,0 +1,53 @@
+"""System checks of the core: misconfiguration is told at the start, with what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
+from django.utils.module_loading import import_string
+
+from observability.conf import KEYS, configuration
+
+MIDDLEWARE = "observability.middleware.ObservationMiddleware"
+READER_METHODS = ("step", "response_started", "closed")
+
+
+@register("observability")
+def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """E001: a key of OBSERVABILITY that nothing reads."""
+    return [
+        Error(
+            f"OBSERVABILITY has an unknown key {key!r}.",
+            hint=f"Known are {', '.join(sorted(KEYS))}.",
+            id="observability.E001",
+        )
+        for key in getattr(settings, "OBSERVABILITY", {})
+        if key not in KEYS
+    ]
+
+
+@register("observability")
+def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """E002: a name in READERS that is no reader; one that cannot be imported stops the start already."""
+    hint = f"Give it one of {', '.join(READER_METHODS)}; observability/readers.py has the contract."
+    return [
+        Error(f"OBSERVABILITY['READERS'] names {path!r}, which is no reader.", hint=hint, id="observability.E002")
+        for path in configuration().readers
+        if not any(hasattr(import_string(path), method) for method in READER_METHODS)
+    ]
+
+
+@register("observability")
+def check_middleware(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """W001: the middleware is absent, or not the first, so that it does not see the whole request."""
+    if settings.MIDDLEWARE[:1] == [MIDDLEWARE]:
+        return []
+    return [
+        Warning(
+            "Requests are not observed as a whole.",
+            hint=f"Make {MIDDLEWARE!r} the first entry of MIDDLEWARE.",
+            id="observability.W001",
+        )
+    ]

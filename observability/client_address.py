@@ -1,0 +1,29 @@
+"""The address of the client, behind proxies that append to X-Forwarded-For."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+
+def client_address(meta: Mapping[str, Any], trusted_proxy_count: int) -> str | None:
+    """The address that the outermost trusted proxy saw; without proxies, the peer's.
+
+    Each proxy appends the address of its own peer, so only the last `trusted_proxy_count` entries can be trusted, and
+    the first of these is the client. None where the server gives no address (a Unix socket).
+    """
+    peer = meta.get("REMOTE_ADDR") or None
+    if not trusted_proxy_count:
+        return peer
+    forwarded = [part.strip() for part in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if part.strip()]
+    if not forwarded:
+        return peer
+    candidate = forwarded[-min(trusted_proxy_count, len(forwarded))]
+    return candidate if _is_address(candidate) else peer
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,159 @@
+"""The database recorder: queries, and how transactions end, on every connection that Django opens.
+
+It is installed when a connection is created and stays on it. A wrapper set by the middleware would miss the queries of
+sync views under ASGI, which run in another thread with connections of its own.
+
+A query is a statement of the application or the framework. Transaction control is none: on SQLite Django's BEGIN passes
+the execute wrapper, on PostgreSQL it does not, and one request must count the same on both.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from observability.fingerprint import fingerprint, is_transaction_control
+from observability.observation import Observation, Step, current
+
+
+def install() -> None:
+    """Record on every connection from now on, also on those that are open already."""
+    connection_created.connect(_record_connection, dispatch_uid="observability.database")
+    for connection in connections.all(initialized_only=True):
+        record(connection)
+
+
+def record(connection: BaseDatabaseWrapper) -> None:
+    """Record on this connection, once however often it is called: a connection that reconnects is created again."""
+    if any(isinstance(wrapper, QueryRecorder) for wrapper in connection.execute_wrappers):
+        return
+    transactions = TransactionRecorder(connection)
+    # First in the list: `execute_wrapper()` pops the last one when its block ends.
+    connection.execute_wrappers.insert(0, QueryRecorder(transactions))
+
+
+def _record_connection(*, connection: BaseDatabaseWrapper, **_: object) -> None:
+    record(connection)
+
+
+class QueryRecorder:
+    """An execute wrapper that records each query as a step of the current observation, failed ones too."""
+
+    def __init__(self, transactions: "TransactionRecorder") -> None:
+        self.transactions = transactions
+
+    def __call__(
+        self,
+        execute: Callable[..., Any],
+        sql: str,
+        params: object,
+        many: bool,  # noqa: FBT001
+        context: dict[str, Any],
+    ) -> Any:  # noqa: ANN401 - what Django's cursor returns
+        observation = current()
+        if is_transaction_control(sql):
+            return execute(sql, params, many, context)
+        self.transactions.is_used = True
+        if observation is None:
+            return execute(sql, params, many, context)
+        started = time.perf_counter_ns()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            duration_ms = (time.perf_counter_ns() - started) / 1e6
+            observation.record(Step("query", sql, context["connection"].alias, duration_ms, fingerprint(sql)))
+
+
+class TransactionRecorder:
+    """Wraps the methods of one connection by which transactions end, and tells the current observation how.
+
+    A transaction in which nothing was executed is none. Inside a transaction that began before the observation (a
+    TestCase's), the observation's outermost savepoint stands for its transaction. Created with the connection and
+    lives as long; used by the connection's own thread.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self.is_used = False
+        self._began_in: Observation | None = None
+        self._outermost_savepoint: str | None = None
+        self._commit = connection.commit
+        self._rollback = connection.rollback
+        self._close = connection.close
+        self._set_autocommit = connection.set_autocommit
+        self._savepoint = connection.savepoint
+        self._savepoint_commit = connection.savepoint_commit
+        self._savepoint_rollback = connection.savepoint_rollback
+        for name in (
+            "commit", "rollback", "close", "set_autocommit", "savepoint", "savepoint_commit", "savepoint_rollback"
+        ):  # fmt: skip
+            setattr(connection, name, getattr(self, name))
+
+    def set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, FBT001
+        self._set_autocommit(autocommit, *args, **kwargs)
+        if not autocommit:
+            self._began_in = _outermost_observation()
+            self.is_used = False
+
+    def commit(self) -> None:
+        started = time.perf_counter_ns()
+        self._commit()
+        self._ended("commit", started)
+        self._began_in = None
+
+    def rollback(self) -> None:
+        started = time.perf_counter_ns()
+        try:
+            self._rollback()
+        finally:
+            self._ended("rollback", started)
+            self._began_in = None
+
+    def close(self) -> None:
+        is_lost = self.connection.in_atomic_block and not self.connection.closed_in_transaction
+        started = time.perf_counter_ns()
+        self._close()
+        if is_lost:
+            self._ended("rollback", started)
+
+    def savepoint(self) -> str | None:
+        savepoint: str | None = self._savepoint()
+        observation = _outermost_observation()
+        if savepoint and observation is not self._began_in and self._outermost_savepoint is None:
+            self._outermost_savepoint = savepoint
+            self.is_used = False
+        return savepoint
+
+    def savepoint_commit(self, savepoint: str) -> None:
+        started = time.perf_counter_ns()
+        self._savepoint_commit(savepoint)
+        if savepoint == self._outermost_savepoint:
+            self._ended("commit", started)
+
+    def savepoint_rollback(self, savepoint: str) -> None:
+        started = time.perf_counter_ns()
+        self._savepoint_rollback(savepoint)
+        if savepoint == self._outermost_savepoint:
+            self._ended("rollback", started)
+
+    def _ended(self, kind: str, started: int) -> None:
+        is_used, self.is_used = self.is_used, False
+        self._outermost_savepoint = None
+        observation = current()
+        if observation is None or not is_used:
+            return
+        alias = self.connection.alias
+        duration_ms = (time.perf_counter_ns() - started) / 1e6
+        observation.record(Step("commit" if kind == "commit" else "rollback", kind.upper(), alias, duration_ms))
+        if alias == DEFAULT_DB_ALIAS:
+            observation.settle("committed" if kind == "commit" else "rolled_back")
+
+
+def _outermost_observation() -> Observation | None:
+    observation = current()
+    while observation is not None and observation.parent is not None:
+        observation = observation.parent
+    return observation

@@ -1,0 +1,90 @@
+"""The reader that writes one line for each unit of work at its end."""
+
+import logging
+import sys
+from typing import Any
+
+from observability.conf import configuration
+from observability.observation import HttpExchange, Observation
+
+REQUEST = "request"
+COMMAND = "command"
+WORK = "work"
+
+
+class AccessLine:
+    """The access line of a request (logger `observability.access`), or the line of a command or a block of work.
+
+    The keys are those of OpenTelemetry's semantic conventions where it has a name; what `note()` added comes last and
+    overwrites none of them. Requests of QUIET_PATHS are left out while they succeed.
+    """
+
+    def __init__(self) -> None:
+        self._loggers = {
+            "request": logging.getLogger("observability.access"),
+            "command": logging.getLogger("observability.command"),
+            "work": logging.getLogger("observability.work"),
+        }
+
+    def closed(self, observation: Observation) -> None:
+        http = observation.http
+        if http is not None and http.path in configuration().quiet_paths and _status_level(http) < logging.WARNING:
+            return
+        facts = _http_facts(observation, http) if http is not None else _work_facts(observation)
+        facts |= {f"note.{key}" if key in facts else key: value for key, value in observation.facts.items()}
+        if observation.dropped_fact_count:
+            facts["dropped_fact_count"] = observation.dropped_fact_count
+        # The exception of a request has its record from Django or the server; that of other work has none yet.
+        exc_info = observation.failed and http is None and observation.parent is None and sys.exc_info()
+        self._loggers[observation.kind].log(
+            _level(observation, http),
+            {"request": REQUEST, "command": COMMAND, "work": WORK}[observation.kind],
+            exc_info=exc_info or None,
+            extra={"observation": observation, "facts": facts},
+        )
+
+
+def _http_facts(observation: Observation, http: HttpExchange) -> dict[str, Any]:
+    return {
+        "http.request.method": http.method,
+        "http.route": http.route,
+        "url.path": http.path,
+        "http.response.status_code": http.status_code,
+        **_measured(observation),
+        "client.address": http.client_address,
+        "user_agent.original": http.user_agent,
+        "user.id": http.user_id,
+        "http.response.body.size": http.response_body_size,
+        **_error(observation),
+    }
+
+
+def _work_facts(observation: Observation) -> dict[str, Any]:
+    return {f"{observation.kind}.name": observation.name, **_measured(observation), **_error(observation)}
+
+
+def _measured(observation: Observation) -> dict[str, Any]:
+    return {
+        "duration_ms": round(observation.duration_ms, 3),
+        "db.query_count": observation.query_count,
+        "db.duration_ms": round(observation.query_duration_ms, 3),
+        "db.repeated_count": observation.repeated_count,
+        "db.transaction": observation.transaction,
+    }
+
+
+def _error(observation: Observation) -> dict[str, Any]:
+    return {"error.type": observation.error_type} if observation.error_type else {}
+
+
+def _level(observation: Observation, http: HttpExchange | None) -> int:
+    if observation.failed:
+        return logging.ERROR
+    if observation.error_type:
+        return logging.WARNING
+    return _status_level(http) if http is not None else logging.INFO
+
+
+def _status_level(http: HttpExchange) -> int:
+    status = http.status_code or 0
+    return logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO  # noqa: PLR2004

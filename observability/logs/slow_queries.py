@@ -1,0 +1,38 @@
+"""The reader that logs slow queries, and all queries while the level of its logger is DEBUG."""
+
+import logging
+from typing import Any
+
+from observability.callsite import call_site
+from observability.conf import configuration
+from observability.observation import Observation, Step
+
+SLOW_QUERY = "slow_query"
+QUERY = "query"
+
+
+class SlowQueries:
+    """A record of the logger `observability.sql` per slow query: the statement with placeholders, never its values."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("observability.sql")
+
+    def step(self, observation: Observation, step: Step) -> None:
+        if step.kind != "query":
+            return
+        is_slow = step.duration_ms >= configuration().slow_query_ms
+        level, event = (logging.WARNING, SLOW_QUERY) if is_slow else (logging.DEBUG, QUERY)
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, event, extra={"observation": observation, "facts": _facts(step)})
+
+
+def _facts(step: Step) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "duration_ms": round(step.duration_ms, 3),
+        "db.namespace": step.source,
+        "db.query.text": step.text,
+    }
+    site = call_site()
+    if site is not None:
+        facts |= {"code.file.path": site.path, "code.line.number": site.line, "code.function.name": site.function}
+    return facts

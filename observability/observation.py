@@ -1,0 +1,281 @@
+"""The Observation, the one record of a unit of work, and `observe()`, which opens one. Standard library only."""
+
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
+
+from observability.readers import readers
+
+Kind = Literal["request", "command", "work"]
+StepKind = Literal["query", "commit", "rollback", "call", "line"]
+Fact = str | int | float | bool | None
+
+MAX_FACTS = 32
+MAX_FACT_LENGTH = 1024
+MAX_TRAIL = 50
+MAX_STATEMENTS = 200
+
+_current: ContextVar["Observation | None"] = ContextVar("observation", default=None)
+_traceparent = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+class Step(NamedTuple):
+    """One thing that happened within a unit of work; primitives only.
+
+    `text` is the statement with placeholders (query), the event (line), or method and host (call); `source` the alias
+    of the database, the logger, or the host. A step with a `fingerprint` is counted under it.
+    """
+
+    kind: StepKind
+    text: str
+    source: str
+    duration_ms: float = 0.0
+    fingerprint: str = ""
+
+
+class TraceParent(NamedTuple):
+    """The ids of the caller from a `traceparent` header (W3C Trace Context, level 1): 32 and 16 hexadecimal digits."""
+
+    trace_id: str
+    span_id: str
+
+    @classmethod
+    def parse(cls, header: str) -> Self | None:
+        """The ids, or None where the header is absent, malformed or has an id of zeros."""
+        match = _traceparent.fullmatch(header.strip())
+        if not match or header.startswith("ff") or set(match["trace_id"]) == {"0"} or set(match["span_id"]) == {"0"}:
+            return None
+        return cls(match["trace_id"], match["span_id"])
+
+
+@dataclass(slots=True)
+class HttpExchange:
+    """What an HTTP request asked and what it got. None is not known (yet): a route that did not match, no user."""
+
+    method: str
+    path: str
+    client_address: str | None = None
+    user_agent: str | None = None
+    route: str | None = None
+    status_code: int | None = None
+    response_body_size: int = 0
+    user_id: str | None = None
+    user_is_staff: bool = False
+
+
+class Observation:
+    """The record of one unit of work: an HTTP request, a management command, or a `with observe(…)` block.
+
+    The middleware, `commands` and `observe()` open it; recorders add steps from any thread or task that inherited it;
+    whoever opened it calls `close()`, and what comes later is dropped. Bounded: 32 facts, a trail of the last 50
+    steps, 200 statements counted apart, however much the work does. What happens in an observation within another one
+    counts in both. Times are in milliseconds.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_duration_ms",
+        "_lock",
+        "_started_ns",
+        "dropped_fact_count",
+        "error_type",
+        "facts",
+        "failed",
+        "http",
+        "kind",
+        "name",
+        "parent",
+        "parent_span_id",
+        "query_count",
+        "query_duration_ms",
+        "request_id",
+        "span_id",
+        "started_at",
+        "statements",
+        "trace_id",
+        "trail",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        request_id: str = "",
+        caller: TraceParent | None = None,
+        parent: "Observation | None" = None,
+        http: HttpExchange | None = None,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.parent = parent
+        self.http = http
+        self.request_id: str = request_id or (parent.request_id if parent else os.urandom(16).hex())
+        self.trace_id: str = caller.trace_id if caller else parent.trace_id if parent else os.urandom(16).hex()
+        self.parent_span_id: str | None = caller.span_id if caller else parent.span_id if parent else None
+        self.span_id: str = os.urandom(8).hex()
+        self.facts: dict[str, Fact] = {}
+        self.dropped_fact_count = 0
+        self.error_type: str | None = None
+        self.failed = False
+        self.query_count = 0
+        self.query_duration_ms = 0.0
+        self.statements: dict[str, int] = {}
+        self.transaction: Literal["none", "committed", "rolled_back"] = "none"
+        self.trail: deque[Step] = deque(maxlen=MAX_TRAIL)
+        self._lock = threading.Lock()
+        self._duration_ms: float | None = None
+        self.started_at = time.time()
+        self._started_ns = time.perf_counter_ns()
+
+    @property
+    def duration_ms(self) -> float:
+        """The time it took, or so far."""
+        return self._elapsed_ms() if self._duration_ms is None else self._duration_ms
+
+    @property
+    def is_closed(self) -> bool:
+        return self._duration_ms is not None
+
+    @property
+    def repeated_count(self) -> int:
+        """How often the most repeated statement ran; 1 where none was repeated, 0 without statements."""
+        return max(self.statements.values(), default=0)
+
+    def _elapsed_ms(self) -> float:
+        return (time.perf_counter_ns() - self._started_ns) / 1e6
+
+    def note(self, **facts: object) -> None:
+        """Add facts to the record. From the 33rd key on they are counted in `dropped_fact_count` instead."""
+        for key, value in facts.items():
+            if key in self.facts or len(self.facts) < MAX_FACTS:
+                self.facts[key] = _primitive(value)
+            else:
+                self.dropped_fact_count += 1
+
+    def fail(self, error: BaseException, *, expected: bool = False) -> None:
+        """Remember the type of the exception that ended the work; the first one stands.
+
+        An `expected` one, and what is no `Exception` (a cancelled task, Ctrl-C), is named but is no failure.
+        """
+        if self.error_type is None:
+            self.error_type = qualified_name(type(error))
+            self.failed = isinstance(error, Exception) and not expected
+
+    def record(self, step: Step) -> None:
+        """Count a step, here and in the enclosing observations, and hand it to the readers; dropped after the end."""
+        if self.is_closed:
+            return
+        observation: Observation | None = self
+        while observation is not None:
+            observation._count(step)  # noqa: SLF001 - its own class
+            observation = observation.parent
+        readers.step(self, step)
+
+    def _count(self, step: Step) -> None:
+        with self._lock:
+            self.trail.append(step)
+            if step.kind == "query":
+                self.query_count += 1
+                self.query_duration_ms += step.duration_ms
+                if step.fingerprint in self.statements or len(self.statements) < MAX_STATEMENTS:
+                    self.statements[step.fingerprint] = self.statements.get(step.fingerprint, 0) + 1
+
+    def settle(self, outcome: Literal["committed", "rolled_back"]) -> None:
+        """Remember how a transaction ended, here and in the enclosing observations; one that was rolled back stands."""
+        observation: Observation | None = self
+        while observation is not None:
+            if observation.transaction != "rolled_back":
+                observation.transaction = outcome
+            observation = observation.parent
+
+    def close(self) -> None:
+        """End the work and call the readers' `closed`: at the first call only, whoever comes next."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self._duration_ms = self._elapsed_ms()
+        readers.closed(self)
+
+
+class active:  # noqa: N801 - a context manager, and read as a phrase: `with active(observation):`
+    """Make an observation the current one for a block, and on every way out the one before it again.
+
+    It sets the variable back instead of resetting a token: under ASGI a response is closed in another Context, in
+    which a token of the first one is refused.
+    """
+
+    __slots__ = ("_observation", "_previous")
+
+    def __init__(self, observation: Observation) -> None:
+        self._observation = observation
+
+    def __enter__(self) -> Observation:
+        self._previous = _current.get()
+        _current.set(self._observation)
+        return self._observation
+
+    def __exit__(self, *exception: object) -> None:
+        _current.set(self._previous)
+
+
+def current() -> Observation | None:
+    """The observation of the work that runs here, or None outside of any."""
+    return _current.get()
+
+
+def note(**facts: object) -> None:
+    """Add facts to the line of the current unit of work; nothing happens outside of any.
+
+    Values that are no string, number, boolean or None are kept as text, cut at 1,024 characters.
+    """
+    observation = _current.get()
+    if observation is not None:
+        observation.note(**facts)
+
+
+@contextmanager
+def observe(
+    name: str, *, kind: Kind = "work", expected: tuple[type[Exception], ...] = (), **facts: object
+) -> Iterator[Observation]:
+    """Observe a block of code as a unit of work of its own, part of the one around it where there is one.
+
+    An exception is remembered and goes on; one of the `expected` types is no failure.
+    """
+    observation = Observation(kind, name, parent=_current.get())
+    observation.note(**facts)
+    with active(observation):
+        try:
+            yield observation
+        except BaseException as error:
+            observation.fail(error, expected=isinstance(error, expected))
+            # Readers find the exception in sys.exc_info() here, and nowhere later.
+            observation.close()
+            raise
+        else:
+            observation.close()
+
+
+def qualified_name(exception: type[BaseException]) -> str:
+    """The name of an exception's type, with its module unless that is `builtins`."""
+    if exception.__module__ == "builtins":
+        return exception.__qualname__
+    return f"{exception.__module__}.{exception.__qualname__}"
+
+
+def _primitive(value: object) -> Fact:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except Exception:  # noqa: BLE001 - a fact must never break the work that it describes
+        text = f"<{type(value).__qualname__} without a text>"
+    return text if len(text) <= MAX_FACT_LENGTH else f"{text[: MAX_FACT_LENGTH - 1]}…"

@@ -1,0 +1,94 @@
+"""The contract of a reader, and the loop that calls the installed ones. Standard library only.
+
+A reader is a class, made once per process without arguments, with any of these methods:
+
+    step(observation, step)                     each query, commit, rollback, call and log line, as it happens
+    response_started(observation, headers)      before the first byte of a response leaves; headers may be set
+    closed(observation)                         once, after the last byte or the last line of the work
+
+The setting `OBSERVABILITY["READERS"]` lists readers by dotted name in the order in which they run, as MIDDLEWARE does.
+`closed` gets the observation as an argument because the current one may be another by then. A reader may be called by
+several threads at once.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from observability.observation import Observation, Step
+
+Headers = MutableMapping[str, str]
+
+
+class Readers:
+    """The installed readers of this process: `install()` replaces them, at the start and when a setting changes.
+
+    A reader that raises costs one line on stderr, at most one a second, and the work goes on; with `raise_errors`, as
+    in tests, its exception goes on instead.
+    """
+
+    def __init__(self) -> None:
+        self._installed: tuple[object, ...] = ()
+        self._complained_at = 0.0
+        self.raise_errors = False
+        self._bind()
+
+    def install(self, installed: Iterable[object], *, raise_errors: bool = False) -> None:
+        """Make these the readers, in this order."""
+        self._installed = tuple(installed)
+        self.raise_errors = raise_errors
+        self._bind()
+
+    @contextmanager
+    def added(self, reader: object) -> Iterator[None]:
+        """Let one more reader run, after the others, for the length of a block; it serves tests."""
+        self._installed += (reader,)
+        self._bind()
+        try:
+            yield
+        finally:
+            self._installed = tuple(each for each in self._installed if each is not reader)
+            self._bind()
+
+    def _bind(self) -> None:
+        self._step = self._methods("step")
+        self._response_started = self._methods("response_started")
+        self._closed = self._methods("closed")
+
+    def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
+        return tuple(getattr(reader, name) for reader in self._installed if hasattr(reader, name))
+
+    def step(self, observation: "Observation", step: "Step") -> None:
+        for method in self._step:
+            try:
+                method(observation, step)
+            except Exception as error:  # noqa: BLE001 - a reader must not break the work
+                self._complain(method, error)
+
+    def response_started(self, observation: "Observation", headers: Headers) -> None:
+        for method in self._response_started:
+            try:
+                method(observation, headers)
+            except Exception as error:  # noqa: BLE001 - a reader must not break the work
+                self._complain(method, error)
+
+    def closed(self, observation: "Observation") -> None:
+        for method in self._closed:
+            try:
+                method(observation)
+            except Exception as error:  # noqa: BLE001 - a reader must not break the work
+                self._complain(method, error)
+
+    def _complain(self, method: Callable[..., Any], error: Exception) -> None:
+        if self.raise_errors:
+            raise error
+        now = time.monotonic()
+        if now - self._complained_at >= 1:
+            self._complained_at = now
+            print(f"observability: {method.__qualname__} failed: {error!r}", file=sys.stderr)  # noqa: T201
+
+
+readers = Readers()

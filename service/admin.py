@@ -1,0 +1,93 @@
+"""The tables of the service in Django's admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel, User
+
+admin.site.register(User, UserAdmin)
+
+
+@admin.register(Manufacturer)
+class ManufacturerAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Django's own class takes no parameter
+    search_fields = ("name",)
+
+
+@admin.register(TruckModel)
+class TruckModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("name", "manufacturer", "battery_kwh", "range_km")
+    list_filter = ("manufacturer",)
+    list_select_related = ("manufacturer",)
+    search_fields = ("name", "manufacturer__name")
+
+
+@admin.register(Truck)
+class TruckAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What the frames of a truck say cannot be changed, and a truck that has frames cannot be deleted here.
+
+    The API deletes it, with its frames: the admin would first list each of them.
+    """
+
+    actions = None
+    autocomplete_fields = ("truck_model",)
+    list_display = ("vin", "truck_model", "status", "finance_type", "last_contact_at")
+    list_filter = ("status", "finance_type", "truck_model__manufacturer")
+    list_select_related = ("truck_model__manufacturer",)
+    readonly_fields = ("status", "status_at", "last_contact_at", "created_at")
+    search_fields = ("vin",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Truck | None = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), *(["vin"] if obj else [])]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Truck | None = None) -> bool:
+        is_allowed = super().has_delete_permission(request, obj)
+        return is_allowed and (obj is None or not obj.frames.exists())
+
+    def save_model(self, request: HttpRequest, obj: Truck, form: "ModelForm[Truck]", change: bool) -> None:  # noqa: FBT001
+        """Write the changed columns alone: frames may have arrived since the page was opened."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
+
+@admin.register(TelemetryFrame)
+class TelemetryFrameAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Frames are what the trucks sent: to be read, never changed."""
+
+    exclude = ("raw",)
+    list_display = ("truck", "command", "recorded_at", "speed_kmh", "soc_percent", "alarm_level")
+    list_filter = ("command",)
+    list_select_related = ("truck",)
+    search_fields = ("truck__vin__startswith", "digest__exact")
+    # Counting all frames takes longer than showing some.
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TelemetryFrame]:
+        """Leave the raw bytes, by far the longest column, to the page of one frame."""
+        return super().get_queryset(request).defer("raw")
+
+    def get_fields(self, request: HttpRequest, obj: TelemetryFrame | None = None) -> list[Any]:
+        return [*super().get_fields(request, obj), "raw_bytes"]
+
+    def get_readonly_fields(self, _request: HttpRequest, _obj: TelemetryFrame | None = None) -> list[str]:
+        return ["raw_bytes"]
+
+    @admin.display(description="raw")
+    def raw_bytes(self, frame: TelemetryFrame) -> str:
+        """The bytes as hexadecimal text."""
+        return bytes(frame.raw).hex(" ")
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: TelemetryFrame | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: TelemetryFrame | None = None) -> bool:
+        return False

@@ -1,0 +1,82 @@
+"""How trucks are shown and written in JSON."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from service.models import TelemetryFrame, Truck, TruckModel
+
+
+class TruckSummary(serializers.ModelSerializer[Truck]):
+    """A truck in a list, and a new one."""
+
+    model = serializers.CharField(source="truck_model.name", read_only=True, allow_null=True)
+    manufacturer = serializers.CharField(source="truck_model.manufacturer.name", read_only=True, allow_null=True)
+    truck_model = serializers.PrimaryKeyRelatedField(
+        queryset=TruckModel.objects.select_related("manufacturer"), allow_null=True, required=False
+    )
+
+    class Meta:
+        model = Truck
+        fields: tuple[str, ...] = (
+            "vin",
+            "model",
+            "manufacturer",
+            "truck_model",
+            "status",
+            "status_at",
+            "finance_type",
+            "last_contact_at",
+            "created_at",
+        )
+        read_only_fields: tuple[str, ...] = ("status_at", "last_contact_at", "created_at")
+
+
+class TruckChange(TruckSummary):
+    """A change to a truck: what names it, and what its frames say, stay as they are."""
+
+    class Meta(TruckSummary.Meta):
+        read_only_fields: tuple[str, ...] = (*TruckSummary.Meta.read_only_fields, "vin", "status")
+
+    def update(self, instance: Truck, validated_data: dict[str, Any]) -> Truck:
+        """Write the changed columns alone: frames may arrive between the reading of the truck and this."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=list(validated_data))
+        return instance
+
+
+class LatestFrame(serializers.ModelSerializer[TelemetryFrame]):
+    """What the newest frame of a truck says."""
+
+    class Meta:
+        model = TelemetryFrame
+        fields: tuple[str, ...] = (
+            "recorded_at",
+            "received_at",
+            "command",
+            "vehicle_state",
+            "charging_state",
+            "speed_kmh",
+            "mileage_km",
+            "voltage_v",
+            "current_a",
+            "soc_percent",
+            "longitude",
+            "latitude",
+            "alarm_level",
+        )
+
+
+class TruckDetail(TruckSummary):
+    """One truck, with its newest frame."""
+
+    latest_frame = serializers.SerializerMethodField()
+
+    class Meta(TruckSummary.Meta):
+        fields: tuple[str, ...] = (*TruckSummary.Meta.fields, "latest_frame")
+
+    def get_latest_frame(self, truck: Truck) -> dict[str, Any] | None:
+        """The newest frame that was recorded, or null."""
+        frame = TelemetryFrame.objects.newest_of(truck)
+        return None if frame is None else dict(LatestFrame(frame).data)

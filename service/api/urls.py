@@ -1,0 +1,32 @@
+"""The routes of the API."""
+
+from typing import Any, cast
+
+from django.urls import path
+from rest_framework.authtoken.views import obtain_auth_token
+from rest_framework.generics import GenericAPIView
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import ViewSetMixin
+
+from service.api.views import TelemetryFrames, Trucks
+
+
+class PlainRouter(SimpleRouter):
+    """Routes as a person writes them: `trucks/<vin>/`, without a regular expression or a converter."""
+
+    def __init__(self) -> None:
+        super().__init__(use_regex_path=False)
+
+    def get_lookup_regex(self, viewset: type[ViewSetMixin], lookup_prefix: str = "") -> str:
+        """The part of the route that names one object; Django's `str` converter is the default of `path()`."""
+        return f"<{lookup_prefix}{cast('type[GenericAPIView[Any]]', viewset).lookup_field}>"
+
+
+router = PlainRouter()
+router.register("trucks", Trucks)
+
+urlpatterns = [
+    path("auth/token/", obtain_auth_token, name="auth-token"),
+    path("telemetry/frames/", TelemetryFrames.as_view(), name="telemetry-frames"),
+    *router.urls,
+]

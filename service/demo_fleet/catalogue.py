@@ -1,0 +1,35 @@
+"""Who makes the trucks of the demo fleet: real names, numbers of about the right size."""
+
+from typing import Final, NamedTuple
+
+
+class CatalogueModel(NamedTuple):
+    """A model of truck. `maker` and `description` are the first 3 and the next 5 characters of its VINs.
+
+    A hydrogen truck has a small battery and a long range.
+    """
+
+    manufacturer: str
+    name: str
+    maker: str
+    description: str
+    battery_kwh: int
+    range_km: int
+
+
+CATALOGUE: Final = (
+    CatalogueModel("BYD", "Q3 tractor", "LC0", "CE4DC", 435, 240),
+    CatalogueModel("BYD", "T8 box truck", "LC0", "CE3CB", 255, 280),
+    CatalogueModel("Dongfeng", "Tianlong KL electric", "LGA", "G4DY3", 350, 210),
+    CatalogueModel("Dongfeng", "Tianlong KL hydrogen", "LGA", "H4DY3", 105, 420),
+    CatalogueModel("FAW Jiefang", "J6P electric", "LFW", "SRXSJ", 282, 190),
+    CatalogueModel("FAW Jiefang", "J7 hydrogen", "LFW", "HRXRJ", 118, 600),
+    CatalogueModel("Foton", "Auman iBlue", "LVB", "V6PEB", 423, 260),
+    CatalogueModel("Foton", "Auman hydrogen", "LVB", "H6PEB", 162, 800),
+    CatalogueModel("JAC", "Gallop K7 electric", "LJ1", "RKEBD", 350, 200),
+    CatalogueModel("SAIC Hongyan", "Genlyon H6 electric", "LZF", "F25T4", 282, 180),
+    CatalogueModel("Shacman", "X5000E", "LZG", "JX4R6", 374, 230),
+    CatalogueModel("Sinotruk", "HOWO TX electric", "LZZ", "5DXSB", 350, 210),
+    CatalogueModel("Sinotruk", "HOWO T7 hydrogen", "LZZ", "7HXSB", 130, 500),
+    CatalogueModel("Yutong", "T570 electric tractor", "LZY", "TDGBW", 350, 200),
+)

@@ -1,0 +1,97 @@
+"""Store telemetry frames, and let their trucks follow them."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+from django.db import transaction
+from django.utils import timezone
+
+from service.gbt32960 import HEARTBEAT, Frame
+from service.models import TelemetryFrame, Truck
+
+# What a row takes over from its frame, in the order of the model's fields.
+_columns = attrgetter(
+    *(field.attname for field in TelemetryFrame._meta.concrete_fields if field.attname in Frame.__slots__)  # noqa: SLF001
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of the frames: `received` is the sum of stored, duplicates and heartbeats."""
+
+    received: int
+    stored: int
+    duplicates: int
+    heartbeats: int
+    trucks_registered: int
+
+
+@transaction.atomic
+def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = None) -> IngestResult:
+    """Store the frames that are new and bring their trucks up to date: all of it or, on any error, nothing.
+
+    A truck that is not known is registered. A frame is a duplicate when its bytes are stored already or stand twice in
+    `frames`. Heartbeats are not stored. Every frame is a contact, at `received_at` (now, where it is None); the status
+    follows the newest of the new frames by the frame's own time, unless the truck's is of a newer one.
+
+    At most 6 statements for 1,000 frames, 4 when all trucks are known.
+    """
+    if not frames:
+        return IngestResult(received=0, stored=0, duplicates=0, heartbeats=0, trucks_registered=0)
+    received_at = received_at or timezone.now()
+    trucks, registered = _trucks({frame.vin for frame in frames})
+    # The trucks are locked from here on: nobody else stores a frame of theirs between this question and its answer.
+    new = _new_frames(frames)
+    if new:
+        TelemetryFrame.objects.store(
+            [_row(frame, digest, trucks[frame.vin], received_at) for digest, frame in new.items()]
+        )
+    _bring_up_to_date(trucks, new.values(), received_at)
+    heartbeats = sum(frame.command == HEARTBEAT for frame in frames)
+    return IngestResult(
+        received=len(frames),
+        stored=len(new),
+        duplicates=len(frames) - heartbeats - len(new),
+        heartbeats=heartbeats,
+        trucks_registered=registered,
+    )
+
+
+def _trucks(vins: set[str]) -> tuple[dict[str, Truck], int]:
+    """The trucks by VIN, all locked, and how many of them had to be registered."""
+    trucks = {truck.vin: truck for truck in Truck.objects.lock(list(vins))}
+    unknown = list(vins - trucks.keys())
+    if unknown:
+        Truck.objects.register(unknown)
+        trucks |= {truck.vin: truck for truck in Truck.objects.lock(unknown)}
+    return trucks, len(unknown)
+
+
+def _new_frames(frames: Iterable[Frame]) -> dict[str, Frame]:
+    """The frames that are not stored yet, by digest, each once."""
+    sha256 = hashlib.sha256
+    by_digest = {sha256(frame.raw).hexdigest(): frame for frame in frames if frame.command != HEARTBEAT}
+    for digest in TelemetryFrame.objects.stored_digests(list(by_digest)):
+        del by_digest[digest]
+    return by_digest
+
+
+def _row(frame: Frame, digest: str, truck: Truck, received_at: datetime) -> TelemetryFrame:
+    # By position: by keyword 1,000 rows take twice as long.
+    values = (None, truck.pk, digest, received_at, *_columns(frame))
+    return TelemetryFrame(*values)
+
+
+def _bring_up_to_date(trucks: dict[str, Truck], new: Iterable[Frame], received_at: datetime) -> None:
+    for frame in new:
+        truck = trucks[frame.vin]
+        if frame.status is None or frame.recorded_at is None:
+            continue
+        if truck.status_at is None or frame.recorded_at >= truck.status_at:
+            truck.status, truck.status_at = frame.status, frame.recorded_at
+    for truck in trucks.values():
+        truck.last_contact_at = max(truck.last_contact_at or received_at, received_at)
+    Truck.objects.save_contacts(list(trucks.values()))

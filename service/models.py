@@ -1,0 +1,143 @@
+"""Who uses the service, the trucks of the fleet, and the telemetry frames that they send."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+
+from service import gbt32960
+from service.querysets import TelemetryFrameQuerySet, TruckQuerySet
+
+
+class User(AbstractUser):
+    """A login; a model of the service's own from the first migration on, since it could not become one later."""
+
+
+class Manufacturer(models.Model):
+    """A maker of trucks."""
+
+    name = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TruckModel(models.Model):
+    """A model of truck that a manufacturer sells."""
+
+    manufacturer = models.ForeignKey(Manufacturer, on_delete=models.PROTECT, related_name="truck_models")
+    name = models.CharField(max_length=100)
+    battery_kwh = models.PositiveSmallIntegerField("battery (kWh)", null=True, blank=True)
+    range_km = models.PositiveSmallIntegerField("range (km)", null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["manufacturer__name", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["manufacturer", "name"], name="service_truck_model_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.manufacturer} {self.name}"
+
+
+class Truck(models.Model):
+    """A truck of the fleet: made by hand, or by the first frame that arrives with its VIN; it has no model then.
+
+    `status_at` is the own time of the newest frame that told a status, `last_contact_at` the time when the service last
+    received anything from the truck. `service.ingest` changes both, and `status`, which `mark_offline` changes as well.
+    """
+
+    class Status(models.TextChoices):
+        """The running status."""
+
+        ALERTING = "alerting"
+        CHARGING = "charging"
+        DRIVING = "driving"
+        STOPPED = "stopped"
+        OFFLINE = "offline"
+
+    class FinanceType(models.TextChoices):
+        """How the truck is paid for."""
+
+        PURCHASE = "purchase"
+        LOAN = "loan"
+        LEASE = "lease"
+        RENTAL = "rental"
+
+    vin = models.CharField(
+        "VIN",
+        max_length=17,
+        unique=True,
+        validators=[RegexValidator(rf"^{gbt32960.VIN_PATTERN}\Z", "A VIN has 17 characters of A-Z and 0-9.")],
+    )
+    truck_model = models.ForeignKey(
+        TruckModel, on_delete=models.PROTECT, related_name="trucks", null=True, blank=True, verbose_name="model"
+    )
+    status = models.CharField(max_length=8, choices=Status, default=Status.OFFLINE)
+    status_at = models.DateTimeField(null=True, blank=True)
+    finance_type = models.CharField(max_length=8, choices=FinanceType, default=FinanceType.PURCHASE)
+    last_contact_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = TruckQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["vin"]
+        # Each serves a filter or an ordering of the list, with the VIN to settle its ties.
+        indexes: ClassVar = [
+            models.Index(fields=["status", "vin"], name="service_truck_status"),
+            models.Index(fields=["finance_type", "vin"], name="service_truck_finance_type"),
+            models.Index(fields=["last_contact_at", "vin"], name="service_truck_last_contact"),
+            models.Index(fields=["created_at", "vin"], name="service_truck_created"),
+        ]
+
+    def __str__(self) -> str:
+        return self.vin
+
+
+class TelemetryFrame(models.Model):
+    """A frame that a truck sent, and what it says; written once, never changed.
+
+    The fields from `raw` on are those of `service.gbt32960.Frame`, which says what they mean; null is no value.
+    """
+
+    class Command(models.IntegerChoices):
+        """What the frame is for; other numbers occur, without a name."""
+
+        LOGIN = gbt32960.LOGIN
+        REALTIME = gbt32960.REALTIME
+        REISSUED = gbt32960.REISSUED
+        LOGOUT = gbt32960.LOGOUT
+        CLOCK = gbt32960.CLOCK
+
+    # The index `service_frame_newest` begins with the truck, one of its own would only cost time.
+    truck = models.ForeignKey(Truck, on_delete=models.CASCADE, related_name="frames", db_index=False)
+    digest = models.CharField("SHA-256", max_length=64, unique=True)
+    received_at = models.DateTimeField()
+    raw = models.BinaryField()
+    command = models.PositiveSmallIntegerField(choices=Command)
+    response = models.PositiveSmallIntegerField()
+    encryption = models.PositiveSmallIntegerField()
+    recorded_at = models.DateTimeField(null=True)
+    vehicle_state = models.PositiveSmallIntegerField(null=True)
+    charging_state = models.PositiveSmallIntegerField(null=True)
+    speed_kmh = models.FloatField("speed (km/h)", null=True)
+    mileage_km = models.FloatField("mileage (km)", null=True)
+    voltage_v = models.FloatField("voltage (V)", null=True)
+    current_a = models.FloatField("current (A)", null=True)
+    soc_percent = models.PositiveSmallIntegerField("state of charge (%)", null=True)
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    alarm_level = models.PositiveSmallIntegerField(null=True)
+
+    objects = TelemetryFrameQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["truck", "-recorded_at"], name="service_frame_newest")]
+
+    def __str__(self) -> str:
+        return self.digest

@@ -1,0 +1,174 @@
+"""What holds in every environment; `development`, `test` and `production` add to it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from observability.logs.config import load_logging
+from observability.sentry.setup import start_sentry
+from settings import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+SERVICE_NAME = environment.text(
+    "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
+)
+RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
+
+
+def databases(*, default_url: str) -> dict[str, Any]:
+    """The DATABASES dictionary of DATABASE_URL, each request in a transaction of its own."""
+    database = environment.database("DATABASE_URL", default=default_url)
+    database["ATOMIC_REQUESTS"] = True
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        if database["NAME"] != ":memory:":
+            environment.make_directory("DATABASE_URL", Path(database["NAME"]).parent)
+        database["OPTIONS"] = {
+            # A deferred transaction that reads first and then writes fails with "database is locked", at any timeout.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        }
+    return {"default": database}
+
+
+# Assembly
+
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+ASGI_APPLICATION = "settings.asgi.application"
+
+INSTALLED_APPS = [
+    "observability",
+    "observability.logs",
+    "observability.sentry",
+    "service",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "rest_framework",
+    "rest_framework.authtoken",
+]
+
+MIDDLEWARE = [
+    "observability.middleware.ObservationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "static/"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+# Databases
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = databases(default_url=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+
+# Users
+
+AUTH_USER_MODEL = "service.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# The API
+
+TRUSTED_PROXY_COUNT = environment.number(
+    "TRUSTED_PROXY_COUNT",
+    int,
+    default=0,
+    allowed="the number of proxies before this service, from 0",
+    is_allowed=lambda count: count >= 0,
+)
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 50,
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# Observability
+
+OBSERVABILITY: dict[str, Any] = {
+    "READERS": [
+        "observability.headers.RequestIdHeader",
+        "observability.headers.ServerTimingHeader",
+        "observability.logs.slow_queries.SlowQueries",
+        "observability.logs.access.AccessLine",
+    ],
+    "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT,
+    "QUIET_PATHS": ["/livez", "/readyz"],
+    "CODE_ROOT": str(BASE_DIR),
+}
+
+SENTRY_DSN = environment.secret(
+    "SENTRY_DSN",
+    default="",
+    allowed="a DSN such as https://key@sentry.example.com/1, or nothing",
+    is_allowed=lambda dsn: re.fullmatch(r"https?://[^@/\s]+@\S+/\d+", dsn) is not None,
+)
+SENTRY_TRACES_SAMPLE_RATE = environment.number(
+    "SENTRY_TRACES_SAMPLE_RATE",
+    float,
+    default=0.0,
+    allowed="a number from 0 to 1",
+    is_allowed=lambda rate: 0 <= rate <= 1,
+)
+
+
+def logging_layers(*default: str) -> dict[str, Any]:
+    """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`."""
+    names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
+    log_dir = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
+    return load_logging(BASE_DIR / "logging.yaml", names, {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME})
+
+
+def report_to_sentry(environment_name: str) -> None:
+    """Start the Sentry SDK, if there is a DSN."""
+    start_sentry(
+        dsn=SENTRY_DSN,
+        release=RELEASE,
+        environment=environment_name,
+        traces_sample_rate=SENTRY_TRACES_SAMPLE_RATE,
+    )

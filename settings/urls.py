@@ -1,0 +1,13 @@
+"""The addresses of the service."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from service.health import livez, readyz
+
+urlpatterns = [
+    path("api/v1/", include("service.api.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", livez),
+    path("readyz", readyz),
+]

@@ -1,0 +1,37 @@
+"""Fixtures of the tests of the observability layer."""
+
+import logging.config
+from collections.abc import Iterator
+
+import pytest
+
+from observability.logs.config import load_logging
+from observability.observation import Observation
+from observability.readers import readers
+from tests.server import ROOT
+
+
+class Closed:
+    """A reader that keeps the observations that ended."""
+
+    def __init__(self) -> None:
+        self.observations: list[Observation] = []
+
+    def closed(self, observation: Observation) -> None:
+        self.observations.append(observation)
+
+
+@pytest.fixture
+def closed() -> Iterator[list[Observation]]:
+    """The observations that ended during the test, in order."""
+    reader = Closed()
+    with readers.added(reader):
+        yield reader.observations
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """The logging of the tests again, after a test that configured another one."""
+    yield
+    variables = {"LOG_DIR": "unused", "SERVICE_NAME": "vitrine"}
+    logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["test"], variables))

@@ -1,0 +1,50 @@
+"""Fingerprints of statements."""
+
+import pytest
+
+from observability.fingerprint import MAX_LENGTH, fingerprint, is_transaction_control
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('SELECT "a" FROM "t" WHERE "id" IN (%s)', 'SELECT "a" FROM "t" WHERE "id" IN (%s, %s, %s)'),
+        ('INSERT INTO "t" ("a", "b") VALUES (%s, %s)', 'INSERT INTO "t" ("a", "b") VALUES (%s, %s), (%s, %s)'),
+        ('SELECT "a" FROM "t" LIMIT 21', 'SELECT "a" FROM "t" LIMIT 3'),
+        ('SELECT "a" FROM "t" LIMIT 2 OFFSET 4', 'SELECT "a" FROM "t" LIMIT 3 OFFSET 5'),
+        ('FETCH FORWARD 10 FROM "_django_curs_1_sync_1"', 'FETCH FORWARD 10 FROM "_django_curs_2_sync_9"'),
+        ("SELECT  1\n", "SELECT 1"),
+    ],
+)
+def test_statements_that_differ_in_their_values_only_are_equal(one: str, other: str) -> None:
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('SELECT "a" FROM "t" WHERE "id" IN (%s)', 'SELECT "a" FROM "t" WHERE "no" IN (%s)'),
+        ('SELECT 1 WHERE "id" IN (SELECT "x" FROM "u")', 'SELECT 1 WHERE "id" IN (SELECT "y" FROM "u")'),
+        ('INSERT INTO "t" ("a") VALUES (%s)', 'INSERT INTO "t" ("a") VALUES (%s) ON CONFLICT DO NOTHING'),
+    ],
+)
+def test_statements_that_differ_in_more_are_not(one: str, other: str) -> None:
+    assert fingerprint(one) != fingerprint(other)
+
+
+def test_large_insert_has_a_short_fingerprint() -> None:
+    """A pattern that backtracks would not come to an end here."""
+    rows = ", ".join(["(%s, %s, COALESCE(%s, 1))"] * 20_000)
+    assert len(fingerprint(f'INSERT INTO "t" ("a", "b", "c") VALUES {rows}')) <= MAX_LENGTH
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", 'SAVEPOINT "s"', 'RELEASE SAVEPOINT "s"', "ROLLBACK TO s"],
+)  # fmt: skip
+def test_transaction_control_is_recognised(sql: str) -> None:
+    assert is_transaction_control(sql)
+
+
+def test_query_that_names_transaction_control_is_a_query() -> None:
+    assert not is_transaction_control('SELECT "begin" FROM "savepoint"')

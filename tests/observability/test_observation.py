@@ -1,0 +1,143 @@
+"""Observations: their facts, their bounds, their end."""
+
+from contextvars import copy_context
+from threading import Thread
+
+import pytest
+
+from observability import current, note, observe
+from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent
+from observability.readers import readers
+
+
+class Recording:
+    """A reader that counts what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.closed_count = 0
+
+    def step(self, observation: Observation, step: Step) -> None:
+        self.steps.append(step)
+
+    def closed(self, observation: Observation) -> None:
+        self.closed_count += 1
+
+
+def query(statement: str) -> Step:
+    return Step("query", statement, "default", 1.0, statement)
+
+
+def test_current_observation_is_the_innermost_and_none_afterwards() -> None:
+    with observe("outer") as outer:
+        with observe("inner") as inner:
+            assert current() is inner
+        assert current() is outer
+    assert current() is None
+
+
+def test_current_observation_is_restored_after_an_exception() -> None:
+    with pytest.raises(KeyboardInterrupt), observe("work"):
+        raise KeyboardInterrupt
+    assert current() is None
+
+
+def test_note_outside_of_any_work_does_nothing() -> None:
+    note(imported=1)
+    assert current() is None
+
+
+def test_facts_beyond_the_bound_are_counted_and_known_keys_still_change() -> None:
+    with observe("work") as observation:
+        note(**{f"key_{number}": number for number in range(MAX_FACTS + 3)})
+        note(key_0="changed")
+    assert (len(observation.facts), observation.dropped_fact_count) == (MAX_FACTS, 3)
+    assert observation.facts["key_0"] == "changed"
+
+
+def test_facts_are_primitives_of_bounded_length() -> None:
+    class Unspeakable:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    with observe("work") as observation:
+        note(long="x" * 5000, listed=[1, 2], unspeakable=Unspeakable(), number=1.5, nothing=None)
+    assert observation.facts["long"] == "x" * 1023 + "…"
+    assert observation.facts["listed"] == "[1, 2]"
+    assert "without a text" in str(observation.facts["unspeakable"])
+    assert (observation.facts["number"], observation.facts["nothing"]) == (1.5, None)
+
+
+def test_what_is_kept_does_not_grow_with_the_steps() -> None:
+    observation = Observation("work", "large")
+    for number in range(10_000):
+        observation.record(query(f"SELECT {number}"))
+    assert (len(observation.trail), len(observation.statements)) == (MAX_TRAIL, MAX_STATEMENTS)
+    assert observation.query_count == 10_000
+
+
+def test_readers_hear_of_the_end_once_and_of_no_step_after_it() -> None:
+    reader = Recording()
+    with readers.added(reader):
+        observation = Observation("work", "twice")
+        observation.close()
+        observation.close()
+        observation.record(query("SELECT 1"))
+    assert (reader.closed_count, reader.steps, observation.query_count) == (1, [], 0)
+
+
+def test_duration_stands_still_after_the_end() -> None:
+    observation = Observation("work", "short")
+    observation.close()
+    assert observation.duration_ms == observation.duration_ms > 0
+
+
+def test_repeated_count_is_that_of_the_most_repeated_statement() -> None:
+    observation = Observation("work", "repeating")
+    assert observation.repeated_count == 0
+    for statement in ("a", "b", "b", "b", "c"):
+        observation.record(query(statement))
+    assert observation.repeated_count == 3
+
+
+def test_thread_that_carries_the_context_counts_in_the_same_observation() -> None:
+    with observe("work") as observation:
+        context = copy_context()
+
+        def count() -> None:
+            inherited = current()
+            assert inherited is not None
+            for _ in range(1000):
+                inherited.record(query("SELECT 1"))
+
+        threads = [Thread(target=context.copy().run, args=[count]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert observation.query_count == 8000
+
+
+def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
+    with pytest.raises(ValueError, match="bad"), observe("work") as failed:
+        raise ValueError("bad")
+    with pytest.raises(LookupError), observe("work", expected=(LookupError,)) as expected:
+        raise LookupError
+    failed.fail(KeyError())
+    assert (failed.error_type, failed.failed) == ("ValueError", True)
+    assert (expected.error_type, expected.failed) == ("LookupError", False)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "00-short-b7ad6b7169203331-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    ],
+)
+def test_malformed_traceparent_is_none(header: str) -> None:
+    assert TraceParent.parse(header) is None

@@ -1,0 +1,53 @@
+"""Readers that fail, and the order in which readers run."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from observability.observation import Observation
+from observability.readers import Readers
+
+
+class Failing:
+    def closed(self, observation: Observation) -> None:
+        raise RuntimeError("no room")
+
+
+class Named:
+    def __init__(self, name: str, heard: list[str]) -> None:
+        self.name, self.heard = name, heard
+
+    def closed(self, observation: Observation) -> None:
+        self.heard.append(self.name)
+
+
+def test_failing_reader_costs_one_line_a_second_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[str] = []
+    readers = Readers()
+    readers.install([Failing(), Named("after", heard)])
+    for _ in range(3):
+        readers.closed(Observation("work", "work"))
+    assert heard == ["after"] * 3
+    assert capsys.readouterr().err == "observability: Failing.closed failed: RuntimeError('no room')\n"
+
+
+def test_failing_reader_is_loud_where_that_is_asked_for() -> None:
+    readers = Readers()
+    readers.install([Failing()], raise_errors=True)
+    with pytest.raises(RuntimeError, match="no room"):
+        readers.closed(Observation("work", "work"))
+
+
+def test_readers_run_in_the_order_in_which_they_are_listed() -> None:
+    heard: list[str] = []
+    readers = Readers()
+    readers.install([Named("first", heard), Named("second", heard)])
+    with readers.added(Named("third", heard)):
+        readers.closed(Observation("work", "work"))
+    readers.closed(Observation("work", "work"))
+    assert heard == ["first", "second", "third", "first", "second"]
+
+
+def test_reader_that_cannot_be_imported_is_named(settings: Settings) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"names 'nowhere.Reader', which cannot be imported"):
+        settings.OBSERVABILITY = {"READERS": ["nowhere.Reader"]}

@@ -1,0 +1,94 @@
+"""Responses that a server does not read to the end, by Django's own handlers."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import FileResponse
+
+from observability import current
+from observability.observation import Observation
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
+
+
+@pytest.fixture
+def get() -> Callable[..., Any]:
+    """Ask Django's WSGI handler as a server does, and return what it gives the server."""
+    handler = WSGIHandler()
+
+    def start_response(*_: object) -> Callable[[bytes], object]:
+        return bytes
+
+    def ask(path: str, **extra: object) -> Any:  # noqa: ANN401
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "wsgi.input": io.BytesIO(),
+            "wsgi.url_scheme": "http",
+            **extra,
+        }
+        return handler(environ, start_response)
+
+    return ask
+
+
+def test_body_that_is_never_iterated_ends_at_close(get: Callable[..., Any], closed: list[Observation]) -> None:
+    response = get("/streaming/3/")
+    assert closed == []
+    response.close()
+    assert [(each.query_count, each.is_closed) for each in closed] == [(0, True)]
+
+
+def test_body_that_is_read_in_part_ends_at_close(get: Callable[..., Any], closed: list[Observation]) -> None:
+    response = get("/streaming/3/")
+    next(iter(response))
+    response.close()
+    (observation,) = closed
+    assert observation.http is not None
+    assert (observation.query_count, observation.http.response_body_size) == (1, 10)
+
+
+def test_nothing_is_current_between_the_chunks_of_a_body(get: Callable[..., Any]) -> None:
+    response = get("/streaming/3/")
+    assert [current() for _ in response] == [None] * 3
+    response.close()
+
+
+def test_response_that_is_closed_twice_ends_once(get: Callable[..., Any], closed: list[Observation]) -> None:
+    response = get("/ordinary/1/")
+    response.close()
+    response.close()
+    assert len(closed) == 1
+
+
+def test_file_is_handed_to_the_server_as_it_is(get: Callable[..., Any], closed: list[Observation]) -> None:
+    wrapped: list[Any] = []
+
+    def file_wrapper(stream: Any, block_size: int) -> Any:  # noqa: ANN401
+        wrapped.append(stream)
+        return stream
+
+    stream = get("/file/", **{"wsgi.file_wrapper": file_wrapper})
+    assert wrapped == [stream]
+    assert not isinstance(stream, FileResponse)
+    stream.close()
+    assert len(closed) == 1
+
+
+def test_exception_that_leaves_the_application_ends_the_request(
+    get: Callable[..., Any],
+    closed: list[Observation],
+    settings: Any,  # noqa: ANN401
+) -> None:
+    settings.DEBUG_PROPAGATE_EXCEPTIONS = True
+    with pytest.raises(RuntimeError, match="the view failed"):
+        get("/failing/")
+    (observation,) = closed
+    assert observation.http is not None
+    assert (observation.http.status_code, observation.error_type) == (500, "RuntimeError")
+    assert current() is None

@@ -1,0 +1,130 @@
+"""Each way in which a transaction can end, in a test's savepoint and under a real server with a real transaction."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+
+from observability import database, observe
+from observability.observation import Observation
+from service.models import Manufacturer
+from tests.server import Server, running
+
+# The way, its status, what the access line says of its transaction, and the rows that it leaves.
+WAYS = [
+    ("write", 201, "committed", ["{name}"]),
+    ("write-then-raise", 500, "rolled_back", []),
+    ("write-then-invalid", 400, "rolled_back", []),
+    ("write-then-400", 400, "committed", ["{name}"]),
+    ("write-half", 200, "committed", ["{name}"]),
+    ("write-outside", 500, "none", ["{name}"]),
+    ("read-then-write", 200, "committed", ["{name}"]),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("gunicorn", tmp_path_factory.mktemp("transactions")) as server:
+        yield server
+
+
+def rows_of(database: Path, name: str) -> list[str]:
+    with closing(sqlite3.connect(database)) as rows:
+        found = rows.execute("SELECT name FROM service_manufacturer WHERE name LIKE ?", [f"{name}%"])
+        return [row[0] for row in found]
+
+
+@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS)
+def test_transaction_of_a_request_under_a_server(
+    server: Server, way: str, status: int, outcome: str, rows: list[str]
+) -> None:
+    answer = server.get(f"/{way}/{way}-row/")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert (answer.status, line["db.transaction"]) == (status, outcome)
+    assert rows_of(server.log_dir.parent / "db.sqlite3", f"{way}-row") == [
+        row.format(name=f"{way}-row") for row in rows
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.probe.urls")
+@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS)
+def test_transaction_of_a_request_inside_of_a_test(
+    client: Client, closed: list[Observation], way: str, status: int, outcome: str, rows: list[str]
+) -> None:
+    client.raise_request_exception = False
+    answer = client.get(f"/{way}/{way}/")
+    assert (answer.status_code, closed[0].transaction) == (status, outcome)
+    assert [each.name for each in Manufacturer.objects.all()] == [row.format(name=way) for row in rows]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transaction_control_is_no_query() -> None:
+    with observe("work") as observation, transaction.atomic():
+        Manufacturer.objects.create(name="one")
+        with transaction.atomic():
+            Manufacturer.objects.create(name="two")
+    assert (observation.query_count, observation.transaction) == (2, "committed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_empty_transaction_is_none() -> None:
+    with observe("work") as observation, transaction.atomic():
+        pass
+    assert observation.transaction == "none"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queries_outside_of_a_transaction_have_none() -> None:
+    with observe("work") as observation:
+        Manufacturer.objects.create(name="one")
+    assert (observation.query_count, observation.transaction) == (1, "none")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_transaction_of_several_that_was_rolled_back_is_told() -> None:
+    with observe("work") as observation:
+        with transaction.atomic():
+            Manufacturer.objects.create(name="lost")
+            transaction.set_rollback(True)
+        with transaction.atomic():
+            Manufacturer.objects.create(name="kept")
+    assert observation.transaction == "rolled_back"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> None:
+    with observe("work") as observation, transaction.atomic():
+        Manufacturer.objects.create(name="lost")
+        connection.close()
+    assert observation.transaction == "rolled_back"
+
+
+@pytest.mark.django_db
+def test_work_inside_of_work_counts_in_both() -> None:
+    with observe("outer") as outer:
+        Manufacturer.objects.exists()
+        with observe("inner") as inner:
+            Manufacturer.objects.exists()
+    assert (outer.query_count, inner.query_count) == (2, 1)
+    assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
+
+
+@pytest.mark.django_db
+def test_connection_is_recorded_once_however_often_it_opens() -> None:
+    database.install()
+    database.record(connection)
+    with observe("work") as observation:
+        Manufacturer.objects.exists()
+    assert observation.query_count == 1
+
+
+@pytest.mark.django_db
+def test_query_that_fails_is_counted() -> None:
+    with observe("work") as observation, pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM no_such_table")
+    assert observation.query_count == 1

@@ -1,0 +1,32 @@
+"""The addresses of the probe."""
+
+from django.urls import path
+
+from service import health
+from tests.probe import views
+
+urlpatterns = [
+    path("ordinary/<int:count>/", views.ordinary),
+    path("async/<int:count>/", views.asynchronous),
+    path("streaming/<int:count>/", views.streaming),
+    path("streaming-async/<int:count>/", views.streaming_async),
+    path("endless/", views.endless),
+    path("endless-async/", views.endless_async),
+    path("file/", views.file),
+    path("failing/", views.failing),
+    path("failing-async/", views.failing_async),
+    path("failing-body/", views.failing_body),
+    path("failing-body-async/", views.failing_body_async),
+    path("not-found-by-api/", views.NotFoundByApi.as_view()),
+    path("sleeping/", views.sleeping),
+    path("sleeping-async/", views.sleeping_async),
+    path("slow-query/", views.slow_query),
+    path("write/<str:name>/", views.write),
+    path("write-then-raise/<str:name>/", views.write_then_raise),
+    path("write-then-invalid/<str:name>/", views.WriteThenInvalid.as_view()),
+    path("write-then-400/<str:name>/", views.write_then_400),
+    path("write-half/<str:name>/", views.write_half),
+    path("write-outside/<str:name>/", views.write_outside),
+    path("read-then-write/<str:name>/", views.read_then_write),
+    path("livez", health.livez),
+]

@@ -1,0 +1,202 @@
+"""A view for each way in which a request can go. `Manufacturer` serves as a table to read and write."""
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from observability import note
+from service.models import Manufacturer
+
+log = structlog.get_logger("probe")
+standard_log = logging.getLogger("probe.standard")
+
+
+def query(count: int) -> None:
+    """Run `count` queries, and write a line by each of the two kinds of loggers."""
+    for _ in range(count):
+        Manufacturer.objects.exists()
+    log.info("queried", count=count)
+    standard_log.info("queried", extra={"count": count})
+
+
+def ordinary(request: HttpRequest, count: int) -> HttpResponse:
+    query(count)
+    note(asked=count)
+    structlog.contextvars.bind_contextvars(bound=count)
+    return JsonResponse({"count": count})
+
+
+@transaction.non_atomic_requests
+async def asynchronous(request: HttpRequest, count: int) -> HttpResponse:
+    await sync_to_async(query)(count)
+    note(asked=count)
+    await asyncio.sleep(0.01)
+    return JsonResponse({"count": count})
+
+
+def streaming(request: HttpRequest, count: int) -> StreamingHttpResponse:
+    def body() -> Iterator[bytes]:
+        for _ in range(count):
+            query(1)
+            yield b"x" * 10
+        note(asked=count)
+
+    return StreamingHttpResponse(body())
+
+
+@transaction.non_atomic_requests
+async def streaming_async(request: HttpRequest, count: int) -> StreamingHttpResponse:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            await sync_to_async(query)(1)
+            yield b"x" * 10
+        note(asked=count)
+
+    return StreamingHttpResponse(body())
+
+
+def endless(request: HttpRequest) -> StreamingHttpResponse:
+    def body() -> Iterator[bytes]:
+        try:
+            for _ in range(2000):
+                yield b"x" * 1000
+                time.sleep(0.005)
+        finally:
+            log.info("body_ended")
+
+    return StreamingHttpResponse(body())
+
+
+@transaction.non_atomic_requests
+async def endless_async(request: HttpRequest) -> StreamingHttpResponse:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(2000):
+            yield b"x" * 1000
+            await asyncio.sleep(0.005)
+
+    return StreamingHttpResponse(body())
+
+
+def file(request: HttpRequest) -> FileResponse:
+    content = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    content.write(b"x" * 5000)
+    content.seek(0)
+    return FileResponse(content)
+
+
+def failing(request: HttpRequest) -> HttpResponse:
+    query(1)
+    message = "the view failed"
+    raise RuntimeError(message)
+
+
+@transaction.non_atomic_requests
+async def failing_async(request: HttpRequest) -> HttpResponse:
+    message = "the view failed"
+    raise RuntimeError(message)
+
+
+def failing_body(request: HttpRequest) -> StreamingHttpResponse:
+    def body() -> Iterator[bytes]:
+        yield b"x" * 10
+        message = "the body failed"
+        raise RuntimeError(message)
+
+    return StreamingHttpResponse(body())
+
+
+@transaction.non_atomic_requests
+async def failing_body_async(request: HttpRequest) -> StreamingHttpResponse:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x" * 10
+        message = "the body failed"
+        raise RuntimeError(message)
+
+    return StreamingHttpResponse(body())
+
+
+class NotFoundByApi(APIView):
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        raise NotFound
+
+
+def sleeping(request: HttpRequest) -> HttpResponse:
+    time.sleep(1)
+    return HttpResponse()
+
+
+@transaction.non_atomic_requests
+async def sleeping_async(request: HttpRequest) -> HttpResponse:
+    await asyncio.sleep(30)
+    return HttpResponse()
+
+
+def slow_query(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s) SELECT max(i) FROM n",
+            [1_000_000],
+        )
+    return HttpResponse()
+
+
+def write(request: HttpRequest, name: str) -> HttpResponse:
+    Manufacturer.objects.create(name=name)
+    return HttpResponse(status=201)
+
+
+def write_then_raise(request: HttpRequest, name: str) -> HttpResponse:
+    Manufacturer.objects.create(name=name)
+    message = "after a write"
+    raise RuntimeError(message)
+
+
+class WriteThenInvalid(APIView):
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request, name: str) -> Response:
+        Manufacturer.objects.create(name=name)
+        raise ValidationError
+
+
+def write_then_400(request: HttpRequest, name: str) -> HttpResponse:
+    Manufacturer.objects.create(name=name)
+    return HttpResponse(status=400)
+
+
+def write_half(request: HttpRequest, name: str) -> HttpResponse:
+    """One row outside of a savepoint that is rolled back, and one inside."""
+    Manufacturer.objects.create(name=name)
+    try:
+        with transaction.atomic():
+            Manufacturer.objects.create(name=f"{name}-inner")
+            raise KeyError(name)
+    except KeyError:
+        return HttpResponse()
+
+
+@transaction.non_atomic_requests
+def write_outside(request: HttpRequest, name: str) -> HttpResponse:
+    Manufacturer.objects.create(name=name)
+    message = "after a write outside of a transaction"
+    raise RuntimeError(message)
+
+
+def read_then_write(request: HttpRequest, name: str) -> HttpResponse:
+    known = Manufacturer.objects.count()
+    Manufacturer.objects.create(name=name)
+    return JsonResponse({"known": known})

@@ -1,0 +1,230 @@
+"""/api/v1/telemetry/frames/"""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from service.api import parsers
+from service.gbt32960 import CHINA_STANDARD_TIME
+from service.models import TelemetryFrame, Truck
+from tests.service.conftest import QueryCount
+from tests.service.fleet import REAL_FRAMES, heartbeat, make_trucks, many_realtime, realtime, vin
+
+pytestmark = pytest.mark.django_db
+
+FRAMES = "/api/v1/telemetry/frames/"
+BYTES = "application/octet-stream"
+REAL_HEX = [entry["hex"] for entry in REAL_FRAMES]
+WRONG_CHECKSUM = REAL_HEX[0][:-2] + "00"
+
+
+def post(client: APIClient, *texts: object) -> tuple[int, dict[str, Any]]:
+    response = client.post(FRAMES, {"frames": texts})
+    return response.status_code, response.json()
+
+
+def post_bytes(client: APIClient, body: bytes) -> tuple[int, dict[str, Any]]:
+    response = client.post(FRAMES, body, content_type=BYTES)
+    return response.status_code, response.json()
+
+
+def counts(**others: int) -> dict[str, int]:
+    return dict.fromkeys(("received", "stored", "duplicates", "heartbeats", "trucks_registered"), 0) | others
+
+
+def test_nobody_posts_without_a_login() -> None:
+    assert Client().post(FRAMES).status_code == 401
+
+
+def test_frames_cannot_be_read(client: APIClient) -> None:
+    assert client.get(FRAMES).status_code == 405
+
+
+def test_real_frames_are_stored(client: APIClient) -> None:
+    assert post(client, *REAL_HEX) == (201, counts(received=4, stored=4, trucks_registered=4))
+    assert TelemetryFrame.objects.count() == 4
+
+
+def test_frames_that_are_stored_already_are_not_stored_again(client: APIClient) -> None:
+    post(client, *REAL_HEX)
+    assert post(client, *REAL_HEX) == (200, counts(received=4, duplicates=4))
+    assert TelemetryFrame.objects.count() == 4
+
+
+def test_one_new_frame_among_duplicates_is_stored(client: APIClient) -> None:
+    post(client, *REAL_HEX[1:])
+    assert post(client, *REAL_HEX) == (201, counts(received=4, stored=1, duplicates=3, trucks_registered=1))
+
+
+def test_heartbeats_alone_store_nothing(client: APIClient) -> None:
+    make_trucks(1)
+    assert post(client, heartbeat().hex()) == (200, counts(received=1, heartbeats=1))
+
+
+def test_frames_as_bytes_are_those_of_the_text(client: APIClient) -> None:
+    stream = b"".join(map(bytes.fromhex, REAL_HEX))
+    assert post_bytes(client, stream) == (201, counts(received=4, stored=4, trucks_registered=4))
+    assert post(client, *REAL_HEX) == (200, counts(received=4, duplicates=4))
+
+
+def test_truck_has_the_status_of_its_frame(client: APIClient) -> None:
+    post(client, REAL_HEX[3])
+    truck = Truck.objects.get()
+    assert (truck.vin, truck.status) == (REAL_FRAMES[3]["vin"], "driving")
+    assert truck.status_at is not None
+    assert truck.status_at.astimezone(CHINA_STANDARD_TIME).isoformat() == REAL_FRAMES[3]["recorded_at"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (WRONG_CHECKSUM, "checksum is 0x00, computed 0x59"),
+        ("2323", "length is 2 bytes, expected at least 25"),
+        ("", "length is 0 bytes, expected at least 25"),
+        ("zz", "not hexadecimal: two digits of 0-9 and a-f for each byte"),
+        ("232", "not hexadecimal: two digits of 0-9 and a-f for each byte"),
+        ("23 23", "not hexadecimal: two digits of 0-9 and a-f for each byte"),
+        ("２３", "not hexadecimal: two digits of 0-9 and a-f for each byte"),
+        (7, "7 is not a text"),
+        (None, "null is not a text"),
+        ({"hex": "2323"}, '{"hex": "2323"} is not a text'),
+    ],
+)
+def test_invalid_frame_is_named_with_what_is_wrong(text: object, error: str, client: APIClient) -> None:
+    assert post(client, REAL_HEX[0], REAL_HEX[1], text, REAL_HEX[2]) == (
+        400,
+        {
+            "detail": "Nothing was stored: frames of this request are invalid.",
+            "invalid_count": 1,
+            "frames": [{"index": 2, "error": error}],
+        },
+    )
+
+
+def test_nothing_is_stored_beside_an_invalid_frame(client: APIClient) -> None:
+    post(client, *REAL_HEX, WRONG_CHECKSUM)
+    assert (TelemetryFrame.objects.count(), Truck.objects.count()) == (0, 0)
+
+
+def test_first_20_invalid_frames_are_listed_and_all_are_counted(client: APIClient) -> None:
+    _, answer = post(client, REAL_HEX[0], *["00"] * 30)
+    assert answer["invalid_count"] == 30
+    assert [frame["index"] for frame in answer["frames"]] == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"frames": [', "The body is not JSON: Expecting value: line 1 column 13 (char 12)"),
+        (b"\xff\xfe\xff", "The body is not JSON: 'utf-16-le' codec can't decode byte 0xff in position 2"),
+        (b"[" * 100_000, "The body is not JSON: maximum recursion depth exceeded"),
+        (b'["2323"]', 'The body is not an object with the key "frames".'),
+        (b'{"frame": []}', 'The body is not an object with the key "frames".'),
+        (b'{"frames": "2323"}', '"frames" is not a list of hexadecimal texts.'),
+        (b'{"frames": {"0": "2323"}}', '"frames" is not a list of hexadecimal texts.'),
+        (b'{"frames": null}', '"frames" is not a list of hexadecimal texts.'),
+        (b'{"frames": []}', "There are no frames in the body."),
+        (b"", "There are no frames in the body."),
+    ],
+)
+def test_body_of_another_shape_is_an_error_that_says_so(body: bytes, error: str, client: APIClient) -> None:
+    response = client.post(FRAMES, body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith(error)
+
+
+def test_empty_stream_is_an_error(client: APIClient) -> None:
+    assert post_bytes(client, b"") == (400, {"detail": "There are no frames in the body."})
+
+
+def test_stream_that_ends_within_a_frame_is_an_error_that_names_the_place(client: APIClient) -> None:
+    stream = b"".join(map(bytes.fromhex, REAL_HEX))
+    assert post_bytes(client, stream[:-1]) == (
+        400,
+        {
+            "detail": "Nothing was stored: frames of this request are invalid.",
+            "invalid_count": 1,
+            "frames": [{"index": 3, "error": "at byte 127: length is 484 bytes, expected 485"}],
+        },
+    )
+
+
+def test_invalid_frame_of_a_stream_is_named(client: APIClient) -> None:
+    _, answer = post_bytes(client, bytes.fromhex(REAL_HEX[1] + WRONG_CHECKSUM + REAL_HEX[2]))
+    assert answer["frames"] == [{"index": 1, "error": "checksum is 0x00, computed 0x59"}]
+
+
+def test_five_thousand_frames_are_taken(client: APIClient) -> None:
+    raw_frames = many_realtime(5_000, trucks=50)
+    status, answer = post(client, *(raw.hex() for raw in raw_frames))
+    assert (status, answer["stored"]) == (201, 5_000)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", BYTES])
+def test_more_than_five_thousand_frames_are_refused(content_type: str, client: APIClient) -> None:
+    one = heartbeat()
+    body = one * 5_001 if content_type == BYTES else json.dumps({"frames": [one.hex()] * 5_001})
+    response = client.post(FRAMES, body, content_type=content_type)
+    assert response.status_code == 400
+    assert "5000 that are allowed" in response.json()["detail"] or "5000 are allowed" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", BYTES])
+def test_body_over_the_limit_is_refused_before_it_is_read(
+    content_type: str, client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_request: HttpRequest, *_: object) -> bytes:
+        raise AssertionError("the body was read")
+
+    monkeypatch.setattr(HttpRequest, "read", refuse)
+    response = client.post(FRAMES, b"#", content_type=content_type, CONTENT_LENGTH=str(parsers.MAX_BODY_BYTES + 1))
+    assert response.status_code == 413
+    assert response.json()["detail"].startswith("The body has 33554433 bytes; 33554432 are allowed.")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x"])
+def test_other_content_type_is_refused(content_type: str, client: APIClient) -> None:
+    assert client.post(FRAMES, b"x", content_type=content_type).status_code == 415
+
+
+@pytest.mark.parametrize("trucks", [3, 30])
+def test_frames_of_known_trucks_need_five_queries(
+    trucks: int, client: APIClient, assert_query_count: QueryCount
+) -> None:
+    make_trucks(trucks)
+    texts = [raw.hex() for raw in many_realtime(90, trucks)]
+    with assert_query_count(5):  # token, trucks, digests, frames, contacts
+        assert post(client, *texts)[1]["stored"] == 90
+
+
+def test_thousand_frames_of_unknown_trucks_need_seven_queries(
+    client: APIClient, assert_query_count: QueryCount
+) -> None:
+    texts = [raw.hex() for raw in many_realtime(1_000, trucks=100)]
+    with assert_query_count(7):  # token, and the six of the ingestion
+        assert post(client, *texts)[0] == 201
+
+
+def test_access_line_tells_how_many_frames_came(client: APIClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="observability.access"):
+        post(client, realtime().hex(), heartbeat().hex())
+    record = next(record for record in caplog.records if record.name == "observability.access")
+    facts = record.__dict__["facts"]
+    assert (facts["frames_received"], facts["frames_stored"]) == (2, 1)
+
+
+def test_ingestion_is_one_event(client: APIClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="service"):
+        post(client, realtime().hex(), realtime(2).hex())
+    events = [record for record in caplog.records if record.name.startswith("service")]
+    assert [event.getMessage() for event in events] == ["frames_ingested"]
+
+
+def test_truck_that_registers_itself_is_found_in_the_api(client: APIClient) -> None:
+    post(client, realtime(speed_kmh=61.5).hex())
+    found = client.get(f"/api/v1/trucks/{vin()}/").json()
+    assert (found["status"], found["latest_frame"]["speed_kmh"]) == ("driving", 61.5)

@@ -1,0 +1,25 @@
+"""Fixtures of the service's tests."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from service.models import User
+
+QueryCount = Callable[[int], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return User.objects.create_user("driver", password="a good password")
+
+
+@pytest.fixture
+def client(user: User) -> APIClient:
+    """A client of the API that sends a token: one query of each request reads it, with its user."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=user).key}")
+    return client

@@ -1,0 +1,38 @@
+"""A developer's machine, for commands that run in a process of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT
+
+Manage = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a machine with an empty database."""
+    directory: Path = tmp_path_factory.mktemp("machine")
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "settings.development",
+        "SECRET_KEY": "0123456789abcdef" * 4,
+        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "LOG_DIR": str(directory / "log"),
+    }
+
+
+@pytest.fixture(scope="session")
+def manage(machine: dict[str, str]) -> Manage:
+    """Runs a command of `manage.py` on this machine."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=machine | variables, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run

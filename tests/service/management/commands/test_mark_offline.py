@@ -1,0 +1,57 @@
+"""manage.py mark_offline"""
+
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from service.models import Truck
+from tests.service.conftest import QueryCount
+from tests.service.fleet import vin
+
+pytestmark = pytest.mark.django_db
+
+
+def mark() -> str:
+    output = StringIO()
+    call_command("mark_offline", stdout=output)
+    return output.getvalue()
+
+
+def ago(**time: int) -> datetime:
+    return timezone.now() - timedelta(**time)
+
+
+def add_truck(number: int, last_contact_at: datetime | None, status: str = "driving") -> None:
+    Truck.objects.create(vin=vin(number), status=status, last_contact_at=last_contact_at)
+
+
+def test_only_trucks_silent_for_ten_minutes_become_offline() -> None:
+    add_truck(1, ago(minutes=11))
+    add_truck(2, ago(minutes=9), status="charging")
+    add_truck(3, ago(days=90), status="alerting")
+    assert mark() == "Marked 2 trucks offline.\n"
+    assert list(Truck.objects.values_list("status", flat=True)) == ["offline", "charging", "offline"]
+
+
+def test_trucks_that_are_offline_already_are_not_counted() -> None:
+    add_truck(1, ago(minutes=11), status="offline")
+    add_truck(2, ago(minutes=11))
+    assert mark() == "Marked 1 truck offline.\n"
+
+
+def test_truck_that_never_sent_anything_becomes_offline_ten_minutes_after_it_was_made() -> None:
+    add_truck(1, None)
+    new = mark()
+    Truck.objects.update(created_at=ago(minutes=11))
+    assert (new, mark()) == ("Marked 0 trucks offline.\n", "Marked 1 truck offline.\n")
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_one_statement_marks_any_number(count: int, assert_query_count: QueryCount) -> None:
+    for number in range(count):
+        add_truck(number, ago(minutes=11))
+    with assert_query_count(1):
+        mark()

@@ -1,0 +1,56 @@
+"""manage.py prepare"""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from service.models import Truck, User
+from tests.service.fleet import make_trucks
+from tests.service.management.commands.conftest import Manage
+
+
+@pytest.fixture
+def debug(settings: Settings, db: None) -> None:
+    settings.DEBUG = True
+
+
+def prepare() -> str:
+    output = StringIO()
+    call_command("prepare", stdout=output)
+    return output.getvalue()
+
+
+def test_empty_machine_is_made_ready_and_a_ready_one_left_alone(manage: Manage) -> None:
+    first, second = manage("prepare"), manage("prepare")
+    applied, loaded, login = first.stdout.splitlines()
+    assert applied.startswith("Applied ")
+    assert loaded.startswith("Loaded the demo fleet: 500 trucks")
+    assert login == "Made the login admin with the password admin."
+    assert (first.returncode, second.returncode, second.stdout) == (0, 0, "")
+
+
+def test_login_opens_the_admin(debug: None) -> None:
+    prepare()
+    admin = User.objects.get(username="admin")
+    assert (admin.check_password("admin"), admin.is_superuser) == (True, True)
+
+
+def test_login_that_exists_keeps_its_password(debug: None) -> None:
+    User.objects.create_user("admin", password="my own")
+    prepare()
+    assert User.objects.get(username="admin").check_password("my own")
+
+
+def test_fleet_that_exists_is_left_alone(debug: None) -> None:
+    make_trucks(1)
+    assert prepare() == "Made the login admin with the password admin.\n"
+    assert Truck.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_command_is_refused_without_debug() -> None:
+    with pytest.raises(CommandError, match="development only"):
+        prepare()
+    assert not User.objects.exists()

@@ -1,0 +1,114 @@
+"""The admin of the service's tables."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.hashers import check_password
+from django.test import Client
+from django.urls import reverse
+
+from service.ingest import ingest_frames
+from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel, User
+from tests.service.conftest import QueryCount
+from tests.service.fleet import NOON, decoded, make_trucks, many_realtime, realtime, vin
+
+pytestmark = pytest.mark.django_db
+
+MODELS = ["manufacturer", "truckmodel", "truck", "telemetryframe", "user"]
+# What each list costs: session and user, the counts, the rows, and the values of filters that the database knows.
+LIST_QUERIES = {"manufacturer": 5, "truckmodel": 6, "truck": 6, "telemetryframe": 4, "user": 6}
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser in which an administrator is logged in."""
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("chief"))
+    return browser
+
+
+def page_of(instance: Truck | TelemetryFrame, page: str = "change") -> str:
+    return reverse(f"admin:service_{instance._meta.model_name}_{page}", args=[instance.pk])
+
+
+def fill(count: int) -> None:
+    make_trucks(count)
+    Manufacturer.objects.bulk_create([Manufacturer(name=f"Maker {number}") for number in range(count - 1)])
+    User.objects.bulk_create([User(username=f"driver {number}") for number in range(count - 1)])
+    ingest_frames(frames=decoded(*many_realtime(count, trucks=count)))
+
+
+def test_all_models_of_the_service_are_registered() -> None:
+    registered = {model for model in admin.site._registry if model._meta.app_label == "service"}
+    assert registered == {Manufacturer, TruckModel, Truck, TelemetryFrame, User}
+
+
+@pytest.mark.parametrize("count", [3, 30])
+@pytest.mark.parametrize("model", MODELS)
+def test_list_needs_the_same_queries_for_any_number_of_rows(
+    model: str, count: int, browser: Client, assert_query_count: QueryCount
+) -> None:
+    fill(count)
+    path = reverse(f"admin:service_{model}_changelist")
+    browser.get(path)
+    with assert_query_count(LIST_QUERIES[model]):
+        response = browser.get(path)
+    assert response.context["cl"].result_count == count
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_list_can_be_searched(model: str, browser: Client) -> None:
+    fill(3)
+    response = browser.get(reverse(f"admin:service_{model}_changelist"), {"q": "no such"})
+    assert response.context["cl"].result_count == 0
+
+
+def test_frame_is_found_by_the_vin_of_its_truck(browser: Client) -> None:
+    fill(3)
+    found = browser.get(reverse("admin:service_telemetryframe_changelist"), {"q": vin(2)}).context["cl"].result_list
+    assert [frame.truck.vin for frame in found] == [vin(2)]
+
+
+def test_frame_shows_its_bytes_as_hexadecimal_text(browser: Client) -> None:
+    ingest_frames(frames=decoded(realtime()))
+    page = browser.get(page_of(TelemetryFrame.objects.get())).content.decode()
+    assert realtime().hex(" ") in page
+
+
+@pytest.mark.parametrize("page", ["change", "delete"])
+def test_frame_can_be_neither_changed_nor_deleted(page: str, browser: Client) -> None:
+    ingest_frames(frames=decoded(realtime()))
+    assert browser.post(page_of(TelemetryFrame.objects.get(), page), {"post": "yes"}).status_code == 403
+
+
+def test_frame_cannot_be_added(browser: Client) -> None:
+    assert browser.get(reverse("admin:service_telemetryframe_add")).status_code == 403
+
+
+def test_truck_can_be_added(browser: Client) -> None:
+    response = browser.post(reverse("admin:service_truck_add"), {"vin": vin(), "finance_type": "lease"})
+    assert (response.status_code, Truck.objects.get().finance_type) == (302, "lease")
+
+
+def test_change_of_a_truck_leaves_alone_what_its_frames_say(browser: Client) -> None:
+    truck = make_trucks(1)[0]
+    ingest_frames(frames=decoded(realtime(speed_kmh=50.0)), received_at=NOON)
+    browser.post(page_of(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""})
+    truck.refresh_from_db()
+    assert (truck.finance_type, truck.vin) == ("lease", vin())
+    assert (truck.status, truck.last_contact_at) == ("driving", NOON)
+
+
+def test_truck_without_frames_can_be_deleted(browser: Client) -> None:
+    browser.post(page_of(make_trucks(1)[0], "delete"), {"post": "yes"})
+    assert not Truck.objects.exists()
+
+
+def test_truck_with_frames_cannot_be_deleted(browser: Client) -> None:
+    ingest_frames(frames=decoded(realtime()))
+    assert browser.post(page_of(Truck.objects.get(), "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_user_is_added_with_a_password_that_is_hashed(browser: Client) -> None:
+    values = {"username": "driver", "usable_password": "true", "password1": "a good one 7", "password2": "a good one 7"}
+    browser.post(reverse("admin:service_user_add"), values)
+    assert check_password("a good one 7", User.objects.get(username="driver").password)

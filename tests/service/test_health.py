@@ -1,0 +1,122 @@
+"""/livez and /readyz"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from service.health import require_migrations
+from tests.server import running
+from tests.service.conftest import QueryCount
+
+PATHS = ["/livez", "/readyz"]
+SECRET = "the password is hunter2"
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """A process that has not answered yet."""
+    require_migrations.cache_clear()
+    yield
+    require_migrations.cache_clear()
+
+
+def refuse(_execute: Callable[..., object], *_: object) -> object:
+    raise OperationalError(SECRET)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+def test_healthy_process_answers_ok(path: str) -> None:
+    response = Client().get(path)
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+def test_answer_is_never_stored_and_names_no_cookie(path: str) -> None:
+    response = Client().get(path)
+    assert (response.headers["Cache-Control"], response.has_header("Vary")) == ("no-store", False)
+    assert not response.cookies
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+def test_head_is_answered_without_a_body(path: str) -> None:
+    response = Client().head(path)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_other_methods_are_not_allowed(method: str, path: str) -> None:
+    assert Client(enforce_csrf_checks=True).generic(method, path).status_code == 405
+
+
+@pytest.mark.django_db
+def test_live_process_asks_no_database(assert_query_count: QueryCount) -> None:
+    with assert_query_count(0):
+        Client().get("/livez")
+
+
+@pytest.mark.django_db
+def test_ready_process_asks_one_thing_from_its_first_positive_answer_on(assert_query_count: QueryCount) -> None:
+    Client().get("/readyz")
+    with assert_query_count(1):
+        Client().get("/readyz")
+
+
+@pytest.mark.django_db
+def test_probe_is_outside_of_any_transaction() -> None:
+    statements: list[str] = []
+
+    def note_statement(execute: Callable[..., object], sql: str, *others: object) -> object:
+        statements.append(sql)
+        return execute(sql, *others)
+
+    Client().get("/readyz")
+    with connection.execute_wrapper(note_statement):
+        Client().get("/readyz")
+    assert statements == ["SELECT 1"]
+
+
+@pytest.mark.django_db
+def test_process_with_missing_migrations_is_not_ready_until_they_are_applied() -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("service", "0001_initial")
+    behind = Client().get("/readyz")
+    recorder.record_applied("service", "0001_initial")
+    assert (behind.status_code, behind.json()) == (
+        503,
+        {"status": "not ready", "problem": "1 migrations are not applied: run `manage.py migrate`"},
+    )
+    assert Client().get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_database_that_fails_is_named_by_its_error_alone() -> None:
+    with connection.execute_wrapper(refuse):
+        response = Client().get("/readyz")
+    assert (response.status_code, response.json()) == (
+        503,
+        {"status": "not ready", "problem": "the database does not answer: OperationalError"},
+    )
+
+
+@pytest.mark.django_db
+def test_process_without_its_database_is_alive() -> None:
+    with connection.execute_wrapper(refuse):
+        assert Client().get("/livez").status_code == 200
+
+
+def test_server_whose_database_went_away_lives_and_is_not_ready(tmp_path: Path) -> None:
+    with running("gunicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.production") as server:
+        https = {"X_Forwarded_Proto": "https"}
+        before = server.get("/readyz", **https).status
+        (tmp_path / "db.sqlite3").rename(tmp_path / "elsewhere.sqlite3")
+        (tmp_path / "db.sqlite3").mkdir()
+        assert (before, server.get("/livez", **https).status, server.get("/readyz", **https).status) == (200, 200, 503)

@@ -1,0 +1,22 @@
+"""The limit of parameters that Django takes for SQLite's."""
+
+import sqlite3
+
+import pytest
+from django.db import connection
+
+from service.models import Manufacturer
+from tests.service.conftest import QueryCount
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the limit is SQLite's")
+def test_django_takes_the_limit_of_the_connection() -> None:
+    limit = connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+    assert connection.features.max_query_params == limit
+
+
+@pytest.mark.django_db
+def test_thousand_values_are_asked_for_in_one_statement(assert_query_count: QueryCount) -> None:
+    with assert_query_count(1):
+        Manufacturer.objects.in_bulk(list(range(1_000)))

@@ -1,0 +1,84 @@
+"""The layers of the settings, each in a process of its own, as it starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from tests.server import ROOT
+
+PRODUCTION = {"SECRET_KEY": "0123456789abcdef" * 4, "ALLOWED_HOSTS": "example.com"}
+
+
+def start(layer: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Set Django up under a layer, with no other variables than these."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": f"settings.{layer}",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "LOG_DIR": str(tmp_path / "log"),
+        **variables,
+    }
+    code = "import django; django.setup(); from django.conf import settings; print(settings.SERVICE_NAME)"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def last_line(completed: subprocess.CompletedProcess[str]) -> str:
+    assert completed.returncode != 0
+    return completed.stderr.strip().splitlines()[-1].partition(": ")[2]
+
+
+def test_production_starts_with_what_it_requires(tmp_path: Path) -> None:
+    completed = start("production", tmp_path, **PRODUCTION)
+    assert (completed.stdout, completed.stderr) == ("vitrine\n", "")
+
+
+def test_development_needs_no_variable(tmp_path: Path) -> None:
+    assert start("development", tmp_path).stdout == "vitrine\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set: 50 characters or more"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is '…': 50 characters or more"),
+        ({"SECRET_KEY": "django-insecure-" + "abcdef" * 10}, "SECRET_KEY is '…': 50 characters or more"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set: the host names that it serves"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS is '*': the host names that it serves, not every name"),
+        ({"DEBUG": "true"}, "DEBUG is 'true': production never runs with DEBUG"),
+        ({"DEBUG": "maybe"}, "DEBUG is 'maybe': one of true, yes, on, 1"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is '…': a URL such as sqlite:"),
+        ({"DATABASE_URL": "sqlite:////dev/null/db"}, "DATABASE_URL is '…': a place that can be written; /dev/null"),
+        ({"LOGGING_LAYERS": "prod"}, "LOGGING_LAYERS names 'prod': logging.yaml has the layers base, container"),
+        ({"LOG_DIR": "/dev/null/log"}, "LOG_DIR: the directory /dev/null/log of the handler 'service' cannot be made"),
+        ({"SERVICE_NAME": "Our Service"}, "SERVICE_NAME is 'Our Service': small letters, digits"),
+        ({"TRUSTED_PROXY_COUNT": "one"}, "TRUSTED_PROXY_COUNT is 'one': the number of proxies"),
+        ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT is '-1': the number of proxies"),
+        ({"SENTRY_DSN": "sentry.io"}, "SENTRY_DSN is '…': a DSN such as https://"),
+        ({"SENTRY_TRACES_SAMPLE_RATE": "2"}, "SENTRY_TRACES_SAMPLE_RATE is '2': a number from 0 to 1"),
+    ],
+)
+def test_wrong_variable_is_named_with_its_value_and_what_is_allowed(
+    tmp_path: Path, wrong: dict[str, str], expected: str
+) -> None:
+    assert last_line(start("production", tmp_path, **PRODUCTION | wrong)).startswith(expected)
+
+
+@pytest.mark.parametrize("wrong", [{"SECRET_KEY": "hunter2"}, {"DATABASE_URL": "bogus://me:hunter2@host/name"}])
+def test_secret_is_not_repeated_in_the_error(tmp_path: Path, wrong: dict[str, str]) -> None:
+    assert "hunter2" not in last_line(start("production", tmp_path, **PRODUCTION | wrong))
+
+
+def test_every_dotted_name_of_the_settings_can_be_imported() -> None:
+    names = [*settings.MIDDLEWARE, *settings.OBSERVABILITY["READERS"], settings.WSGI_APPLICATION]
+    names += [settings.ASGI_APPLICATION, settings.REST_FRAMEWORK["DEFAULT_PAGINATION_CLASS"]]
+    for key in ("AUTHENTICATION", "PERMISSION", "RENDERER"):
+        names += settings.REST_FRAMEWORK[f"DEFAULT_{key}_CLASSES"]
+    names += settings.REST_FRAMEWORK["DEFAULT_FILTER_BACKENDS"]
+    for name in names:
+        assert import_string(name)
