@@ -1,0 +1,228 @@
+"""What bin/environment.py makes of a .venv, in whatever state it finds it."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bin.checkout import DEADLINE_S, PYTHON, Checkout
+from tests.server import wait_for
+
+
+def test_an_environment_is_made_where_there_is_none(
+    made_by_pip: tuple[Path, str], ready_checkout_with_pip: Checkout
+) -> None:
+    assert made_by_pip[1] == "Installing 0 packages into .venv (once) …\n"
+    assert ready_checkout_with_pip.set_up() == (0, "")
+    assert ready_checkout_with_pip.prefix() == ready_checkout_with_pip.environment
+
+
+def test_a_second_time_nothing_is_done(ready_checkout: Checkout) -> None:
+    ready_checkout.put_uv()
+    assert ready_checkout.set_up() == (0, "")
+    assert not (ready_checkout.programs / "uv.log").exists()
+
+
+def test_the_command_takes_over_with_its_arguments_and_exit_code(ready_checkout: Checkout) -> None:
+    program = "import sys; print(sys.prefix, sys.argv[1:]); sys.exit(7)"
+    arguments = ["--", "-c", program, "a b", "--", "-x"]
+    code, written = ready_checkout.run(PYTHON, "bin/environment.py", "requirements.txt", *arguments)
+    assert (code, written) == (7, f"{ready_checkout.environment} ['a b', '--', '-x']\n")
+
+
+def without_python(environment: Path) -> None:
+    for python in (environment / "bin").glob("python*"):
+        python.unlink()
+
+
+def with_python_that_was_removed(environment: Path) -> None:
+    without_python(environment)
+    (environment / "bin" / "python").symlink_to("/no/such/python3")
+
+
+def without_its_configuration(environment: Path) -> None:
+    (environment / "pyvenv.cfg").unlink()
+
+
+def with_python_too_old(environment: Path) -> None:
+    python = environment / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\necho 3.9.18\n")
+    python.chmod(0o755)
+
+
+def broken_off(environment: Path) -> None:
+    (environment / "unfinished").touch()
+
+
+def a_file(environment: Path) -> None:
+    shutil.rmtree(environment)
+    environment.touch()
+
+
+def a_link_to_nowhere(environment: Path) -> None:
+    shutil.rmtree(environment)
+    environment.symlink_to("/no/such/directory")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        without_python,
+        with_python_that_was_removed,
+        without_its_configuration,
+        with_python_too_old,
+        broken_off,
+        a_file,
+        a_link_to_nowhere,
+    ],
+)
+def test_what_does_not_work_is_made_anew(checkout_with_uv: Checkout, spoil: Callable[[Path], None]) -> None:
+    checkout_with_uv.set_up()
+    left_behind = checkout_with_uv.environment / "left-behind"
+    left_behind.touch()
+    spoil(checkout_with_uv.environment)
+    assert checkout_with_uv.set_up() == (0, "Installing 0 packages into .venv (once) …\n")
+    assert checkout_with_uv.prefix() == checkout_with_uv.environment
+    assert not left_behind.exists()
+
+
+def test_an_activated_environment_can_be_made_anew(checkout_with_uv: Checkout) -> None:
+    checkout_with_uv.set_up()
+    broken_off(checkout_with_uv.environment)
+    own_python = str(checkout_with_uv.environment / "bin" / "python")
+    assert checkout_with_uv.run(own_python, "bin/environment.py", "requirements.txt")[0] == 0
+    assert checkout_with_uv.prefix() == checkout_with_uv.environment
+
+
+def test_a_working_environment_of_somebody_else_is_installed_into(checkout_with_uv: Checkout) -> None:
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", checkout_with_uv.environment], check=True)
+    theirs = checkout_with_uv.environment / "theirs"
+    theirs.touch()
+    assert checkout_with_uv.set_up()[0] == 0
+    assert theirs.exists()
+    assert [line.split()[0] for line in checkout_with_uv.asked_of_uv()] == ["pip"]
+
+
+def test_a_changed_lock_is_installed(checkout_with_uv: Checkout) -> None:
+    checkout_with_uv.set_up()
+    (checkout_with_uv.path / "requirements.txt").write_text("one==1 \\\n    --hash=sha256:00\ntwo==2 \\\n")
+    assert checkout_with_uv.set_up() == (0, "Installing 2 packages into .venv (once) …\n")
+
+
+def test_going_back_to_an_earlier_lock_installs_it_again(checkout_with_uv: Checkout) -> None:
+    locks = [checkout_with_uv.path / "requirements.txt", checkout_with_uv.path / "requirements-dev.txt"]
+    for lock in locks:
+        checkout_with_uv.set_up(lock.name)
+        lock.write_text("# a new lock")
+    checkout_with_uv.set_up("requirements.txt")
+    for lock in locks:
+        lock.write_text("")
+    assert "Installing" in checkout_with_uv.set_up("requirements-dev.txt")[1]
+
+
+def test_the_two_locks_do_not_displace_each_other(checkout_with_uv: Checkout) -> None:
+    locks = ["requirements.txt", "requirements-dev.txt"]
+    assert ["Installing" in checkout_with_uv.set_up(lock)[1] for lock in locks * 2] == [True, True, False, False]
+
+
+def test_uv_installs_where_it_is_on_the_path(checkout_with_uv: Checkout) -> None:
+    checkout_with_uv.set_up()
+    python = checkout_with_uv.environment / "bin" / "python"
+    lock = checkout_with_uv.path / "requirements.txt"
+    making, installing = checkout_with_uv.asked_of_uv()
+    assert making == f"venv --quiet --python {PYTHON} {checkout_with_uv.environment}"
+    assert installing == f"pip install --quiet --python {python} --require-hashes -r {lock}"
+
+
+def test_pip_installs_where_uv_does_not_run(ready_checkout_with_pip: Checkout) -> None:
+    ready_checkout_with_pip.put("uv", "#!/bin/sh\necho 'uv: no version is set' >&2\nexit 127\n")
+    (ready_checkout_with_pip.environment / "requirements.txt.stamp").unlink()
+    assert ready_checkout_with_pip.set_up() == (0, "Installing 0 packages into .venv (once) …\n")
+
+
+def test_a_failure_of_pip_is_told_and_leaves_what_works(ready_checkout_with_pip: Checkout) -> None:
+    kept = ready_checkout_with_pip.environment / "kept"
+    kept.touch()
+    (ready_checkout_with_pip.path / "requirements.txt").write_text(f"not-to-be-had==1 --hash=sha256:{'0' * 64}\n")
+    for _ in range(2):
+        code, written = ready_checkout_with_pip.set_up()
+        assert code == 1
+        assert "Installing 1 packages" in written
+        assert "No matching distribution found for not-to-be-had==1" in written
+        assert "look at the network" in written.splitlines()[-1]
+    assert kept.exists()
+
+
+def module_that_is_missing(directory: Path, *names: str) -> str:
+    """A PYTHONPATH under which Python has no such modules, as on a Debian without python3-venv and python3-pip."""
+    for name in names:
+        (directory / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}')")
+    return str(directory)
+
+
+def test_without_ensurepip_and_pip_it_is_said_what_to_install(checkout: Checkout, tmp_path: Path) -> None:
+    """And the second time, when something that installs is there, nothing stands in the way."""
+    code, written = checkout.set_up(PYTHONPATH=module_that_is_missing(tmp_path, "ensurepip", "pip"))
+    assert code == 1
+    assert "No module named ensurepip" in written
+    assert "apt install python3-venv" in written.splitlines()[-1]
+    checkout.put_uv()
+    assert checkout.set_up()[0] == 0
+
+
+@pytest.mark.skipif(subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) != 0, reason="it has none")
+def test_without_ensurepip_the_pip_of_the_machine_installs(checkout: Checkout, tmp_path: Path) -> None:
+    code, written = checkout.set_up(PYTHONPATH=module_that_is_missing(tmp_path, "ensurepip"))
+    assert (code, written) == (0, "Installing 0 packages into .venv (once) …\n")
+
+
+def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:
+    checkout.put_uv(installation="sleep 1")
+    both = [checkout.start(PYTHON, "bin/environment.py", "requirements.txt") for _ in range(2)]
+    written = sorted(process.communicate(timeout=DEADLINE_S)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert written == [
+        "Installing 0 packages into .venv (once) …\n",
+        "Waiting for another command that is setting up this repository …\n",
+    ]
+    assert len(checkout.asked_of_uv()) == 2
+
+
+def test_terminated_half_way_it_ends_what_it_started(checkout: Checkout) -> None:
+    checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 60')
+    process = checkout.start(PYTHON, "bin/environment.py", "requirements.txt")
+    recorded = checkout.programs / "uv.pid"
+    wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+    process.terminate()
+    assert process.communicate(timeout=DEADLINE_S)[0] == "Installing 0 packages into .venv (once) …\n"
+    assert process.returncode == 128 + signal.SIGTERM
+    wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
+
+
+def test_killed_half_way_the_next_one_makes_good(checkout: Checkout) -> None:
+    checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 1')
+    half_a_package = checkout.environment / "half-a-package"
+    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt") as process:
+        wait_for((checkout.programs / "uv.pid").exists, "the installation")
+        half_a_package.touch()
+        process.kill()
+    checkout.put_uv()
+    code, written = checkout.set_up()
+    assert code == 0
+    assert written.splitlines()[0].startswith("Waiting")
+    assert not half_a_package.exists()
+    assert checkout.set_up() == (0, "")
+
+
+def is_running(process_id: int) -> bool:
+    """Whether there is such a process; a child of nobody may stay as a zombie for a moment."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""bin/run, with a manage.py that writes down its calls, and once the real service."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.bin.checkout import DEADLINE_S, ROOT, Checkout
+from tests.server import free_port, is_listening
+
+SETTINGS = "settings.development"
+
+
+def calls(address: str) -> str:
+    return f"['prepare'] {SETTINGS}\n['runserver', '{address}'] {SETTINGS}\n"
+
+
+def test_the_database_is_prepared_and_the_service_served(ready_checkout: Checkout) -> None:
+    port = free_port()
+    written = ready_checkout.run("bin/run", PORT=str(port), DJANGO_SETTINGS_MODULE="another.project")
+    assert written == (0, calls(f"127.0.0.1:{port}"))
+
+
+def test_it_runs_from_anywhere_through_a_link(ready_checkout: Checkout, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "link").symlink_to(ready_checkout.path / "bin" / "run")
+    variables = ready_checkout.variables(PORT=str(port))
+    written = subprocess.check_output(["sh", "link"], cwd=tmp_path, env=variables, text=True)
+    assert written == calls(f"127.0.0.1:{port}")
+
+
+def test_it_runs_with_cdpath_and_a_readlink_that_cannot_resolve(ready_checkout: Checkout, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "elsewhere" / "bin").mkdir(parents=True)
+    ready_checkout.put("no-readlink", "#!/bin/sh\nexit 1\n").replace(ready_checkout.programs / "readlink")
+    written = ready_checkout.run("sh", "bin/run", PORT=str(port), CDPATH=str(tmp_path / "elsewhere"))
+    assert written == (0, calls(f"127.0.0.1:{port}"))
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_put_in_brackets(ready_checkout: Checkout) -> None:
+    port = free_port()
+    assert ready_checkout.run("bin/run", HOST="::1", PORT=str(port)) == (0, calls(f"[::1]:{port}"))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "80a", "-1", "٨"])
+def test_a_port_that_is_none_is_refused(checkout: Checkout, port: str) -> None:
+    assert checkout.run("bin/run", PORT=port) == (1, f"PORT is {port!r}: a number from 1 to 65535.\n")
+
+
+def test_an_address_of_another_machine_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/run", HOST="192.0.2.1", PORT=str(free_port()))
+    assert code == 1
+    assert written.startswith("HOST is '192.0.2.1': an address of this machine")
+
+
+def test_of_a_busy_port_the_next_free_one_is_told_before_anything_is_set_up(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        code, written = checkout.run("bin/run", PORT=str(port))
+    assert code == 1
+    assert written.startswith(f"Port {port} of 127.0.0.1 is in use: ")
+    with socket.create_server(("127.0.0.1", int(written.partition("PORT=")[2].split()[0]))):
+        assert not checkout.environment.exists()
+
+
+def test_an_option_that_it_does_not_know_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/run", "--port=8001")
+    assert code == 2
+    assert written.startswith("usage: bin/run [--help]")
+
+
+def test_it_helps(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/run", "--help")
+    assert code == 0
+    assert "PORT=8001 bin/run" in written
+
+
+def test_where_preparing_fails_nothing_is_served(ready_checkout: Checkout) -> None:
+    (ready_checkout.path / "manage.py").write_text("import sys; sys.exit(f'{sys.argv[1]} failed')")
+    assert ready_checkout.run("bin/run", PORT=str(free_port())) == (1, "prepare failed\n")
+
+
+@pytest.fixture
+def service(checkout: Checkout) -> Checkout:
+    """The whole repository, with an environment of its own that sees the packages of the one which runs the tests."""
+    ignored = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, checkout.path, ignore=ignored, dirs_exist_ok=True)
+    checkout.put_uv()
+    assert checkout.set_up()[0] == 0
+    packages = sysconfig.get_path("purelib", vars={"base": str(checkout.environment)})
+    (Path(packages) / "packages-of-the-tests.pth").write_text(sysconfig.get_path("purelib"))
+    return checkout
+
+
+def status_of(port: int, path: str) -> int:
+    """The status with which the service answers in the end; fails where it does not answer within a minute."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_listening(port):
+        assert time.monotonic() < deadline, f"nothing listened on port {port} within {DEADLINE_S} s"
+        time.sleep(0.1)
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+
+def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl_c(service: Checkout) -> None:
+    port = free_port()
+    with service.start("bin/run", PORT=str(port)) as process:
+        try:
+            assert status_of(port, "/api/v1/trucks/") == 200
+            os.killpg(process.pid, signal.SIGINT)
+            written, _ = process.communicate(timeout=DEADLINE_S)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    last_lines = "\n".join(written.splitlines()[-8:])
+    assert f"http://127.0.0.1:{port}/api/v1/trucks/" in last_lines
+    assert "admin" in last_lines
+    assert "Traceback" not in written
