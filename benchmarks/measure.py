@@ -1,0 +1,54 @@
+"""Compare the CPU time of two pieces of work in one process, in turn, so that a busy machine disturbs both alike."""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """CPU milliseconds of each round of two pieces of work; a round is one run of each."""
+
+    first_ms: list[float]
+    second_ms: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times the second's time the first took, in each round."""
+        return [first / second for first, second in zip(self.first_ms, self.second_ms, strict=True)]
+
+    def rows(self, first_name: str, second_name: str) -> str:
+        """A table with minimum, median and maximum of both, and of the ratio."""
+        named = {f"{first_name}, ms": self.first_ms, f"{second_name}, ms": self.second_ms, "ratio": self.ratios}
+        width = max(len(name) for name in named)
+        lines = [f"{'':<{width}}{'min':>9}{'median':>9}{'max':>9}"]
+        lines += [
+            f"{name:<{width}}{min(values):>9.2f}{median(values):>9.2f}{max(values):>9.2f}"
+            for name, values in named.items()
+        ]
+        return "\n".join(lines)
+
+
+def compare(first: Work, second: Work, rounds: int, *, before_each: Work = lambda: None) -> Comparison:
+    """Run both `rounds` times in turn, after one round that is not counted.
+
+    `before_each` runs before every run, and its time does not count.
+    """
+    comparison = Comparison([], [])
+    for _ in range(rounds + 1):
+        for work, times_ms in ((first, comparison.first_ms), (second, comparison.second_ms)):
+            before_each()
+            times_ms.append(cpu_ms(work))
+    return Comparison(comparison.first_ms[1:], comparison.second_ms[1:])
+
+
+def cpu_ms(work: Work) -> float:
+    """CPU time of this process for one run, which begins without garbage of the one before."""
+    gc.collect()
+    started = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - started) / 1e6

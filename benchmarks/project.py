@@ -1,0 +1,30 @@
+"""The project as in production, with a database and log files of its own, for a benchmark."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import django
+from django.core.management import call_command
+from django.db import connections
+
+
+@contextmanager
+def temporary_project() -> Iterator[None]:
+    """Django is set up inside, with an empty, migrated SQLite file that goes away with the block. Once in a process."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "settings.production",
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "ALLOWED_HOSTS": "testserver",
+            "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3",
+            "LOG_DIR": f"{directory}/log",
+        }
+        django.setup()
+        call_command("migrate", verbosity=0)
+        try:
+            yield
+        finally:
+            connections.close_all()
