@@ -1,0 +1,48 @@
+"""The observability layer in a project that Django just made, by the steps of its page."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT
+
+REQUEST = """
+import django; django.setup()
+from django.test import Client
+print(Client(headers={"host": "localhost"}).get("/admin/login/").headers["X-Request-ID"])
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A new project with what the page says to copy and to append."""
+    run(tmp_path, "-m", "django", "startproject", "mysite", ".")
+    shutil.copytree(ROOT / "observability", tmp_path / "observability")
+    shutil.copy(ROOT / "logging.yaml", tmp_path)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "lift.md").read_text(), re.DOTALL)
+    assert code is not None
+    with (tmp_path / "mysite" / "settings.py").open("a") as settings:
+        settings.write(code[1])
+    return tmp_path
+
+
+def run(directory: Path, *command: str) -> str:
+    """What Python prints, run in a directory that is not this repository's."""
+    environment = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(directory), "PYTHONWARNINGS": "error"}
+    completed = subprocess.run(
+        [sys.executable, *command], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
+
+
+def test_request_of_the_project_has_its_line(project: Path) -> None:
+    assert "no issues" in run(project, "manage.py", "check")
+    request_id = run(project, "-c", REQUEST).strip()
+    lines = [json.loads(line) for line in (project / "log" / "service.jsonl").read_text().splitlines()]
+    assert [line["request_id"] for line in lines if line["event"] == "request"] == [request_id]

@@ -1,0 +1,45 @@
+"""/api/v1/telemetry/frames/ of a real server, asked by several clients at once."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from urllib.request import Request, urlopen
+
+from tests.server import DEADLINE_S, ROOT, Server, running
+from tests.service.fleet import MINUTE, NOON, realtime
+
+CLIENTS = 8
+RAW_FRAMES = [realtime(index % 20 + 1, NOON + index // 20 * MINUTE) for index in range(200)]
+
+
+def make_token(server: Server) -> str:
+    """The token of a new user."""
+    for arguments in (["createsuperuser", "--noinput", "--username=x", "--email=x@y.z"], ["drf_create_token", "x"]):
+        command = [sys.executable, "manage.py", *arguments]
+        made = subprocess.run(command, cwd=ROOT, env=server.environment, check=True, capture_output=True, text=True)
+    return made.stdout.split()[2]
+
+
+def post(server: Server, token: str, raw_frames: list[bytes]) -> dict[str, int]:
+    request = Request(
+        f"http://127.0.0.1:{server.port}/api/v1/telemetry/frames/",
+        json.dumps({"frames": [raw.hex() for raw in raw_frames]}).encode(),
+        {"Authorization": f"Token {token}", "Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310
+        answer: dict[str, int] = json.load(response)
+        return answer
+
+
+def test_frames_that_several_clients_send_at_once_are_stored_once(tmp_path: Path) -> None:
+    shuffled = [Random(client).sample(RAW_FRAMES, len(RAW_FRAMES)) for client in range(CLIENTS)]  # noqa: S311
+    variables = {"DJANGO_SETTINGS_MODULE": "settings.development", "DJANGO_SUPERUSER_PASSWORD": "a good password"}
+    with running("gunicorn", tmp_path, **variables) as server:
+        token = make_token(server)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            answers = list(pool.map(lambda raw_frames: post(server, token, raw_frames), shuffled))
+    assert sum(answer["stored"] for answer in answers) == len(RAW_FRAMES)
+    assert sum(answer["duplicates"] for answer in answers) == (CLIENTS - 1) * len(RAW_FRAMES)
