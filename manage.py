@@ -4,13 +4,21 @@
 import os
 import sys
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+
+def main() -> None:
+    """Run the command; a wrong setting is one sentence, since a traceback through the imports would bury it."""
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 - Ctrl-C can come while it is imported
+    from django.core.management import execute_from_command_line  # noqa: PLC0415 - as above
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.development")
     try:
-        execute_from_command_line(sys.argv)
-    except ImproperlyConfigured as error:
-        # A sentence that names the variable or the setting; a traceback through the imports would bury it.
-        sys.exit(f"manage.py: {error}")
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -17,7 +17,11 @@ RAW_FRAMES = [realtime(index % 20 + 1, NOON + index // 20 * MINUTE) for index in
 
 def make_token(server: Server) -> str:
     """The token of a new user."""
-    for arguments in (["createsuperuser", "--noinput", "--username=x", "--email=x@y.z"], ["drf_create_token", "x"]):
+    commands = [
+        ["createsuperuser", "--noinput", "--username=driver", "--email=driver@example.com"],
+        ["drf_create_token", "driver"],
+    ]
+    for arguments in commands:
         command = [sys.executable, "manage.py", *arguments]
         made = subprocess.run(command, cwd=ROOT, env=server.environment, check=True, capture_output=True, text=True)
     return made.stdout.split()[2]
