@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel, User
 
+admin.site.site_header = admin.site.site_title = "Vitrine"
+admin.site.site_url = "/api/v1/trucks/"
 admin.site.register(User, UserAdmin)
 
 

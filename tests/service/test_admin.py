@@ -89,9 +89,15 @@ def test_truck_can_be_added(browser: Client) -> None:
     assert (response.status_code, Truck.objects.get().finance_type) == (302, "lease")
 
 
-def test_change_of_a_truck_leaves_alone_what_its_frames_say(browser: Client) -> None:
+def test_change_of_a_truck_leaves_alone_what_its_frames_say(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     truck = make_trucks(1)[0]
-    ingest_frames(frames=decoded(realtime(speed_kmh=50.0)), received_at=NOON)
+    save = Truck.save
+
+    def save_after_a_frame(truck: Truck, *, update_fields: list[str] | None = None) -> None:
+        ingest_frames(frames=decoded(realtime(speed_kmh=50.0)), received_at=NOON)
+        save(truck, update_fields=update_fields)
+
+    monkeypatch.setattr(Truck, "save", save_after_a_frame)
     browser.post(page_of(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""})
     truck.refresh_from_db()
     assert (truck.finance_type, truck.vin) == ("lease", vin())

@@ -201,6 +201,11 @@ def test_unknown_truck_is_not_found(name: str, client: APIClient) -> None:
     assert client.get(f"{TRUCKS}{name}/").status_code == 404
 
 
+def test_name_that_cannot_be_a_vin_is_not_asked_for(client: APIClient, assert_query_count: QueryCount) -> None:
+    with assert_query_count(1):  # token
+        client.get(f"{TRUCKS}%00/")
+
+
 # A new truck
 
 

@@ -1,0 +1,40 @@
+"""The benchmarks run; what they measure is for a person to judge."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.server import ROOT
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def names() -> list[str]:
+    return [line.split()[0] for line in run().stdout.splitlines()]
+
+
+def test_benchmarks_are_listed() -> None:
+    assert names() == ["ingest", "request"]
+
+
+@pytest.mark.parametrize("name", ["ingest", "request"])
+def test_benchmark_prints_a_ratio(name: str) -> None:
+    completed = run(name, "--rounds", "1")
+    assert completed.returncode == 0, completed.stderr
+    assert "\nratio " in completed.stdout
+
+
+def test_ingest_of_a_thousand_frames_takes_at_most_eight_statements() -> None:
+    counts = [line.split()[3] for line in run("ingest", "--rounds", "1").stdout.splitlines() if "statements (" in line]
+    assert [int(count) <= 8 for count in counts] == [True, True]
+
+
+def test_unknown_benchmark_is_named() -> None:
+    completed = run("nothing")
+    assert (completed.returncode, completed.stderr) == (
+        2, "There is no benchmark 'nothing': choose one of ingest, request.\n",
+    )  # fmt: skip
