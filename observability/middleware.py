@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -147,30 +147,31 @@ class _Exchange:
     def _observed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         iterator = iter(chunks)
         while True:
-            with active(self.observation):
-                try:
-                    chunk = next(iterator)
-                except StopIteration:
-                    return
-                except BaseException as error:
-                    self._abort_body(error)
-                    raise
+            with self._making_a_chunk():
+                chunk = next(iterator, None)
+            if chunk is None:
+                return
             self.http.response_body_size += len(chunk)
             yield chunk
 
     async def _observed_async(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         iterator = aiter(chunks)
         while True:
-            with active(self.observation):
-                try:
-                    chunk = await anext(iterator)
-                except StopAsyncIteration:
-                    return
-                except BaseException as error:
-                    self._abort_body(error)
-                    raise
+            with self._making_a_chunk():
+                chunk = await anext(iterator, None)
+            if chunk is None:
+                return
             self.http.response_body_size += len(chunk)
             yield chunk
+
+    @contextmanager
+    def _making_a_chunk(self) -> Iterator[None]:
+        with active(self.observation):
+            try:
+                yield
+            except BaseException as error:
+                self._abort_body(error)
+                raise
 
     def _abort_body(self, error: BaseException) -> None:
         # Django's ASGI handler does not close a response whose body failed, so the observation ends here. The server
