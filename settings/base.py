@@ -7,6 +7,7 @@ from typing import Any
 from observability.logs.config import load_logging
 from observability.sentry.setup import start_sentry
 from settings import environment
+from settings.database import databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -15,23 +16,6 @@ SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
 )
 RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
-
-
-def databases(*, default_url: str) -> dict[str, Any]:
-    """The DATABASES dictionary of DATABASE_URL, each request in a transaction of its own."""
-    database = environment.database("DATABASE_URL", default=default_url)
-    database["ATOMIC_REQUESTS"] = True
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        if database["NAME"] != ":memory:":
-            environment.make_directory("DATABASE_URL", Path(database["NAME"]).parent)
-        database["OPTIONS"] = {
-            # A deferred transaction that reads first and then writes fails with "database is locked", at any timeout.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
-        }
-    return {"default": database}
-
 
 # Assembly
 

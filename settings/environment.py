@@ -88,13 +88,17 @@ def names(name: str, *, default: list[str] | None = None, allowed: str) -> list[
 
 
 def database(name: str, *, default: str) -> dict[str, Any]:
-    """An entry of DATABASES from a URL such as `sqlite:////srv/db.sqlite3` or `postgres://user:password@host/name`."""
-    allowed = "a URL such as sqlite:////srv/db.sqlite3 (the value is not shown, it may hold a password)"
+    """An entry of DATABASES from a URL such as `postgresql://user:password@host/name`, for one of three engines."""
+    allowed = (
+        "a URL such as sqlite:////srv/db.sqlite3, postgresql://user:password@host/name or "
+        "mysql://user:password@host/name (the value is not shown, it may hold a password)"
+    )
+    engines = {f"django.db.backends.{engine}" for engine in ("sqlite3", "postgresql", "mysql")}
     try:
         entry: dict[str, Any] = environment.db_url(name, default=default)
     except (ValueError, ImproperlyConfigured):
         raise refused(name, "…", allowed) from None
-    if not entry.get("ENGINE") or not entry.get("NAME"):
+    if entry.get("ENGINE") not in engines or not entry.get("NAME"):
         raise refused(name, "…", allowed)
     return entry
 

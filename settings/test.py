@@ -1,11 +1,12 @@
 """The settings of the tests: fast, silent, and strict with readers that fail."""
 
 from settings.base import *
-from settings.base import OBSERVABILITY, databases, logging_layers
+from settings.base import OBSERVABILITY, logging_layers
+from settings.database import databases
 
 SECRET_KEY = "django-insecure-key-of-the-tests"  # noqa: S105 - it protects nothing
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-DATABASES = databases(default_url="sqlite://:memory:")
+DATABASES = databases(default_url="sqlite://:memory:", is_pooled=False)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "RAISE_READER_ERRORS": True}

@@ -1,0 +1,100 @@
+"""The database that DATABASE_URL names: SQLite, PostgreSQL, or MariaDB and MySQL.
+
+Options in the URL's query (`?sslmode=verify-full`) come over the ones that are set here.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from settings import environment
+
+# As many as a gunicorn worker has threads at most: each request holds one connection until its transaction ends.
+POOL_SIZE = 16
+# After this time without a free connection a request fails, which is better than a queue that only grows.
+POOL_TIMEOUT_S = 10
+
+
+def databases(*, default_url: str, is_pooled: bool = True) -> dict[str, Any]:
+    """The DATABASES dictionary of DATABASE_URL, each request in a transaction of its own.
+
+    Raises ImproperlyConfigured where the URL cannot be used, or the driver of its database is not installed.
+    """
+    entry = environment.database("DATABASE_URL", default=default_url)
+    defaults = {
+        "django.db.backends.sqlite3": _sqlite,
+        "django.db.backends.postgresql": _postgresql,
+        "django.db.backends.mysql": _mysql,
+    }[entry["ENGINE"]](entry)
+    options = defaults.pop("OPTIONS", {}) | entry.get("OPTIONS", {})
+    entry = defaults | entry | {"OPTIONS": options, "ATOMIC_REQUESTS": True}
+    pool_size = environment.number(
+        "DATABASE_POOL_SIZE",
+        int,
+        default=POOL_SIZE,
+        allowed="the largest number of connections of a process to PostgreSQL, 0 for no pool",
+        is_allowed=lambda size: size >= 0,
+    )
+    # Django refuses a pool of persistent connections: a URL with conn_max_age asks for the latter.
+    if entry["ENGINE"].endswith("postgresql") and is_pooled and pool_size and not entry.get("CONN_MAX_AGE"):
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": POOL_TIMEOUT_S}
+    return {"default": entry}
+
+
+def _sqlite(entry: dict[str, Any]) -> dict[str, Any]:
+    if entry["NAME"] != ":memory:":
+        environment.make_directory("DATABASE_URL", Path(entry["NAME"]).parent)
+    return {
+        "OPTIONS": {
+            # A deferred transaction that reads first and then writes fails with "database is locked", at any timeout.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        }
+    }
+
+
+def _postgresql(_: dict[str, Any]) -> dict[str, Any]:
+    if not (find_spec("psycopg") and find_spec("psycopg_pool")):
+        raise _driver_missing("PostgreSQL", "requirements-postgresql.txt")
+    # The pool tries a connection before it hands it out: none of them outlives a restart of the server.
+    return {"CONN_HEALTH_CHECKS": True}
+
+
+def _mysql(_: dict[str, Any]) -> dict[str, Any]:
+    """The same for MariaDB and MySQL.
+
+    mysqlclient is taken where it is installed; PyMySQL, which needs no compiler, takes its name otherwise. Connections
+    are not kept, because under ASGI each request has a thread of its own, and with it a connection that nobody closes.
+    """
+    if not find_spec("MySQLdb"):
+        if not find_spec("pymysql"):
+            raise _driver_missing("MariaDB", "requirements-mysql.txt")
+        import pymysql  # noqa: PLC0415 - it is optional
+
+        pymysql.install_as_MySQLdb()
+    return {
+        # They count for a URL with conn_max_age alone.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "charset": "utf8mb4",
+            # Without strict mode values that do not fit are cut, silently.
+            "sql_mode": "TRADITIONAL",
+            "isolation_level": "read committed",
+        },
+        # Names that differ by case or accent differ, as on the other databases.
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"},
+    }
+
+
+def _driver_missing(database: str, requirements: str) -> ImproperlyConfigured:
+    root = Path(__file__).resolve().parent.parent
+    is_environment = Path(sys.prefix).resolve() == (root / ".venv").resolve()
+    command = "python3 bin/environment.py" if is_environment else f"{sys.executable} -m pip install -r"
+    return ImproperlyConfigured(
+        f"DATABASE_URL names a {database} database, whose driver is not installed: "
+        f"run `{command} {requirements}` in {root}."
+    )

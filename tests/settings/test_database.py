@@ -1,0 +1,98 @@
+"""What DATABASE_URL makes of DATABASES; no driver has to be installed for it."""
+
+import sys
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from settings import database
+from tests.server import ROOT
+
+POSTGRESQL = "postgresql://me:pass%40word@db.example.com:6432/fleet"
+MYSQL = "mysql://me:pass%40word@db.example.com/fleet"
+
+
+@pytest.fixture(autouse=True)
+def drivers(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The drivers that are there: both, unless a test takes one away."""
+    installed = {"psycopg", "psycopg_pool", "MySQLdb"}
+    monkeypatch.setattr(database, "find_spec", lambda name: ModuleSpec(name, None) if name in installed else None)
+    return installed
+
+
+def entry(monkeypatch: pytest.MonkeyPatch, url: str, **variables: str) -> dict[str, Any]:
+    for name, value in {"DATABASE_URL": url, **variables}.items():
+        monkeypatch.setenv(name, value)
+    default: dict[str, Any] = database.databases(default_url="sqlite://:memory:")["default"]
+    return default
+
+
+@pytest.mark.parametrize(("url", "port"), [(POSTGRESQL, 6432), (MYSQL, "")])
+def test_parts_of_the_url_are_the_connection(url: str, port: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = entry(monkeypatch, url)
+    assert {key: found[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
+        "NAME": "fleet", "USER": "me", "PASSWORD": "pass@word", "HOST": "db.example.com", "PORT": port,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ["sqlite://:memory:", POSTGRESQL, MYSQL])
+def test_each_request_has_a_transaction(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert entry(monkeypatch, url)["ATOMIC_REQUESTS"] is True
+
+
+def test_options_of_the_url_come_over_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert entry(monkeypatch, f"{POSTGRESQL}?sslmode=verify-full")["OPTIONS"]["sslmode"] == "verify-full"
+    options = entry(monkeypatch, f"{MYSQL}?isolation_level=serializable")["OPTIONS"]
+    assert (options["isolation_level"], options["charset"]) == ("serializable", "utf8mb4")
+
+
+def test_postgresql_has_a_pool_of_the_size_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert entry(monkeypatch, POSTGRESQL, DATABASE_POOL_SIZE="5")["OPTIONS"]["pool"]["max_size"] == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "size"), [(POSTGRESQL, "0"), (f"{POSTGRESQL}?conn_max_age=60", "5"), (MYSQL, "5")]
+)  # fmt: skip
+def test_no_pool_where_none_is_asked_for_or_possible(url: str, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "pool" not in entry(monkeypatch, url, DATABASE_POOL_SIZE=size)["OPTIONS"]
+
+
+@pytest.mark.parametrize(
+    ("url", "missing", "requirements"),
+    [
+        (POSTGRESQL, "psycopg", "requirements-postgresql.txt"),
+        (POSTGRESQL, "psycopg_pool", "requirements-postgresql.txt"),
+        (MYSQL, "MySQLdb", "requirements-mysql.txt"),
+    ],
+)
+def test_missing_driver_is_named_with_the_command_that_installs_it(
+    url: str, missing: str, requirements: str, drivers: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers.remove(missing)
+    monkeypatch.setattr(sys, "prefix", str(ROOT / ".venv"))
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as raised:
+        entry(monkeypatch, url)
+    assert f"run `python3 bin/environment.py {requirements}` in {ROOT}." in str(raised.value)
+    assert (ROOT / requirements).is_file()
+
+
+def test_missing_driver_outside_of_the_environment_is_installed_by_its_own_pip(
+    drivers: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drivers.clear()
+    monkeypatch.setattr(sys, "prefix", "/usr")
+    with pytest.raises(ImproperlyConfigured, match="-m pip install -r requirements-mysql.txt"):
+        entry(monkeypatch, MYSQL)
+
+
+def test_database_of_another_kind_is_refused_without_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is '…'") as raised:
+        entry(monkeypatch, "oracle://me:hunter2@host/name")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_size_of_the_pool_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_POOL_SIZE is '-1'"):
+        entry(monkeypatch, POSTGRESQL, DATABASE_POOL_SIZE="-1")
