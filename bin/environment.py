@@ -1,7 +1,7 @@
-"""Makes .venv what a requirements file says, then becomes the command that needs it.
+"""Makes .venv what requirements files say, then becomes the command that needs it.
 
-`environment.py [--prepare] FILE [-- argument …]`: the arguments after `--` are those of .venv's own Python, which takes
-the place of this process, so that a signal reaches it. `--prepare` runs `manage.py prepare` before that.
+`environment.py [--prepare] FILE … [-- argument …]`: the arguments after `--` are those of .venv's own Python, which
+takes the place of this process, so that a signal reaches it. `--prepare` runs `manage.py prepare` before that.
 
 A directory that is there proves nothing: `python3 -m venv` leaves one behind when it fails, and a killed installation
 leaves half a package that its installer takes for whole. So a stamp is written last, and a mark lies in .venv as long
@@ -250,12 +250,13 @@ def main(arguments: list[str]) -> None:
     """Set up, and go on as .venv's Python with the arguments after `--`; exits with 1 where setting up failed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(description="Make .venv what a requirements file says.")
+    parser = argparse.ArgumentParser(description="Make .venv what requirements files say.")
     parser.add_argument("--prepare", action="store_true")
-    parser.add_argument("requirements", type=lambda name: ROOT / name)
+    parser.add_argument("requirements", nargs="+", type=lambda name: ROOT / name)
     options = parser.parse_args(arguments[:end])
     try:
-        set_up(options.requirements)
+        for requirements in options.requirements:
+            set_up(requirements)
         if options.prepare:
             prepare()
         if command := arguments[end + 1 :]:

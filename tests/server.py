@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.databases import OwnDatabase, own_database
+
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 20
 
@@ -41,6 +43,7 @@ class Server:
     port: int
     log_dir: Path
     process: subprocess.Popen[bytes]
+    database: OwnDatabase
     environment: dict[str, str] = field(repr=False)
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
@@ -91,12 +94,18 @@ def wait_for(read: Callable[[], Value], what: str) -> Value:
 
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
-    """Serve the probe project from a directory of its own until the block ends."""
+    """Serve the probe project from a directory and a database of its own until the block ends."""
+    with own_database(directory) as database, _serving(name, directory, database, variables) as server:
+        yield server
+
+
+@contextmanager
+def _serving(name: str, directory: Path, database: OwnDatabase, variables: dict[str, str]) -> Iterator[Server]:
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.probe.settings",
         "SECRET_KEY": "0123456789abcdef" * 4,
         "ALLOWED_HOSTS": "127.0.0.1",
-        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "DATABASE_URL": database.url,
         "LOG_DIR": str(directory / "log"),
         "PYTHONWARNINGS": "default",
         **variables,
@@ -107,7 +116,7 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     with (directory / "output").open("wb") as output:
         command = [sys.executable, "-m", *COMMANDS[name], *bind]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    server = Server(name, port, directory / "log", process, environment)
+    server = Server(name, port, directory / "log", process, database, environment)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")
         yield server

@@ -1,5 +1,7 @@
 """bin/test, bin/check, bin/bench and bin/lock."""
 
+import pytest
+
 from tests.bin.checkout import Checkout
 
 MODULE = "import sys; print(__spec__.parent or __spec__.name, sys.argv[1:])"
@@ -16,6 +18,23 @@ def test_pytest_gets_the_arguments_of_bin_test(ready_checkout: Checkout) -> None
     checkout = stamp_all(ready_checkout)
     (checkout.path / "pytest.py").write_text(MODULE)
     assert checkout.run("bin/test", "-k", "one or two") == (0, "pytest ['-k', 'one or two']\n")
+
+
+def test_database_of_bin_test_is_named_to_the_tests_and_its_driver_installed(ready_checkout: Checkout) -> None:
+    checkout = stamp_all(ready_checkout)
+    checkout.put_uv()
+    (checkout.path / "requirements-mysql.txt").touch()
+    (checkout.path / "pytest.py").write_text("import os, sys; print(os.environ['DATABASE_URL'], sys.argv[1:])")
+    code, written = checkout.run("bin/test", "--database", "mysql://root@127.0.0.1/vitrine", "-k", "one")
+    assert (code, written.splitlines()[-1]) == (0, "mysql://root@127.0.0.1/vitrine ['-k', 'one']")
+    assert checkout.asked_of_uv()[-1].endswith("requirements-mysql.txt")
+
+
+@pytest.mark.parametrize("url", ["", "oracle://host/name", "vitrine"])
+def test_database_that_is_no_url_of_a_known_kind_is_refused(ready_checkout: Checkout, url: str) -> None:
+    assert ready_checkout.run("bin/test", "--database", url) == (
+        2, "bin/test: --database takes a URL that begins with sqlite:, postgresql: or mysql:.\n",
+    )  # fmt: skip
 
 
 def test_benchmarks_get_the_arguments_of_bin_bench(ready_checkout: Checkout) -> None:
@@ -44,14 +63,17 @@ def test_bin_lock_needs_uv(checkout: Checkout) -> None:
     assert written.startswith("bin/lock needs uv: install it")
 
 
-def test_bin_lock_compiles_both_files_and_hands_on_its_options(checkout: Checkout) -> None:
+def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkout) -> None:
     checkout.put("uv", '#!/bin/sh\n[ "$1" = --version ] || echo "$UV_CUSTOM_COMPILE_COMMAND:" "$@"\n')
     code, written = checkout.run("bin/lock", "--upgrade")
-    application, development = written.splitlines()
+    application, *drivers, development = written.splitlines()
     assert code == 0
     assert application.startswith("bin/lock: pip compile")
     assert "--generate-hashes" in application
     assert application.endswith("--output-file requirements.txt --upgrade pyproject.toml")
-    assert development.endswith(
-        "--group dev --constraints requirements.txt --output-file requirements-dev.txt --upgrade pyproject.toml"
-    )
+    assert [line.partition("--extra ")[2] for line in drivers] == [
+        f"{name} --constraints requirements.txt --output-file requirements-{name}.txt --upgrade pyproject.toml"
+        for name in ("postgresql", "mysql")
+    ]
+    assert "--group dev --constraints requirements-postgresql.txt" in development
+    assert development.endswith("--output-file requirements-dev.txt --upgrade pyproject.toml")

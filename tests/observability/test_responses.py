@@ -1,17 +1,29 @@
 """Responses that a server does not read to the end, by Django's own handlers."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.http import FileResponse
 
 from observability import current
 from observability.observation import Observation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
+
+
+@pytest.fixture(autouse=True)
+def connection_stays_open() -> Iterator[None]:
+    """Let no request close the connection, and lose the test's transaction; Django's test client does the same."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

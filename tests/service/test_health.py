@@ -116,6 +116,5 @@ def test_process_without_its_database_is_alive() -> None:
 def test_server_whose_database_went_away_lives_and_is_not_ready(tmp_path: Path) -> None:
     with running("gunicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.development") as server:
         before = server.get("/readyz").status
-        (tmp_path / "db.sqlite3").rename(tmp_path / "elsewhere.sqlite3")
-        (tmp_path / "db.sqlite3").mkdir()
+        server.database.take_away()
         assert (before, server.get("/livez").status, server.get("/readyz").status) == (200, 200, 503)

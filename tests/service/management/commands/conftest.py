@@ -3,26 +3,28 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.databases import own_database
 from tests.server import ROOT
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment of a machine with an empty database."""
     directory: Path = tmp_path_factory.mktemp("machine")
-    return os.environ | {
-        "DJANGO_SETTINGS_MODULE": "settings.development",
-        "SECRET_KEY": "0123456789abcdef" * 4,
-        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
-        "LOG_DIR": str(directory / "log"),
-    }
+    with own_database(directory) as database:
+        yield os.environ | {
+            "DJANGO_SETTINGS_MODULE": "settings.development",
+            "SECRET_KEY": "0123456789abcdef" * 4,
+            "DATABASE_URL": database.url,
+            "LOG_DIR": str(directory / "log"),
+        }
 
 
 @pytest.fixture(scope="session")

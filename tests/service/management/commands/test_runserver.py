@@ -7,8 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.db import connection
+
+from tests.databases import name_in
 from tests.server import DEADLINE_S, ROOT, free_port, is_listening, wait_for
 from tests.service.management.commands.conftest import Manage
+
+
+def described(url: str) -> str:
+    """What the banner says of a database."""
+    if connection.vendor == "sqlite":
+        return f"SQLite, {url.removeprefix('sqlite:///')}"
+    return f"{connection.display_name}, {name_in(url)} at {connection.settings_dict['HOST'] or 'localhost'}"
 
 
 @contextmanager
@@ -34,10 +44,9 @@ def test_start_prints_where_things_are_and_nothing_else(
     port = free_port()
     with running(machine, tmp_path, port) as output:
         wait_for(lambda: "Ctrl-C" in output.read_text(), "the end of the banner")
-    database = machine["DATABASE_URL"].removeprefix("sqlite:///")
     assert output.read_text().splitlines() == [
         "",
-        f"  Vitrine · development · SQLite, {database}",
+        f"  Vitrine · development · {described(machine['DATABASE_URL'])}",
         "",
         f"  API     http://127.0.0.1:{port}/api/v1/trucks/",
         f"  Admin   http://127.0.0.1:{port}/admin/   login admin, password admin",
