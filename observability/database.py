@@ -4,19 +4,27 @@ It is installed when a connection is created and stays on it. A wrapper set by t
 sync views under ASGI, which run in another thread with connections of its own.
 
 A query is a statement of the application or the framework. Transaction control is none: on SQLite Django's BEGIN passes
-the execute wrapper, on PostgreSQL it does not, and one request must count the same on both.
+the execute wrapper, on PostgreSQL it does not, and one request must count the same on both. The statements by which
+Django prepares a new connection are none either: they pass the wrapper on MariaDB alone.
+
+A database may end a transaction by itself, without Django's knowledge; `TransactionRecorder` says where.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from observability.fingerprint import fingerprint, is_transaction_control
+from observability.fingerprint import commits_implicitly, fingerprint, is_transaction_control
 from observability.observation import Observation, Step, current
+
+# libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, and COMMIT will roll back.
+POSTGRESQL_ABORTED = 3
+# ER_LOCK_DEADLOCK: the transaction that MariaDB and MySQL chose as the victim is rolled back as a whole.
+MYSQL_DEADLOCK = 1213
 
 
 def install() -> None:
@@ -53,18 +61,20 @@ class QueryRecorder:
         many: bool,  # noqa: FBT001
         context: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - what Django's cursor returns
+        if self.transactions.is_connecting or is_transaction_control(sql):
+            return execute(sql, params, many, context)
+        self.transactions.will_execute(sql)
         observation = current()
-        if is_transaction_control(sql):
-            return execute(sql, params, many, context)
-        self.transactions.is_used = True
-        if observation is None:
-            return execute(sql, params, many, context)
         started = time.perf_counter_ns()
         try:
             return execute(sql, params, many, context)
+        except DatabaseError as error:
+            self.transactions.failed(error)
+            raise
         finally:
-            duration_ms = (time.perf_counter_ns() - started) / 1e6
-            observation.record(Step("query", sql, context["connection"].alias, duration_ms, fingerprint(sql)))
+            if observation is not None:
+                duration_ms = (time.perf_counter_ns() - started) / 1e6
+                observation.record(Step("query", sql, context["connection"].alias, duration_ms, fingerprint(sql)))
 
 
 class TransactionRecorder:
@@ -73,13 +83,18 @@ class TransactionRecorder:
     A transaction in which nothing was executed is none. Inside a transaction that began before the observation (a
     TestCase's), the observation's outermost savepoint stands for its transaction. Created with the connection and
     lives as long; used by the connection's own thread.
+
+    What a database does by itself: PostgreSQL answers COMMIT with a rollback, and no error, after any statement of the
+    transaction failed; MariaDB and MySQL commit at DDL, and roll back the whole transaction of a deadlock's victim.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
         self.is_used = False
+        self.is_connecting = False
         self._began_in: Observation | None = None
         self._outermost_savepoint: str | None = None
+        self._connect = connection.connect
         self._commit = connection.commit
         self._rollback = connection.rollback
         self._close = connection.close
@@ -88,9 +103,30 @@ class TransactionRecorder:
         self._savepoint_commit = connection.savepoint_commit
         self._savepoint_rollback = connection.savepoint_rollback
         for name in (
-            "commit", "rollback", "close", "set_autocommit", "savepoint", "savepoint_commit", "savepoint_rollback"
+            "connect", "commit", "rollback", "close", "set_autocommit",
+            "savepoint", "savepoint_commit", "savepoint_rollback",
         ):  # fmt: skip
             setattr(connection, name, getattr(self, name))
+
+    def will_execute(self, sql: str) -> None:
+        """Hear of a query that comes next."""
+        if self.connection.vendor == "mysql" and self.connection.in_atomic_block and commits_implicitly(sql):
+            self._ended("commit", time.perf_counter_ns())
+        else:
+            self.is_used = True
+
+    def failed(self, error: DatabaseError) -> None:
+        """Hear of a query that failed."""
+        is_deadlock = self.connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,)
+        if is_deadlock and self.connection.in_atomic_block:
+            self._ended("rollback", time.perf_counter_ns())
+
+    def connect(self) -> None:
+        self.is_connecting = True
+        try:
+            self._connect()
+        finally:
+            self.is_connecting = False
 
     def set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, FBT001
         self._set_autocommit(autocommit, *args, **kwargs)
@@ -99,9 +135,10 @@ class TransactionRecorder:
             self.is_used = False
 
     def commit(self) -> None:
+        is_aborted = self._is_aborted()
         started = time.perf_counter_ns()
         self._commit()
-        self._ended("commit", started)
+        self._ended("rollback" if is_aborted else "commit", started)
         self._began_in = None
 
     def rollback(self) -> None:
@@ -138,6 +175,11 @@ class TransactionRecorder:
         self._savepoint_rollback(savepoint)
         if savepoint == self._outermost_savepoint:
             self._ended("rollback", started)
+
+    def _is_aborted(self) -> bool:
+        if self.connection.vendor != "postgresql" or self.connection.connection is None:
+            return False
+        return bool(self.connection.connection.info.transaction_status == POSTGRESQL_ABORTED)
 
     def _ended(self, kind: str, started: int) -> None:
         is_used, self.is_used = self.is_used, False

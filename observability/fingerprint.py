@@ -9,6 +9,11 @@ MAX_LENGTH = 4_000
 _control = re.compile(
     r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START TRANSACTION|SET TRANSACTION)\b", re.IGNORECASE
 )
+# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/, those that an application may well send.
+_implicit_commit = re.compile(
+    r"\s*(ALTER|CREATE|DROP|RENAME|TRUNCATE|GRANT|REVOKE|LOCK TABLES|ANALYZE TABLE|OPTIMIZE TABLE)\b(?! TEMPORARY\b)",
+    re.IGNORECASE,
+)
 _rules = (
     (re.compile(r"\bIN \((?!SELECT\b)[^()]*(?:\)|$)"), "IN (…)"),
     (re.compile(r"\bVALUES (?:\([^()]*(?:\)|$)(?:, ?)?)+"), "VALUES (…)"),
@@ -21,6 +26,11 @@ _rules = (
 def is_transaction_control(sql: str) -> bool:
     """Whether a statement begins or ends a transaction or a savepoint; on some databases Django sends these itself."""
     return _control.match(sql) is not None
+
+
+def commits_implicitly(sql: str) -> bool:
+    """Whether MariaDB and MySQL commit the transaction before they execute a statement."""
+    return _implicit_commit.match(sql) is not None
 
 
 def fingerprint(sql: str) -> str:

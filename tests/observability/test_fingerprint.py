@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.fingerprint import MAX_LENGTH, fingerprint, is_transaction_control
+from observability.fingerprint import MAX_LENGTH, commits_implicitly, fingerprint, is_transaction_control
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,17 @@ def test_transaction_control_is_recognised(sql: str) -> None:
 
 def test_query_that_names_transaction_control_is_a_query() -> None:
     assert not is_transaction_control('SELECT "begin" FROM "savepoint"')
+
+
+@pytest.mark.parametrize(
+    ("sql", "commits"),
+    [
+        ("CREATE TABLE t (a INTEGER)", True),
+        ("  alter table t ADD b INTEGER", True),
+        ("TRUNCATE t", True),
+        ("CREATE TEMPORARY TABLE t (a INTEGER)", False),
+        ("INSERT INTO t VALUES ('DROP TABLE')", False),
+    ],
+)
+def test_statement_that_commits_implicitly_is_recognised(sql: str, *, commits: bool) -> None:
+    assert commits_implicitly(sql) is commits

@@ -1,12 +1,11 @@
 """Each way in which a transaction can end, in a test's savepoint and under a real server with a real transaction."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
 from observability import database, observe
@@ -23,7 +22,29 @@ WAYS = [
     ("write-half", 200, "committed", ["{name}"]),
     ("write-outside", 500, "none", ["{name}"]),
     ("read-then-write", 200, "committed", ["{name}"]),
+    ("write-many", 200, "committed", ["{name}-1", "{name}-2"]),
+    ("write-then-iterate", 200, "committed", ["{name}"]),
 ]
+
+# Ways in which a real transaction alone can go. After an error PostgreSQL rolls back, also where it is told to commit.
+REAL_WAYS = [
+    ("write-orphan", 500, "rolled_back", []),
+    ("write-then-close", 200, "rolled_back", []),
+    (
+        "write-then-catch",
+        409,
+        *(("rolled_back", []) if connection.vendor == "postgresql" else ("committed", ["{name}"])),
+    ),
+]
+
+# How many queries each way makes, on every database.
+QUERY_COUNTS = {
+    "write-half": 2,
+    "read-then-write": 2,
+    "write-then-catch": 2,
+    "write-orphan": 2,
+    "write-then-iterate": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +53,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def rows_of(database: Path, name: str) -> list[str]:
-    with closing(sqlite3.connect(database)) as rows:
-        found = rows.execute("SELECT name FROM service_manufacturer WHERE name LIKE ?", [f"{name}%"])
-        return [row[0] for row in found]
+def rows_of(server: Server, name: str) -> list[str]:
+    found = server.database.rows("SELECT name FROM service_manufacturer WHERE name LIKE %s ORDER BY id", f"{name}%")
+    return [row[0] for row in found]
 
 
-@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS)
+@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS + REAL_WAYS)
 def test_transaction_of_a_request_under_a_server(
     server: Server, way: str, status: int, outcome: str, rows: list[str]
 ) -> None:
     answer = server.get(f"/{way}/{way}-row/")
     line = server.access_line(answer.headers["X-Request-ID"])
     assert (answer.status, line["db.transaction"]) == (status, outcome)
-    assert rows_of(server.log_dir.parent / "db.sqlite3", f"{way}-row") == [
-        row.format(name=f"{way}-row") for row in rows
-    ]
+    assert line["db.query_count"] == QUERY_COUNTS.get(way, 1)
+    assert rows_of(server, f"{way}-row") == [row.format(name=f"{way}-row") for row in rows]
 
 
 @pytest.mark.django_db
@@ -58,6 +77,7 @@ def test_transaction_of_a_request_inside_of_a_test(
 ) -> None:
     client.raise_request_exception = False
     answer = client.get(f"/{way}/{way}/")
+    b"".join(answer)
     assert (answer.status_code, closed[0].transaction) == (status, outcome)
     assert [each.name for each in Manufacturer.objects.all()] == [row.format(name=way) for row in rows]
 
@@ -102,6 +122,66 @@ def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> N
         Manufacturer.objects.create(name="lost")
         connection.close()
     assert observation.transaction == "rolled_back"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_connection_costs_no_query() -> None:
+    with observe("work") as observation:
+        connection.close()
+        Manufacturer.objects.exists()
+    assert observation.query_count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("ending", "outcome"), [("commit", "committed"), ("rollback", "rolled_back"), ("nothing", "none")]
+)
+def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
+    connection.set_autocommit(False)
+    try:
+        with observe("work") as observation:
+            Manufacturer.objects.create(name="one")
+            getattr(connection, ending, lambda: None)()
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert observation.transaction == outcome
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "mysql", reason="other databases roll back DDL with its transaction")
+def test_ddl_commits_what_came_before_it() -> None:
+    with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
+        Manufacturer.objects.create(name="kept")
+        cursor.execute("CREATE TABLE IF NOT EXISTS service_manufacturer (id INTEGER)")
+        transaction.set_rollback(True)
+    assert (observation.transaction, Manufacturer.objects.count()) == ("committed", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "mysql", reason="other databases leave the transaction to the application")
+def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> None:
+    one, other = (Manufacturer.objects.create(name=name) for name in ("one", "other"))
+    meeting = Barrier(2, timeout=10)
+
+    def rename(first: Manufacturer, second: Manufacturer) -> tuple[bool, str]:
+        with observe("work") as observation:
+            try:
+                with transaction.atomic():
+                    Manufacturer.objects.filter(pk=first.pk).update(name=f"{first}-{first}")
+                    meeting.wait()
+                    is_victim = False
+                    try:
+                        Manufacturer.objects.filter(pk=second.pk).update(name=f"{first}-{second}")
+                    except OperationalError:
+                        is_victim = True
+            finally:
+                connection.close()
+        return is_victim, observation.transaction
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [each.result() for each in [pool.submit(rename, one, other), pool.submit(rename, other, one)]]
+    assert sorted(outcomes) == [(False, "committed"), (True, "rolled_back")]
 
 
 @pytest.mark.django_db

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import structlog
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.permissions import AllowAny
@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from observability import note
-from service.models import Manufacturer
+from service.models import Manufacturer, TruckModel
 
 log = structlog.get_logger("probe")
 standard_log = logging.getLogger("probe.standard")
@@ -148,8 +148,10 @@ async def sleeping_async(request: HttpRequest) -> HttpResponse:
 def slow_query(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s) SELECT max(i) FROM n",
-            [1_000_000],
+            # MariaDB ends a recursion after 1,000 rows by itself.
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s) "
+            "SELECT max(a.i + b.i) FROM n AS a, n AS b",
+            [1_000],
         )
     return HttpResponse()
 
@@ -187,6 +189,46 @@ def write_half(request: HttpRequest, name: str) -> HttpResponse:
             raise KeyError(name)
     except KeyError:
         return HttpResponse()
+
+
+def write_then_catch(request: HttpRequest, name: str) -> HttpResponse:
+    """An error of the database that is handled without a savepoint; `save()` would have marked the transaction."""
+    Manufacturer.objects.create(name=name)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO service_manufacturer (name) VALUES (%s)", [name])
+    except IntegrityError:
+        return HttpResponse(status=409)
+    return HttpResponse()
+
+
+def write_orphan(request: HttpRequest, name: str) -> HttpResponse:
+    """A row whose foreign key leads nowhere: some databases refuse it at once, some when the transaction ends."""
+    Manufacturer.objects.create(name=name)
+    TruckModel.objects.create(manufacturer_id=1_000_000, name=name)
+    return HttpResponse()
+
+
+def write_then_close(request: HttpRequest, name: str) -> HttpResponse:
+    """A connection that goes, or goes back to its pool, with a transaction open."""
+    Manufacturer.objects.create(name=name)
+    connection.close()
+    return HttpResponse()
+
+
+@transaction.non_atomic_requests
+def write_many(request: HttpRequest, name: str) -> HttpResponse:
+    """Two rows by `executemany`, in a transaction of its own."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO service_manufacturer (name) VALUES (%s)", [[f"{name}-1"], [f"{name}-2"]])
+    return HttpResponse()
+
+
+def write_then_iterate(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """A body of rows that are fetched while it is sent, after the transaction."""
+    Manufacturer.objects.create(name=name)
+    rows = Manufacturer.objects.filter(name=name).values_list("name", flat=True)
+    return StreamingHttpResponse(row.encode() for row in rows.iterator(chunk_size=1))
 
 
 @transaction.non_atomic_requests
