@@ -83,7 +83,7 @@ def test_missing_driver_outside_of_the_environment_is_installed_by_its_own_pip(
 ) -> None:
     drivers.clear()
     monkeypatch.setattr(sys, "prefix", "/usr")
-    with pytest.raises(ImproperlyConfigured, match="-m pip install -r requirements-mysql.txt"):
+    with pytest.raises(ImproperlyConfigured, match=r"-m pip install -r requirements-mysql\.txt"):
         entry(monkeypatch, MYSQL)
 
 

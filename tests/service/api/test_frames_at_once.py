@@ -1,30 +1,17 @@
 """/api/v1/telemetry/frames/ of a real server, asked by several clients at once."""
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from urllib.request import Request, urlopen
 
-from tests.server import DEADLINE_S, ROOT, Server, running
+from tests.server import DEADLINE_S, Server, running
 from tests.service.fleet import MINUTE, NOON, realtime
+from tests.service.login import PASSWORD, make_token
 
 CLIENTS = 8
 RAW_FRAMES = [realtime(index % 20 + 1, NOON + index // 20 * MINUTE) for index in range(200)]
-
-
-def make_token(server: Server) -> str:
-    """The token of a new user."""
-    commands = [
-        ["createsuperuser", "--noinput", "--username=driver", "--email=driver@example.com"],
-        ["drf_create_token", "driver"],
-    ]
-    for arguments in commands:
-        command = [sys.executable, "manage.py", *arguments]
-        made = subprocess.run(command, cwd=ROOT, env=server.environment, check=True, capture_output=True, text=True)
-    return made.stdout.split()[2]
 
 
 def post(server: Server, token: str, raw_frames: list[bytes]) -> dict[str, int]:
@@ -40,7 +27,7 @@ def post(server: Server, token: str, raw_frames: list[bytes]) -> dict[str, int]:
 
 def test_frames_that_several_clients_send_at_once_are_stored_once(tmp_path: Path) -> None:
     shuffled = [Random(client).sample(RAW_FRAMES, len(RAW_FRAMES)) for client in range(CLIENTS)]  # noqa: S311
-    variables = {"DJANGO_SETTINGS_MODULE": "settings.development", "DJANGO_SUPERUSER_PASSWORD": "a good password"}
+    variables = {"DJANGO_SETTINGS_MODULE": "settings.development", **PASSWORD}
     with running("gunicorn", tmp_path, **variables) as server:
         token = make_token(server)
         with ThreadPoolExecutor(CLIENTS) as pool:
