@@ -6,6 +6,7 @@ allows (32,766 by default, 250,000 in Debian's build).
 """
 
 import sqlite3
+from contextlib import suppress
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -14,4 +15,6 @@ def lift_parameter_limit(*, connection: BaseDatabaseWrapper, **_: object) -> Non
     """Tell Django the limit of this connection; a receiver of `connection_created`, for SQLite alone."""
     if connection.vendor == "sqlite":
         limit = connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        connection.features.max_query_params = limit
+        # Django 6.1 asks the library itself, and cannot be told.
+        with suppress(AttributeError):
+            connection.features.max_query_params = limit

@@ -1,6 +1,7 @@
 """manage.py prepare"""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -54,3 +55,11 @@ def test_command_is_refused_without_debug() -> None:
     with pytest.raises(CommandError, match="development only"):
         prepare()
     assert not User.objects.exists()
+
+
+def test_database_that_cannot_be_used_is_one_sentence(manage: Manage, tmp_path: Path) -> None:
+    refused = manage("prepare", DATABASE_URL=f"sqlite:///{tmp_path}")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "CommandError: The sqlite database of DATABASE_URL cannot be used: unable to open database file.\n"
+    )
