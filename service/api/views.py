@@ -5,7 +5,9 @@ from dataclasses import asdict
 from typing import cast
 
 import structlog
+from django.db import transaction
 from django.http import Http404
+from django.utils.decorators import method_decorator
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -80,6 +82,8 @@ class Trucks(
         return Response({**counts, "total": sum(counts.values())})
 
 
+# The ingestion has a transaction of its own, since it may have to begin it again.
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class TelemetryFrames(APIView):
     """Frames of GB/T 32960, up to 5,000 in a request: as hexadecimal text in JSON, or their bytes one after another."""
 

@@ -1,0 +1,50 @@
+"""Work that meets a deadlock."""
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, atomic_despite_deadlocks
+from service.models import Manufacturer
+
+DEADLOCK = OperationalError(MYSQL_DEADLOCK, "Deadlock found when trying to get lock; try restarting transaction")
+
+
+class Work:
+    """Fails so many times, each time after it wrote a row."""
+
+    def __init__(self, failures: int, error: OperationalError = DEADLOCK) -> None:
+        self.failures = failures
+        self.error = error
+        self.runs = 0
+
+    def __call__(self) -> str:
+        assert connection.in_atomic_block
+        self.runs += 1
+        Manufacturer.objects.create(name=f"run {self.runs}")
+        if self.runs <= self.failures:
+            raise self.error
+        return "done"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_victim_begins_again_and_leaves_nothing_of_its_first_runs() -> None:
+    work = Work(failures=2)
+    assert atomic_despite_deadlocks(work)() == "done"
+    assert [each.name for each in Manufacturer.objects.all()] == ["run 3"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("error", "runs"), [(DEADLOCK, ATTEMPTS), (OperationalError("gone"), 1)])
+def test_work_that_cannot_succeed_raises_its_error(error: OperationalError, runs: int) -> None:
+    work = Work(failures=99, error=error)
+    with pytest.raises(OperationalError):
+        atomic_despite_deadlocks(work)()
+    assert (work.runs, Manufacturer.objects.count()) == (runs, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_victim_inside_of_another_transaction_leaves_it_to_that_one() -> None:
+    work = Work(failures=1)
+    with pytest.raises(OperationalError), transaction.atomic():
+        atomic_despite_deadlocks(work)()
+    assert work.runs == 1
