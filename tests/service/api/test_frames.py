@@ -105,6 +105,8 @@ def test_invalid_frame_is_named_with_what_is_wrong(text: object, error: str, cli
     )
 
 
+# REST framework would mark the transaction of the test, which it takes for the request's, to be rolled back.
+@pytest.mark.django_db(transaction=True)
 def test_nothing_is_stored_beside_an_invalid_frame(client: APIClient) -> None:
     post(client, *REAL_HEX, WRONG_CHECKSUM)
     assert (TelemetryFrame.objects.count(), Truck.objects.count()) == (0, 0)
