@@ -53,7 +53,9 @@ def test_every_line_of_a_request_carries_its_ids(server: Server, path: str) -> N
     request_id = server.get(path).headers["X-Request-ID"]
     access = server.access_line(request_id)
     lines = server.lines(request_id)
-    assert {line["logger"] for line in lines} == {"probe", "probe.standard", "observability.access"}
+    # On a busy machine any query may be slow.
+    loggers = {line["logger"] for line in lines} - {"observability.sql"}
+    assert loggers == {"probe", "probe.standard", "observability.access"}
     assert {line["trace_id"] for line in lines} == {access["trace_id"]}
     assert {line["count"] for line in lines if line["logger"].startswith("probe")} <= {1, 2}
 

@@ -165,18 +165,19 @@ def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> 
     meeting = Barrier(2, timeout=10)
 
     def rename(first: Manufacturer, second: Manufacturer) -> tuple[bool, str]:
-        with observe("work") as observation:
-            try:
-                with transaction.atomic():
-                    Manufacturer.objects.filter(pk=first.pk).update(name=f"{first}-{first}")
-                    meeting.wait()
-                    is_victim = False
-                    try:
-                        Manufacturer.objects.filter(pk=second.pk).update(name=f"{first}-{second}")
-                    except OperationalError:
-                        is_victim = True
-            finally:
-                connection.close()
+        # Statements of its own: `update()` would mark the transaction to be rolled back.
+        statement = "UPDATE service_manufacturer SET name = CONCAT(name, '.') WHERE id = %s"
+        is_victim = False
+        try:
+            with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(statement, [first.pk])
+                meeting.wait()
+                try:
+                    cursor.execute(statement, [second.pk])
+                except OperationalError:
+                    is_victim = True
+        finally:
+            connection.close()
         return is_victim, observation.transaction
 
     with ThreadPoolExecutor(2) as pool:
