@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from observability.logs.config import load_logging
-from observability.sentry.setup import start_sentry
 from settings import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -162,13 +161,3 @@ def logging_layers(*default: str) -> dict[str, Any]:
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
     log_dir = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
     return load_logging(BASE_DIR / "logging.yaml", names, {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME})
-
-
-def report_to_sentry(environment_name: str) -> None:
-    """Start the Sentry SDK, if there is a DSN."""
-    start_sentry(
-        dsn=SENTRY_DSN,
-        release=RELEASE,
-        environment=environment_name,
-        traces_sample_rate=SENTRY_TRACES_SAMPLE_RATE,
-    )

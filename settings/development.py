@@ -2,7 +2,7 @@
 
 from settings import environment
 from settings.base import *
-from settings.base import OBSERVABILITY, REST_FRAMEWORK, VAR_DIR, logging_layers, report_to_sentry
+from settings.base import OBSERVABILITY, REST_FRAMEWORK, VAR_DIR, logging_layers
 from settings.secret_key import machine_secret_key
 
 DEBUG = True
@@ -14,4 +14,4 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
 }
 LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone"}
-report_to_sentry("development")
+ENVIRONMENT = "development"

@@ -6,7 +6,7 @@ from django.core.checks.security.base import SECRET_KEY_MIN_UNIQUE_CHARACTERS as
 
 from settings import environment
 from settings.base import *
-from settings.base import logging_layers, report_to_sentry
+from settings.base import logging_layers
 
 DEBUG = False
 if environment.flag("DEBUG", default=False):
@@ -22,4 +22,4 @@ if "*" in ALLOWED_HOSTS:
     raise environment.refused("ALLOWED_HOSTS", "*", "the host names that it serves, not every name")
 
 LOGGING = logging_layers("production")
-report_to_sentry("production")
+ENVIRONMENT = "production"

@@ -6,6 +6,8 @@ from settings.base import OBSERVABILITY, databases, logging_layers
 SECRET_KEY = "django-insecure-key-of-the-tests"  # noqa: S105 - it protects nothing
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES = databases(default_url="sqlite://:memory:")
+ENVIRONMENT = "test"
+SENTRY_DSN = ""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "RAISE_READER_ERRORS": True}
