@@ -9,11 +9,16 @@ from settings import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+# What `bin/run --production` generates, to try the production settings on this machine.
+TRIAL_DIR = VAR_DIR / "production"
 
 SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
 )
 RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
+
+# Plain HTTP under the production settings, to try them on this machine.
+INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
 
 
 def databases(*, default_url: str) -> dict[str, Any]:
@@ -80,6 +85,9 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 STATIC_URL = "static/"
+STATIC_ROOT = environment.text(
+    "STATIC_ROOT", default=str(VAR_DIR / "static"), allowed="the directory that collectstatic fills"
+)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

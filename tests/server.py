@@ -96,6 +96,7 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
         "DJANGO_SETTINGS_MODULE": "tests.probe.settings",
         "SECRET_KEY": "0123456789abcdef" * 4,
         "ALLOWED_HOSTS": "127.0.0.1",
+        "INSECURE_HTTP": "true",
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "LOG_DIR": str(directory / "log"),
         "PYTHONWARNINGS": "default",

@@ -1,5 +1,6 @@
-"""Make a developer's database ready to be used; `bin/run` runs it before each start."""
+"""Make a database on this machine ready to be used; `bin/run` runs it before each start."""
 
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -18,19 +19,33 @@ PASSWORD = "admin"  # noqa: S105 - printed at each start, and never made without
 class Command(BaseCommand):
     """Does what is not done yet, and prints a line for each thing that it did: nothing when all was done."""
 
-    help = "Migrates the development database, loads the demo fleet once, and makes the login admin."
+    help = "Migrates the database, loads the demo fleet once, and makes the login admin; on this machine only."
     requires_migrations_checks = False
 
     def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
-        if not settings.DEBUG:
-            raise CommandError("prepare makes a login that everybody knows: it runs in development only (DEBUG).")
+        if not settings.DEBUG and not settings.INSECURE_HTTP:
+            raise CommandError(
+                "prepare makes a demo fleet and a login: only in development, or for a trial (INSECURE_HTTP=true)."
+            )
         self._migrate()
+        if not settings.DEBUG:
+            call_command("collectstatic", interactive=False, verbosity=0)
         if not Truck.objects.exists():
             call_command("load_demo_fleet", stdout=self.stdout)
         users = get_user_model().objects
         if not users.filter(username=LOGIN).exists():
-            users.create_superuser(LOGIN, password=PASSWORD)
-            self.stdout.write(f"Made the login {LOGIN} with the password {PASSWORD}.")
+            users.create_superuser(LOGIN, password=PASSWORD if settings.DEBUG else self._secret_password())
+            where = PASSWORD if settings.DEBUG else f"in {settings.TRIAL_DIR / 'password'}"
+            self.stdout.write(f"Made the login {LOGIN} with the password {where}.")
+
+    def _secret_password(self) -> str:
+        """A password that nobody knows, kept in a file for whoever tries the service (mode 0600)."""
+        password = secrets.token_urlsafe(16)
+        settings.TRIAL_DIR.mkdir(parents=True, exist_ok=True)
+        file = settings.TRIAL_DIR / "password"
+        file.touch(mode=0o600)
+        file.write_text(f"{password}\n")
+        return password
 
     def _migrate(self) -> None:
         executor = MigrationExecutor(connection)
