@@ -86,21 +86,19 @@ def _short(path: Path) -> Path:
 def on_starting(server: "Arbiter") -> None:
     """Refuse plain HTTP where others than this machine could connect, whatever `--bind` says."""
     for address in server.cfg.address:
-        if INSECURE_HTTP and not is_loopback(address):
-            place = address if isinstance(address, str) else address[0]
+        # A Unix socket or an inherited one has no host.
+        if INSECURE_HTTP and isinstance(address, tuple) and not is_loopback(address[0]):
             print(  # noqa: T201 - the log files are no place for a start that failed
-                f"gunicorn: INSECURE_HTTP is 'true' and it would listen on {place}: only with HOST 127.0.0.1, ::1 or "
-                "localhost; elsewhere put a proxy with HTTPS before it, and unset INSECURE_HTTP.",
+                f"gunicorn: INSECURE_HTTP is 'true' and it would listen on {address[0]}: only with HOST 127.0.0.1, ::1 "
+                "or localhost; elsewhere put a proxy with HTTPS before it, and unset INSECURE_HTTP.",
                 file=sys.stderr,
             )
             sys.exit(1)
 
 
-def is_loopback(address: str | tuple[str, int]) -> bool:
-    """Whether only this machine can connect: a Unix socket, or an address of the loopback interface."""
-    if isinstance(address, str):
-        return True
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to the host."""
     try:
-        return ip_address(address[0]).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        return address[0] == "localhost"
+        return host == "localhost"
