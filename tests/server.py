@@ -89,19 +89,25 @@ def wait_for(read: Callable[[], Value], what: str) -> Value:
     return value
 
 
-@contextmanager
-def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
-    """Serve the probe project from a directory of its own until the block ends."""
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.probe.settings",
+def production_environment(directory: Path, **others: str) -> dict[str, str]:
+    """What an operator gives a production that keeps everything in this directory."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "settings.production",
         "SECRET_KEY": "0123456789abcdef" * 4,
         "ALLOWED_HOSTS": "127.0.0.1",
         "INSECURE_HTTP": "true",
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "LOG_DIR": str(directory / "log"),
-        "PYTHONWARNINGS": "default",
-        **variables,
+        "STATIC_ROOT": str(directory / "static"),
+        **others,
     }
+
+
+@contextmanager
+def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
+    """Serve the probe project from a directory of its own until the block ends."""
+    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
+    environment = production_environment(directory, **probe, **variables)
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, env=environment, check=True)
     port = free_port()
     bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]

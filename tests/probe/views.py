@@ -127,6 +127,14 @@ async def failing_body_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body())
 
 
+class FailingByApi(APIView):
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        message = "the API view failed"
+        raise RuntimeError(message)
+
+
 class NotFoundByApi(APIView):
     permission_classes = (AllowAny,)
 

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,24 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import DEADLINE_S, ROOT, access_lines, free_port, is_listening, wait_for
+from tests.server import DEADLINE_S, ROOT, access_lines, free_port, is_listening, production_environment, wait_for
 
 CLIENTS = 8
 REQUESTS = 2_000
-
-
-def variables(directory: Path, **others: str) -> dict[str, str]:
-    """What an operator gives."""
-    return os.environ | {
-        "DJANGO_SETTINGS_MODULE": "settings.production",
-        "SECRET_KEY": "0123456789abcdef" * 4,
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
-        "LOG_DIR": str(directory / "log"),
-        "STATIC_ROOT": str(directory / "static"),
-        "INSECURE_HTTP": "true",
-        **others,
-    }
 
 
 def manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,12 +66,14 @@ def answered_ids(port: int, count: int) -> list[str]:
 
 
 def test_deploy_check_has_no_warning(tmp_path: Path) -> None:
-    completed = manage(variables(tmp_path, INSECURE_HTTP="false"), "check", "--deploy", "--fail-level", "WARNING")
+    completed = manage(
+        production_environment(tmp_path, INSECURE_HTTP="false"), "check", "--deploy", "--fail-level", "WARNING"
+    )
     assert (completed.returncode, completed.stderr) == (0, "")
 
 
 def test_every_request_of_eight_clients_has_one_line(tmp_path: Path) -> None:
-    environment = variables(tmp_path)
+    environment = production_environment(tmp_path)
     assert manage(environment, "migrate", "--verbosity=0").returncode == 0
     with serving(environment) as (_, port), ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(answered_ids, [port] * CLIENTS, [REQUESTS // CLIENTS] * CLIENTS))
@@ -96,7 +83,7 @@ def test_every_request_of_eight_clients_has_one_line(tmp_path: Path) -> None:
 
 
 def test_sigterm_loses_no_answer_and_no_line(tmp_path: Path) -> None:
-    environment = variables(tmp_path)
+    environment = production_environment(tmp_path)
     assert manage(environment, "migrate", "--verbosity=0").returncode == 0
     with serving(environment) as (process, port), ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(answered_ids, port, REQUESTS) for _ in range(CLIENTS)]
@@ -119,7 +106,7 @@ def test_sigterm_loses_no_answer_and_no_line(tmp_path: Path) -> None:
 )
 def test_server_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str, str], expected: str) -> None:
     command = [sys.executable, "-m", "gunicorn", "--config", "settings/gunicorn.py"]
-    environment = variables(tmp_path, PORT=str(free_port())) | wrong
+    environment = production_environment(tmp_path, PORT=str(free_port())) | wrong
     completed = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=DEADLINE_S
     )
@@ -128,7 +115,7 @@ def test_server_refuses_to_start_with_a_sentence(tmp_path: Path, wrong: dict[str
 
 
 def test_start_says_where_things_are(tmp_path: Path) -> None:
-    with serving(variables(tmp_path)) as (process, port):
+    with serving(production_environment(tmp_path)) as (process, port):
         assert process.stderr is not None
         shown = "".join(process.stderr.readline() for _ in range(9))
     assert f"http://127.0.0.1:{port}/api/v1/trucks/" in shown
@@ -136,13 +123,13 @@ def test_start_says_where_things_are(tmp_path: Path) -> None:
 
 
 def test_messages_of_gunicorn_are_lines_like_all_others(tmp_path: Path) -> None:
-    with serving(variables(tmp_path)):
+    with serving(production_environment(tmp_path)):
         pass
     assert "gunicorn.error" in {line["logger"] for line in service_lines(tmp_path)}
 
 
 def test_static_files_have_names_of_their_content(tmp_path: Path) -> None:
-    environment = variables(tmp_path)
+    environment = production_environment(tmp_path)
     manage(environment, "migrate", "--verbosity=0")
     assert manage(environment, "collectstatic", "--noinput", "--verbosity=0").returncode == 0
     (hashed,) = (tmp_path / "static" / "admin" / "css").glob("login.????????????.css")
