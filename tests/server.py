@@ -106,7 +106,7 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     """Serve the probe project from a directory of its own until the block ends."""
     probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
-    environment = production_environment(directory, **probe, **variables)
+    environment = production_environment(directory, **probe | variables)
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, env=environment, check=True)
     port = free_port()
     bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
