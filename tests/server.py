@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ class Server:
     port: int
     log_dir: Path
     process: subprocess.Popen[bytes]
+    environment: dict[str, str] = field(repr=False)
 
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
         """Send one request on a connection of its own, and read the whole answer."""
@@ -113,7 +114,7 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     with (directory / "output").open("wb") as output:
         command = [sys.executable, "-m", *COMMANDS[name], *bind]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    server = Server(name, port, directory / "log", process)
+    server = Server(name, port, directory / "log", process, environment)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")
         yield server
