@@ -24,17 +24,21 @@ INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
 def databases(*, default_url: str) -> dict[str, Any]:
     """The DATABASES dictionary of DATABASE_URL, each request in a transaction of its own."""
     database = environment.database("DATABASE_URL", default=default_url)
-    database["ATOMIC_REQUESTS"] = True
+    return {"default": with_sqlite_options("DATABASE_URL", database) | {"ATOMIC_REQUESTS": True}}
+
+
+def with_sqlite_options(variable: str, database: dict[str, Any]) -> dict[str, Any]:
+    """The entry of DATABASES that a variable gave, fit for threads that write where it is SQLite."""
     if database["ENGINE"] == "django.db.backends.sqlite3":
         if database["NAME"] != ":memory:":
-            environment.make_directory("DATABASE_URL", Path(database["NAME"]).parent)
+            environment.make_directory(variable, Path(database["NAME"]).parent)
         database["OPTIONS"] = {
             # A deferred transaction that reads first and then writes fails with "database is locked", at any timeout.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
         }
-    return {"default": database}
+    return database
 
 
 # Assembly

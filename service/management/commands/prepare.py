@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from service.models import Truck
@@ -27,7 +27,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "prepare makes a demo fleet and a login: only in development, or for a trial (INSECURE_HTTP=true)."
             )
-        self._migrate()
+        count = sum(map(_migrate, connections))
+        if count:
+            self.stdout.write(f"Applied {count} {'migration' if count == 1 else 'migrations'}.")
         if not settings.DEBUG:
             call_command("collectstatic", interactive=False, verbosity=0)
         if not Truck.objects.exists():
@@ -47,9 +49,11 @@ class Command(BaseCommand):
         file.write_text(f"{password}\n")
         return password
 
-    def _migrate(self) -> None:
-        executor = MigrationExecutor(connection)
-        count = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-        if count:
-            call_command("migrate", interactive=False, verbosity=0)
-            self.stdout.write(f"Applied {count} {'migration' if count == 1 else 'migrations'}.")
+
+def _migrate(alias: str) -> int:
+    """Bring a database up to date, and return how many migrations changed it."""
+    executor = MigrationExecutor(connections[alias])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        call_command("migrate", database=alias, interactive=False, verbosity=0)
+    return sum(router.allow_migrate(alias, migration.app_label) for migration, _ in plan)
