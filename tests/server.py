@@ -18,6 +18,7 @@ DEADLINE_S = 20
 
 Value = TypeVar("Value")
 
+# Those that serve an application; the development server is started by `developing()`.
 COMMANDS = {
     "gunicorn": ["gunicorn", "settings.wsgi:application", "--worker-class=gthread", "--threads=16"],
     "uvicorn": ["uvicorn", "settings.asgi:application", "--log-level=info"],
@@ -35,7 +36,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running server of the probe project; `name` is that of the program."""
+    """A running server; `name` is that of the program."""
 
     name: str
     port: int
@@ -43,11 +44,16 @@ class Server:
     process: subprocess.Popen[bytes]
     environment: dict[str, str] = field(repr=False)
 
-    def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
         """Send one request on a connection of its own, and read the whole answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
-            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:
@@ -97,6 +103,7 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1",
         "INSECURE_HTTP": "true",
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
         "LOG_DIR": str(directory / "log"),
         "STATIC_ROOT": str(directory / "static"),
         **others,
@@ -106,14 +113,49 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     """Serve the probe project from a directory of its own until the block ends."""
-    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
-    environment = production_environment(directory, **probe | variables)
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, env=environment, check=True)
+    environment = own_environment(directory, **variables)
+    manage(environment, "migrate", "--verbosity=0")
     port = free_port()
     bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
+    with started([sys.executable, "-m", *COMMANDS[name], *bind], name, port, directory, environment) as server:
+        yield server
+
+
+@contextmanager
+def developing(directory: Path, port: int | None = None, **variables: str) -> Iterator[Server]:
+    """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends."""
+    environment = own_environment(directory, DJANGO_SETTINGS_MODULE="settings.development", **variables)
+    manage(environment, "prepare")
+    port = port or free_port()
+    command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
+    with started(command, "runserver", port, directory, environment, working_directory=directory) as server:
+        yield server
+
+
+def own_environment(directory: Path, **variables: str) -> dict[str, str]:
+    """The environment of a process that writes into this directory alone."""
+    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
+    return production_environment(directory, **probe | variables)
+
+
+def manage(environment: dict[str, str], *arguments: str) -> None:
+    """Run a command of `manage.py` that has to succeed."""
+    command = [sys.executable, "manage.py", *arguments]
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+@contextmanager
+def started(
+    command: list[str],
+    name: str,
+    port: int,
+    directory: Path,
+    environment: dict[str, str],
+    working_directory: Path = ROOT,
+) -> Iterator[Server]:
+    """The server that a command starts, from when it listens until the block ends."""
     with (directory / "output").open("wb") as output:
-        command = [sys.executable, "-m", *COMMANDS[name], *bind]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=working_directory, env=environment, stdout=output, stderr=output)
     server = Server(name, port, directory / "log", process, environment)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")

@@ -22,4 +22,5 @@ class BrowsableByName(DefaultContentNegotiation):
         asked = format_suffix or request.query_params.get(api_settings.URL_FORMAT_OVERRIDE or "format")
         if asked != BrowsableAPIRenderer.format:
             offered = [each for each in offered if not isinstance(each, BrowsableAPIRenderer)] or offered
-        return super().select_renderer(request, offered, format_suffix)
+        chosen: tuple[BaseRenderer, str] = super().select_renderer(request, offered, format_suffix)
+        return chosen

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
+ROOM = "observability.browser"
 JSON_PAGE = "observability.browser.json_page.JsonPageMiddleware"
 TOOLBAR = "observability.browser.toolbar.ToolbarMiddleware"
 
@@ -14,11 +15,11 @@ TOOLBAR = "observability.browser.toolbar.ToolbarMiddleware"
 @register("observability")
 def check_debug(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
     """W101: the room is installed where DEBUG is off; it then shows nothing, and is not meant to be there."""
-    if settings.DEBUG:
+    if settings.DEBUG or not apps.is_installed(ROOM):
         return []
     return [
         Warning(
-            "observability.browser is installed, and DEBUG is off.",
+            f"{ROOM} is installed, and DEBUG is off.",
             hint="Take it, and its middleware, out of the settings of this environment: they serve development alone.",
             id="observability.W101",
         )

@@ -36,7 +36,7 @@ def highlight(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text escaped for HTML, with characters that nobody would see written as `\\u2028`."""
+    """The text escaped for HTML, with characters that nobody would see written as escapes of JSON."""
     return escape(_invisible.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.templatetags.static import static
 from django.utils.cache import patch_vary_headers
-from django.utils.html import escape, format_html, format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from observability.browser.audience import is_from_developer, opens_a_page
@@ -162,7 +162,9 @@ def _outcome(status: int) -> str:
 def _facts(observation: Observation | None) -> SafeString:
     """What the observation counted; the numbers are those of the access line, the duration that until here."""
     if observation is None:
-        return format_html("<dt>observation</dt><dd>none: the first middleware has to be {}</dd>", "ObservationMiddleware")
+        return format_html(
+            "<dt>observation</dt><dd>none: the first middleware has to be {}</dd>", "ObservationMiddleware"
+        )
     repeated = observation.repeated_count
     facts = [
         ("queries", "query-count", f"{observation.query_count}"),

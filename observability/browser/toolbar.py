@@ -38,12 +38,12 @@ class ToolbarMiddleware(DebugToolbarMiddleware):
         return response
 
 
-class SQLPanel(sql.SQLPanel):  # type: ignore[misc]
+class SQLPanel(sql.SQLPanel):
     """The toolbar's panel, which counts what the Observation counts: transaction control is no query."""
 
     def record(self, **query: Any) -> None:  # noqa: ANN401 - what the toolbar's cursor measured
         if not is_transaction_control(query["raw_sql"]):
-            super().record(**query)
+            super().record(**query)  # type: ignore[no-untyped-call] # the toolbar's own
 
 
 class ProfilingPanel(profiling.ProfilingPanel):
@@ -65,10 +65,10 @@ class ProfilingPanel(profiling.ProfilingPanel):
     def process_request(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase
         if not self._running.acquire(blocking=False):
-            response = Panel.process_request(self, request)
+            response = Panel.process_request(self, request)  # type: ignore[no-untyped-call] # the toolbar's own
             return response
         try:
-            response = super().process_request(request)
+            response = super().process_request(request)  # type: ignore[no-untyped-call] # the toolbar's own
         finally:
             self._running.release()
         return response
@@ -91,6 +91,8 @@ class RedactedStore(MemoryStore):
 def _without_secrets(key: str, value: Any) -> Any:  # noqa: ANN401 - what a panel stores
     if key == "request_url":
         return redacted_url(value)
+    if key == "environ":
+        return redact(value) | {"QUERY_STRING": redacted_url(f"?{value.get('QUERY_STRING', '')}").lstrip("?")}
     if isinstance(value, QueryDict):
         return redact(dict(value.lists()))
     if isinstance(value, Mapping) and set(value) == {"list"}:
