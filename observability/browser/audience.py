@@ -1,8 +1,11 @@
 """Whom the room shows something, and what a request asked for."""
 
+from contextlib import suppress
+
 from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
 
 PROFILE = "profile"
 SILK = "silk"
@@ -35,10 +38,19 @@ def wants_silk(request: HttpRequest) -> bool:
     return is_asked and is_from_developer(request) and apps.is_installed("silk")
 
 
+def is_page_of_silk(request: HttpRequest) -> bool:
+    """Whether it opens silk's own interface."""
+    with suppress(NoReverseMatch):
+        return request.path.startswith(reverse("silk:summary"))
+    return False
+
+
 def shows_toolbar(request: HttpRequest) -> bool:
     """The toolbar's SHOW_TOOLBAR_CALLBACK.
 
     The toolbar processes, renders and stores each request that it is shown for, JSON too, so programs go without it.
-    So does a request that silk records: each would count the other's queries.
+    So do a request that silk records, since each would count the other's queries, and silk's own pages, which it would
+    cover.
     """
-    return is_from_browser(request) and is_from_developer(request) and not wants_silk(request)
+    is_for_silk = wants_silk(request) or is_page_of_silk(request)
+    return is_from_browser(request) and is_from_developer(request) and not is_for_silk

@@ -122,7 +122,7 @@ PAGE = """\
 <body>
 <header>
 <h1><span class="status {outcome}">{status} {reason}</span> <span class="method">{method}</span> {address}</h1>
-<dl id="observation">{facts}</dl>
+<dl id="observation">{facts}{record}</dl>
 </header>
 <main>
 {notice}<pre id="json" tabindex="0">{json}</pre>
@@ -149,6 +149,7 @@ def page(request: HttpRequest, response: HttpResponse, body: bytes) -> str:
         address=_safe(visible(request.get_full_path())),
         style=static("observability/browser/json_page.css"),
         facts=_facts(observation),
+        record=_record_of_silk(response.headers.get("X-Silk-URL", "")),
         notice=_notice(text, is_cut=len(body) > MAX_SHOWN_BYTES),
         json=_safe(highlight(text)),
         headers=format_html_join("", "<dt>{}</dt><dd>{}</dd>", _headers(response)),
@@ -169,7 +170,7 @@ def _facts(observation: Observation | None) -> SafeString:
     facts = [
         ("queries", "query-count", f"{observation.query_count}"),
         ("database", "query-duration", f"{observation.query_duration_ms:.1f} ms"),
-        ("transaction", "transaction", observation.transaction.replace("_", " ")),
+        ("transaction", "transaction", observation.transaction),
         ("duration", "duration", f"{observation.duration_ms:.1f} ms"),
         ("request id", "request-id", observation.request_id),
         ("log line", "log-line", f"grep {observation.request_id} {log_file()}"),
@@ -177,6 +178,12 @@ def _facts(observation: Observation | None) -> SafeString:
     if repeated > 1:
         facts.insert(1, ("of one statement", "repeated-count", f"{repeated}"))
     return format_html_join("", '<div class="{1}"><dt>{0}</dt><dd id="{1}">{2}</dd></div>', facts)
+
+
+def _record_of_silk(address: str) -> SafeString:
+    if not address.startswith("/"):
+        return mark_safe("")
+    return format_html('<div><dt>silk</dt><dd><a href="{0}">{0}</a></dd></div>', address)
 
 
 def _notice(text: str, *, is_cut: bool) -> SafeString:

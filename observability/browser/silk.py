@@ -162,7 +162,8 @@ _wants_query = silk.sql._should_wrap  # noqa: SLF001 - silk has no public way
 
 
 def _wants_another_query(sql: str) -> bool:
-    return len(DataCollector().queries) < MAX_QUERIES and bool(_wants_query(sql))
+    # The first question is whether this thread has a request at all; without one there is no collection to count.
+    return bool(_wants_query(sql)) and len(DataCollector().queries) < MAX_QUERIES
 
 
 def tame() -> None:

@@ -192,6 +192,11 @@ def test_numbers_are_those_of_the_observation(closed: list[Observation]) -> None
     assert fact(response, "log-line").startswith(f"grep {observation.request_id} ")
 
 
+def test_page_without_an_observation_says_what_is_missing(settings: Settings) -> None:
+    settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
+    assert b"the first middleware has to be ObservationMiddleware" in opened("/json/").content
+
+
 def test_asgi_shows_the_same_page() -> None:
     response = async_to_sync(AsyncClient().get)("/asynchronous/", headers=NAVIGATION)
     assert is_page(response)

@@ -18,11 +18,14 @@ NOT_RUN = (
     "no Chromium (apt install chromium, or name it: CHROMIUM=/path): what a developer sees in a browser is not tested"
 )
 
+if chromium_path() is None and not os.environ.get("CI"):
+    pytest.skip(NOT_RUN, allow_module_level=True)
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if chromium_path() is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_RUN)
+        pytest.fail(NOT_RUN)
     with chromium() as browser:
         yield browser
 
@@ -111,6 +114,18 @@ def test_error_is_a_page_with_the_toolbar(page: Page) -> None:
 def test_request_under_silk_has_no_toolbar(page: Page) -> None:
     page.goto(f"{LIST}&silk")
     expect(page.locator("#json")).to_contain_text('"results": [')
+    expect(page.locator("#djDebug")).to_have_count(0)
+
+
+def test_page_leads_staff_to_the_record_of_silk(page: Page) -> None:
+    page.goto("/admin/login/?next=/livez")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "admin")
+    page.click("[type=submit]")
+    page.goto(f"{LIST}&silk")
+    page.locator("#observation a").click()
+    expect(page.locator("body")).to_contain_text("/api/v1/trucks/")
+    expect(page).to_have_url(re.compile("/silk/request/"))
     expect(page.locator("#djDebug")).to_have_count(0)
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def test_interface_is_for_staff(service: Server) -> None:
     assert (stranger.status, stranger.headers["Location"]) == (302, "/admin/login/?next=/silk/")
     answer = service.get("/silk/", Cookie=logged_in(service))
     assert answer.status == 200
+    assert b"djDebug" not in service.get("/silk/", Cookie=logged_in(service), **NAVIGATION).body
     record = service.get(LIST, X_Silk="1").headers["X-Silk-URL"]
     assert service.get(record, Cookie=logged_in(service)).status == 200
     assert service.get(f"{record}sql/", Cookie=logged_in(service)).status == 200
@@ -139,6 +141,21 @@ def test_interface_is_for_staff(service: Server) -> None:
 
 def test_handled_error_stays_what_it_is(service: Server) -> None:
     assert service.get("/api/v1/trucks/nope/", X_Silk="1").status == 404
+
+
+def test_requests_at_once_share_no_record(service: Server) -> None:
+    def ask(number: int) -> tuple[str, str | None]:
+        answer = service.get(LIST, **({"X_Silk": "1"} if number % 2 else {}))
+        return answer.headers["X-Request-ID"], answer.headers["X-Silk-URL"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(16)))
+    for request_id, url in answers:
+        assert service.access_line(request_id)["db.query_count"] == 2
+        if url is not None:
+            query = f"SELECT count(*) FROM silk_sqlquery WHERE request_id = '{record_of(url)}'"
+            assert rows(service, query) == [(2,)]
+    assert [url is None for _, url in answers] == [True, False] * 8
 
 
 def test_file_keeps_the_last_hundred_records(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -103,6 +104,12 @@ def test_profile_is_made_for_the_request_that_asks_alone(service: Server) -> Non
     without = service.get(LIST, **NAVIGATION)
     assert "cumtime" in panel(service, with_profile, "ProfilingPanel").lower()
     assert b'class="ProfilingPanel"' not in without.body
+
+
+def test_requests_that_are_profiled_at_once_are_all_answered(service: Server) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: service.get(f"{LIST}&profile", **NAVIGATION), range(4)))
+    assert [answer.status for answer in answers] == [200] * 4
 
 
 @pytest.mark.parametrize(("query", "is_browsable"), [("format=api", True), ("format=json", False), ("", False)])
