@@ -68,7 +68,11 @@ class Recorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk ha
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with awake():
-            return cast("HttpResponseBase", super().__call__(request))
+            try:
+                return cast("HttpResponseBase", super().__call__(request))
+            finally:
+                # The next request of this thread finds nothing of this one.
+                DataCollector().clear()
 
     def process_request(self, request: HttpRequest) -> None:
         """Begin the record. Where silk's database is not there, or not migrated, the request goes on without one."""
@@ -89,7 +93,6 @@ class Recorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk ha
             super().process_response(request, response)
         if collector.request is not None:
             response.headers["X-Silk-URL"] = reverse("silk:request_detail", args=[collector.request.pk])
-            collector.clear()
         return response
 
 

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from observability import current, note, observe
-from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent
+from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent, active
 from observability.readers import readers
 
 
@@ -141,3 +141,10 @@ def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
 )
 def test_malformed_traceparent_is_none(header: str) -> None:
     assert TraceParent.parse(header) is None
+
+
+def test_block_with_none_belongs_to_no_observation() -> None:
+    with observe("work") as observation:
+        with active(None):
+            assert current() is None
+        assert current() is observation
