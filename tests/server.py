@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 COMMANDS = {
     "gunicorn": ["gunicorn", "settings.wsgi:application", "--worker-class=gthread", "--threads=16"],
     "uvicorn": ["uvicorn", "settings.asgi:application", "--log-level=info"],
+    "uvicorn-synchronous": ["uvicorn", "settings.asgi:application", "--log-level=info"],
 }
 
 
@@ -113,7 +114,8 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     """Serve the probe project from a directory of its own until the block ends."""
-    environment = own_environment(directory, **variables)
+    probe = "synchronous" if "synchronous" in name else "settings"
+    environment = own_environment(directory, **{"DJANGO_SETTINGS_MODULE": f"tests.probe.{probe}"} | variables)
     manage(environment, "migrate", "--verbosity=0")
     port = free_port()
     bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
