@@ -70,8 +70,8 @@ class Server:
             else:
                 time.sleep(0.2)
 
-    def lines(self, request_id: str, file: str = "service.jsonl") -> list[dict[str, Any]]:
-        """The log lines of a request by now; each line of the file has to be JSON."""
+    def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
+        """The log lines of a request, or of none, by now; each line of the file has to be JSON."""
         path = self.log_dir / file
         written = path.read_text().splitlines() if path.exists() else []
         return [line for line in map(json.loads, written) if line["request_id"] == request_id]

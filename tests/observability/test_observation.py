@@ -128,6 +128,12 @@ def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
     assert (expected.error_type, expected.failed) == ("LookupError", False)
 
 
+def test_interrupted_work_is_named_and_no_failure() -> None:
+    with pytest.raises(KeyboardInterrupt), observe("work") as observation:
+        raise KeyboardInterrupt
+    assert (observation.error_type, observation.failed) == ("KeyboardInterrupt", False)
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -29,5 +29,7 @@ urlpatterns = [
     path("write-half/<str:name>/", views.write_half),
     path("write-outside/<str:name>/", views.write_outside),
     path("read-then-write/<str:name>/", views.read_then_write),
+    path("who/", views.who),
+    path("warning/", views.warning),
     path("livez", health.livez),
 ]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tempfile
 import time
+import warnings
 from collections.abc import AsyncIterator, Iterator
 
 import structlog
@@ -150,6 +151,15 @@ def sleeping(request: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 async def sleeping_async(request: HttpRequest) -> HttpResponse:
     await asyncio.sleep(30)
+    return HttpResponse()
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user))
+
+
+def warning(request: HttpRequest) -> HttpResponse:
+    warnings.warn("the view warns", stacklevel=1)
     return HttpResponse()
 
 
