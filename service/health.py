@@ -11,6 +11,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from observability import note
+
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -64,4 +66,5 @@ def require_migrations() -> None:
 
 
 def _not_ready(problem: str) -> HttpResponse:
+    note(problem=problem)
     return JsonResponse({"status": "not ready", "problem": problem}, status=503)

@@ -6,6 +6,7 @@ value and what is allowed. Values of secrets are never repeated.
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,7 +92,10 @@ def database(name: str, *, default: str) -> dict[str, Any]:
     """An entry of DATABASES from a URL such as `sqlite:////srv/db.sqlite3` or `postgres://user:password@host/name`."""
     allowed = "a URL such as sqlite:////srv/db.sqlite3 (the value is not shown, it may hold a password)"
     try:
-        entry: dict[str, Any] = environment.db_url(name, default=default)
+        with warnings.catch_warnings():
+            # Of an engine that it does not know django-environ warns with the password.
+            warnings.simplefilter("ignore", UserWarning)
+            entry: dict[str, Any] = environment.db_url(name, default=default)
     except (ValueError, ImproperlyConfigured):
         raise refused(name, "…", allowed) from None
     if not entry.get("ENGINE") or not entry.get("NAME"):

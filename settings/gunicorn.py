@@ -37,6 +37,10 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
+# A start that fails is told at the terminal too; the workers, which read Django's settings, write to the files only.
+logconfig_dict["handlers"]["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
+logconfig_dict["loggers"]["gunicorn.error"] |= {"handlers": ["stderr"]}
+
 wsgi_app = "settings.wsgi:application"
 bind = [f"[{HOST}]:{PORT}" if ":" in HOST else f"{HOST}:{PORT}"]
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.query_count import query_count
+from observability.testing import query_count
 
 
 @pytest.fixture
