@@ -19,6 +19,7 @@ def temporary_project() -> Iterator[None]:
             "DJANGO_SETTINGS_MODULE": "settings.production",
             "SECRET_KEY": secrets.token_urlsafe(50),
             "ALLOWED_HOSTS": "testserver",
+            "INSECURE_HTTP": "true",
             "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3",
             "LOG_DIR": f"{directory}/log",
         }

@@ -209,19 +209,19 @@ class Observation:
 class active:  # noqa: N801 - a context manager, and read as a phrase: `with active(observation):`
     """Make an observation the current one for a block, and on every way out the one before it again.
 
+    With None the block belongs to no observation: what a tool of the developer does for itself is not the request's.
     It sets the variable back instead of resetting a token: under ASGI a response is closed in another Context, in
     which a token of the first one is refused.
     """
 
     __slots__ = ("_observation", "_previous")
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: Observation | None) -> None:
         self._observation = observation
 
-    def __enter__(self) -> Observation:
+    def __enter__(self) -> None:
         self._previous = _current.get()
         _current.set(self._observation)
-        return self._observation
 
     def __exit__(self, *exception: object) -> None:
         _current.set(self._previous)

@@ -7,7 +7,7 @@ from observability.observation import Observation, Step, current
 
 # Attributes that are no facts: objects by which a record finds its observation, and the facts themselves.
 _reserved = frozenset(logging.makeLogRecord({}).__dict__) | {
-    "asctime", "facts", "message", "observation", "request", "server_time", "taskName"
+    "asctime", "color_message", "facts", "message", "observation", "request", "server_time", "taskName"
 }  # fmt: skip
 
 

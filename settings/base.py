@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from observability.logs.config import load_logging
-from observability.sentry.setup import start_sentry
 from settings import environment
 from settings.database import databases
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+# What `bin/run --production` generates, to try the production settings on this machine.
+TRIAL_DIR = VAR_DIR / "production"
 
 SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
 )
 RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
+
+# Plain HTTP under the production settings, to try them on this machine.
+INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
 
 # Assembly
 
@@ -65,6 +69,9 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 STATIC_URL = "static/"
+STATIC_ROOT = environment.text(
+    "STATIC_ROOT", default=str(VAR_DIR / "static"), allowed="the directory that collectstatic fills"
+)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
@@ -146,13 +153,3 @@ def logging_layers(*default: str) -> dict[str, Any]:
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
     log_dir = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
     return load_logging(BASE_DIR / "logging.yaml", names, {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME})
-
-
-def report_to_sentry(environment_name: str) -> None:
-    """Start the Sentry SDK, if there is a DSN."""
-    start_sentry(
-        dsn=SENTRY_DSN,
-        release=RELEASE,
-        environment=environment_name,
-        traces_sample_rate=SENTRY_TRACES_SAMPLE_RATE,
-    )

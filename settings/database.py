@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from settings import environment
 
+SQLITE, POSTGRESQL, MYSQL = (f"django.db.backends.{name}" for name in ("sqlite3", "postgresql", "mysql"))
+
 # As many as a gunicorn worker has threads at most: each request holds one connection until its transaction ends.
 POOL_SIZE = 16
 # After this time without a free connection a request fails, which is better than a queue that only grows.
@@ -23,14 +25,7 @@ def databases(*, default_url: str, is_pooled: bool = True) -> dict[str, Any]:
 
     Raises ImproperlyConfigured where the URL cannot be used, or the driver of its database is not installed.
     """
-    entry = environment.database("DATABASE_URL", default=default_url)
-    defaults = {
-        "django.db.backends.sqlite3": _sqlite,
-        "django.db.backends.postgresql": _postgresql,
-        "django.db.backends.mysql": _mysql,
-    }[entry["ENGINE"]](entry)
-    options = defaults.pop("OPTIONS", {}) | entry.get("OPTIONS", {})
-    entry = defaults | entry | {"OPTIONS": options, "ATOMIC_REQUESTS": True}
+    entry = database("DATABASE_URL", default_url=default_url) | {"ATOMIC_REQUESTS": True}
     pool_size = environment.number(
         "DATABASE_POOL_SIZE",
         int,
@@ -39,14 +34,22 @@ def databases(*, default_url: str, is_pooled: bool = True) -> dict[str, Any]:
         is_allowed=lambda size: size >= 0,
     )
     # Django refuses a pool of persistent connections: a URL with conn_max_age asks for the latter.
-    if entry["ENGINE"].endswith("postgresql") and is_pooled and pool_size and not entry.get("CONN_MAX_AGE"):
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": POOL_TIMEOUT_S}
+    if entry["ENGINE"] == POSTGRESQL and is_pooled and pool_size and not entry.get("CONN_MAX_AGE"):
+        entry["OPTIONS"]["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": POOL_TIMEOUT_S}
     return {"default": entry}
 
 
-def _sqlite(entry: dict[str, Any]) -> dict[str, Any]:
-    if entry["NAME"] != ":memory:":
-        environment.make_directory("DATABASE_URL", Path(entry["NAME"]).parent)
+def database(variable: str, *, default_url: str) -> dict[str, Any]:
+    """The entry of DATABASES that a variable names by a URL, with what its kind of database needs."""
+    entry = environment.database(variable, default=default_url)
+    if entry["ENGINE"] == SQLITE and entry["NAME"] != ":memory:":
+        environment.make_directory(variable, Path(entry["NAME"]).parent)
+    defaults = {SQLITE: _sqlite, POSTGRESQL: _postgresql, MYSQL: _mysql}[entry["ENGINE"]]()
+    options = defaults.pop("OPTIONS", {}) | entry.get("OPTIONS", {})
+    return defaults | entry | {"OPTIONS": options}
+
+
+def _sqlite() -> dict[str, Any]:
     return {
         "OPTIONS": {
             # A deferred transaction that reads first and then writes fails with "database is locked", at any timeout.
@@ -57,14 +60,14 @@ def _sqlite(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _postgresql(_: dict[str, Any]) -> dict[str, Any]:
+def _postgresql() -> dict[str, Any]:
     if not (find_spec("psycopg") and find_spec("psycopg_pool")):
         raise _driver_missing("PostgreSQL", "requirements-postgresql.txt")
     # The pool tries a connection before it hands it out: none of them outlives a restart of the server.
     return {"CONN_HEALTH_CHECKS": True}
 
 
-def _mysql(_: dict[str, Any]) -> dict[str, Any]:
+def _mysql() -> dict[str, Any]:
     """The same for MariaDB and MySQL.
 
     mysqlclient is taken where it is installed; PyMySQL, which needs no compiler, takes its name otherwise. Connections

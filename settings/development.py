@@ -1,17 +1,88 @@
 """The settings of a developer's machine: no variable is needed."""
 
+from importlib.util import find_spec
+
 from settings import environment
 from settings.base import *
-from settings.base import OBSERVABILITY, REST_FRAMEWORK, VAR_DIR, logging_layers, report_to_sentry
+from settings.base import (
+    DATABASES,
+    INSTALLED_APPS,
+    MIDDLEWARE,
+    OBSERVABILITY,
+    REST_FRAMEWORK,
+    VAR_DIR,
+    logging_layers,
+)
+from settings.database import database
 from settings.secret_key import machine_secret_key
+
+ENVIRONMENT = "development"
 
 DEBUG = True
 SECRET_KEY = environment.environment.str("SECRET_KEY", default="") or machine_secret_key(VAR_DIR / "secret-key")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"], allowed="host names")
 INTERNAL_IPS = ["127.0.0.1", "::1"]
+ROOT_URLCONF = "settings.development_urls"
+LOGIN_URL = "admin:login"
+LOGGING = logging_layers("development")
+OBSERVABILITY = OBSERVABILITY | {
+    "SERVER_TIMING": "everyone",
+    "QUIET_PATHS": [
+        *OBSERVABILITY["QUIET_PATHS"],
+        "/__debug__/render_panel/",
+        "/__debug__/history_sidebar/",
+        "/__debug__/history_refresh/",
+    ],
+}
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_RENDERER_CLASSES": [
+        *REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"],
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.browser.browsable_api.BrowsableByName",
 }
-LOGGING = logging_layers("development")
-OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone"}
-report_to_sentry("development")
+
+# The browser: the toolbar, and inside of it the page of a JSON answer
+
+INSTALLED_APPS = [*INSTALLED_APPS, "observability.browser", "debug_toolbar"]
+BROWSER_MIDDLEWARE = [
+    "observability.browser.toolbar.ToolbarMiddleware",
+    "observability.browser.json_page.JsonPageMiddleware",
+]
+DEBUG_TOOLBAR_CONFIG = {
+    "SHOW_TOOLBAR_CALLBACK": "observability.browser.audience.shows_toolbar",
+    "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.RedactedStore",
+    "DISABLE_PANELS": {"observability.browser.toolbar.ProfilingPanel"},
+    "SHOW_TEMPLATE_CONTEXT": False,
+}
+# What one API call did. The panels of settings, versions, signals, … would cost every call and tell the same each time.
+DEBUG_TOOLBAR_PANELS = [
+    "debug_toolbar.panels.history.HistoryPanel",
+    "debug_toolbar.panels.timer.TimerPanel",
+    "observability.browser.toolbar.SQLPanel",
+    "debug_toolbar.panels.request.RequestPanel",
+    "debug_toolbar.panels.headers.HeadersPanel",
+    "debug_toolbar.panels.cache.CachePanel",
+    "debug_toolbar.panels.templates.TemplatesPanel",
+    "observability.browser.toolbar.ProfilingPanel",
+]
+
+# silk, asleep: for requests that ask for it, in a database of its own; the service works without the package
+
+if find_spec("silk"):
+    INSTALLED_APPS = [*INSTALLED_APPS, "silk"]
+    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.browser.silk.SilkMiddleware"]
+    DATABASE_ROUTERS = ["observability.browser.routing.SilkRouter"]
+    DATABASES = DATABASES | {
+        "silk": database("SILK_DATABASE_URL", default_url=f"sqlite:///{VAR_DIR / 'silk.sqlite3'}"),
+    }
+    SILKY_MIDDLEWARE_CLASS = "observability.browser.silk.SilkMiddleware"
+    SILKY_AUTHENTICATION = True
+    SILKY_AUTHORISATION = True  # staff only
+    SILKY_MAX_RECORDED_REQUESTS = 100
+    SILKY_MAX_RECORDED_REQUESTS_CHECK_PERCENT = 100
+    SILKY_MAX_REQUEST_BODY_SIZE = 64 * 1024
+    SILKY_MAX_RESPONSE_BODY_SIZE = 64 * 1024
+
+MIDDLEWARE = [MIDDLEWARE[0], *BROWSER_MIDDLEWARE, *MIDDLEWARE[1:]]

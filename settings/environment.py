@@ -6,6 +6,7 @@ value and what is allowed. Values of secrets are never repeated.
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,7 +96,10 @@ def database(name: str, *, default: str) -> dict[str, Any]:
     )
     engines = {f"django.db.backends.{engine}" for engine in ("sqlite3", "postgresql", "mysql")}
     try:
-        entry: dict[str, Any] = environment.db_url(name, default=default)
+        with warnings.catch_warnings():
+            # Of an engine that it does not know django-environ warns with the password.
+            warnings.simplefilter("ignore", UserWarning)
+            entry: dict[str, Any] = environment.db_url(name, default=default)
     except (ValueError, ImproperlyConfigured):
         raise refused(name, "…", allowed) from None
     if entry.get("ENGINE") not in engines or not entry.get("NAME"):

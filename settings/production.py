@@ -6,7 +6,9 @@ from django.core.checks.security.base import SECRET_KEY_MIN_UNIQUE_CHARACTERS as
 
 from settings import environment
 from settings.base import *
-from settings.base import logging_layers, report_to_sentry
+from settings.base import INSECURE_HTTP, MIDDLEWARE, TRUSTED_PROXY_COUNT, logging_layers
+
+ENVIRONMENT = "production"
 
 DEBUG = False
 if environment.flag("DEBUG", default=False):
@@ -21,5 +23,29 @@ ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", allowed="the host names that 
 if "*" in ALLOWED_HOSTS:
     raise environment.refused("ALLOWED_HOSTS", "*", "the host names that it serves, not every name")
 
+# HTTPS: whoever comes by HTTP is sent there, but for health checks. settings/gunicorn.py refuses INSECURE_HTTP where
+# others than this machine could connect.
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+HSTS_SECONDS = environment.number(
+    "HSTS_SECONDS",
+    int,
+    default=3600,
+    allowed="the seconds for which browsers come by HTTPS only, from 1",
+    is_allowed=lambda seconds: seconds > 0,
+)
+SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else HSTS_SECONDS
+# Both bind the whole domain, other services on it too: its owner's decision, not a template's.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Static files: names with a hash of the content, kept by browsers for good.
+SECURITY = MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1
+MIDDLEWARE = [*MIDDLEWARE[:SECURITY], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[SECURITY:]]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
 LOGGING = logging_layers("production")
-report_to_sentry("production")

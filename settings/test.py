@@ -7,6 +7,8 @@ from settings.database import databases
 SECRET_KEY = "django-insecure-key-of-the-tests"  # noqa: S105 - it protects nothing
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES = databases(default_url="sqlite://:memory:", is_pooled=False)
+ENVIRONMENT = "test"
+SENTRY_DSN = ""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "RAISE_READER_ERRORS": True}

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 import pytest
 from django.db import DatabaseError, connection
 
+from observability.testing import query_count
 from tests.databases import server_cursor
-from tests.query_count import query_count
 
 
 def pytest_configure(config: pytest.Config) -> None:

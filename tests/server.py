@@ -20,9 +20,11 @@ DEADLINE_S = 20
 
 Value = TypeVar("Value")
 
+# Those that serve an application; the development server is started by `developing()`.
 COMMANDS = {
     "gunicorn": ["gunicorn", "settings.wsgi:application", "--worker-class=gthread", "--threads=16"],
     "uvicorn": ["uvicorn", "settings.asgi:application", "--log-level=info"],
+    "uvicorn-synchronous": ["uvicorn", "settings.asgi:application", "--log-level=info"],
 }
 
 
@@ -37,7 +39,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running server of the probe project; `name` is that of the program."""
+    """A running server; `name` is that of the program."""
 
     name: str
     port: int
@@ -46,11 +48,16 @@ class Server:
     database: OwnDatabase
     environment: dict[str, str] = field(repr=False)
 
-    def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
         """Send one request on a connection of its own, and read the whole answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
-            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:
@@ -66,8 +73,8 @@ class Server:
             else:
                 time.sleep(0.2)
 
-    def lines(self, request_id: str, file: str = "service.jsonl") -> list[dict[str, Any]]:
-        """The log lines of a request by now; each line of the file has to be JSON."""
+    def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
+        """The log lines of a request, or of none, by now; each line of the file has to be JSON."""
         path = self.log_dir / file
         written = path.read_text().splitlines() if path.exists() else []
         return [line for line in map(json.loads, written) if line["request_id"] == request_id]
@@ -92,30 +99,74 @@ def wait_for(read: Callable[[], Value], what: str) -> Value:
     return value
 
 
+def production_environment(directory: Path, **others: str) -> dict[str, str]:
+    """What an operator gives a production that keeps everything in this directory."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "settings.production",
+        "SECRET_KEY": "0123456789abcdef" * 4,
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "INSECURE_HTTP": "true",
+        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
+        "LOG_DIR": str(directory / "log"),
+        "STATIC_ROOT": str(directory / "static"),
+        **others,
+    }
+
+
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
     """Serve the probe project from a directory and a database of its own until the block ends."""
-    with own_database(directory) as database, _serving(name, directory, database, variables) as server:
-        yield server
+    probe = "synchronous" if "synchronous" in name else "settings"
+    with own_database(directory) as database:
+        others = {"DJANGO_SETTINGS_MODULE": f"tests.probe.{probe}", "DATABASE_URL": database.url} | variables
+        environment = own_environment(directory, **others)
+        manage(environment, "migrate", "--verbosity=0")
+        port = free_port()
+        bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
+        command = [sys.executable, "-m", *COMMANDS[name], *bind]
+        with started(command, name, port, directory, environment, database) as server:
+            yield server
 
 
 @contextmanager
-def _serving(name: str, directory: Path, database: OwnDatabase, variables: dict[str, str]) -> Iterator[Server]:
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.probe.settings",
-        "SECRET_KEY": "0123456789abcdef" * 4,
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DATABASE_URL": database.url,
-        "LOG_DIR": str(directory / "log"),
-        "PYTHONWARNINGS": "default",
-        **variables,
-    }
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, env=environment, check=True)
-    port = free_port()
-    bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
+def developing(directory: Path, port: int | None = None, **variables: str) -> Iterator[Server]:
+    """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends."""
+    environment = own_environment(directory, DJANGO_SETTINGS_MODULE="settings.development", **variables)
+    manage(environment, "prepare")
+    port = port or free_port()
+    command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
+    database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
+    with started(command, "runserver", port, directory, environment, database, working_directory=directory) as server:
+        yield server
+
+
+def own_environment(directory: Path, **variables: str) -> dict[str, str]:
+    """The environment of a process that writes into this directory alone."""
+    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
+    return production_environment(directory, **probe | variables)
+
+
+def manage(environment: dict[str, str], *arguments: str) -> None:
+    """Run a command of `manage.py` that has to succeed."""
+    command = [sys.executable, "manage.py", *arguments]
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+@contextmanager
+def started(
+    command: list[str],
+    name: str,
+    port: int,
+    directory: Path,
+    environment: dict[str, str],
+    database: OwnDatabase,
+    *,
+    working_directory: Path = ROOT,
+) -> Iterator[Server]:
+    """The server that a command starts, from when it listens until the block ends."""
     with (directory / "output").open("wb") as output:
-        command = [sys.executable, "-m", *COMMANDS[name], *bind]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=working_directory, env=environment, stdout=output, stderr=output)
     server = Server(name, port, directory / "log", process, database, environment)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")

@@ -6,6 +6,7 @@ module imports no model, so that settings can use it.
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -89,3 +90,7 @@ def _make_directories(configuration: Mapping[str, Any]) -> None:
         except OSError as error:
             message = f"LOG_DIR: the directory {directory} of the handler {name!r} cannot be made: {error.strerror}."
             raise ImproperlyConfigured(message) from error
+        file = Path(handler["filename"])
+        if not os.access(file if file.exists() else directory, os.W_OK):
+            message = f"LOG_DIR: {file} of the handler {name!r} cannot be written by this user."
+            raise ImproperlyConfigured(message)

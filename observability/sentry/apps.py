@@ -1,8 +1,21 @@
 """The room of Sentry."""
 
 from django.apps import AppConfig
+from django.conf import settings
+
+from observability.sentry.setup import start_sentry
 
 
 class SentryConfig(AppConfig):
+    """Starts the SDK in the process that serves: a server imports the settings before it forks, and the apps after."""
+
     name = "observability.sentry"
     label = "observability_sentry"
+
+    def ready(self) -> None:
+        start_sentry(
+            dsn=settings.SENTRY_DSN,
+            release=settings.RELEASE,
+            environment=settings.ENVIRONMENT,
+            traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
+        )

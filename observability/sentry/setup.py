@@ -1,4 +1,4 @@
-"""Starting the Sentry SDK; imports no model, so that settings can use it.
+"""Starting the Sentry SDK.
 
 The handler in logging.yaml reports failures, and nothing else does: with the SDK's default integrations beside it, one
 failure would be two events.

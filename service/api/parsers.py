@@ -38,6 +38,13 @@ class BodyTooLarge(APIException):
     default_code = "body_too_large"
 
 
+class LengthRequired(APIException):
+    """411: a body without Content-Length, in chunks, does not reach the parsers."""
+
+    status_code = 411
+    default_code = "length_required"
+
+
 class _FrameParser(BaseParser):
     """Reads the body, whatever `DATA_UPLOAD_MAX_MEMORY_SIZE` says: thousands of frames are longer than a form."""
 

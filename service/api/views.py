@@ -22,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet
 from observability import note
 from service.api.filters import StrictOrdering, TruckFilters
 from service.api.pages import Pages
-from service.api.parsers import BinaryFrames, JSONFrames
+from service.api.parsers import BinaryFrames, JSONFrames, LengthRequired
 from service.api.serializers import TruckChange, TruckDetail, TruckSummary
 from service.gbt32960 import VIN_PATTERN, Frame
 from service.ingest import ingest_frames
@@ -92,6 +92,8 @@ class TelemetryFrames(APIView):
     def post(self, request: Request) -> Response:
         """Store all of them or none; 201 when one was new, 200 when none was."""
         frames = cast("dict[str, list[Frame]]", request.data).get("frames")
+        if not frames and "Transfer-Encoding" in request.headers:
+            raise LengthRequired("The body came in chunks: send it with a Content-Length.")
         if not frames:
             raise ParseError("There are no frames in the body.")
         result = ingest_frames(frames=frames)

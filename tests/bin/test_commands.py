@@ -1,4 +1,4 @@
-"""bin/test, bin/check, bin/bench and bin/lock."""
+"""bin/test, bin/check, bin/bench, bin/screenshots and bin/lock."""
 
 import pytest
 
@@ -42,6 +42,13 @@ def test_benchmarks_get_the_arguments_of_bin_bench(ready_checkout: Checkout) -> 
     (checkout.path / "benchmarks").mkdir()
     (checkout.path / "benchmarks" / "__main__.py").write_text(MODULE)
     assert checkout.run("bin/bench", "logs", "--lines=10") == (0, "benchmarks ['logs', '--lines=10']\n")
+
+
+def test_bin_screenshots_starts_its_module(ready_checkout: Checkout) -> None:
+    checkout = stamp_all(ready_checkout)
+    (checkout.path / "tests").mkdir()
+    (checkout.path / "tests" / "screenshots.py").write_text(MODULE)
+    assert checkout.run("bin/screenshots") == (0, "tests []\n")
 
 
 def test_bin_check_goes_on_after_a_failure_and_names_what_failed(ready_checkout: Checkout) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.bin.checkout import PYTHON, Checkout
+from tests.server import free_port
 
 # A Python that takes itself for an older one.
 TOO_OLD = f"""\
@@ -18,12 +19,12 @@ def test_the_first_that_is_new_enough_is_taken(ready_checkout: Checkout) -> None
     ready_checkout.put("python3", SHIM_WITHOUT_VERSION)
     ready_checkout.put("python3.13", TOO_OLD)
     ready_checkout.put_python("python")
-    assert ready_checkout.run("bin/run")[0] == 0
+    assert ready_checkout.run("bin/run", PORT=str(free_port()))[0] == 0
 
 
 def test_python_can_be_named(ready_checkout: Checkout) -> None:
     ready_checkout.put("python3", TOO_OLD)
-    assert ready_checkout.run("bin/run", PYTHON=PYTHON)[0] == 0
+    assert ready_checkout.run("bin/run", PYTHON=PYTHON, PORT=str(free_port()))[0] == 0
 
 
 def test_where_each_is_too_old_one_sentence_says_what_was_found(checkout: Checkout) -> None:

@@ -18,17 +18,32 @@ print(Client(headers={"host": "localhost"}).get("/admin/login/").headers["X-Requ
 """
 
 
+PAGE = """
+import django; django.setup()
+from django.test import Client
+headers = {"host": "localhost", "sec-fetch-mode": "navigate", "accept": "text/html"}
+print("djDebug" in Client(headers=headers).get("/admin/login/").content.decode())
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A new project with what the page says to copy and to append."""
     run(tmp_path, "-m", "django", "startproject", "mysite", ".")
     shutil.copytree(ROOT / "observability", tmp_path / "observability")
     shutil.copy(ROOT / "logging.yaml", tmp_path)
-    code = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "lift.md").read_text(), re.DOTALL)
-    assert code is not None
-    with (tmp_path / "mysite" / "settings.py").open("a") as settings:
-        settings.write(code[1])
+    append(tmp_path / "mysite" / "settings.py", blocks()[0])
     return tmp_path
+
+
+def blocks() -> list[str]:
+    """The code of the page: for settings, for settings of development, for the addresses, for Sentry."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "lift.md").read_text(), re.DOTALL)
+
+
+def append(path: Path, code: str) -> None:
+    with path.open("a") as file:
+        file.write(code)
 
 
 def run(directory: Path, *command: str) -> str:
@@ -46,3 +61,10 @@ def test_request_of_the_project_has_its_line(project: Path) -> None:
     request_id = run(project, "-c", REQUEST).strip()
     lines = [json.loads(line) for line in (project / "log" / "service.jsonl").read_text().splitlines()]
     assert [line["request_id"] for line in lines if line["event"] == "request"] == [request_id]
+
+
+def test_project_can_have_the_toolbar(project: Path) -> None:
+    append(project / "mysite" / "settings.py", blocks()[1])
+    append(project / "mysite" / "urls.py", blocks()[2])
+    assert "no issues" in run(project, "manage.py", "check")
+    assert run(project, "-c", PAGE).strip() == "True"

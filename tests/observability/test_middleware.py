@@ -165,6 +165,22 @@ def test_fifty_requests_at_once_share_nothing(server: Server, kind: str) -> None
         assert not [each for each in others if "bound" in each]
 
 
+def test_warning_of_python_is_a_line_of_its_request(server: Server) -> None:
+    request_id = server.get("/warning/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    lines = [line for line in server.lines(request_id) if line["logger"] == "py.warnings"]
+    assert ["the view warns" in line["event"] for line in lines] == [True]
+
+
+def test_every_record_is_written_once_and_the_server_logs_no_requests(server: Server) -> None:
+    request_id = server.get("/ordinary/1/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    loggers = [line["logger"] for line in server.lines(request_id)]
+    assert sorted(loggers) == ["observability.access", "probe", "probe.standard"]
+    others = {line["logger"] for line in server.lines(None)}
+    assert not others & {"gunicorn.access", "uvicorn.access"}
+
+
 def test_trace_of_the_caller_is_continued(server: Server) -> None:
     trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     answer = server.get("/ordinary/1/", traceparent=f"00-{trace_id}-{span_id}-01")

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from observability import current, note, observe
-from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent
+from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent, active
 from observability.readers import readers
 
 
@@ -128,6 +128,12 @@ def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
     assert (expected.error_type, expected.failed) == ("LookupError", False)
 
 
+def test_interrupted_work_is_named_and_no_failure() -> None:
+    with pytest.raises(KeyboardInterrupt), observe("work") as observation:
+        raise KeyboardInterrupt
+    assert (observation.error_type, observation.failed) == ("KeyboardInterrupt", False)
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -141,3 +147,10 @@ def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
 )
 def test_malformed_traceparent_is_none(header: str) -> None:
     assert TraceParent.parse(header) is None
+
+
+def test_block_with_none_belongs_to_no_observation() -> None:
+    with observe("work") as observation:
+        with active(None):
+            assert current() is None
+        assert current() is observation

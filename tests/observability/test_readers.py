@@ -4,11 +4,17 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from observability.observation import Observation
-from observability.readers import Readers
+from observability.observation import Observation, Step
+from observability.readers import Headers, Readers
 
 
 class Failing:
+    def step(self, observation: Observation, step: Step) -> None:
+        raise RuntimeError("no room")
+
+    def response_started(self, observation: Observation, headers: Headers) -> None:
+        raise RuntimeError("no room")
+
     def closed(self, observation: Observation) -> None:
         raise RuntimeError("no room")
 
@@ -29,6 +35,14 @@ def test_failing_reader_costs_one_line_a_second_and_the_others_run(capsys: pytes
         readers.closed(Observation("work", "work"))
     assert heard == ["after"] * 3
     assert capsys.readouterr().err == "observability: Failing.closed failed: RuntimeError('no room')\n"
+
+
+def test_work_goes_on_where_a_reader_fails_at_a_step_or_at_the_response(capsys: pytest.CaptureFixture[str]) -> None:
+    readers = Readers()
+    readers.install([Failing()])
+    readers.step(Observation("work", "work"), Step("line", "imported", "tests"))
+    readers.response_started(Observation("work", "work"), {})
+    assert "Failing.step failed" in capsys.readouterr().err
 
 
 def test_failing_reader_is_loud_where_that_is_asked_for() -> None:

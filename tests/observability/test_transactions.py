@@ -195,6 +195,25 @@ def test_work_inside_of_work_counts_in_both() -> None:
     assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_transaction_inside_of_work_inside_of_work_is_told_of_both() -> None:
+    with observe("outer") as outer, observe("inner") as inner, transaction.atomic():
+        Manufacturer.objects.create(name="one")
+    assert (outer.transaction, inner.transaction) == ("committed", "committed")
+    assert [step.kind for step in outer.trail] == ["query", "commit"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_away() -> None:
+    recorders = [each for each in connection.execute_wrappers if isinstance(each, database.QueryRecorder)]
+    connection.execute_wrappers.remove(recorders[0])
+    with connection.execute_wrapper(lambda execute, *arguments: execute(*arguments)):
+        database.install()
+    with observe("work") as observation:
+        Manufacturer.objects.exists()
+    assert observation.query_count == 1
+
+
 @pytest.mark.django_db
 def test_connection_is_recorded_once_however_often_it_opens() -> None:
     database.install()

@@ -17,6 +17,7 @@ urlpatterns = [
     path("failing-async/", views.failing_async),
     path("failing-body/", views.failing_body),
     path("failing-body-async/", views.failing_body_async),
+    path("failing-by-api/", views.FailingByApi.as_view()),
     path("not-found-by-api/", views.NotFoundByApi.as_view()),
     path("sleeping/", views.sleeping),
     path("sleeping-async/", views.sleeping_async),
@@ -33,5 +34,7 @@ urlpatterns = [
     path("write-then-iterate/<str:name>/", views.write_then_iterate),
     path("write-outside/<str:name>/", views.write_outside),
     path("read-then-write/<str:name>/", views.read_then_write),
+    path("who/", views.who),
+    path("warning/", views.warning),
     path("livez", health.livez),
 ]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import tempfile
 import time
+import warnings
 from collections.abc import AsyncIterator, Iterator
 
 import structlog
@@ -127,6 +128,14 @@ async def failing_body_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body())
 
 
+class FailingByApi(APIView):
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        message = "the API view failed"
+        raise RuntimeError(message)
+
+
 class NotFoundByApi(APIView):
     permission_classes = (AllowAny,)
 
@@ -142,6 +151,15 @@ def sleeping(request: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 async def sleeping_async(request: HttpRequest) -> HttpResponse:
     await asyncio.sleep(30)
+    return HttpResponse()
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user))
+
+
+def warning(request: HttpRequest) -> HttpResponse:
+    warnings.warn("the view warns", stacklevel=1)
     return HttpResponse()
 
 

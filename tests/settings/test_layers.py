@@ -14,8 +14,12 @@ from tests.server import ROOT
 PRODUCTION = {"SECRET_KEY": "0123456789abcdef" * 4, "ALLOWED_HOSTS": "example.com"}
 
 
-def start(layer: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Set Django up under a layer, with no other variables than these."""
+NAME = "from django.conf import settings; print(settings.SERVICE_NAME)"
+TOOLS = "import sys; print({'debug_toolbar', 'silk', 'observability.browser'} & set(sys.modules))"
+
+
+def start(layer: str, tmp_path: Path, code: str = NAME, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Set Django up under a layer, with no other variables than these, and run a line of code."""
     environment = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": f"settings.{layer}",
@@ -23,8 +27,7 @@ def start(layer: str, tmp_path: Path, **variables: str) -> subprocess.CompletedP
         "LOG_DIR": str(tmp_path / "log"),
         **variables,
     }
-    code = "import django; django.setup(); from django.conf import settings; print(settings.SERVICE_NAME)"
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", f"import django; django.setup(); {code}"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -40,6 +43,11 @@ def test_production_starts_with_what_it_requires(tmp_path: Path) -> None:
 
 def test_development_needs_no_variable(tmp_path: Path) -> None:
     assert start("development", tmp_path).stdout == "vitrine\n"
+
+
+@pytest.mark.parametrize(("layer", "variables"), [("production", PRODUCTION), ("test", {})])
+def test_tools_of_development_are_in_no_other_layer(tmp_path: Path, layer: str, variables: dict[str, str]) -> None:
+    assert start(layer, tmp_path, TOOLS, **variables).stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +77,11 @@ def test_wrong_variable_is_named_with_its_value_and_what_is_allowed(
     assert last_line(start("production", tmp_path, **PRODUCTION | wrong)).startswith(expected)
 
 
-@pytest.mark.parametrize("wrong", [{"SECRET_KEY": "hunter2"}, {"DATABASE_URL": "bogus://me:hunter2@host/name"}])
+@pytest.mark.parametrize("wrong", [{"SECRET_KEY": "hunter2"}, {"DATABASE_URL": "//me:hunter2@host/name"}])
 def test_secret_is_not_repeated_in_the_error(tmp_path: Path, wrong: dict[str, str]) -> None:
-    assert "hunter2" not in last_line(start("production", tmp_path, **PRODUCTION | wrong))
+    completed = start("production", tmp_path, **PRODUCTION | wrong)
+    assert completed.returncode != 0
+    assert "hunter2" not in completed.stderr
 
 
 def test_every_dotted_name_of_the_settings_can_be_imported() -> None:

@@ -1,12 +1,13 @@
-"""Make a developer's database ready to be used; `bin/run` runs it before each start."""
+"""Make a database on this machine ready to be used; `bin/run` runs it before each start."""
 
+import secrets
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from service.models import Truck
@@ -18,27 +19,45 @@ PASSWORD = "admin"  # noqa: S105 - printed at each start, and never made without
 class Command(BaseCommand):
     """Does what is not done yet, and prints a line for each thing that it did: nothing when all was done."""
 
-    help = "Migrates the development database, loads the demo fleet once, and makes the login admin."
+    help = "Migrates the database, loads the demo fleet once, and makes the login admin; on this machine only."
     requires_migrations_checks = False
 
     def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
-        if not settings.DEBUG:
-            raise CommandError("prepare makes a login that everybody knows: it runs in development only (DEBUG).")
+        if not settings.DEBUG and not settings.INSECURE_HTTP:
+            raise CommandError(
+                "prepare makes a demo fleet and a login: only in development, or for a trial (INSECURE_HTTP=true)."
+            )
         require_database()
-        self._migrate()
+        count = sum(map(_migrate, connections))
+        if count:
+            self.stdout.write(f"Applied {count} {'migration' if count == 1 else 'migrations'}.")
+        if not settings.DEBUG:
+            call_command("collectstatic", interactive=False, verbosity=0)
         if not Truck.objects.exists():
             call_command("load_demo_fleet", stdout=self.stdout)
         users = get_user_model().objects
         if not users.filter(username=LOGIN).exists():
-            users.create_superuser(LOGIN, password=PASSWORD)
-            self.stdout.write(f"Made the login {LOGIN} with the password {PASSWORD}.")
+            users.create_superuser(LOGIN, password=PASSWORD if settings.DEBUG else self._secret_password())
+            where = PASSWORD if settings.DEBUG else f"in {settings.TRIAL_DIR / 'password'}"
+            self.stdout.write(f"Made the login {LOGIN} with the password {where}.")
 
-    def _migrate(self) -> None:
-        executor = MigrationExecutor(connection)
-        count = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-        if count:
-            call_command("migrate", interactive=False, verbosity=0)
-            self.stdout.write(f"Applied {count} {'migration' if count == 1 else 'migrations'}.")
+    def _secret_password(self) -> str:
+        """A password that nobody knows, kept in a file for whoever tries the service (mode 0600)."""
+        password = secrets.token_urlsafe(16)
+        settings.TRIAL_DIR.mkdir(parents=True, exist_ok=True)
+        file = settings.TRIAL_DIR / "password"
+        file.touch(mode=0o600)
+        file.write_text(f"{password}\n")
+        return password
+
+
+def _migrate(alias: str) -> int:
+    """Bring a database up to date, and return how many migrations changed it."""
+    executor = MigrationExecutor(connections[alias])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        call_command("migrate", database=alias, interactive=False, verbosity=0)
+    return sum(router.allow_migrate(alias, migration.app_label) for migration, _ in plan)
 
 
 def require_database() -> None:

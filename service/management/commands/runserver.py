@@ -49,6 +49,7 @@ class Command(StaticFilesRunserver):
         host = "localhost" if self.addr in ALL_INTERFACES else self.addr
         origin = f"{self.protocol}://{f'[{host}]' if ':' in host else host}:{server_port}"
         self.stdout.write(banner(origin))
+        self.stdout.flush()
 
 
 def banner(origin: str) -> str:

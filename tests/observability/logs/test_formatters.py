@@ -94,6 +94,20 @@ def test_secrets_are_hidden(lines: Lines) -> None:
     assert "s3cret" not in lines.lines[0]
 
 
+def test_secrets_in_the_text_of_a_line_and_of_its_exception_are_hidden(lines: Lines) -> None:
+    try:
+        raise ValueError("no answer from https://u:s3cret@example.com/")
+    except ValueError:
+        standard.exception("asked with Bearer s3cret-s3cret", stack_info=True)
+    assert "s3cret" not in lines.lines[0].replace('raise ValueError(\\"no answer from https://u:s3cret', "")
+    assert "Stack (most recent call last)" in lines.only()["stacktrace"]
+
+
+def test_exc_info_outside_of_an_exception_adds_nothing(lines: Lines) -> None:
+    structured.info("event", exc_info=True)
+    assert list(lines.only()) == list(BASE_KEYS)
+
+
 def itself() -> list[object]:
     value: list[object] = []
     value.append(value)
@@ -144,6 +158,16 @@ def test_access_line_is_short_on_the_console() -> None:
     assert "noted=5" in line
     assert "client.address" not in line
     assert "None" not in line
+
+
+def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
+    with observe("work") as observation:
+        record = logging.makeLogRecord(
+            {"name": "a", "msg": "Bearer s3cret-s3cret", "levelname": "INFO", "facts": {"password": "s3cret"}}
+        )
+        line = ConsoleFormatter().format(record)
+    assert "s3cret" not in line
+    assert observation.request_id[:8] in line
 
 
 def test_exception_stands_below_its_line_on_the_console() -> None:

@@ -48,6 +48,8 @@ def test_unhandled_exception_is_one_event_with_the_ids_of_its_request(client: Cl
     assert len(event["tags"]["trace_id"]) == 32
     assert event["transaction"] == "/failing/"
     assert event["exception"]["values"][-1]["type"] == "RuntimeError"
+    assert event["extra"] == {"status_code": 500}
+    assert not [frame for frame in event["exception"]["values"][-1]["stacktrace"]["frames"] if "vars" in frame]
 
 
 def test_request_that_succeeds_sends_nothing(client: Client, events: list[Any]) -> None:

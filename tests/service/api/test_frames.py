@@ -230,3 +230,11 @@ def test_truck_that_registers_itself_is_found_in_the_api(client: APIClient) -> N
     post(client, realtime(speed_kmh=61.5).hex())
     found = client.get(f"/api/v1/trucks/{vin()}/").json()
     assert (found["status"], found["latest_frame"]["speed_kmh"]) == ("driving", 61.5)
+
+
+def test_body_in_chunks_is_told_to_come_with_its_length(client: APIClient) -> None:
+    response = client.post(
+        "/api/v1/telemetry/frames/", headers={"transfer-encoding": "chunked"}, content_type="application/json"
+    )
+    assert response.status_code == 411
+    assert "Content-Length" in response.json()["detail"]

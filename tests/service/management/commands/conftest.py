@@ -23,6 +23,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "DJANGO_SETTINGS_MODULE": "settings.development",
             "SECRET_KEY": "0123456789abcdef" * 4,
             "DATABASE_URL": database.url,
+            "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
             "LOG_DIR": str(directory / "log"),
         }
 

@@ -51,8 +51,8 @@ def test_fleet_that_exists_is_left_alone(debug: None) -> None:
 
 
 @pytest.mark.django_db
-def test_command_is_refused_without_debug() -> None:
-    with pytest.raises(CommandError, match="development only"):
+def test_command_is_refused_where_others_could_log_in() -> None:
+    with pytest.raises(CommandError, match="only in development, or for a trial"):
         prepare()
     assert not User.objects.exists()
 
@@ -63,3 +63,13 @@ def test_database_that_cannot_be_used_is_one_sentence(manage: Manage, tmp_path: 
     assert refused.stderr == (
         "CommandError: The sqlite database of DATABASE_URL cannot be used: unable to open database file.\n"
     )
+
+
+@pytest.mark.django_db
+def test_login_of_a_trial_has_a_password_that_nobody_knows(settings: Settings, tmp_path: Path) -> None:
+    settings.INSECURE_HTTP, settings.TRIAL_DIR, settings.STATIC_ROOT = True, tmp_path, tmp_path / "static"
+    make_trucks(1)
+    assert prepare() == f"Made the login admin with the password in {tmp_path / 'password'}.\n"
+    password = (tmp_path / "password").read_text().strip()
+    assert User.objects.get(username="admin").check_password(password)
+    assert (len(password) > 16, (tmp_path / "password").stat().st_mode & 0o777) == (True, 0o600)

@@ -1,4 +1,4 @@
-"""Counting the queries of a block, with the lines of code that caused them."""
+"""For tests: counting the queries of a block, with the lines of code that caused them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ class QueryCounter:
     def __init__(self) -> None:
         self.queries: Counter[tuple[str, str]] = Counter()
 
-    def step(self, observation: Observation, step: Step) -> None:
+    def step(self, _: Observation, step: Step) -> None:
         if step.kind == "query":
             self.queries[step.fingerprint, str(call_site())] += 1
 

@@ -1,0 +1,35 @@
+# The service in a container: its log lines go to stdout (the layer `container` of logging.yaml), it runs as a user
+# without rights, and what built it stays behind.
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /opt/venv
+COPY requirements.txt .
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY manage.py logging.yaml ./
+COPY observability observability
+COPY settings settings
+COPY service service
+# collectstatic needs settings that start, and nothing of them stays.
+RUN DJANGO_SETTINGS_MODULE=settings.production LOGGING_LAYERS=production,container STATIC_ROOT=/app/static \
+    DATABASE_URL=sqlite://:memory: ALLOWED_HOSTS=localhost \
+    SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+    /opt/venv/bin/python manage.py collectstatic --noinput
+
+FROM python:3.13-slim
+RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DJANGO_SETTINGS_MODULE=settings.production \
+    LOGGING_LAYERS=production,container \
+    STATIC_ROOT=/app/static \
+    HOST=0.0.0.0 \
+    PORT=8000
+USER service
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(r.Request(f\"http://127.0.0.1:{os.environ['PORT']}/livez\", headers={'Host': os.environ['ALLOWED_HOSTS'].split(',')[0]}), timeout=4)"]
+# SECRET_KEY, ALLOWED_HOSTS and DATABASE_URL come from whoever runs it.
+CMD ["gunicorn", "--config", "settings/gunicorn.py", "--worker-tmp-dir", "/dev/shm"]

@@ -1,0 +1,1 @@
+"""What one API call did, in the browser; for development alone."""

@@ -1,0 +1,13 @@
+"""The addresses of the service, with those of the tools of development."""
+
+from debug_toolbar.toolbar import debug_toolbar_urls
+from django.apps import apps
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+from django.urls import include, path
+
+from settings.urls import urlpatterns as service_urlpatterns
+
+urlpatterns = [*debug_toolbar_urls(), *staticfiles_urlpatterns(), *service_urlpatterns]
+
+if apps.is_installed("silk"):
+    urlpatterns += [path("silk/", include("silk.urls", namespace="silk"))]

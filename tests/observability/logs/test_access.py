@@ -1,0 +1,75 @@
+"""The lines that close requests and other work."""
+
+import logging
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from pytest_django import Settings
+
+from observability import note, observe
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
+
+
+def facts(caplog: pytest.LogCaptureFixture, logger: str = "observability.access") -> dict[str, Any]:
+    (record,) = [each for each in caplog.records if each.name == logger]
+    found: dict[str, Any] = record.__dict__["facts"]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def captured(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def test_user_that_the_view_asked_for_is_named(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    user = get_user_model().objects.create_user("ada")
+    client.force_login(user)
+    client.get("/who/")
+    assert facts(caplog)["user.id"] == str(user.pk)
+
+
+def test_nobody_is_named_where_nobody_is_logged_in(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.get("/who/")
+    assert facts(caplog)["user.id"] is None
+
+
+def test_client_behind_a_trusted_proxy_is_named(
+    client: Client, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"TRUSTED_PROXY_COUNT": 1}
+    client.get("/ordinary/0/", headers={"x-forwarded-for": "203.0.113.9"})
+    assert facts(caplog)["client.address"] == "203.0.113.9"
+
+
+def test_answer_to_head_has_no_body(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.head("/ordinary/0/")
+    assert facts(caplog)["http.response.body.size"] == 0
+
+
+def test_note_overwrites_no_key_of_the_line(caplog: pytest.LogCaptureFixture) -> None:
+    with observe("work"):
+        note(**{"db.query_count": "mine", "imported": 3})
+    assert facts(caplog, "observability.work")["db.query_count"] == 0
+    assert facts(caplog, "observability.work")["note.db.query_count"] == "mine"
+    assert facts(caplog, "observability.work")["imported"] == 3
+
+
+def test_facts_that_were_too_many_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with observe("work"):
+        note(**{f"key_{number}": number for number in range(40)})
+    assert facts(caplog, "observability.work")["dropped_fact_count"] == 8
+
+
+def test_failed_work_has_its_traceback_in_the_outermost_line_alone(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ValueError, match="broken"), observe("outer"), observe("inner"):
+        raise ValueError("broken")
+    tracebacks = {each.__dict__["facts"]["work.name"]: bool(each.exc_info) for each in caplog.records}
+    assert tracebacks == {"inner": False, "outer": True}
+
+
+def test_health_check_that_fails_has_a_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.post("/livez")
+    assert facts(caplog)["http.response.status_code"] == 405

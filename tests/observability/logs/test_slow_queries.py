@@ -1,0 +1,38 @@
+"""The log of queries."""
+
+import logging
+
+import pytest
+from pytest_django import Settings
+
+from observability import observe
+from service.models import Manufacturer
+
+pytestmark = pytest.mark.django_db
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(each.levelname, str(each.msg)) for each in caplog.records if each.name == "observability.sql"]
+
+
+def test_query_that_is_not_slow_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with observe("work"):
+        Manufacturer.objects.exists()
+    assert events(caplog) == []
+
+
+def test_all_queries_are_logged_at_the_level_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "observability.sql")
+    with observe("work"):
+        Manufacturer.objects.filter(name="s3cret").exists()
+    assert events(caplog) == [("DEBUG", "query")]
+    facts = caplog.records[0].__dict__["facts"]
+    assert facts["code.function.name"] == "test_all_queries_are_logged_at_the_level_debug"
+    assert "s3cret" not in str(facts)
+
+
+def test_slow_query_is_a_warning(caplog: pytest.LogCaptureFixture, settings: Settings) -> None:
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 0}
+    with observe("work"):
+        Manufacturer.objects.exists()
+    assert events(caplog) == [("WARNING", "slow_query")]
