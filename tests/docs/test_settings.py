@@ -17,7 +17,7 @@ def names_in_table(heading: str) -> set[str]:
 def test_every_variable_that_the_settings_read_is_in_the_table() -> None:
     read: set[str] = set()
     for module in (ROOT / "settings").glob("*.py"):
-        read |= set(re.findall(r'environment\.(?:environment\.)?\w+\(\s*"([A-Z_]+)"', module.read_text()))
+        read |= set(re.findall(r'(?:environment\.\w+|\bdatabase)\(\s*"([A-Z_]+)"', module.read_text()))
     assert "SECRET_KEY" in read
     assert names_in_table("values that may hold a secret are not repeated.\n\n") == read
 
