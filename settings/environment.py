@@ -78,9 +78,12 @@ def flag(name: str, *, default: bool) -> bool:
     return values[written]
 
 
-def names(name: str, *, default: list[str] | None = None, allowed: str) -> list[str]:
-    """A list of names, separated by commas."""
+def names(name: str, *, default: list[str] | None = None, allowed: str, pattern: str = ".+") -> list[str]:
+    """A list of names, separated by commas, each of which matches `pattern` as a whole."""
     found = [part.strip() for part in environment.str(name, default="").split(",") if part.strip()]
+    for each in found:
+        if not re.fullmatch(pattern, each):
+            raise refused(name, each, allowed)
     if found:
         return found
     if default is None:

@@ -19,9 +19,12 @@ SECRET_KEY = environment.secret(
     allowed=f"{LENGTH} characters or more, at random, not the key of a developer's machine ({PREFIX}…)",
     is_allowed=lambda key: len(key) >= LENGTH and len(set(key)) >= UNIQUE and not key.startswith(PREFIX),
 )
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", allowed="the host names that it serves, separated by commas")
-if "*" in ALLOWED_HOSTS:
-    raise environment.refused("ALLOWED_HOSTS", "*", "the host names that it serves, not every name")
+ALLOWED_HOSTS = environment.names(
+    "ALLOWED_HOSTS",
+    # A leading dot stands for all names below it, as Django has it.
+    pattern=r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]",
+    allowed="the host names that it serves, separated by commas; not a URL, and not * for every name",
+)
 
 # HTTPS: whoever comes by HTTP is sent there, but for health checks. settings/gunicorn.py refuses INSECURE_HTTP where
 # others than this machine could connect.
