@@ -64,14 +64,14 @@ class Server:
             connection.close()
 
     def hang_up(self, path: str, *, request_id: str, read_bytes: int = 0) -> None:
-        """Send a request, read so many bytes of the answer (0: none), and close the connection."""
+        """Send a request, read so many bytes of the answer (0: none) or up to its end, and close the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as connection:
             head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {request_id}\r\n\r\n"
             connection.sendall(head.encode())
-            if read_bytes:
-                connection.recv(read_bytes)
-            else:
+            if not read_bytes:
                 time.sleep(0.2)
+            while read_bytes > 0 and (received := connection.recv(read_bytes)):
+                read_bytes -= len(received)
 
     def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
         """The log lines of a request, or of none, by now; each line of the file has to be JSON."""
