@@ -61,9 +61,10 @@ class QueryRecorder:
         many: bool,  # noqa: FBT001
         context: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - what Django's cursor returns
-        if self.transactions.is_connecting or is_transaction_control(sql):
+        text = sql if isinstance(sql, str) else _text_of(sql, context["cursor"])
+        if self.transactions.is_connecting or is_transaction_control(text):
             return execute(sql, params, many, context)
-        self.transactions.will_execute(sql)
+        self.transactions.will_execute(text)
         observation = current()
         started = time.perf_counter_ns()
         try:
@@ -74,7 +75,7 @@ class QueryRecorder:
         finally:
             if observation is not None:
                 duration_ms = (time.perf_counter_ns() - started) / 1e6
-                observation.record(Step("query", sql, context["connection"].alias, duration_ms, fingerprint(sql)))
+                observation.record(Step("query", text, context["connection"].alias, duration_ms, fingerprint(text)))
 
 
 class TransactionRecorder:
@@ -199,3 +200,14 @@ def _outermost_observation() -> Observation | None:
     while observation is not None and observation.parent is not None:
         observation = observation.parent
     return observation
+
+
+def _text_of(statement: object, cursor: object) -> str:
+    """The text of a statement that is none: bytes, or what psycopg's `sql` module composes."""
+    try:
+        if isinstance(statement, bytes):
+            return statement.decode(errors="replace")
+        as_string = getattr(statement, "as_string", None)
+        return str(as_string(cursor) if as_string else statement)
+    except Exception:  # noqa: BLE001 - a statement that cannot be shown still has to be executed
+        return f"<{type(statement).__qualname__}>"

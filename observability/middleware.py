@@ -126,8 +126,8 @@ class _Exchange:
         user = self.request.__dict__.get("user")
         if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
             return
-        if user is not None and user.is_authenticated:
-            self.http.user_id = str(user.pk)
+        if getattr(user, "is_authenticated", False):
+            self.http.user_id = str(getattr(user, "pk", user))
             self.http.user_is_staff = bool(getattr(user, "is_staff", False))
 
     def _measure_body(self, response: HttpResponseBase) -> None:

@@ -131,7 +131,7 @@ class Observation:
         self.statements: dict[str, int] = {}
         self.transaction: Literal["none", "committed", "rolled_back"] = "none"
         self.trail: deque[Step] = deque(maxlen=MAX_TRAIL)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._duration_ms: float | None = None
         self.started_at = time.time()
         self._started_ns = time.perf_counter_ns()

@@ -43,4 +43,8 @@ class ObservationHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)
         if observation is not None and not observation.is_closed:
-            observation.record(Step("line", str(record.msg), record.name))
+            try:
+                text = str(record.msg)
+            except Exception:  # noqa: BLE001 - a message that cannot be made must not break the work
+                text = f"<{type(record.msg).__qualname__} without a text>"
+            observation.record(Step("line", text, record.name))

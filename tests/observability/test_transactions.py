@@ -215,6 +215,24 @@ def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_a
 
 
 @pytest.mark.django_db
+def test_statement_that_is_no_text_reaches_the_database_as_it_is() -> None:
+    """Psycopg takes bytes, and statements that its `sql` module composes."""
+
+    class Composed:
+        def as_string(self, _: object) -> str:
+            return "SELECT composed"
+
+    executed: list[object] = []
+    recorder = next(each for each in connection.execute_wrappers if isinstance(each, database.QueryRecorder))
+    with observe("work") as observation:
+        for statement in (composed := Composed(), b"SELECT 1"):
+            context = {"connection": connection, "cursor": None}
+            recorder(lambda sql, *_: executed.append(sql), statement, None, False, context)  # type: ignore[arg-type] # noqa: FBT003
+    assert executed == [composed, b"SELECT 1"]
+    assert [step.text for step in observation.trail] == ["SELECT composed", "SELECT 1"]
+
+
+@pytest.mark.django_db
 def test_connection_is_recorded_once_however_often_it_opens() -> None:
     database.install()
     database.record(connection)

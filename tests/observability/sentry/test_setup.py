@@ -1,7 +1,9 @@
 """What reaches Sentry, and what does not."""
 
+import json
 import logging.config
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,13 @@ def test_request_that_succeeds_sends_nothing(client: Client, events: list[Any]) 
 def test_without_a_dsn_nothing_is_started() -> None:
     start_sentry(dsn="", release="", environment="test", traces_sample_rate=0)
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_values_that_are_no_json_arrive_as_text(events: list[Any]) -> None:
+    logging.getLogger("tests").error(
+        "import_failed", extra={"facts": {"at": datetime.now(UTC), "error": ValueError("x")}}
+    )
+    assert json.loads(json.dumps(events[0]["extra"]))["error"] == "x"
 
 
 def test_event_carries_no_secrets() -> None:
