@@ -5,7 +5,7 @@ import contextvars
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -20,6 +20,7 @@ from observability.readers import Headers, readers
 # What nginx logs for a client that went away before it was answered; no status was sent.
 CLIENT_CLOSED_REQUEST = 499
 
+Result = TypeVar("Result")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
@@ -50,7 +51,8 @@ class ObservationMiddleware:
         if self.is_async:
             return self._observe_async(exchange)
         # A copy of the context: whatever the request sets in it, threads that serve the next one never see.
-        return contextvars.copy_context().run(self._observe, exchange)
+        exchange.context = contextvars.copy_context()
+        return exchange.context.run(self._observe, exchange)
 
     def _note_route(self, request: HttpRequest, *_: object) -> None:
         """Called when the address is resolved: what the view logs, and its failure, know the route."""
@@ -88,6 +90,7 @@ class _Exchange:
         self.observation = open_observation(request)
         self.http = cast("HttpExchange", self.observation.http)
         request.observation = self.observation  # type: ignore[attr-defined]
+        self.context: contextvars.Context | None = None
 
     def respond(self, response: HttpResponseBase) -> HttpResponseBase:
         """Note what is known when the response starts, and end the observation where the response ends."""
@@ -100,14 +103,27 @@ class _Exchange:
         def close_observed() -> None:
             # Without this attribute the response refers to itself no more, and is freed as soon as it is let go.
             vars(response).pop("close", None)
-            with active(self.observation):
-                try:
-                    close()
-                finally:
-                    self.finish()
+            self._run(self._close, close)
 
         response.close = close_observed  # type: ignore[method-assign]
         return response
+
+    def _run(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Run a part of a synchronous response in what the request bound, and let nothing that it binds get out.
+
+        In a copy each time: the response may be closed by one thread while another makes a chunk of its body.
+        """
+        if self.context is None:
+            return function(*arguments)
+        self.context = context = self.context.copy()
+        return context.run(function, *arguments)
+
+    def _close(self, close: Callable[[], None]) -> None:
+        with active(self.observation):
+            try:
+                close()
+            finally:
+                self.finish()
 
     def abort(self, error: BaseException) -> None:
         """End the observation of a request without a response: the task was cancelled, or the process ends."""
@@ -147,12 +163,15 @@ class _Exchange:
     def _observed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         iterator = iter(chunks)
         while True:
-            with self._making_a_chunk():
-                chunk = next(iterator, None)
+            chunk = self._run(self._next_chunk, iterator)
             if chunk is None:
                 return
             self.http.response_body_size += len(chunk)
             yield chunk
+
+    def _next_chunk(self, iterator: Iterator[bytes]) -> bytes | None:
+        with self._making_a_chunk():
+            return next(iterator, None)
 
     async def _observed_async(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         iterator = aiter(chunks)

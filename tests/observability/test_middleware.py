@@ -103,8 +103,11 @@ def test_exception_is_one_traceback_and_one_access_line(
 def test_failure_is_in_the_file_of_errors(server: Server) -> None:
     request_id = server.get("/failing/").headers["X-Request-ID"]
     server.access_line(request_id)
-    events = [line["logger"] for line in server.lines(request_id, "errors.jsonl")]
-    assert sorted(events) == ["django.request", "observability.access"]
+    # The file of errors is written after that of all lines.
+    lines = wait_for(
+        lambda: server.lines(request_id, "errors.jsonl")[1:] and server.lines(request_id, "errors.jsonl"), "2"
+    )
+    assert sorted(line["logger"] for line in lines) == ["django.request", "observability.access"]
 
 
 @pytest.mark.parametrize("path", ["/failing-body/", "/failing-body-async/"])

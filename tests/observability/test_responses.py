@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -104,3 +105,11 @@ def test_exception_that_leaves_the_application_ends_the_request(
     assert observation.http is not None
     assert (observation.http.status_code, observation.error_type) == (500, "RuntimeError")
     assert current() is None
+
+
+def test_body_has_what_its_request_bound_and_lets_nothing_out(get: Callable[..., Any]) -> None:
+    structlog.contextvars.clear_contextvars()
+    response = get("/binding-body/")
+    assert b"".join(response) == b"['body', 'view']"
+    response.close()
+    assert structlog.contextvars.get_contextvars() == {}

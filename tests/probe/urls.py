@@ -10,6 +10,7 @@ urlpatterns = [
     path("async/<int:count>/", views.asynchronous),
     path("streaming/<int:count>/", views.streaming),
     path("streaming-async/<int:count>/", views.streaming_async),
+    path("binding-body/", views.binding_body),
     path("endless/", views.endless),
     path("endless-async/", views.endless_async),
     path("file/", views.file),

@@ -68,6 +68,17 @@ async def streaming_async(request: HttpRequest, count: int) -> StreamingHttpResp
     return StreamingHttpResponse(body())
 
 
+def binding_body(request: HttpRequest) -> StreamingHttpResponse:
+    structlog.contextvars.bind_contextvars(view=1)
+
+    def body() -> Iterator[bytes]:
+        structlog.contextvars.bind_contextvars(body=2)
+        yield b""
+        yield repr(sorted(structlog.contextvars.get_contextvars())).encode()
+
+    return StreamingHttpResponse(body())
+
+
 def endless(request: HttpRequest) -> StreamingHttpResponse:
     def body() -> Iterator[bytes]:
         try:
