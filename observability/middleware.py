@@ -51,8 +51,8 @@ class ObservationMiddleware:
         if self.is_async:
             return self._observe_async(exchange)
         # A copy of the context: whatever the request sets in it, threads that serve the next one never see.
-        exchange.context = contextvars.copy_context()
-        return exchange.context.run(self._observe, exchange)
+        exchange.observation.context = context = contextvars.copy_context()
+        return context.run(self._observe, exchange)
 
     def _note_route(self, request: HttpRequest, *_: object) -> None:
         """Called when the address is resolved: what the view logs, and its failure, know the route."""
@@ -74,12 +74,15 @@ class ObservationMiddleware:
 
     async def _observe_async(self, exchange: "_Exchange") -> HttpResponseBase:
         get_response = cast("GetResponseAsync", self.get_response)
-        with active(exchange.observation):
-            try:
-                return exchange.respond(await get_response(exchange.request))
-            except BaseException as error:
-                exchange.abort(error)
-                raise
+        try:
+            with active(exchange.observation):
+                try:
+                    return exchange.respond(await get_response(exchange.request))
+                except BaseException as error:
+                    exchange.abort(error)
+                    raise
+        finally:
+            exchange.observation.context = contextvars.copy_context()
 
 
 class _Exchange:
@@ -90,7 +93,6 @@ class _Exchange:
         self.observation = open_observation(request)
         self.http = cast("HttpExchange", self.observation.http)
         request.observation = self.observation  # type: ignore[attr-defined]
-        self.context: contextvars.Context | None = None
 
     def respond(self, response: HttpResponseBase) -> HttpResponseBase:
         """Note what is known when the response starts, and end the observation where the response ends."""
@@ -109,13 +111,14 @@ class _Exchange:
         return response
 
     def _run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Run a part of a synchronous response in what the request bound, and let nothing that it binds get out.
+        """Run a part of the response in what the request bound, and let nothing that it binds get out.
 
         In a copy each time: the response may be closed by one thread while another makes a chunk of its body.
         """
-        if self.context is None:
+        context = self.observation.context
+        if context is None:
             return function(*arguments)
-        self.context = context = self.context.copy()
+        self.observation.context = context = context.copy()
         return context.run(function, *arguments)
 
     def _close(self, close: Callable[[], None]) -> None:

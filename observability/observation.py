@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
@@ -76,7 +76,8 @@ class Observation:
     The middleware, `commands` and `observe()` open it; recorders add steps from any thread or task that inherited it;
     whoever opened it calls `close()`, and what comes later is dropped. Bounded: 32 facts, a trail of the last 50
     steps, 200 statements counted apart, however much the work does. What happens in an observation within another one
-    counts in both. Times are in milliseconds.
+    counts in both. Times are in milliseconds. `context` is what the work bound, for lines about it that come from
+    outside of it; None while it is not known.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Observation:
         "_duration_ms",
         "_lock",
         "_started_ns",
+        "context",
         "dropped_fact_count",
         "error_type",
         "facts",
@@ -131,6 +133,7 @@ class Observation:
         self.statements: dict[str, int] = {}
         self.transaction: Literal["none", "committed", "rolled_back"] = "none"
         self.trail: deque[Step] = deque(maxlen=MAX_TRAIL)
+        self.context: Context | None = None
         self._lock = threading.RLock()
         self._duration_ms: float | None = None
         self.started_at = time.time()

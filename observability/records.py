@@ -1,14 +1,30 @@
-"""The recorder of log records, and what a record says: its observation, and the keys that its caller gave."""
+"""The recorder of log records, and what a record says: its observation, and its facts.
+
+The facts of a record are the keys that its caller gave, and what is bound around it: by `note()` and by
+`structlog.contextvars`. They reach every line of the work, also those of the standard library and of Django.
+"""
 
 import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from itertools import islice
 from typing import Any
+
+import structlog
 
 from observability.observation import Observation, Step, current
 
-# Attributes that are no facts: objects by which a record finds its observation, and the facts themselves.
-_reserved = frozenset(logging.makeLogRecord({}).__dict__) | {
-    "asctime", "color_message", "facts", "message", "observation", "request", "server_time", "taskName"
+# A record's own attributes come first in its __dict__, in this number; those of `extra=` follow.
+_own_attribute_count = len(logging.makeLogRecord({}).__dict__)
+# Attributes that are no facts: what formatters leave on a record, and how Django and uvicorn colour the terminal.
+RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {
+    "asctime", "bound_facts", "color_message", "extra_facts", "facts", "message", "observation", "request",
+    "server_time", "taskName",
 }  # fmt: skip
+# `get_contextvars()` walks over the whole context, at three times the cost; a test holds the two together.
+_registry: dict[str, ContextVar[Any]] = structlog.contextvars._CONTEXT_VARS  # noqa: SLF001
+_variables: list[tuple[str, Callable[..., Any]]] = []
+_prefix_length = len(structlog.contextvars.STRUCTLOG_KEY_PREFIX)
 
 
 def observation_of(record: logging.LogRecord) -> Observation | None:
@@ -17,12 +33,14 @@ def observation_of(record: logging.LogRecord) -> Observation | None:
     Django logs a response of 4xx and 5xx after the middleware returned, with the request; a server logs an exception
     of a streaming body after the request; a reader logs a closed observation.
     """
-    named = getattr(record, "observation", None)
+    attributes = record.__dict__
+    named = attributes.get("observation")
     if isinstance(named, Observation):
         return named
-    requested = getattr(getattr(record, "request", None), "observation", None)
-    if isinstance(requested, Observation):
-        return requested
+    if "request" in attributes:
+        requested = getattr(attributes["request"], "observation", None)
+        if isinstance(requested, Observation):
+            return requested
     here = current()
     if here is None and record.exc_info and record.exc_info[1] is not None:
         raised = getattr(record.exc_info[1], "observation", None)
@@ -30,21 +48,118 @@ def observation_of(record: logging.LogRecord) -> Observation | None:
     return here
 
 
-def facts_of(record: logging.LogRecord) -> dict[str, Any]:
-    """The keys of the caller: those of structlog, or of `extra=` in the standard library."""
-    given = {key: value for key, value in record.__dict__.items() if key not in _reserved}
-    facts = record.__dict__.get("facts")
-    return given | facts if isinstance(facts, dict) else given
+def facts_of(record: logging.LogRecord, observation: Observation | None = None) -> dict[str, Any]:
+    """The keys of the caller, then those of `note()`, then those bound; a key of the caller stands over the others.
+
+    The record's observation is looked for where the caller does not know it. The result is not to be changed.
+    """
+    given = _given_to(record)
+    context = record.__dict__.get("bound_facts")
+    if context is None:
+        context = _context_of(observation or observation_of(record))
+    if not context:
+        return given
+    facts = {**given, **context}
+    return facts if len(facts) == len(given) + len(context) else facts | given
+
+
+def capture(record: logging.LogRecord) -> None:
+    """Keep what is bound now with the record, and its observation, for a handler that writes it later."""
+    observation = observation_of(record)
+    record.__dict__["bound_facts"] = _context_of(observation)
+    record.__dict__["observation"] = observation
+
+
+def message_of(record: logging.LogRecord) -> tuple[str, str]:
+    """The text of a record with its arguments, and what was wrong with them: "" where nothing was.
+
+    The text of a message that is a mapping is its key `event` or `message`. Where the arguments do not fit, they follow
+    the text as it was written.
+    """
+    message = record.msg
+    if isinstance(message, dict):
+        return _text_of(message.get("event", message.get("message", ""))), ""
+    try:
+        return record.getMessage(), ""
+    except Exception as error:  # noqa: BLE001 - a message that cannot be made must not lose the record
+        problem = f"{type(error).__qualname__}: {_text_of(error)}"
+        return (f"{_text_of(message)} {_text_of(record.args)}" if record.args else _text_of(message)), problem
+
+
+def _given_to(record: logging.LogRecord) -> dict[str, Any]:
+    attributes = record.__dict__
+    facts: dict[str, Any] | None = attributes.get("facts")
+    if type(facts) is dict and len(attributes) == _own_attribute_count + 1:
+        return facts
+    facts = attributes.get("extra_facts")
+    if type(facts) is dict and len(attributes) == _own_attribute_count + 1 + len(facts):
+        return facts
+    extra = dict(islice(attributes.items(), _own_attribute_count, None))
+    spread = extra.pop("facts", None)
+    shown = {key: value for key, value in extra.items() if key not in RESERVED or _is_fact_all_the_same(key, value)}
+    if isinstance(spread, dict):
+        return shown | spread
+    return shown if spread is None else shown | {"facts": spread}
+
+
+def _is_fact_all_the_same(key: str, value: object) -> bool:
+    """Whether a caller used the name of what a record finds its observation by for something else."""
+    return key in ("observation", "request") and isinstance(value, str | int)
+
+
+def _context_of(observation: Observation | None) -> dict[str, Any]:
+    if observation is None:
+        return bound_facts()
+    if observation.context is None or current() is observation:
+        bound = bound_facts()
+    else:
+        # Another thread may be inside of it.
+        bound = observation.context.copy().run(bound_facts)
+    facts = observation.facts
+    parent = observation.parent
+    while parent is not None:
+        facts = parent.facts | facts
+        parent = parent.parent
+    return {**facts, **bound} if facts else bound
+
+
+def bound_facts() -> dict[str, Any]:
+    """What `structlog.contextvars` has bound here, in the order in which the names were first bound."""
+    bound = {}
+    for key, get in _variables if len(_variables) == len(_registry) else _new_variables():
+        value = get(...)
+        if value is not ...:
+            bound[key] = value
+    return bound
+
+
+def _new_variables() -> list[tuple[str, Callable[..., Any]]]:
+    # Filled in place: names are added to the registry, and never taken away.
+    known = tuple(_registry.items())
+    _variables[len(_variables) :] = [(name[_prefix_length:], each.get) for name, each in known[len(_variables) :]]
+    return _variables
 
 
 class ObservationHandler(logging.Handler):
     """Records each log record as a step of its observation, where it has one that is open; nothing is formatted."""
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and record, without the lock of a handler that writes."""
+        passes = not self.filters or bool(self.filter(record))
+        if passes:
+            self.emit(record)
+        return passes
+
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)
         if observation is not None and not observation.is_closed:
-            try:
-                text = str(record.msg)
-            except Exception:  # noqa: BLE001 - a message that cannot be made must not break the work
-                text = f"<{type(record.msg).__qualname__} without a text>"
-            observation.record(Step("line", text, record.name))
+            observation.record(Step("line", _text_of(record.msg), record.name))
+
+
+def _text_of(message: object) -> str:
+    if type(message) is str:
+        return message
+    try:
+        return str(message)
+    except Exception:  # noqa: BLE001 - a message that cannot be made must not break the work
+        return f"<{type(message).__qualname__} without a text>"

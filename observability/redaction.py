@@ -5,76 +5,199 @@ Logs, Sentry and the browser show data only after `redact()`.
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime, time
+from enum import Enum
 from functools import lru_cache
+from itertools import islice
 from math import isfinite
 from typing import Any
 
 from observability.conf import configuration
 
 REDACTED = "[redacted]"
+# What a key holds wherever it stands in it, and what its last word is.
 KEYS = (
-    "apikey", "authorization", "cookie", "credential", "csrf", "passphrase", "passwd", "password", "privatekey",
-    "secret", "sentrydsn", "sessionid", "signature", "token",
+    "accesskey", "apikey", "authorization", "cookie", "credential", "csrf", "passphrase", "passwd", "password",
+    "privatekey", "secret", "sentrydsn", "sessionid", "sessionkey", "signature", "token",
 )  # fmt: skip
+LAST_WORDS = frozenset({"auth", "dsn", "jwt", "otp", "pwd"})
+# `token_count` and `password_changed_at` say something about a secret, and are none.
+HARMLESS_LAST_WORDS = frozenset({
+    "age", "at", "count", "enabled", "exempt", "expired", "expires", "expiry", "length", "limit", "name", "required",
+    "size", "ttl", "type", "valid",
+})  # fmt: skip
+
 MAX_DEPTH = 8
+MAX_ITEMS = 1_000
+MAX_TEXT = 65_536
 TOO_DEEP = "[too deep]"
 
 _punctuation = re.compile(r"[^a-z0-9]")
-_shapes = (
-    (re.compile(r"\b(Bearer|Token|Basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    (re.compile(r"\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:?[^/\s@]*@"), rf"\1{REDACTED}@"),
+_words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+# Each ends after a bounded number of characters, so that no text costs more than its length.
+_private_key = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,16384}?(?:-----END [A-Z ]{0,30}-----|\Z)")
+_header = re.compile(r"(?ia)\b((?:proxy-)?authorization|(?:set-)?cookie)(:[ \t]+)[^\r\n\"']{1,8192}")
+_scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
+_looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
+_json_web_token = re.compile(r"\beyJ[A-Za-z0-9_-]{5,8192}\.[A-Za-z0-9_-]{5,8192}(?:\.[A-Za-z0-9_-]{0,8192})?")
+# A password may hold @, and that of a database / too; the path of a web address may hold both.
+_web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
+_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://)[^\s\"'<>]{0,2048}@")
+_pair = re.compile(
+    r"""(?a)(?<![\w.\[\]-])(?P<before>(?P<quote>["']?)(?P<key>[A-Za-z_][\w.\[\]-]{0,127})(?P=quote)
+    (?:\s{0,8}(?<![=!<>])=(?!=)\s{0,8}|(?<=["'])\s{0,8}:\s{0,8}))
+    (?P<value>"(?:[^"\\]|\\.){0,8192}"|'(?:[^'\\]|\\.){0,8192}'|["'][^\r\n]{0,8192}|[^\s&;,"'(){}\[\]<>]+)""",
+    re.VERBOSE,
 )
+# A literal at its beginning lets the search jump from space to space.
+_after_telling_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: ))")
+_placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 
 
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
     """A copy of `value` without secrets, made of what JSON has: mappings with text keys, lists, text, numbers.
 
-    A value whose key holds one of KEYS (or of OBSERVABILITY["REDACTED_KEYS"]), in any case and punctuation, is replaced
-    as a whole. Below eight levels nothing is shown, which also ends data that refers to itself. A number that JSON
-    does not have (NaN, infinity) becomes text. Objects of other types stay as they are.
+    A value whose key tells of a secret (`is_secret`) is replaced as a whole, unless it is a boolean or None. Below
+    eight levels nothing is shown, which also ends data that refers to itself; of a list or mapping the first 1,000
+    items, of a text the first 65,536 characters. What JSON does not have becomes text: times (ISO 8601), bytes (UTF-8)
+    and other objects; an object that has no text says so. NaN and infinity become None, so that what is a number in one
+    line is none of another type in the next.
     """
     return _redact(value, key, MAX_DEPTH)
 
 
-def _redact(value: Any, key: str, depth: int) -> Any:  # noqa: ANN401
+def _redact(value: Any, key: str, depth: int) -> Any:  # noqa: ANN401, PLR0911 - a return for each kind of value
+    if value is None or value is True or value is False:
+        return value
     if key and is_secret(key):
         return REDACTED
-    if isinstance(value, str):
+    if type(value) is str:
         return redact_text(value)
-    if isinstance(value, float):
-        return value if isfinite(value) else str(value)
+    if type(value) is int:
+        return value
+    if type(value) is float:
+        return value if isfinite(value) else None
+    try:
+        return _redact_object(value, depth)
+    except Exception:  # noqa: BLE001 - data must never break what it describes
+        return f"<{type(value).__qualname__} without a text>"
+
+
+def _redact_object(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911
     if isinstance(value, Mapping):
-        return {_text(k): _redact(v, _text(k), depth - 1) for k, v in value.items()} if depth else TOO_DEEP
+        return _redact_mapping(value, depth) if depth else TOO_DEEP
     if isinstance(value, list | tuple | set | frozenset):
-        return [_redact(item, "", depth - 1) for item in value] if depth else TOO_DEEP
-    return value
+        return _redact_items(value, depth) if depth else TOO_DEEP
+    if isinstance(value, Enum):
+        return _redact(value.value, "", depth - 1) if depth else TOO_DEEP
+    if isinstance(value, bytes | bytearray | memoryview):
+        return redact_text(bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace"))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _redact(float(value), "", depth)
+    return redact_text(repr(value) if isinstance(value, BaseException) else str(value))
+
+
+def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    shown = {}
+    for key, item in islice(value.items(), MAX_ITEMS):
+        name = _name(key)
+        shown[name] = _redact(item, name, depth - 1)
+    if len(value) > MAX_ITEMS:
+        shown["…"] = f"{len(value) - MAX_ITEMS} more"
+    return shown
+
+
+def _redact_items(value: Any, depth: int) -> list[Any]:  # noqa: ANN401 - a list, tuple or set
+    shown = [_redact(item, "", depth - 1) for item in islice(value, MAX_ITEMS)]
+    if len(value) > MAX_ITEMS:
+        shown.append(f"… {len(value) - MAX_ITEMS} more")
+    return shown
+
+
+def _name(key: object) -> str:
+    if type(key) is str:
+        return key
+    try:
+        return str(key)
+    except Exception:  # noqa: BLE001 - data must never break what it describes
+        return f"<{type(key).__qualname__} without a text>"
 
 
 def redact_text(text: str) -> str:
-    """The text without bearer tokens and without the credentials of URLs."""
-    if "://" in text or "earer" in text or "oken" in text or "asic" in text:
-        for pattern, replacement in _shapes:
-            text = pattern.sub(replacement, text)
-    return text
+    """The text without known shapes of secrets.
+
+    These are bearer, basic and other tokens of HTTP, headers of authorization and cookies, JSON web tokens, private
+    keys, the credentials of URLs, and the values of `key=value` and of `"key": value` where the key tells of a secret.
+    """
+    if len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]}…"
+    if not may_hold_secret(text) and "\n" not in text and '"' not in text and "\t" not in text:
+        return str(text)
+    text = _private_key.sub(REDACTED, text)
+    text = _header.sub(rf"\1\2{REDACTED}", text)
+    text = _scheme.sub(_without_token, text)
+    text = _json_web_token.sub(REDACTED, text)
+    text = _web_address.sub(rf"\1{REDACTED}@", text)
+    text = _address.sub(rf"\1{REDACTED}@", text)
+    return _pair.sub(_without_value, text)
 
 
-@lru_cache(maxsize=2048)
+def may_hold_secret(text: str) -> bool:
+    """Whether `redact_text` may change a text, told by a quick look at the text or, for many at once, at their JSON.
+
+    A no is certain. In JSON a line break, a tab or a double quote inside of a text shows as a backslash.
+    """
+    return (
+        "=" in text
+        or "@" in text
+        or "'" in text
+        or "\\" in text
+        or "eyJ" in text
+        or (" " in text and _after_telling_word.search(text) is not None)
+    )
+
+
+def _without_token(match: re.Match[str]) -> str:
+    # "Token authentication failed" has no secret: a word is told from one by its letters, but never after Bearer.
+    if match[1].lower() != "bearer" and not _looks_random.search(match[2]):
+        return match[0]
+    return f"{match[1]} {REDACTED}"
+
+
+def _without_value(match: re.Match[str]) -> str:
+    value = match["value"]
+    if value.startswith(REDACTED[:9]) or _placeholder.fullmatch(value) or not is_secret(match["key"]):
+        return match[0]
+    return f"{match['before']}{REDACTED}"
+
+
+@lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
-    """Whether what stands under this key is never shown."""
+    """Whether what stands under this key is never shown, in any case and punctuation of the key.
+
+    The key holds one of KEYS or of OBSERVABILITY["REDACTED_KEYS"], or its last word is one of LAST_WORDS. A key of
+    several words that ends as HARMLESS_LAST_WORDS do, such as `token_count`, is shown.
+    """
     folded = _punctuation.sub("", key.lower())
-    return any(part in folded for part in _secret_parts())
+    if any(part in folded for part in _parts_of_setting()):
+        return True
+    words = [word.lower() for word in _words.findall(key)]
+    if len(words) > 1 and words[-1] in HARMLESS_LAST_WORDS:
+        return False
+    return any(part in folded for part in KEYS) or (bool(words) and words[-1] in LAST_WORDS)
 
 
 @lru_cache(maxsize=1)
-def _secret_parts() -> tuple[str, ...]:
-    return KEYS + tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)
-
-
-def _text(key: object) -> str:
-    return key if isinstance(key, str) else str(key)
+def _parts_of_setting() -> tuple[str, ...]:
+    return tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)
 
 
 def forget_keys() -> None:
     """Read OBSERVABILITY["REDACTED_KEYS"] again; for a setting that changed."""
-    _secret_parts.cache_clear()
+    _parts_of_setting.cache_clear()
     is_secret.cache_clear()

@@ -7,19 +7,16 @@ from typing import Any
 from observability.conf import configuration
 from observability.observation import HttpExchange, Observation
 
-REQUEST = "request"
-COMMAND = "command"
-WORK = "work"
-
 
 class AccessLine:
     """The access line of a request (logger `observability.access`), or the line of a command or a block of work.
 
     The keys are those of OpenTelemetry's semantic conventions where it has a name; what `note()` added comes last and
-    overwrites none of them. Requests of QUIET_PATHS are left out while they succeed.
+    overwrites none of them (it is kept as `note.<key>`). Requests of QUIET_PATHS are left out while they succeed.
     """
 
     def __init__(self) -> None:
+        # The event is the kind of work.
         self._loggers = {
             "request": logging.getLogger("observability.access"),
             "command": logging.getLogger("observability.command"),
@@ -31,14 +28,15 @@ class AccessLine:
         if http is not None and http.path in configuration().quiet_paths and _status_level(http) < logging.WARNING:
             return
         facts = _http_facts(observation, http) if http is not None else _work_facts(observation)
-        facts |= {f"note.{key}" if key in facts else key: value for key, value in observation.facts.items()}
+        # What `note()` added is in every line of the work; here is what would overwrite a key of this one.
+        facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
         # The exception of a request has its record from Django or the server; that of other work has none yet.
         exc_info = observation.failed and http is None and observation.parent is None and sys.exc_info()
         self._loggers[observation.kind].log(
             _level(observation, http),
-            {"request": REQUEST, "command": COMMAND, "work": WORK}[observation.kind],
+            observation.kind,
             exc_info=exc_info or None,
             extra={"observation": observation, "facts": facts},
         )

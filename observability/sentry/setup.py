@@ -4,7 +4,6 @@ The handler in logging.yaml reports failures, and nothing else does: with the SD
 failure would be two events.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -46,7 +45,7 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
     record = hint.get("log_record")
     if record is not None:
         # The SDK has made text of all values before this: what comes here has to be JSON already.
-        event["extra"] = json.loads(json.dumps(redact(facts_of(record)), default=_text))
+        event["extra"] = redact(facts_of(record))
         observation = observation_of(record)
         if observation is not None:
             tags = {"request_id": observation.request_id, "trace_id": observation.trace_id}
@@ -54,10 +53,3 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
             if observation.http is not None and observation.http.route:
                 event["transaction"] = observation.http.route
     return cast("Event", redact(event))
-
-
-def _text(value: object) -> str:
-    try:
-        return str(redact(str(value)))
-    except Exception:  # noqa: BLE001 - a value without a text must not lose the event
-        return f"<{type(value).__qualname__} without a text>"

@@ -43,6 +43,7 @@ def test_access_line_has_every_field_in_order(server: Server) -> None:
         "user_agent.original": "tests",
         "user.id": None,
         "http.response.body.size": len(answer.body),
+        "bound": 3,
         "asked": 3,
     }
     assert line["duration_ms"] > line["db.duration_ms"] > 0

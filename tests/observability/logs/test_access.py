@@ -9,14 +9,14 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability import note, observe
+from observability.records import facts_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
 
 def facts(caplog: pytest.LogCaptureFixture, logger: str = "observability.access") -> dict[str, Any]:
     (record,) = [each for each in caplog.records if each.name == logger]
-    found: dict[str, Any] = record.__dict__["facts"]
-    return found
+    return facts_of(record)
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,8 @@ def test_file_that_somebody_took_away_is_made_again(tmp_path: Path, action: str)
         file.unlink()
     else:
         file.rename(tmp_path / "elsewhere")
+    write(writer, "unseen")
+    writer._look_at = 0
     write(writer, "after")
     writer.close()
-    assert file.read_text() == "after\n"
+    assert file.read_text() == ("before\nunseen\nafter\n" if action == "delete" else "after\n")

@@ -68,7 +68,7 @@ def test_values_that_are_no_json_arrive_as_text(events: list[Any]) -> None:
     logging.getLogger("tests").error(
         "import_failed", extra={"facts": {"at": datetime.now(UTC), "error": ValueError("x")}}
     )
-    assert json.loads(json.dumps(events[0]["extra"]))["error"] == "x"
+    assert json.loads(json.dumps(events[0]["extra"]))["error"] == "ValueError('x')"
 
 
 def test_event_carries_no_secrets() -> None:

@@ -1,0 +1,69 @@
+"""The formatter of the developer's terminal."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from observability.records import facts_of, message_of, observation_of
+from observability.redaction import redact, redact_text
+
+
+class ConsoleFormatter(logging.Formatter):
+    """A record as a line for a person, by structlog's console renderer, with the traceback below it.
+
+    Coloured on a terminal, unless NO_COLOR is set (no-color.org). The access line is shortened to what a developer
+    looks at; the whole of it is in the file.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        is_coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        self._render = structlog.dev.ConsoleRenderer(
+            colors=is_coloured,
+            pad_event_to=32,
+            sort_keys=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = redact(facts_of(record))
+        event: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3],
+            "level": record.levelname.lower(),
+            "event": redact_text(message_of(record)[0]),
+        }
+        if record.name == "observability.access":
+            event["event"], facts = _short_access(facts)
+        observation = observation_of(record)
+        if observation is not None:
+            facts["request_id"] = observation.request_id[:8]
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        # What a caller calls "event" or "level" stays its own.
+        facts = {f"extra.{key}" if key in event else key: value for key, value in facts.items()}
+        line = self._render(None, record.name, event | facts)
+        return line if isinstance(line, str) else str(line)
+
+
+def _short_access(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The event and the keys that a developer looks at, from those of an access line."""
+    event = f"{facts.get('http.request.method')} {facts.get('url.path')} {facts.get('http.response.status_code')}"
+    repeated = facts.get("db.repeated_count", 0)
+    shown = {
+        "ms": round(facts.get("duration_ms", 0), 1),
+        "queries": facts.get("db.query_count"),
+        "db_ms": round(facts.get("db.duration_ms", 0), 1),
+        "repeated": repeated if repeated > 1 else None,
+        "transaction": facts.get("db.transaction"),
+        "user": facts.get("user.id"),
+    }
+    noted = {key: value for key, value in facts.items() if not key.startswith(_access_prefixes)}
+    return event, {key: value for key, value in (shown | noted).items() if value not in (None, "none")}
+
+
+_access_prefixes = ("http.", "url.", "db.", "client.", "user.", "user_agent.", "duration_ms")

@@ -1,0 +1,53 @@
+"""What a line says of an exception: its type, its message and its stack trace, each bounded."""
+
+import logging
+import traceback
+from typing import Any
+
+from observability.observation import qualified_name
+from observability.redaction import redact_text
+
+EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
+MAX_STACKTRACE = 24_576
+MAX_MESSAGE = 4_096
+
+
+def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The keys of the exception that a record carries, and `stacktrace` where its caller asked for the stack.
+
+    The stack trace is one text with the chain of causes, the notes (PEP 678) and the members of groups; it is made once
+    for all handlers of the record, and cut in its middle at 24 KiB. Source and secrets: see `redact_text`.
+    """
+    fields: dict[str, Any] = {}
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, BaseException):
+        fields["exception.type"] = qualified_name(type(error))
+        fields["exception.message"] = shortened(redact_text(_text(error)), MAX_MESSAGE)
+        record.exc_text = record.exc_text or _stacktrace(error)
+    if record.exc_text:
+        fields["exception.stacktrace"] = shortened(redact_text(record.exc_text), MAX_STACKTRACE)
+    if record.stack_info:
+        fields["stacktrace"] = shortened(redact_text(record.stack_info), MAX_STACKTRACE)
+    return fields
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most about `limit` characters: its beginning and its end, where one looks first."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _stacktrace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error)).rstrip("\n")
+    except Exception:  # noqa: BLE001 - an exception that cannot be shown must not lose the record
+        return f"{qualified_name(type(error))}: <its stack trace cannot be made>"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - as above
+        return f"<{type(error).__qualname__} without a text>"

@@ -1,0 +1,96 @@
+"""An open log file, as the operating system sees it."""
+
+import contextlib
+import os
+import stat
+
+from observability.logs import rotation
+
+FILE_MODE = 0o640
+
+
+class LogFile:
+    """A file opened to append; its descriptor is closed when the last thread that writes to it lets go of it.
+
+    `seen` is its size when it was last found at its path. Raises OSError where it cannot be opened.
+    """
+
+    __slots__ = ("descriptor", "identity", "is_regular", "seen")
+
+    def __init__(self, path: str) -> None:
+        flags = os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        try:
+            # To read as well: what is written to a file that somebody deletes can be saved.
+            self.descriptor = os.open(path, flags | os.O_RDWR, FILE_MODE)
+        except PermissionError:
+            self.descriptor = os.open(path, flags | os.O_WRONLY, FILE_MODE)
+        status = os.fstat(self.descriptor)
+        self.identity = (status.st_dev, status.st_ino)
+        self.is_regular = stat.S_ISREG(status.st_mode)
+        self.seen = status.st_size
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError, OSError):
+            os.close(self.descriptor)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the file still has a name, any name."""
+        return os.fstat(self.descriptor).st_nlink > 0
+
+    def is_at(self, path: str) -> bool:
+        """Whether this is the file at the path; remembers its size if it is."""
+        try:
+            status = os.stat(path)  # noqa: PTH116 - paths are text in logging
+        except OSError:
+            return False
+        if (status.st_dev, status.st_ino) != self.identity:
+            return False
+        self.seen = status.st_size
+        return True
+
+    def unseen(self) -> bytes:
+        """What was written since the file was last found at its path; from its beginning where somebody took it."""
+        size = self.size
+        start = self.seen if size >= self.seen else 0
+        try:
+            return os.pread(self.descriptor, size - start, start)
+        except OSError:
+            return b""
+
+    def take_unseen(self) -> bytes:
+        """The same, for one process alone: of several that still hold a deleted file, each line goes to one."""
+        if not rotation.lock(self.descriptor):
+            return b""
+        taken = self.unseen()
+        os.ftruncate(self.descriptor, 0)
+        return taken
+
+    def blank_out(self, path: str, fragment: bytes) -> bool:
+        """Put an empty JSON object over a fragment at the end of the file, where it is still there; whether it was.
+
+        It needs no space that is not allocated, and touches no byte that others wrote.
+        """
+        end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+        start = end - len(fragment)
+        try:
+            # Through a descriptor that appends, Linux would write to the end.
+            writer = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            return False
+        try:
+            status = os.fstat(writer)
+            is_ours = (status.st_dev, status.st_ino) == self.identity and start >= 0
+            if not is_ours or os.pread(writer, len(fragment), start) != fragment:
+                return False
+            blank = b"{}" if len(fragment) > len(b"{}") else b""
+            os.pwrite(writer, blank.ljust(len(fragment) - 1) + b"\n", start)
+        except OSError:
+            return False
+        finally:
+            os.close(writer)
+        return True

@@ -1,0 +1,44 @@
+"""Log lines in the terminal."""
+
+import logging
+import sys
+
+from observability import observe
+from observability.logs.console import ConsoleFormatter
+
+
+def test_access_line_is_short_on_the_console() -> None:
+    facts = {
+        "http.request.method": "GET", "http.route": "/a/", "url.path": "/a/", "http.response.status_code": 200,
+        "duration_ms": 3.2, "db.query_count": 2, "db.repeated_count": 1, "db.transaction": "none", "user.id": None,
+        "client.address": "127.0.0.1", "noted": 5,
+    }  # fmt: skip
+    record = logging.makeLogRecord(
+        {"name": "observability.access", "msg": "request", "levelname": "INFO", "facts": facts}
+    )
+    line = ConsoleFormatter().format(record)
+    assert "GET /a/ 200" in line
+    assert "queries=2" in line
+    assert "noted=5" in line
+    assert "client.address" not in line
+    assert "None" not in line
+
+
+def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
+    with observe("work") as observation:
+        record = logging.makeLogRecord(
+            {"name": "a", "msg": "Bearer s3cret-s3cret", "levelname": "INFO", "facts": {"password": "s3cret"}}
+        )
+        line = ConsoleFormatter().format(record)
+    assert "s3cret" not in line
+    assert observation.request_id[:8] in line
+
+
+def test_exception_stands_below_its_line_on_the_console() -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        record = logging.makeLogRecord({"name": "a", "msg": "failed", "levelname": "ERROR", "exc_info": sys.exc_info()})
+    first, *rest = ConsoleFormatter().format(record).splitlines()
+    assert "failed" in first
+    assert rest[-1] == "ValueError: broken"
