@@ -207,16 +207,17 @@ class _Exchange:
 def open_observation(request: HttpRequest) -> Observation:
     """A new observation of this request: the inbound X-Request-ID if it is well-formed, and the caller's trace."""
     meta: dict[str, Any] = request.META
-    inbound_id = str(meta.get("HTTP_X_REQUEST_ID", ""))
+    inbound_id = meta.get("HTTP_X_REQUEST_ID")
+    traceparent = meta.get("HTTP_TRACEPARENT")
     return Observation(
         "request",
         request.method or "",
-        request_id=inbound_id if _request_id.fullmatch(inbound_id) else "",
-        caller=TraceParent.parse(str(meta.get("HTTP_TRACEPARENT", ""))),
+        request_id=inbound_id if inbound_id and _request_id.fullmatch(inbound_id) else "",
+        caller=TraceParent.parse(traceparent) if traceparent else None,
         http=HttpExchange(
-            method=request.method or "",
-            path=request.path,
-            client_address=client_address(meta, configuration().trusted_proxy_count),
-            user_agent=meta.get("HTTP_USER_AGENT"),
+            request.method or "",
+            request.path,
+            client_address(meta, configuration().trusted_proxy_count),
+            meta.get("HTTP_USER_AGENT"),
         ),
     )

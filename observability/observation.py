@@ -116,14 +116,21 @@ class Observation:
         parent: "Observation | None" = None,
         http: HttpExchange | None = None,
     ) -> None:
+        # One question to the system for all three ids: each costs as much as the rest of this.
+        ids = os.urandom(40).hex()
         self.kind = kind
         self.name = name
         self.parent = parent
         self.http = http
-        self.request_id: str = request_id or (parent.request_id if parent else os.urandom(16).hex())
-        self.trace_id: str = caller.trace_id if caller else parent.trace_id if parent else os.urandom(16).hex()
-        self.parent_span_id: str | None = caller.span_id if caller else parent.span_id if parent else None
-        self.span_id: str = os.urandom(8).hex()
+        if parent is None:
+            self.request_id = request_id or ids[:32]
+            self.trace_id = caller.trace_id if caller else ids[32:64]
+            self.parent_span_id = caller.span_id if caller else None
+        else:
+            self.request_id = request_id or parent.request_id
+            self.trace_id = caller.trace_id if caller else parent.trace_id
+            self.parent_span_id = caller.span_id if caller else parent.span_id
+        self.span_id = ids[64:]
         self.facts: dict[str, Fact] = {}
         self.dropped_fact_count = 0
         self.error_type: str | None = None
@@ -151,7 +158,7 @@ class Observation:
     @property
     def repeated_count(self) -> int:
         """How often the most repeated statement ran; 1 where none was repeated, 0 without statements."""
-        return max(self.statements.values(), default=0)
+        return max(self.statements.values()) if self.statements else 0
 
     def _elapsed_ms(self) -> float:
         return (time.perf_counter_ns() - self._started_ns) / 1e6

@@ -89,7 +89,7 @@ def message_of(record: logging.LogRecord) -> tuple[str, str]:
 def _given_to(record: logging.LogRecord) -> dict[str, Any]:
     attributes = record.__dict__
     facts: dict[str, Any] | None = attributes.get("facts")
-    if type(facts) is dict and len(attributes) == _own_attribute_count + 1:
+    if type(facts) is dict and len(attributes) - ("observation" in attributes) == _own_attribute_count + 1:
         return facts
     facts = attributes.get("extra_facts")
     if type(facts) is dict and len(attributes) == _own_attribute_count + 1 + len(facts):

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from observability.conf import configuration
+from observability.logs.pipeline import ExcInfo, log_event
 from observability.observation import HttpExchange, Observation
 
 
@@ -25,21 +26,27 @@ class AccessLine:
 
     def closed(self, observation: Observation) -> None:
         http = observation.http
-        if http is not None and http.path in configuration().quiet_paths and _status_level(http) < logging.WARNING:
+        level = _level(observation, http)
+        if http is not None and level < logging.WARNING and http.path in configuration().quiet_paths:
             return
         facts = _http_facts(observation, http) if http is not None else _work_facts(observation)
-        # What `note()` added is in every line of the work; here is what would overwrite a key of this one.
-        facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
+        if observation.error_type:
+            facts["error.type"] = observation.error_type
+        if observation.facts:
+            # What `note()` added is in every line of the work; here is what would overwrite a key of this one.
+            facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
-        # The exception of a request has its record from Django or the server; that of other work has none yet.
-        exc_info = observation.failed and http is None and observation.parent is None and sys.exc_info()
-        self._loggers[observation.kind].log(
-            _level(observation, http),
-            observation.kind,
-            exc_info=exc_info or None,
-            extra={"observation": observation, "facts": facts},
+        log_event(
+            self._loggers[observation.kind], level, observation.kind, facts, observation, _unreported(observation)
         )
+
+
+def _unreported(observation: Observation) -> ExcInfo:
+    # The exception of a request has its record from Django or the server; that of other work has none yet.
+    if observation.failed and observation.http is None and observation.parent is None and sys.exception():
+        return sys.exc_info()
+    return None
 
 
 def _http_facts(observation: Observation, http: HttpExchange) -> dict[str, Any]:
@@ -48,21 +55,21 @@ def _http_facts(observation: Observation, http: HttpExchange) -> dict[str, Any]:
         "http.route": http.route,
         "url.path": http.path,
         "http.response.status_code": http.status_code,
-        **_measured(observation),
+        "duration_ms": round(observation.duration_ms, 3),
+        "db.query_count": observation.query_count,
+        "db.duration_ms": round(observation.query_duration_ms, 3),
+        "db.repeated_count": observation.repeated_count,
+        "db.transaction": observation.transaction,
         "client.address": http.client_address,
         "user_agent.original": http.user_agent,
         "user.id": http.user_id,
         "http.response.body.size": http.response_body_size,
-        **_error(observation),
     }
 
 
 def _work_facts(observation: Observation) -> dict[str, Any]:
-    return {f"{observation.kind}.name": observation.name, **_measured(observation), **_error(observation)}
-
-
-def _measured(observation: Observation) -> dict[str, Any]:
     return {
+        f"{observation.kind}.name": observation.name,
         "duration_ms": round(observation.duration_ms, 3),
         "db.query_count": observation.query_count,
         "db.duration_ms": round(observation.query_duration_ms, 3),
@@ -71,18 +78,10 @@ def _measured(observation: Observation) -> dict[str, Any]:
     }
 
 
-def _error(observation: Observation) -> dict[str, Any]:
-    return {"error.type": observation.error_type} if observation.error_type else {}
-
-
 def _level(observation: Observation, http: HttpExchange | None) -> int:
     if observation.failed:
         return logging.ERROR
-    if observation.error_type:
-        return logging.WARNING
-    return _status_level(http) if http is not None else logging.INFO
-
-
-def _status_level(http: HttpExchange) -> int:
-    status = http.status_code or 0
-    return logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO  # noqa: PLR2004
+    status = (http.status_code or 0) if http is not None else 0
+    if status >= 500:  # noqa: PLR2004
+        return logging.ERROR
+    return logging.WARNING if observation.error_type or status >= 400 else logging.INFO  # noqa: PLR2004

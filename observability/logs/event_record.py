@@ -1,4 +1,4 @@
-"""A LogRecord that costs half as much."""
+"""LogRecords that cost half as much."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ class EventRecord(logging.LogRecord):
     that is a third of what a line costs. It follows `logging.logThreads` and its like.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the standard library's
+    def __init__(  # noqa: PLR0917 - the standard library's
         self,
         name: str,
         level: int,
@@ -33,66 +33,62 @@ class EventRecord(logging.LogRecord):
         sinfo: str | None = None,
         **_: object,
     ) -> None:
-        created = time.time()
-        if args and len(args) == 1 and isinstance(args[0], dict) and args[0]:
+        # In the order of the standard library's: the attributes of `extra=` follow them.
+        attributes = _common(name, level, pathname, logging.logProcesses).copy()
+        attributes["msg"] = msg
+        if args:
             # `log.info("%(vin)s", {"vin": …})`: the one argument that is a mapping.
-            args = args[0]
-        filename, module = _parts(pathname)
-        # The attributes in the order of the standard library's: those of `extra=` follow them.
-        self.__dict__ = {
-            "name": name,
-            "msg": msg,
-            "args": args,
-            "levelname": _level_name(level),
-            "levelno": level,
-            "pathname": pathname,
-            "filename": filename,
-            "module": module,
-            "exc_info": exc_info,
-            "exc_text": None,
-            "stack_info": sinfo,
-            "lineno": lineno,
-            "funcName": func,
-            "created": created,
-            "msecs": created % 1 * 1000 // 1,
-            "relativeCreated": (created - _started) * 1000,
-            "thread": threading.get_ident() if logging.logThreads else None,
-            "threadName": threading.current_thread().name if logging.logThreads else None,
-            "processName": _process_name() if logging.logMultiprocessing else None,
-            "process": _process.id if logging.logProcesses else None,
-        }
+            is_mapping = len(args) == 1 and isinstance(args[0], dict) and args[0]
+            attributes["args"] = args[0] if is_mapping else args
+        else:
+            attributes["args"] = args
+        attributes["exc_info"] = exc_info
+        attributes["stack_info"] = sinfo
+        attributes["lineno"] = lineno
+        attributes["funcName"] = func
+        attributes["created"] = created = time.time()
+        attributes["msecs"] = created % 1 * 1000 // 1
+        attributes["relativeCreated"] = (created - _started) * 1000
+        if logging.logThreads:
+            thread = threading.current_thread()
+            attributes["thread"] = thread.ident
+            attributes["threadName"] = thread.name
+        if logging.logMultiprocessing and "multiprocessing" in sys.modules:
+            attributes["processName"] = sys.modules["multiprocessing"].current_process().name
         if _has_task_name:
-            self.__dict__["taskName"] = _task_name()
+            attributes["taskName"] = _task_name()
+        self.__dict__ = attributes
 
 
-class _Process:
-    """The id of this process: to ask the system for each record costs as much as to write a tenth of it."""
-
-    def __init__(self) -> None:
-        self.look_up()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.look_up)
-
-    def look_up(self) -> None:
-        self.id = os.getpid()
-
-
-_process = _Process()
-_level_name = logging.getLevelName
-
-
-@lru_cache(maxsize=1024)
-def _parts(pathname: str) -> tuple[str, str]:
+@lru_cache(maxsize=2048)
+def _common(name: str, level: int, pathname: str, has_process: bool) -> dict[str, Any]:  # noqa: FBT001
     filename = os.path.basename(pathname)  # noqa: PTH119 - a path is text in logging
-    return filename, os.path.splitext(filename)[0] if filename else "Unknown module"  # noqa: PTH122
+    return {
+        "name": name,
+        "msg": None,
+        "args": (),
+        "levelname": logging.getLevelName(level),
+        "levelno": level,
+        "pathname": pathname,
+        "filename": filename,
+        "module": os.path.splitext(filename)[0] or "Unknown module",  # noqa: PTH122
+        "exc_info": None,
+        "exc_text": None,
+        "stack_info": None,
+        "lineno": 0,
+        "funcName": None,
+        "created": 0.0,
+        "msecs": 0.0,
+        "relativeCreated": 0.0,
+        "thread": None,
+        "threadName": None,
+        "processName": "MainProcess" if logging.logMultiprocessing else None,
+        "process": os.getpid() if has_process else None,
+    }
 
 
-def _process_name() -> str:
-    multiprocessing = sys.modules.get("multiprocessing")
-    if multiprocessing is None:
-        return "MainProcess"
-    name: str = multiprocessing.current_process().name
-    return name
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_common.cache_clear)
 
 
 def _task_name() -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from observability.logs.event_record import EventRecord
+from observability.observation import Observation
 from observability.records import RESERVED
 
 ExcInfo: TypeAlias = Any
@@ -35,6 +36,22 @@ def configure_structlog() -> None:
     logging.setLoggerClass(ExtraLogger)
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(EventRecord)
+
+
+def log_event(  # noqa: PLR0917
+    logger: logging.Logger,
+    level: int,
+    event: str,
+    facts: dict[str, Any],
+    observation: Observation | None,
+    exc_info: ExcInfo = None,
+) -> None:
+    """Log what a reader has to say about an observation, which may not be the current one."""
+    if logger.isEnabledFor(level):
+        record = logging.getLogRecordFactory()(logger.name, level, "", 0, event, (), exc_info)
+        record.__dict__["facts"] = facts
+        record.__dict__["observation"] = observation
+        logger.handle(record)
 
 
 class ExtraLogger(logging.Logger):
