@@ -149,7 +149,9 @@ SENTRY_TRACES_SAMPLE_RATE = environment.number(
 
 
 def logging_layers(*default: str) -> dict[str, Any]:
-    """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`."""
+    """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
     log_dir = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
-    return load_logging(BASE_DIR / "logging.yaml", names, {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME})
+    overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="a YAML file with one more layer")
+    variables = {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME}
+    return load_logging(BASE_DIR / "logging.yaml", names, variables, Path(overrides) if overrides else None)

@@ -1,96 +1,106 @@
 """The LOGGING dictionary, merged from the layers of logging.yaml.
 
-`base` comes first, then the layers that are named, each over the ones before: mappings merge, lists and values
-replace, `null` takes an entry away. `${NAME}` in a value is filled with a variable that the settings give. This
-module imports no model, so that settings can use it.
+`base` comes first, then the layers that are named, then the overrides, each over the ones before: mappings merge, lists
+and values replace, `null` takes an entry away. `${NAME}` in a value is filled with a variable that the settings give.
+This module imports no model, so that settings can use it.
 """
 
-import logging
 import os
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.core.exceptions import ImproperlyConfigured
 
-_variable = re.compile(r"\$\{(\w+)\}")
+from observability.logs.layers import Entry, fill, merge, read_layer, read_layers
+from observability.logs.mistake import is_reference
+from observability.logs.mistakes import mistakes
+
+OVERRIDES = "overrides"
 
 
-def load_logging(path: Path, layers: Iterable[str], variables: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a LOGGING dictionary was made of.
+
+    `written` has all layers of the file at `path`, also those that are not in use; `layers` names the ones in use, from
+    `base` on; `merged` is what they and the overrides say together, each value with its place.
+    """
+
+    path: Path
+    written: Mapping[str, Entry]
+    layers: tuple[str, ...]
+    overrides: Path | None
+    variables: Mapping[str, str]
+    merged: Entry
+
+
+class LayeredLogging(dict[str, Any]):
+    """A LOGGING dictionary that knows its source; the checks and `manage.py logging` find it in the settings.
+
+    What the settings change in it later has no place in a file, and is told as theirs.
+    """
+
+    def __init__(self, source: Source) -> None:
+        # A logger that existed before dictConfig ran would be silent otherwise: Django's and gunicorn's do.
+        super().__init__(source.merged.plain(), disable_existing_loggers=False)
+        self.source = source
+
+
+def load_logging(
+    path: Path, layers: Iterable[str], variables: Mapping[str, str], overrides: Path | None = None
+) -> LayeredLogging:
     """The merged dictionary, for `logging.config.dictConfig`; the directories of its files are made.
 
-    Raises `ImproperlyConfigured` for a file that is no YAML, a layer or a variable that does not exist, and a directory
-    that cannot be made. Warnings of Python go to the logger `py.warnings` from here on, which Django does not see to.
+    `overrides` is a file that holds one more layer, without a name. Raises `ImproperlyConfigured` for a file that
+    cannot be read or is no YAML, a layer or a variable that does not exist, what dictConfig would refuse without
+    saying where it is written, and a directory that cannot be made.
     """
-    written = _read(path)
-    merged: dict[str, Any] = {}
-    for layer in ("base", *layers):
-        if layer not in written:
-            message = f"LOGGING_LAYERS names {layer!r}: {path.name} has the layers {', '.join(sorted(written))}."
-            raise ImproperlyConfigured(message)
-        merged = merge(merged, written[layer] or {})
-    configuration: dict[str, Any] = _fill(merged, variables, path.name)
-    _make_directories(configuration)
-    logging.captureWarnings(capture=True)
-    # A logger that existed before dictConfig ran would be silent otherwise: Django's and gunicorn's do.
-    return configuration | {"disable_existing_loggers": False}
+    written = read_layers(path, path.name)
+    names = ("base", *layers)
+    stack = [_layer(written, name, path.name) for name in names]
+    if overrides is not None:
+        stack.append(_read_overrides(overrides))
+    merged = fill(reduce(merge, stack), variables)
+    found = mistakes(merged)
+    if found:
+        raise ImproperlyConfigured("\n".join(map(str, found)))
+    _make_directories(merged)
+    return LayeredLogging(Source(path, written, names, overrides, variables, merged))
 
 
-def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`, neither of them changed."""
-    merged = dict(lower)
-    for key, value in upper.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
+def _layer(written: Mapping[str, Entry], name: str, file: str) -> Entry:
+    if name in written:
+        return written[name]
+    there_are = f"{file} has the layers {', '.join(sorted(written))}"
+    if name == "base":
+        raise ImproperlyConfigured(f"{file} has no layer 'base', which always holds: {there_are}.")
+    raise ImproperlyConfigured(f"LOGGING_LAYERS names {name!r}: {there_are}.")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_overrides(path: Path) -> Entry:
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        message = f"{path.name} cannot be read: {error}"
-        raise ImproperlyConfigured(message) from error
-    if not isinstance(written, dict) or "base" not in written:
-        message = f"{path.name} has no layer 'base': it is a mapping of layers, each a part of a LOGGING dictionary."
-        raise ImproperlyConfigured(message)
-    return written
+        return read_layer(path, str(path), OVERRIDES)
+    except ImproperlyConfigured as error:
+        allowed = "It names a YAML file with a part of a LOGGING dictionary, as a layer of logging.yaml has it."
+        raise ImproperlyConfigured(f"LOGGING_OVERRIDES: {error} {allowed}") from error
 
 
-def _fill(value: Any, variables: Mapping[str, str], name: str) -> Any:  # noqa: ANN401 - any YAML
-    if isinstance(value, dict):
-        return {key: _fill(item, variables, name) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, variables, name) for item in value]
-    if not isinstance(value, str):
-        return value
-
-    def replacement(match: re.Match[str]) -> str:
-        if match[1] not in variables:
-            message = f"{name} uses {match[0]}: there are {', '.join(sorted(variables))}."
-            raise ImproperlyConfigured(message)
-        return variables[match[1]]
-
-    return _variable.sub(replacement, value)
-
-
-def _make_directories(configuration: Mapping[str, Any]) -> None:
-    for name, handler in configuration.get("handlers", {}).items():
-        if "filename" not in handler:
+def _make_directories(merged: Entry) -> None:
+    handlers = merged.at("handlers")
+    for name, handler in handlers.items().items() if handlers else ():
+        filename = handler.at("filename")
+        if filename is None or not isinstance(filename.value, str) or is_reference(filename.value):
             continue
-        directory = Path(handler["filename"]).parent
+        file = Path(filename.value)
+        hint = "LOG_DIR names the directory of the log files: one that this user can write."
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"LOG_DIR: the directory {directory} of the handler {name!r} cannot be made: {error.strerror}."
-            raise ImproperlyConfigured(message) from error
-        file = Path(handler["filename"])
-        if not os.access(file if file.exists() else directory, os.W_OK):
-            message = f"LOG_DIR: {file} of the handler {name!r} cannot be written by this user."
-            raise ImproperlyConfigured(message)
+            what = f"the directory {file.parent} of the handler {name!r} cannot be made: {error.strerror}."
+            raise ImproperlyConfigured(f"{filename.origin.place}: {what} {hint}") from error
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            what = f"the file {file} of the handler {name!r} cannot be written by this user."
+            raise ImproperlyConfigured(f"{filename.origin.place}: {what} {hint}")

@@ -3,28 +3,20 @@
 import logging
 import logging.config
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from observability.logs.config import load_logging, merge
+from observability.logs.config import LayeredLogging, load_logging
 from tests.server import ROOT
 
 LAYERS = [["development"], ["test"], ["production"], ["production", "container"]]
 FILE = ROOT / "logging.yaml"
 
 
-def load(tmp_path: Path, *layers: str) -> dict[str, Any]:
-    return load_logging(FILE, layers, {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "vitrine"})
-
-
-def test_upper_layer_merges_replaces_and_takes_away() -> None:
-    lower = {"kept": 1, "merged": {"a": 1, "b": 2}, "replaced": [1, 2], "gone": {"x": 1}}
-    upper = {"merged": {"b": 3}, "replaced": [9], "gone": None}
-    assert merge(lower, upper) == {"kept": 1, "merged": {"a": 1, "b": 3}, "replaced": [9]}
-    assert lower["merged"] == {"a": 1, "b": 2}
+def load(tmp_path: Path, *layers: str, overrides: Path | None = None) -> LayeredLogging:
+    return load_logging(FILE, layers, {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "vitrine"}, overrides)
 
 
 @pytest.mark.usefixtures("restored_logging")
@@ -71,16 +63,94 @@ def test_layer_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -
 
 def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
-    with pytest.raises(ImproperlyConfigured, match=r"LOG_DIR: the directory .*log of the handler 'service' cannot"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^logging.yaml:\d+: the directory .*log of the handler 'service' ca"
+    ):
         load(tmp_path, "production")
+
+
+def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log" / "service.jsonl").mkdir(parents=True)
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^logging.yaml:\d+: the file .*jsonl of the handler 'service' cannot"
+    ):
+        load(tmp_path, "production")
+
+
+def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path: Path) -> None:
+    merged = load(tmp_path, "production", "container").source.merged
+    lines = FILE.read_text().splitlines()
+    for path, layer, text in (
+        (("handlers", "sentry", "level"), "base", "level: ERROR"),
+        (("loggers", "django", "level"), "base", "django: {level: INFO,"),
+        (("root", "handlers"), "container", "handlers: [observation, stdout, sentry]"),
+        (("loggers", "observability.sql", "handlers"), "container", "observability.sql: {handlers: []}"),
+    ):
+        entry = merged.at(*path)
+        assert entry is not None
+        assert (entry.origin.file, entry.origin.layer) == ("logging.yaml", layer)
+        assert lines[entry.origin.line - 1].strip().startswith(text)
+
+
+def test_overrides_lie_over_all_layers(tmp_path: Path) -> None:
+    overrides = tmp_path / "more.yaml"
+    overrides.write_text(
+        "loggers:\n  service: {level: DEBUG}\nhandlers:\n  errors: {filename: '${LOG_DIR}/bad.jsonl'}\n"
+    )
+    loaded = load(tmp_path, "production", overrides=overrides)
+    assert loaded["loggers"]["service"] == {"level": "DEBUG"}
+    assert loaded["handlers"]["errors"]["filename"] == str(tmp_path / "log" / "bad.jsonl")
+    level = loaded.source.merged.at("loggers", "service", "level")
+    assert level is not None
+    assert level.origin == (str(overrides), 2, "overrides")
+
+
+def test_overrides_that_are_empty_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("# Nothing at present.\n")
+    assert load(tmp_path, "production", overrides=tmp_path / "more.yaml") == load(tmp_path, "production")
 
 
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ("base: [", "cannot be read"),
-        ("- base", "has no layer 'base'"),
-        ("base: {handlers: {a: {filename: '${HOME}/x'}}}", r"uses \$\{HOME\}: there are LOG_DIR, SERVICE_NAME"),
+        (None, r"LOGGING_OVERRIDES: .*/more.yaml cannot be read: No such file or directory\. It names a YAML file"),
+        (b"loggers: [\n", r"LOGGING_OVERRIDES: .*/more.yaml:2: cannot be read as YAML: .* It names a YAML file"),
+        (b"\xff\xfe\xfa", "LOGGING_OVERRIDES: .*/more.yaml cannot be read: it is no UTF-8"),
+        (b"- loggers\n", "LOGGING_OVERRIDES: .*/more.yaml:1: the layer 'overrides' is no mapping"),
+        (b"base: {loggers: {}}\n", "more.yaml:1: a layer has no 'base'.* have these without its name"),
+        (b"loggers:\n  service: {level: LOUD}\n", "more.yaml:2: the logger 'service' has the unknown level 'LOUD'"),
+    ],
+)
+def test_overrides_that_are_wrong_are_refused_with_the_reason(
+    tmp_path: Path, written: bytes | None, expected: str
+) -> None:
+    file = tmp_path / "more.yaml"
+    if written is not None:
+        file.write_bytes(written)
+    with pytest.raises(ImproperlyConfigured, match=expected):
+        load(tmp_path, "production", overrides=file)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "logging.yaml"
+    file.write_text("base:\n  version: 1\n  root: {level: LOUD}\n  loggers:\n    django: {handlers: [file]}\n")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        load_logging(file, [], {})
+    assert [line.split(" ")[0] for line in str(refused.value).splitlines()] == ["logging.yaml:5:", "logging.yaml:3:"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("base: [\n", r"logging.yaml:\d: cannot be read as YAML"),
+        ("- base", "logging.yaml has no layers"),
+        ("", "logging.yaml has no layers"),
+        ("development: {}", "has no layer 'base'"),
+        ("base: 3", "logging.yaml:1: the layer 'base' is no mapping"),
+        (
+            "base: {handlers: {a: {filename: '${HOME}/x'}}}",
+            r"logging.yaml:1: uses \$\{HOME\}: there are LOG_DIR, SERVICE_NAME",
+        ),
     ],
 )
 def test_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, written: str, expected: str) -> None:
