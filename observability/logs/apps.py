@@ -15,3 +15,6 @@ class LogsConfig(AppConfig):
         super().__init__(app_name, app_module)
         # Before the models are imported, whose modules make their loggers.
         configure_structlog()
+
+    def ready(self) -> None:
+        from observability.logs import checks  # noqa: F401, PLC0415 - registers the checks

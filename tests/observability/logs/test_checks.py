@@ -1,0 +1,68 @@
+"""The system checks of the room: layers that are not in use."""
+
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+from observability.logs.config import load_logging
+
+BASE = """
+base:
+  version: 1
+  handlers:
+    file: {class: logging.FileHandler, filename: '${LOG_DIR}/file.log', delay: true}
+  root: {handlers: [file]}
+development:
+  handlers:
+    console: {class: logging.StreamHandler}
+  root: {handlers: [file, console]}
+"""
+
+
+def told(settings: Settings, tmp_path: Path, layers: str) -> list[str]:
+    """The ids and messages of the checks, where only base is in use."""
+    file = tmp_path / "logging.yaml"
+    file.write_text(BASE + layers)
+    settings.LOGGING = load_logging(file, [], {"LOG_DIR": str(tmp_path)})
+    return [f"{message.id} {message.msg}" for message in run_checks(tags=["observability"])]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "quiet:\n  handlers: {console: {level: ERROR}}\n",
+        "quiet:\n  loggers: {django: {handlers: [console, file]}}\n",
+        "quiet:\n  handlers: {file: null}\n  root: {handlers: []}\n",
+        "elsewhere:\n  handlers: {file: {filename: /no/such/directory/file.log}}\n",
+        "nothing:\n",
+    ],
+)
+def test_layer_that_is_right_over_another_one_passes(settings: Settings, tmp_path: Path, layers: str) -> None:
+    assert told(settings, tmp_path, layers) == []
+
+
+def test_mistake_of_a_layer_that_is_not_in_use_is_told_once_with_its_line(settings: Settings, tmp_path: Path) -> None:
+    assert told(settings, tmp_path, "quiet:\n  root: {handlers: [fiel]}\nother: {}\n") == [
+        "observability.E201 logging.yaml:12: the root logger names the handler 'fiel', which there is not."
+    ]
+
+
+def test_layer_that_takes_a_handler_from_under_base_is_told(settings: Settings, tmp_path: Path) -> None:
+    (only,) = told(settings, tmp_path, "quiet:\n  handlers:\n    file: null\n")
+    assert only.startswith(
+        "observability.E201 logging.yaml:6: the root logger names the handler 'file', which the layer"
+    )
+    assert only.endswith("'quiet' takes away in logging.yaml:13.")
+
+
+def test_variable_of_a_layer_that_is_not_in_use_is_told(settings: Settings, tmp_path: Path) -> None:
+    assert told(settings, tmp_path, "quiet:\n  handlers: {file: {filename: '${LOGDIR}/x'}}\n") == [
+        "observability.E206 logging.yaml:12: uses ${LOGDIR}: there are LOG_DIR."
+    ]
+
+
+def test_dictionary_that_was_not_made_of_layers_passes(settings: Settings) -> None:
+    settings.LOGGING = {"version": 1}
+    assert run_checks(tags=["observability"]) == []
