@@ -19,14 +19,14 @@ _variable = re.compile(r"\$\{(\w+)\}")
 
 
 class Origin(NamedTuple):
-    """Where a value is written; as text `logging.yaml:42 base`."""
+    """Where a value is written; as text `logging.yaml:42 base`. One that is in no file has the line 0."""
 
     file: str
     line: int
     layer: str
 
     def __str__(self) -> str:
-        return f"{PurePath(self.file).name}:{self.line} {self.layer}"
+        return f"{PurePath(self.file).name}:{self.line} {self.layer}" if self.line else self.layer
 
     @property
     def place(self) -> str:

@@ -1,0 +1,127 @@
+"""The logging of the process as it is, and where each value comes from."""
+
+import json
+import logging
+import logging.config
+import logging.handlers
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from observability.logs.config import LayeredLogging, load_logging
+from observability.logs.effective import LAST_RESORT, RUN_TIME, SETTINGS, Effective, document
+
+FILE = """
+base:
+  version: 1
+  filters: {named: {name: parent}}
+  handlers:
+    kept: {class: logging.handlers.MemoryHandler, capacity: 10, target: file, level: WARNING}
+    file:
+      class: logging.FileHandler
+      filename: ${DIRECTORY}/file.log
+      delay: true
+    mail: {class: logging.handlers.SMTPHandler, mailhost: a, fromaddr: b, toaddrs: c, subject: d, credentials: [u, p]}
+  root: {level: WARNING, handlers: [file]}
+  loggers:
+    parent: {level: INFO, handlers: [kept], filters: [named]}
+    parent.silent: {propagate: false}
+debugging:
+  loggers:
+    parent: {level: DEBUG}
+"""
+
+
+@pytest.fixture
+def configured(tmp_path: Path, restored_logging: None) -> Iterator[LayeredLogging]:
+    """A configuration of its own; the loggers are as they were afterwards."""
+    (tmp_path / "logging.yaml").write_text(FILE)
+    loaded = load_logging(tmp_path / "logging.yaml", ["debugging"], {"DIRECTORY": str(tmp_path)})
+    logging.config.dictConfig(loaded)
+    yield loaded
+    for name in ("parent", "parent.silent", "code"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.filters, logger.propagate = [], [], True
+        logger.setLevel(logging.NOTSET)
+
+
+def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLogging) -> None:
+    told = Effective(configured).logger("parent")
+    assert (told["level"]["value"], str(told["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
+    assert (told["handlers"]["value"], str(told["handlers"]["origin"])) == (["kept"], "logging.yaml:14 base")
+    assert (told["filters"]["value"], str(told["filters"]["origin"])) == (["named"], "logging.yaml:14 base")
+    assert (told["propagate"]["value"], str(told["propagate"]["origin"])) == (True, "default")
+
+
+def test_receivers_are_the_handlers_up_the_tree_each_from_its_level_on(configured: LayeredLogging) -> None:
+    assert Effective(configured).logger("parent.child")["receivers"][:2] == [
+        {"handler": "kept", "through": "parent", "level": "WARNING"},
+        {"handler": "file", "through": "root", "level": "DEBUG"},
+    ]
+
+
+def test_level_that_is_inherited_is_that_of_the_logger_which_has_it(configured: LayeredLogging) -> None:
+    told = Effective(configured).logger("parent.child.of.no.entry")
+    assert (told["level"]["value"], told["level_of"]) == ("DEBUG", "parent")
+    assert str(told["level"]["origin"]) == "logging.yaml:18 debugging"
+
+
+def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLogging) -> None:
+    # pytest listens at a logger that does not propagate.
+    logging.getLogger("parent.silent").handlers.clear()
+    assert Effective(configured).logger("parent.silent")["receivers"] == [
+        {"handler": LAST_RESORT, "through": "", "level": "WARNING"}
+    ]
+
+
+def test_what_code_changed_is_told_as_such(configured: LayeredLogging) -> None:
+    logging.getLogger("parent").setLevel(logging.ERROR)
+    logging.getLogger("code").addHandler(logging.StreamHandler())
+    effective = Effective(configured)
+    assert effective.logger("parent")["level"] == {"value": "ERROR", "origin": RUN_TIME}
+    assert "code" in effective.logger_names()
+    assert effective.handler("logging.StreamHandler")["values"]["class"]["origin"] == RUN_TIME
+
+
+def test_what_the_settings_changed_is_told_as_such(configured: LayeredLogging) -> None:
+    configured["loggers"]["parent"]["level"] = "ERROR"
+    logging.config.dictConfig(configured)
+    assert Effective(configured).logger("parent")["level"] == {"value": "ERROR", "origin": SETTINGS}
+
+
+def test_dictionary_without_layers_is_told_as_the_settings(configured: LayeredLogging) -> None:
+    effective = Effective(dict(configured))
+    assert effective.logger("parent")["level"] == {"value": "DEBUG", "origin": SETTINGS}
+    assert document(effective)["file"] is None
+
+
+def test_handler_tells_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
+    told = Effective(configured).handler("kept")
+    assert told["passes_on_to"] == ["file"]
+    assert (told["values"]["capacity"]["value"], str(told["values"]["capacity"]["origin"])) == (
+        10,
+        "logging.yaml:6 base",
+    )
+    assert told["values"]["level"]["value"] == "WARNING"
+
+
+def test_secrets_of_a_handler_are_not_told(configured: LayeredLogging) -> None:
+    assert Effective(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
+
+
+def test_loggers_are_in_the_order_of_the_tree(configured: LayeredLogging) -> None:
+    names = Effective(configured).logger_names()
+    assert names[0] == "root"
+    assert names.index("parent.silent") == names.index("parent") + 1
+
+
+def test_document_is_json_with_file_line_and_layer(configured: LayeredLogging) -> None:
+    told = json.loads(json.dumps(document(Effective(configured), ["parent"])))
+    assert list(told["loggers"]) == ["parent"]
+    assert told["loggers"]["parent"]["level"] == {
+        "value": "DEBUG",
+        "origin": {"file": "logging.yaml", "line": 18, "layer": "debugging"},
+    }
+    assert told["layers"] == ["base", "debugging"]
+    assert told["filters"]["named"]["name"]["value"] == "parent"

@@ -1,0 +1,170 @@
+"""Probes: what arrived where, seen by looking."""
+
+import logging
+import logging.config
+import logging.handlers
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from observability.logs.probe import Arrivals, send_probe
+from tests.sentry_sink import sentry_sink
+from tests.server import ROOT
+
+INTEGRATION = """
+import logging, sys, sentry_sdk
+from observability.logs.probe import send_probe
+sentry_sdk.init(dsn=sys.argv[1])
+send_probe("probed")
+logging.getLogger("probed").error("after the probe")
+sentry_sdk.flush()
+"""
+
+
+class LosingHandler(logging.FileHandler):
+    """Takes every record, and writes none."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        return True
+
+
+class OwnHandle(logging.FileHandler):
+    """Writes without the base class's `handle` and `emit`, and returns nothing that tells of it."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        if self.filter(record):
+            with Path(self.baseFilename).open("a") as file:
+                file.write(f"{self.format(record)}\n")
+        return False
+
+
+class FullHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Fails as on a full disk."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            self.handleError(record)
+
+
+class PagerHandler(logging.Handler):
+    """Calls somebody."""
+
+    calls = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        type(self).calls += 1
+
+
+class RaisingHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Breaks who logs."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        raise TypeError("broken")
+
+
+@pytest.fixture
+def probed(tmp_path: Path, restored_logging: None) -> Any:  # noqa: ANN401
+    """Configures handlers for the logger `probed`, and sends it a probe."""
+
+    def send(filters: dict[str, Any] | None = None, **handlers: dict[str, Any]) -> dict[str, Arrivals]:
+        formatter = {"()": "observability.logs.formatters.JsonFormatter", "service_name": "x"}
+        logging.config.dictConfig(
+            {
+                "version": 1,
+                "disable_existing_loggers": False,
+                "formatters": {"json": formatter, "plain": {"format": "%(message)s"}},
+                "filters": filters or {},
+                "handlers": {name: {"formatter": "json", **entry} for name, entry in handlers.items()},
+                "loggers": {"probed": {"level": "INFO", "handlers": list(handlers), "propagate": False}},
+            }
+        )
+        return {each["handler"]: each for each in send_probe("probed")["arrivals"]}
+
+    return send
+
+
+def module(name: str) -> str:
+    return f"{__name__}.{name}"
+
+
+def test_record_in_a_file_was_written(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    found = probed(file={"class": "logging.FileHandler", "filename": str(tmp_path / "file.log"), "level": "ERROR"})
+    assert found["file"] == {
+        "handler": "file",
+        "file": str(tmp_path / "file.log"),
+        "outcomes": {"ERROR": "written", "CRITICAL": "written"},
+    }
+    assert (tmp_path / "file.log").read_text().count('"event": "logging_probe"') == 2
+
+
+def test_record_that_a_handler_took_and_did_not_write_is_lost(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    found = probed(file={"class": module("LosingHandler"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"})
+    assert found["file"]["outcomes"] == {"CRITICAL": "lost"}
+
+
+def test_handler_that_overrides_handle_is_seen_too(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggers", "names": ["probed"]}}
+    entry = {"class": module("OwnHandle"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"}
+    assert probed(file=entry)["file"]["outcomes"] == {"CRITICAL": "written"}
+    assert probed(refuse, file=entry | {"filters": ["no"]})["file"]["outcomes"] == {}
+
+
+def test_handler_that_fails_says_so(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    assert probed(full={"class": module("FullHandler"), "level": "CRITICAL"})["full"]["outcomes"] == {
+        "CRITICAL": "failed"
+    }
+
+
+def test_handler_that_raises_does_not_keep_the_record_from_the_others(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    file = {"class": "logging.FileHandler", "filename": str(tmp_path / "file.log"), "level": "CRITICAL"}
+    found = probed(broken={"class": module("RaisingHandler"), "level": "CRITICAL"}, file=file)
+    assert found["broken"]["outcomes"] == {"CRITICAL": "failed"}
+    assert found["file"]["outcomes"] == {"CRITICAL": "written"}
+
+
+def test_lines_that_do_not_show_the_id_have_arrived(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    entry = {"class": "logging.FileHandler", "filename": str(tmp_path / "file.log"), "formatter": "plain"}
+    assert probed(file=entry | {"level": "CRITICAL"})["file"]["outcomes"] == {"CRITICAL": "arrived"}
+
+
+def test_device_is_not_read(probed: Any) -> None:  # noqa: ANN401
+    entry = {"class": "logging.FileHandler", "filename": "/dev/zero", "level": "CRITICAL", "mode": "w"}
+    assert probed(file=entry)["file"]["outcomes"] == {"CRITICAL": "arrived"}
+
+
+def test_handler_that_would_disturb_somebody_is_asked_and_given_nothing(probed: Any) -> None:  # noqa: ANN401
+    PagerHandler.calls = 0
+    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggers", "names": ["probed"]}}
+    entry = {"class": module("PagerHandler"), "level": "CRITICAL"}
+    found = probed(refuse, pager=entry, filtered=entry | {"filters": ["no"]})
+    assert found["pager"]["outcomes"] == {"CRITICAL": "would report"}
+    assert found["filtered"]["outcomes"] == {}
+    assert PagerHandler.calls == 0
+
+
+def test_integration_of_the_sentry_sdk_reports_nothing_of_a_probe() -> None:
+    with sentry_sink() as sink:
+        command = [sys.executable, "-c", INTEGRATION, sink.dsn]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        assert [event["logentry"]["message"] for event in sink.events] == ["after the probe"]
+
+
+def test_handler_that_passes_on_tells_of_itself_and_of_the_other(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    memory = {"class": "logging.handlers.MemoryHandler", "capacity": 9, "flushLevel": logging.ERROR, "target": "file"}
+    found = probed(
+        memory=memory, file={"class": "logging.FileHandler", "filename": str(tmp_path / "f"), "level": "ERROR"}
+    )
+    assert found["memory"]["outcomes"] == dict.fromkeys(("INFO", "WARNING", "ERROR", "CRITICAL"), "arrived")
+    assert found["file"]["outcomes"]["CRITICAL"] == "written"
+
+
+def test_handlers_are_as_they_were_afterwards(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    probed(file={"class": "logging.FileHandler", "filename": str(tmp_path / "file.log")})
+    (handler,) = logging.getLogger("probed").handlers
+    assert not {"handle", "filter", "handleError"} & set(vars(handler))

@@ -1,0 +1,60 @@
+"""The text of the effective logging."""
+
+import logging
+import logging.config
+from pathlib import Path
+
+import pytest
+
+from observability.logs.effective import Effective
+from observability.logs.layers import Origin
+from observability.logs.probe import Probe
+from observability.logs.tree import Row, aligned, probe_table, tree
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_handler_that_code_gave_a_target_tells_of_it() -> None:
+    configured = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "file": {"class": "logging.StreamHandler"},
+            "kept": {"class": "logging.handlers.MemoryHandler", "capacity": 1},
+        },
+        "root": {"handlers": ["kept", "file"]},
+    }
+    logging.config.dictConfig(configured)
+    effective = Effective(configured)
+    effective.live["kept"].setTarget(effective.live["file"])  # type: ignore[attr-defined]
+    assert "passes on to:" in tree(effective)
+    assert "LOGGING was not made by load_logging" in tree(effective)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_handler_whose_level_is_above_that_of_its_logger_tells_it() -> None:
+    configured = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"all": {"class": "logging.StreamHandler"}, "bad": {"class": "logging.StreamHandler", "level": 40}},
+        "root": {"level": "INFO", "handlers": ["all", "bad"]},
+    }
+    logging.config.dictConfig(configured)
+    assert "  all, bad>=ERROR" in tree(Effective(configured))
+
+
+def test_long_value_is_folded_under_itself() -> None:
+    written = aligned([Row(0, "root"), Row(1, "handlers:", ", ".join(["handler"] * 12), Origin("a/b.yaml", 3, "base"))])
+    assert written.splitlines()[1:] == [
+        f"  handlers:  {', '.join(['handler'] * 6)},         b.yaml:3 base",
+        f"             {', '.join(['handler'] * 6)}",
+    ]
+
+
+def test_probe_tells_the_file_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sent: Probe = {
+        "logger": "a",
+        "probe_id": "probe-1",
+        "arrivals": [{"handler": "file", "file": str(tmp_path / "log" / "a.log"), "outcomes": {"INFO": "written"}}],
+    }
+    assert probe_table(sent).splitlines()[-1].split() == ["file", "-", "written", "-", "-", "-", "log/a.log"]
