@@ -1,14 +1,17 @@
 """Management commands are observed: those of the project and Django's batch commands."""
 
 import functools
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from observability.observation import observe
 
+SERVERS = frozenset({"runserver", "runserver_plus", "testserver"})
 # Servers, shells and tests: what runs inside them is observed on its own, or is no work of the service.
-UNOBSERVED = frozenset({"runserver", "runserver_plus", "shell", "shell_plus", "dbshell", "test", "testserver"})
+UNOBSERVED = SERVERS | {"shell", "shell_plus", "dbshell", "test"}
 DJANGO_BATCH = frozenset(
     {
         "clearsessions",
@@ -39,6 +42,16 @@ def install() -> None:
             return execute(self, *arguments, **options)
 
     BaseCommand.execute = execute_observed  # type: ignore[method-assign]
+
+
+def owns_stdout(argv: Sequence[str]) -> bool:
+    """Whether a process that was started by these arguments runs a command whose output is on stdout, and no server.
+
+    Told by the arguments, since lines are logged before the command itself is known: while the apps are loaded.
+    """
+    program = PurePath(argv[0]) if argv else PurePath()
+    is_django = program.stem in {"manage", "django-admin"} or program.parts[-2:] == ("django", "__main__.py")
+    return is_django and argv[1:2] != [] and argv[1] not in SERVERS
 
 
 def is_observed(package: str, name: str) -> bool:

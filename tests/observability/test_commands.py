@@ -66,6 +66,24 @@ def test_batch_commands_are_observed_and_servers_are_not(package: str, name: str
     assert commands.is_observed(package, name) is is_observed
 
 
+@pytest.mark.parametrize(
+    ("argv", "is_its_own"),
+    [
+        (["manage.py", "dumpdata"], True),
+        (["/srv/app/manage.py", "migrate", "--noinput"], True),
+        (["/usr/bin/django-admin", "shell"], True),
+        (["/usr/lib/python3/site-packages/django/__main__.py", "inspectdb"], True),
+        (["manage.py", "runserver", "8000"], False),
+        (["manage.py"], False),
+        (["/usr/bin/gunicorn", "settings.wsgi"], False),
+        (["/srv/__main__.py", "serve"], False),
+        ([], False),
+    ],
+)
+def test_commands_own_stdout_and_servers_do_not(argv: list[str], is_its_own: bool) -> None:
+    assert commands.owns_stdout(argv) is is_its_own
+
+
 def test_installing_twice_observes_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     commands.install()

@@ -62,9 +62,9 @@ def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
 
 
 def test_json_is_one_document_and_nothing_else(tmp_path: Path) -> None:
-    told = json.loads(manage(tmp_path, "logging", "--json", LOGGING_LAYERS="development").stdout)
-    assert told["loggers"]["root"]["handlers"]["value"] == ["observation", "console", "service", "errors", "sentry"]
-    assert told["loggers"]["root"]["handlers"]["origin"]["layer"] == "development"
+    told = json.loads(manage(tmp_path, "logging", "--json", LOGGING_LAYERS="production,container").stdout)
+    assert told["loggers"]["root"]["handlers"]["origin"]["layer"] == "container"
+    assert told["handlers"]["stdout"]["values"]["stream"]["value"] == "<stderr>"
     assert told["probe"] is None
 
 
