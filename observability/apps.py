@@ -13,7 +13,7 @@ from django.test.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from observability import commands, database, redaction
-from observability.conf import configuration
+from observability.conf import configuration, wrong_values
 from observability.readers import readers
 
 
@@ -30,7 +30,10 @@ class ObservabilityConfig(AppConfig):
 
 def install_readers() -> None:
     """Make the readers that OBSERVABILITY["READERS"] names; ImproperlyConfigured says which cannot be imported."""
-    made = [_reader_class(path)() for path in configuration().readers]
+    readers_named = configuration().readers
+    if wrong_values({"READERS": readers_named}):
+        raise ImproperlyConfigured(f"OBSERVABILITY['READERS'] is {readers_named!r}: it is a list of dotted names.")
+    made = [_reader_class(path)() for path in readers_named]
     readers.install(made, raise_errors=configuration().raise_reader_errors)
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 from django.utils.module_loading import import_string
 
-from observability.conf import KEYS, configuration
+from observability.conf import KEYS, configuration, wrong_values
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
 READER_METHODS = ("step", "response_started", "closed")
@@ -26,6 +26,24 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
         for key in getattr(settings, "OBSERVABILITY", {})
         if key not in KEYS
     ]
+
+
+@register("observability")
+def check_values(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """E003: a value of OBSERVABILITY of the wrong type, such as a string in the place of a list."""
+    written = getattr(settings, "OBSERVABILITY", {})
+    return [
+        Error(
+            f"OBSERVABILITY[{key!r}] is {written[key]!r}.",
+            hint=f"It is {allowed}{_as_list(written[key], allowed)}.",
+            id="observability.E003",
+        )
+        for key, allowed in wrong_values(written).items()
+    ]
+
+
+def _as_list(value: object, allowed: str) -> str:
+    return f", such as {[value]!r}" if isinstance(value, str) and allowed == "a list of strings" else ""
 
 
 @register("observability")

@@ -1,8 +1,9 @@
 """The setting OBSERVABILITY, with its defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 
@@ -34,9 +35,31 @@ class Configuration:
 KEYS = {field.name.upper() for field in fields(Configuration)}
 
 
+def wrong_values(written: Mapping[str, Any]) -> dict[str, str]:
+    """What is allowed for each key of OBSERVABILITY whose value is not; a string is no list of strings."""
+    hints = get_type_hints(Configuration)
+    allowed = {key: _refusal(hints[key.lower()], value) for key, value in written.items() if key in KEYS}
+    return {key: sentence for key, sentence in allowed.items() if sentence}
+
+
+def _refusal(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and what was written
+    """What the type of a field allows, or nothing where the value is of it."""
+    if get_origin(hint) is Literal:
+        return "" if value in get_args(hint) else f"one of {', '.join(map(repr, get_args(hint)))}"
+    if get_origin(hint) is tuple:
+        is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        return "" if is_list else "a list of strings"
+    if hint in (int, float):
+        is_number = isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
+        kind = "a whole number" if hint is int else "a number"
+        return "" if is_number and value >= 0 else f"{kind} from 0"
+    names = {str: "a string", bool: "True or False"}
+    return "" if isinstance(value, hint) else names.get(hint, f"of the type {hint}")
+
+
 @cache
 def configuration() -> Configuration:
-    """OBSERVABILITY as it is now; unknown keys are left to the system check observability.E001."""
+    """OBSERVABILITY as it is now; what is wrong in it is told by the system checks observability.E001 and E003."""
     written: dict[str, Any] = getattr(settings, "OBSERVABILITY", {})
     values: dict[str, Any] = {key.lower(): value for key, value in written.items() if key in KEYS}
     for key, value in values.items():

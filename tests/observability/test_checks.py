@@ -1,6 +1,10 @@
 """The system checks of the core."""
 
+import re
+
+import pytest
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 
@@ -25,3 +29,42 @@ def test_class_that_is_no_reader_is_an_error(settings: Settings) -> None:
 def test_middleware_that_is_not_the_first_is_a_warning(settings: Settings) -> None:
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *settings.MIDDLEWARE]
     assert ids() == ["observability.W001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "hint"),
+    [
+        ("QUIET_PATHS", "/livez", "It is a list of strings, such as ['/livez']."),
+        ("QUIET_PATHS", [1], "It is a list of strings."),
+        ("REDACTED_KEYS", "pin", "It is a list of strings, such as ['pin']."),
+        ("TRUSTED_PROXY_COUNT", "1", "It is a whole number from 0."),
+        ("TRUSTED_PROXY_COUNT", -1, "It is a whole number from 0."),
+        ("TRUSTED_PROXY_COUNT", True, "It is a whole number from 0."),
+        ("SLOW_QUERY_MS", "100", "It is a number from 0."),
+        ("SERVER_TIMING", "all", "It is one of 'everyone', 'staff', 'nobody'."),
+        ("CODE_ROOT", None, "It is a string."),
+        ("RAISE_READER_ERRORS", "no", "It is True or False."),
+    ],
+)
+def test_value_of_the_wrong_type_is_an_error_that_says_what_is_allowed(
+    settings: Settings, key: str, value: object, hint: str
+) -> None:
+    settings.OBSERVABILITY = {key: value}
+    (message,) = run_checks(tags=["observability"])
+    assert (message.id, message.msg, message.hint) == (
+        "observability.E003",
+        f"OBSERVABILITY[{key!r}] is {value!r}.",
+        hint,
+    )
+
+
+@pytest.mark.parametrize("value", ["a.b", 3, None])
+def test_readers_that_are_no_list_of_names_stop_the_start(settings: Settings, value: object) -> None:
+    expected = re.escape(f"OBSERVABILITY['READERS'] is {value!r}: it is a list of dotted names")
+    with pytest.raises(ImproperlyConfigured, match=expected):
+        settings.OBSERVABILITY = {"READERS": value}
+
+
+def test_values_of_every_allowed_type_pass(settings: Settings) -> None:
+    settings.OBSERVABILITY = {"QUIET_PATHS": ("/a",), "SLOW_QUERY_MS": 0, "SERVER_TIMING": "nobody"}
+    assert ids() == []
