@@ -60,7 +60,7 @@ def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
 @register("observability")
 def check_middleware(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
     """W001: the middleware is absent, or not the first, so that it does not see the whole request."""
-    if settings.MIDDLEWARE[:1] == [MIDDLEWARE]:
+    if list(settings.MIDDLEWARE[:1]) == [MIDDLEWARE]:
         return []
     return [
         Warning(

@@ -26,6 +26,11 @@ def test_class_that_is_no_reader_is_an_error(settings: Settings) -> None:
     assert ids() == ["observability.E002"]
 
 
+def test_middleware_that_is_a_tuple_passes(settings: Settings) -> None:
+    settings.MIDDLEWARE = tuple(settings.MIDDLEWARE)
+    assert ids() == []
+
+
 def test_middleware_that_is_not_the_first_is_a_warning(settings: Settings) -> None:
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *settings.MIDDLEWARE]
     assert ids() == ["observability.W001"]
