@@ -5,6 +5,7 @@ requests that it has and takes no new ones. Django's settings are read by the wo
 that the master needs.
 """
 
+import logging
 import os
 import sys
 from ipaddress import ip_address
@@ -38,8 +39,9 @@ except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
 # A start that fails is told at the terminal too; the workers, which read Django's settings, write to the files only.
-logconfig_dict["handlers"]["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
-logconfig_dict["loggers"]["gunicorn.error"] |= {"handlers": ["stderr"]}
+logconfig_dict.setdefault("handlers", {})["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
+gunicorn_error = logconfig_dict.setdefault("loggers", {}).setdefault("gunicorn.error", {})
+gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]
 
 wsgi_app = "settings.wsgi:application"
 bind = [f"[{HOST}]:{PORT}" if ":" in HOST else f"{HOST}:{PORT}"]
@@ -88,7 +90,11 @@ def _short(path: Path) -> Path:
 
 
 def on_starting(server: "Arbiter") -> None:
-    """Refuse plain HTTP where others than this machine could connect, whatever `--bind` says."""
+    """Refuse plain HTTP where others than this machine could connect, whatever `--bind` says.
+
+    The master, which loads no app, has configured logging by now: its warnings are lines like all others from here on.
+    """
+    logging.captureWarnings(capture=True)
     for address in server.cfg.address:
         # A Unix socket or an inherited one has no host.
         if INSECURE_HTTP and isinstance(address, tuple) and not is_loopback(address[0]):

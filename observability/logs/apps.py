@@ -1,5 +1,6 @@
 """The room of the log files."""
 
+import logging
 from types import ModuleType
 
 from django.apps import AppConfig
@@ -15,6 +16,8 @@ class LogsConfig(AppConfig):
         super().__init__(app_name, app_module)
         # Before the models are imported, whose modules make their loggers.
         configure_structlog()
+        # Django has configured logging by now; a warning that is captured earlier has no handler to go to.
+        logging.captureWarnings(capture=True)
 
     def ready(self) -> None:
         from observability.logs import checks  # noqa: F401, PLC0415 - registers the checks

@@ -67,7 +67,7 @@ def load_logging(
     found = mistakes(merged)
     if found:
         raise ImproperlyConfigured("\n".join(map(str, found)))
-    _make_directories(merged)
+    _make_directories(merged, variables)
     return LayeredLogging(Source(path, written, names, overrides, variables, merged))
 
 
@@ -88,19 +88,24 @@ def _read_overrides(path: Path) -> Entry:
         raise ImproperlyConfigured(f"LOGGING_OVERRIDES: {error} {allowed}") from error
 
 
-def _make_directories(merged: Entry) -> None:
+def _make_directories(merged: Entry, variables: Mapping[str, str]) -> None:
     handlers = merged.at("handlers")
     for name, handler in handlers.items().items() if handlers else ():
         filename = handler.at("filename")
-        if filename is None or not isinstance(filename.value, str) or is_reference(filename.value):
-            continue
-        file = Path(filename.value)
-        hint = "LOG_DIR names the directory of the log files: one that this user can write."
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            what = f"the directory {file.parent} of the handler {name!r} cannot be made: {error.strerror}."
-            raise ImproperlyConfigured(f"{filename.origin.place}: {what} {hint}") from error
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-            what = f"the file {file} of the handler {name!r} cannot be written by this user."
-            raise ImproperlyConfigured(f"{filename.origin.place}: {what} {hint}")
+        if filename is not None and isinstance(filename.value, str) and not is_reference(filename.value):
+            of = f"of the handler {name!r} ({filename.origin.place})"
+            # The variable by which it is written is what an operator can change.
+            named = [variable for variable, value in variables.items() if value and filename.value.startswith(value)]
+            refusal = _refusal(Path(filename.value), of)
+            if refusal:
+                raise ImproperlyConfigured(f"{', '.join(named) or filename.origin.place}: {refusal}")
+
+
+def _refusal(file: Path, of: str) -> str:
+    """Why a log file cannot be written, or nothing; its directory is made."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"the directory {file.parent} {of} cannot be made: {error.strerror}."
+    is_writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+    return "" if is_writable else f"the file {file} {of} cannot be written by this user."

@@ -14,6 +14,15 @@ import pytest
 
 from tests.server import DEADLINE_S, ROOT, access_lines, free_port, is_listening, production_environment, wait_for
 
+WARNING_MASTER = """
+import warnings
+from settings import gunicorn
+from settings.gunicorn import *
+
+def on_starting(server):
+    gunicorn.on_starting(server)
+    warnings.warn("the master warns")
+"""
 CLIENTS = 8
 REQUESTS = 2_000
 
@@ -24,11 +33,13 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Completed
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Serve by gunicorn with the configuration of the repository, and its port."""
+def serving(
+    environment: dict[str, str], configuration: str = "settings/gunicorn.py"
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Serve by gunicorn with the configuration of the repository, or one over it, and its port."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--config", "settings/gunicorn.py"],
+        [sys.executable, "-m", "gunicorn", "--config", configuration],
         cwd=ROOT,
         env=environment | {"PORT": str(port)},
         stderr=subprocess.PIPE,
@@ -101,6 +112,10 @@ def test_sigterm_loses_no_answer_and_no_line(tmp_path: Path) -> None:
         ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true' and it would listen on 0.0.0.0: only with HOST"),  # noqa: S104
         ({"INSECURE_HTTP": "perhaps"}, "gunicorn: INSECURE_HTTP is 'perhaps': one of true, yes, on, 1"),
         ({"WEB_CONCURRENCY": "0"}, "gunicorn: WEB_CONCURRENCY is '0': the number of processes, from 1"),
+        (
+            {"LOGGING_OVERRIDES": "/no/such.yaml"},
+            "gunicorn: LOGGING_OVERRIDES: /no/such.yaml cannot be read: No such file",
+        ),
         ({"LOGGING_LAYERS": "prod"}, "gunicorn: LOGGING_LAYERS names 'prod': logging.yaml has the layers"),
     ],
 )
@@ -126,6 +141,21 @@ def test_messages_of_gunicorn_are_lines_like_all_others(tmp_path: Path) -> None:
     with serving(production_environment(tmp_path)):
         pass
     assert "gunicorn.error" in {line["logger"] for line in service_lines(tmp_path)}
+
+
+def test_overrides_hold_for_gunicorn_too(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("loggers:\n  gunicorn.error: {handlers: [sql]}\n")
+    with serving(production_environment(tmp_path, LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))):
+        pass
+    assert "Starting gunicorn" in (tmp_path / "log" / "sql.jsonl").read_text()
+
+
+def test_warning_of_the_master_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "configuration.py").write_text(WARNING_MASTER)
+    with serving(production_environment(tmp_path, PYTHONPATH=str(ROOT)), str(tmp_path / "configuration.py")):
+        pass
+    warned = [str(line["event"]) for line in service_lines(tmp_path) if line["logger"] == "py.warnings"]
+    assert ["the master warns" in event for event in warned].count(True) == 1
 
 
 def test_static_files_have_names_of_their_content(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_layer_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -
 def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
     with pytest.raises(
-        ImproperlyConfigured, match=r"^logging.yaml:\d+: the directory .*log of the handler 'service' ca"
+        ImproperlyConfigured, match=r"^LOG_DIR: the directory .*log of the handler 'service' \(log.*:\d+\)"
     ):
         load(tmp_path, "production")
 
@@ -72,7 +72,7 @@ def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "log" / "service.jsonl").mkdir(parents=True)
     with pytest.raises(
-        ImproperlyConfigured, match=r"^logging.yaml:\d+: the file .*jsonl of the handler 'service' cannot"
+        ImproperlyConfigured, match=r"^LOG_DIR: the file .*jsonl of the handler 'service' \(log.*:\d+\)"
     ):
         load(tmp_path, "production")
 
