@@ -105,7 +105,8 @@ class Effective:
             values.setdefault("filename", {"value": live.baseFilename, "origin": origin})
         elif isinstance(live, logging.StreamHandler):
             values.setdefault("stream", {"value": getattr(live.stream, "name", "unknown"), "origin": origin})
-        return {"values": values, "passes_on_to": [_target_name(each) for each in targets_of(live)]}
+        written = [values["target"]["value"]] if "target" in values else []
+        return {"values": values, "passes_on_to": [_target_name(each) for each in targets_of(live) or written]}
 
     def definition_names(self, section: str) -> list[str]:
         """The names of a section, such as `formatters`, in their order."""
@@ -160,9 +161,11 @@ def receivers(logger: logging.Logger) -> list[Receiver]:
 
 
 def live_handlers() -> list[logging.Handler]:
-    """The handlers that hang on a logger of this process, and those to which they pass records on; each once."""
+    """The handlers that hang on a logger of this process, those that they pass records on to, and all with a name."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     waiting = [handler for each in loggers if isinstance(each, logging.Logger) for handler in each.handlers]
+    # Python has getHandlerByName() from 3.12 on. A handler may look the one it passes records on to up by its name.
+    waiting += vars(logging)["_handlers"].values()
     found: dict[int, logging.Handler] = {}
     while waiting:
         handler = waiting.pop(0)

@@ -47,11 +47,15 @@ def check_factory(section: str, entry: Entry, who: str) -> Iterator[Mistake]:
 
 
 def targets(entry: Entry) -> Iterator[tuple[Any, Entry]]:
-    """The handlers to which a handler passes records on, as dictConfig reads their names, and where they stand."""
+    """The handlers to which a handler passes records on, by their names, and where they stand.
+
+    dictConfig reads them for two classes of the standard library; the handlers of this package look up their target.
+    """
     written = entry.at("class")
     factory = _resolve(written.value)[0] if written is not None else None
     target, handlers = entry.at("target"), entry.at("handlers")
-    if _is_subclass(factory, MemoryHandler) and target is not None:
+    is_ours = isinstance(factory, type) and factory.__module__.startswith("observability.logs.")
+    if (is_ours or _is_subclass(factory, MemoryHandler)) and target is not None:
         yield target.value, target
     if _is_subclass(factory, QueueHandler) and handlers is not None and isinstance(handlers.value, list):
         yield from ((name, handlers) for name in handlers.value)

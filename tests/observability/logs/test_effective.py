@@ -106,6 +106,20 @@ def test_handler_tells_its_values_and_where_it_passes_records_on(configured: Lay
     assert told["values"]["level"]["value"] == "WARNING"
 
 
+def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_told(
+    configured: LayeredLogging, tmp_path: Path
+) -> None:
+    looking_up = logging.NullHandler()
+    looking_up.name = "looking-up"
+    looking_up.target = "named"  # type: ignore[attr-defined]
+    named = logging.FileHandler(tmp_path / "named.log", delay=True)
+    named.name = "named"
+    logging.getLogger("code").addHandler(looking_up)
+    effective = Effective(configured)
+    assert effective.handler("looking-up")["passes_on_to"] == ["named"]
+    assert effective.handler("named")["values"]["filename"]["value"] == str(tmp_path / "named.log")
+
+
 def test_secrets_of_a_handler_are_not_told(configured: LayeredLogging) -> None:
     assert Effective(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
 
