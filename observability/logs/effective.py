@@ -48,9 +48,13 @@ class EffectiveLogger(TypedDict):
 
 
 class EffectiveHandler(TypedDict):
-    """What a handler was made of, in the order in which it is written, and the handlers that get its records."""
+    """What a handler was made of, in the order in which it is written.
+
+    `hangs_on` are the loggers that have it, and the handlers that pass records on to it: none, and it gets nothing.
+    """
 
     values: dict[str, Value]
+    hangs_on: list[str]
     passes_on_to: list[str]
 
 
@@ -95,7 +99,7 @@ class Effective:
         live = self.live.get(name)
         values = self.definition("handlers", name)
         if live is None:
-            return {"values": values, "passes_on_to": []}
+            return {"values": values, "hangs_on": [], "passes_on_to": []}
         origin = DEFAULT if values else RUN_TIME
         if "()" not in values:
             values.setdefault("class", {"value": _class_name(live), "origin": origin})
@@ -105,8 +109,19 @@ class Effective:
             values.setdefault("filename", {"value": live.baseFilename, "origin": origin})
         elif isinstance(live, logging.StreamHandler):
             values.setdefault("stream", {"value": getattr(live.stream, "name", "unknown"), "origin": origin})
-        written = [values["target"]["value"]] if "target" in values else []
-        return {"values": values, "passes_on_to": [_target_name(each) for each in targets_of(live) or written]}
+        return {"values": values, "hangs_on": self._holders(live), "passes_on_to": self._targets(live)}
+
+    def _holders(self, handler: logging.Handler) -> list[str]:
+        loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+        found = [each.name for each in loggers if isinstance(each, logging.Logger) and handler in each.handlers]
+        name = handler_name(handler)
+        return found + [other for other, each in self.live.items() if name in self._targets(each)]
+
+    def _targets(self, handler: logging.Handler) -> list[str]:
+        """The names of the handlers to which a handler passes records on, or the one that is written for it."""
+        written = self._written(("handlers", handler_name(handler), "target"))
+        found = targets_of(handler) or ([written] if isinstance(written, str) else [])
+        return [_target_name(each) for each in found]
 
     def definition_names(self, section: str) -> list[str]:
         """The names of a section, such as `formatters`, in their order."""

@@ -113,7 +113,7 @@ def _meeting(effective: Effective, name: str) -> Iterator[Row]:
     """One logger with all that its records meet."""
     told = effective.logger(name)
     inherited = "" if told["level_of"] == (name or ROOT) else f", inherited from {told['level_of']}"
-    yield Row(0, name, f"{told['level']['value']}{inherited}", told["level"]["origin"])
+    yield Row(0, name or ROOT, f"{told['level']['value']}{inherited}", told["level"]["origin"])
     for key in ("filters", "propagate"):
         value: Value = told[key]
         yield Row(1, f"{key}:", _text(value["value"]), value["origin"])
@@ -165,6 +165,8 @@ def _used(effective: Effective, handlers: Iterable[str], section: str) -> list[s
 def _handler(effective: Effective, name: str) -> Iterator[Row]:
     told = effective.handler(name)
     yield from _definition(name, told["values"])
+    if not told["hangs_on"]:
+        yield Row(1, "unused:", "no logger has it")
     written = told["values"].get("target")
     for target in told["passes_on_to"]:
         if written is None or written["value"] != target:

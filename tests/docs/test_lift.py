@@ -58,6 +58,7 @@ def run(directory: Path, *command: str) -> str:
 
 def test_request_of_the_project_has_its_line(project: Path) -> None:
     assert "no issues" in run(project, "manage.py", "check")
+    assert "logging.yaml:" in run(project, "manage.py", "logging", "django.request")
     request_id = run(project, "-c", REQUEST).strip()
     lines = [json.loads(line) for line in (project / "log" / "service.jsonl").read_text().splitlines()]
     assert [line["request_id"] for line in lines if line["event"] == "request"] == [request_id]

@@ -120,6 +120,15 @@ def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_told(
     assert effective.handler("named")["values"]["filename"]["value"] == str(tmp_path / "named.log")
 
 
+def test_handler_tells_who_gives_it_records(configured: LayeredLogging) -> None:
+    effective = Effective(configured)
+    assert [effective.handler(name)["hangs_on"] for name in ("file", "kept", "mail")] == [
+        ["root", "kept"],
+        ["parent"],
+        [],
+    ]
+
+
 def test_secrets_of_a_handler_are_not_told(configured: LayeredLogging) -> None:
     assert Effective(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
 
