@@ -147,6 +147,9 @@ SENTRY_TRACES_SAMPLE_RATE = environment.number(
     is_allowed=lambda rate: 0 <= rate <= 1,
 )
 
+# dictConfig, whose refusal names the line.
+LOGGING_CONFIG = "observability.logs.config.configure"
+
 
 def logging_layers(*default: str) -> dict[str, Any]:
     """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""

@@ -5,7 +5,9 @@ and values replace, `null` takes an entry away. `${NAME}` in a value is filled w
 This module imports no model, so that settings can use it.
 """
 
+import logging.config
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -69,6 +71,34 @@ def load_logging(
         raise ImproperlyConfigured("\n".join(map(str, found)))
     _make_directories(merged, variables)
     return LayeredLogging(Source(path, written, names, overrides, variables, merged))
+
+
+def configure(configured: dict[str, Any]) -> None:
+    """The setting LOGGING_CONFIG: dictConfig, whose refusal names the places of what it could not make.
+
+    What a class thinks of a value, such as a `maxBytes` that is no number, is known once it is called. Raises
+    `ImproperlyConfigured`.
+    """
+    try:
+        logging.config.dictConfig(configured)
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        places = _places(configured, str(error))
+        reason = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+        raise ImproperlyConfigured(f"{', '.join(places) or 'LOGGING'}: {reason}.") from error
+
+
+def _places(configured: dict[str, Any], refusal: str) -> list[str]:
+    """Where the handler, formatter, filter or logger that dictConfig names is written, in each layer that does."""
+    named = re.match(r"Unable to configure (\w+) '(.*)'", refusal)
+    if named is None or not isinstance(configured, LayeredLogging):
+        return []
+    entry = configured.source.merged.at(f"{named[1]}s", named[2])
+    if entry is None:
+        return []
+    places: dict[str, str] = {}
+    for origin in (entry.origin, *(value.origin for value in entry.items().values())):
+        places.setdefault(origin.layer, origin.place)
+    return list(places.values())
 
 
 def _layer(written: Mapping[str, Entry], name: str, file: str) -> Entry:

@@ -5,16 +5,25 @@ where a value is written, and what a handler was made of.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from logging.handlers import QueueHandler
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from observability.logs.config import LayeredLogging
 from observability.logs.layers import Entry, Origin
+from observability.logs.routes import (
+    Receiver,
+    class_name,
+    handler_name,
+    is_silent,
+    live_handlers,
+    receivers,
+    target_name,
+    targets_of,
+    upwards,
+)
 from observability.redaction import redact
 
 ROOT = "root"
-LAST_RESORT = "logging.lastResort"
 SETTINGS = Origin("", 0, "settings")
 RUN_TIME = Origin("", 0, "set by code")
 DEFAULT = Origin("", 0, "default")
@@ -25,14 +34,6 @@ class Value(TypedDict):
 
     value: Any
     origin: Origin
-
-
-class Receiver(TypedDict):
-    """A handler that gets the records of a logger from a level on; `through` is the logger that it hangs on."""
-
-    handler: str
-    through: str
-    level: str
 
 
 class EffectiveLogger(TypedDict):
@@ -77,7 +78,7 @@ class Effective:
         """What a record of this logger meets; one without an entry inherits all."""
         logger = logging.getLogger(None if name in ("", ROOT) else name)
         path = (ROOT,) if logger is logging.root else ("loggers", name)
-        holder = next(each for each in _upwards(logger, follows_propagate=False) if each.level or each.parent is None)
+        holder = next(each for each in upwards(logger, follows_propagate=False) if each.level or each.parent is None)
         holder_path = (ROOT,) if holder is logging.root else ("loggers", holder.name)
         return {
             "level": self._value((*holder_path, "level"), logging.getLevelName(holder.level), "NOTSET"),
@@ -91,7 +92,7 @@ class Effective:
 
     def handler_names(self) -> list[str]:
         """The handlers that are configured, in their order, and those that code made."""
-        made = [name for name, handler in self.live.items() if handler.name or not _is_silent(handler)]
+        made = [name for name, handler in self.live.items() if handler.name or not is_silent(handler)]
         return list({str(name): None for name in self._section("handlers")} | dict.fromkeys(made))
 
     def handler(self, name: str) -> EffectiveHandler:
@@ -102,7 +103,7 @@ class Effective:
             return {"values": values, "hangs_on": [], "passes_on_to": []}
         origin = DEFAULT if values else RUN_TIME
         if "()" not in values:
-            values.setdefault("class", {"value": _class_name(live), "origin": origin})
+            values.setdefault("class", {"value": class_name(live), "origin": origin})
         level = logging.getLevelName(live.level)
         values["level"] = self._value(("handlers", name, "level"), level, "NOTSET")
         if isinstance(live, logging.FileHandler):
@@ -121,7 +122,7 @@ class Effective:
         """The names of the handlers to which a handler passes records on, or the one that is written for it."""
         written = self._written(("handlers", handler_name(handler), "target"))
         found = targets_of(handler) or ([written] if isinstance(written, str) else [])
-        return [_target_name(each) for each in found]
+        return [target_name(each) for each in found]
 
     def definition_names(self, section: str) -> list[str]:
         """The names of a section, such as `formatters`, in their order."""
@@ -140,7 +141,7 @@ class Effective:
         """The names that were configured; the objects themselves have none."""
         written = self._written(path)
         names = list(written.get("filters") or []) if isinstance(written, Mapping) else []
-        return names if len(names) == len(logger.filters) else [_class_name(each) for each in logger.filters]
+        return names if len(names) == len(logger.filters) else [class_name(each) for each in logger.filters]
 
     def _written(self, path: Iterable[str]) -> Any:  # noqa: ANN401 - any YAML
         value: Any = self._configured
@@ -161,84 +162,16 @@ class Effective:
         return DEFAULT if value == default else RUN_TIME
 
 
-def receivers(logger: logging.Logger) -> list[Receiver]:
-    """The handlers that get the records of a logger, from which level on; its own first."""
-    level = logger.getEffectiveLevel()
-    found: list[Receiver] = [
-        {"handler": handler_name(each), "through": holder.name, "level": _highest(level, each.level)}
-        for holder in _upwards(logger, follows_propagate=True)
-        for each in holder.handlers
-    ]
-    if not found and logging.lastResort is not None:
-        # A record that no handler gets is written to stderr by the standard library.
-        found.append({"handler": LAST_RESORT, "through": "", "level": _highest(level, logging.lastResort.level)})
-    return found
-
-
-def live_handlers() -> list[logging.Handler]:
-    """The handlers that hang on a logger of this process, those that they pass records on to, and all with a name."""
-    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
-    waiting = [handler for each in loggers if isinstance(each, logging.Logger) for handler in each.handlers]
-    # Python has getHandlerByName() from 3.12 on. A handler may look the one it passes records on to up by its name.
-    waiting += vars(logging)["_handlers"].values()
-    found: dict[int, logging.Handler] = {}
-    while waiting:
-        handler = waiting.pop(0)
-        if id(handler) not in found:
-            found[id(handler)] = handler
-            waiting += [target for target in targets_of(handler) if isinstance(target, logging.Handler)]
-    return list(found.values())
-
-
-def targets_of(handler: logging.Handler | None) -> list[logging.Handler | str]:
-    """The handlers to which a handler passes records on, or the name of one that it looks up itself."""
-    target = getattr(handler, "target", None)
-    if isinstance(target, logging.Handler | str):
-        return [target]
-    listener = getattr(handler, "listener", None)
-    return list(listener.handlers) if isinstance(handler, QueueHandler) and listener is not None else []
-
-
-def handler_name(handler: logging.Handler) -> str:
-    """The name in the configuration; a handler that code made has none and is told by its class."""
-    return LAST_RESORT if handler is logging.lastResort else handler.name or _class_name(handler)
-
-
-def _target_name(target: logging.Handler | str) -> str:
-    return handler_name(target) if isinstance(target, logging.Handler) else target.removeprefix("cfg://handlers.")
-
-
-def _class_name(thing: object) -> str:
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
-
-
-def _upwards(logger: logging.Logger, *, follows_propagate: bool) -> Iterator[logging.Logger]:
-    """The logger and those above it; only as far as its records go, where it follows `propagate`."""
-    holder: logging.Logger | None = logger
-    while holder is not None:
-        yield holder
-        holder = holder.parent if holder.propagate or not follows_propagate else None
-
-
 def _is_changed(logger: logging.Logger | logging.PlaceHolder) -> bool:
     if not isinstance(logger, logging.Logger):
         return False
-    handlers = [each for each in logger.handlers if not _is_silent(each)]
+    handlers = [each for each in logger.handlers if not is_silent(each)]
     return bool(handlers or logger.filters or logger.level or logger.disabled or not logger.propagate)
-
-
-def _is_silent(handler: logging.Handler) -> bool:
-    """Whether it is what libraries hang on their logger to say nothing."""
-    return isinstance(handler, logging.NullHandler)
 
 
 def _is_same(written: Any, value: Any) -> bool:  # noqa: ANN401 - any YAML
     """Whether a value is the one that is written; a level may be written as its number."""
     return bool(written == value) or (isinstance(written, int) and logging.getLevelName(written) == value)
-
-
-def _highest(*levels: int) -> str:
-    return str(logging.getLevelName(max(levels)))
 
 
 def document(effective: Effective, names: Iterable[str] = ()) -> dict[str, Any]:

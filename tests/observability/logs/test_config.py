@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from observability.logs.config import LayeredLogging, load_logging
+from observability.logs.config import LayeredLogging, configure, load_logging
 from tests.server import ROOT
 
 LAYERS = [["development"], ["test"], ["production"], ["production", "container"]]
@@ -129,6 +129,22 @@ def test_overrides_that_are_wrong_are_refused_with_the_reason(
         file.write_bytes(written)
     with pytest.raises(ImproperlyConfigured, match=expected):
         load(tmp_path, "production", overrides=file)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_path: Path) -> None:
+    overrides = tmp_path / "more.yaml"
+    overrides.write_text("handlers:\n  service:\n    backupCount: 3\n    maxBytes: [1]\n")
+    loaded = load(tmp_path, "production", overrides=overrides)
+    expected = rf"^logging.yaml:\d+, {overrides}:4: Unable to configure handler 'service': '>' not supported"
+    with pytest.raises(ImproperlyConfigured, match=expected):
+        configure(loaded)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_refusal_of_a_dictionary_without_layers_is_told_without_a_place() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^LOGGING: Unable to configure handler 'a': Cannot resolve"):
+        configure({"version": 1, "handlers": {"a": {"class": "no.such"}}})
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
