@@ -1,5 +1,6 @@
 """Probes: what arrived where, seen by looking."""
 
+import json
 import logging
 import logging.config
 import logging.handlers
@@ -99,12 +100,19 @@ def test_record_in_a_file_was_written(probed: Any, tmp_path: Path) -> None:  # n
         "file": str(tmp_path / "file.log"),
         "outcomes": {"ERROR": "written", "CRITICAL": "written"},
     }
-    assert (tmp_path / "file.log").read_text().count('"event": "logging_probe"') == 2
+    lines = [json.loads(line) for line in (tmp_path / "file.log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["logging_probe", "logging_probe"]
 
 
 def test_record_that_a_handler_took_and_did_not_write_is_lost(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
     found = probed(file={"class": module("LosingHandler"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"})
     assert found["file"]["outcomes"] == {"CRITICAL": "lost"}
+
+
+def test_record_that_the_log_files_cannot_take_is_lost(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    path = "observability.logs.handlers.SharedRotatingFileHandler"
+    entry = {"class": path, "filename": str(tmp_path / "missing" / "file.log"), "delay": True, "level": "CRITICAL"}
+    assert probed(file=entry)["file"]["outcomes"] == {"CRITICAL": "lost"}
 
 
 def test_handler_that_overrides_handle_is_seen_too(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
