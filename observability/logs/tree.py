@@ -114,7 +114,7 @@ def _meeting(effective: Effective, name: str) -> Iterator[Row]:
     told = effective.logger(name)
     inherited = "" if told["level_of"] == (name or ROOT) else f", inherited from {told['level_of']}"
     yield Row(0, name or ROOT, f"{told['level']['value']}{inherited}", told["level"]["origin"])
-    for key in ("filters", "propagate"):
+    for key in ("filters", "propagate") if name not in ("", ROOT) else ("filters",):
         value: Value = told[key]
         yield Row(1, f"{key}:", _text(value["value"]), value["origin"])
     if told["disabled"]:
