@@ -122,15 +122,16 @@ class Observation:
         self.name = name
         self.parent = parent
         self.http = http
+        self.span_id: str = ids[64:]
+        self.parent_span_id: str | None
         if parent is None:
-            self.request_id = request_id or ids[:32]
-            self.trace_id = caller.trace_id if caller else ids[32:64]
+            self.request_id: str = request_id or ids[:32]
+            self.trace_id: str = caller.trace_id if caller else ids[32:64]
             self.parent_span_id = caller.span_id if caller else None
         else:
             self.request_id = request_id or parent.request_id
             self.trace_id = caller.trace_id if caller else parent.trace_id
             self.parent_span_id = caller.span_id if caller else parent.span_id
-        self.span_id = ids[64:]
         self.facts: dict[str, Fact] = {}
         self.dropped_fact_count = 0
         self.error_type: str | None = None

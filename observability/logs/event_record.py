@@ -20,7 +20,7 @@ class EventRecord(logging.LogRecord):
     that is a third of what a line costs. It follows `logging.logThreads` and its like.
     """
 
-    def __init__(  # noqa: PLR0917 - the standard library's
+    def __init__(  # noqa: PLR0913, PLR0917 - the standard library's
         self,
         name: str,
         level: int,

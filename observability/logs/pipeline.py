@@ -38,7 +38,7 @@ def configure_structlog() -> None:
         logging.setLogRecordFactory(EventRecord)
 
 
-def log_event(  # noqa: PLR0917
+def log_event(
     logger: logging.Logger,
     level: int,
     event: str,
