@@ -1,16 +1,18 @@
 """JSON for log lines: any data that `redact()` leaves becomes one line of it, and a long line is made shorter."""
 
 import json
+import re
 from typing import Any
 
 import orjson
 
+_surrogate = re.compile("[\ud800-\udfff]")
+
 TRUNCATED = "truncated"
-# The most values of a line that are cut, what stays of each, and what their names may take.
+MORE = "…"
+# The most values of a line that are cut, and what stays of each in characters.
 MAX_CUT = 8
 KEPT = 200
-KEPT_OF_KEY = 64
-MAX_MARK = (MAX_CUT + 1) * (KEPT_OF_KEY * 4 + 3) + 64
 
 
 def encode(value: Any) -> str:  # noqa: ANN401 - any data that JSON has
@@ -22,7 +24,8 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any data that JSON has
     try:
         return orjson.dumps(value).decode()
     except (TypeError, ValueError, RecursionError):
-        return json.dumps(value, separators=(",", ":"), default=str)
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+        return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def shorten(line: bytes, max_bytes: int) -> bytes:
@@ -32,7 +35,8 @@ def shorten(line: bytes, max_bytes: int) -> bytes:
     them; where that is not enough, its last keys go. Other text is cut.
     """
     try:
-        fields = orjson.loads(line)
+        # Unlike orjson, it reads a lone surrogate too.
+        fields = json.loads(line)
     except ValueError:
         fields = None
     if not isinstance(fields, dict):
@@ -44,22 +48,23 @@ def _shortened(fields: dict[str, Any], max_bytes: int) -> str:
     fields.pop(TRUNCATED, None)
     sizes = {key: _size(key) + _size(value) + len(":,") for key, value in fields.items()}
     truncated: list[str] = []
-    excess = sum(sizes.values()) + MAX_MARK - max_bytes
     for key in sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_CUT]:
-        if excess <= 0:
+        excess = sum(sizes.values()) + _size({TRUNCATED: [*truncated, key, MORE]}) - max_bytes
+        if excess <= 0 or sizes[key] <= 2 * KEPT:
             break
-        truncated.append(key)
-        fields[key] = _cut(fields[key], sizes[key] - excess)
-        excess += _size(key) + _size(fields[key]) + len(":,") - sizes[key]
+        truncated.append(key[:KEPT])
+        size_of_key = _size(key) + len(":,")
+        fields[key] = _cut(fields[key], sizes[key] - size_of_key - excess)
+        sizes[key] = size_of_key + _size(fields[key])
+    room = max_bytes - _size({TRUNCATED: [*truncated, MORE]})
     kept: dict[str, Any] = {}
-    room = max_bytes - MAX_MARK
     for key, value in fields.items():
-        room -= _size(key) + _size(value) + len(":,")
+        room -= sizes[key]
         if room < 0:
-            truncated.append("…")
+            truncated.append(MORE)
             break
         kept[key] = value
-    return encode(kept | {TRUNCATED: [key[:KEPT_OF_KEY] for key in truncated]})
+    return encode(kept | {TRUNCATED: truncated})
 
 
 def _size(value: Any) -> int:  # noqa: ANN401 - any data that JSON has
@@ -72,4 +77,4 @@ def _cut(value: Any, max_bytes: int) -> str:  # noqa: ANN401
     kept = max(KEPT, min(len(text), max_bytes - 8))
     while kept > KEPT and _size(text[:kept]) > max_bytes - 8:
         kept = max(KEPT, kept * 7 // 8)
-    return f"{text[:kept]}…"
+    return f"{text[:kept]}{MORE}"

@@ -22,16 +22,21 @@ def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
     error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     if isinstance(error, BaseException):
         fields["exception.type"] = qualified_name(type(error))
-        fields["exception.message"] = shortened(redact_text(_text(error)), MAX_MESSAGE)
+        fields["exception.message"] = _shown(_text(error), MAX_MESSAGE)
         record.exc_text = record.exc_text or _stacktrace(error)
     if record.exc_text:
-        fields["exception.stacktrace"] = shortened(redact_text(record.exc_text), MAX_STACKTRACE)
+        fields["exception.stacktrace"] = _shown(record.exc_text, MAX_STACKTRACE)
     if record.stack_info:
-        fields["stacktrace"] = shortened(redact_text(record.stack_info), MAX_STACKTRACE)
+        fields["stacktrace"] = _shown(record.stack_info, MAX_STACKTRACE)
     return fields
 
 
-def shortened(text: str, limit: int) -> str:
+def _shown(text: str, limit: int) -> str:
+    # Cut twice: what the first cut left of a secret, by which it cannot be told from other text, goes with the second.
+    return _shortened(redact_text(_shortened(text, 2 * limit)), limit)
+
+
+def _shortened(text: str, limit: int) -> str:
     """A text of at most about `limit` characters: its beginning and its end, where one looks first."""
     if len(text) <= limit:
         return text

@@ -2,12 +2,13 @@
 
 import math
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from observability.redaction import REDACTED, redact, redact_text
+from observability.redaction import REDACTED, may_hold_secret, redact, redact_text
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,86 @@ def test_other_values_stay() -> None:
         ("postgres://user:pass@db.example.com/x", "postgres://[redacted]@db.example.com/x"),
         ("see https://example.com/a:b@c", "see https://example.com/a:b@c"),
         ("a token of our appreciation", "a token of our appreciation"),
+        ("Token authentication is required", "Token authentication is required"),
+        ("refused Basic dXNlcjpwYXNz", "refused Basic [redacted]"),
+        ("bearer abcdefghijkl", "bearer [redacted]"),
+        ("POSTGRES://user:p@ss/w@db/x", "POSTGRES://[redacted]@db/x"),
+        ("redis://:pw@cache:6379/0", "redis://[redacted]@cache:6379/0"),
+        ("https://u:p@ss@example.com/a", "https://[redacted]@example.com/a"),
+        ("https://example.com/?email=a@b.c", "https://example.com/?email=a@b.c"),
+        ("GET /x?api_key=pw&a=1", "GET /x?api_key=[redacted]&a=1"),
+        ("Login(user='x', password='a \\' b')", "Login(user='x', password=[redacted])"),
+        ("{'password': 's3cret', 'a': 1}", "{'password': [redacted], 'a': 1}"),
+        ('{"api_key": 12345, "b": 2}', '{"api_key": [redacted], "b": 2}'),
+        ("password = 'unfinished", "password = [redacted]"),
+        ('WHERE "session_key" = %s AND token = $1', 'WHERE "session_key" = %s AND token = $1'),
+        ("if token == other", "if token == other"),
+        ("Cookie: sessionid=1; a=2\nHost: x", "Cookie: [redacted]\nHost: x"),
+        ("<WSGIRequest: GET '/x?token=abc'>", "<WSGIRequest: GET '/x?token=[redacted]'>"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----.", "[redacted]."),
+        ("got eyJhbGciOi.eyJzdWIiOi.c2ln ok", "got [redacted] ok"),
     ],
 )
 def test_known_shapes_in_text_are_hidden(text: str, expected: str) -> None:
     assert redact_text(text) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "token_count",
+        "csrf_exempt",
+        "passwordChangedAt",
+        "cookie_name",
+        "auth_user",
+        "author",
+        "designation",
+    ],
+)
+def test_value_under_a_key_that_only_speaks_of_a_secret_stays(key: str) -> None:
+    assert redact({key: 3}) == {key: 3}
+
+
+@pytest.mark.parametrize("value", [None, True, False])
+def test_whether_there_is_a_secret_is_none(value: object) -> None:
+    assert redact({"password": value, "has_token": value}) == {"password": value, "has_token": value}
+
+
+def test_long_lists_mappings_and_texts_are_cut() -> None:
+    shown = redact({"list": [0] * 1_500, "map": {str(n): n for n in range(1_500)}, "text": "x" * 100_000})
+    assert (len(shown["list"]), shown["list"][-1]) == (1_001, "… 500 more")
+    assert (len(shown["map"]), shown["map"]["…"]) == (1_001, "500 more")
+    assert len(shown["text"]) == 65_537
+
+
+words = st.sampled_from(
+    ["bearer ", "Token\t", "basic ", "api_key=", "'secret': ", '"pwd":', "https://u:p@h/", "x://", "@", "Cookie: ", "=",
+     "\n", "-----BEGIN PRIVATE KEY-----", "eyJabcde.abcdef.x", "authorization: ", "abcdefgh1", " ", "token"]
+)  # fmt: skip
+
+
+@given(st.lists(words | st.text(max_size=10)))
+def test_quick_look_at_the_json_of_a_text_misses_no_secret(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        encoded = orjson.dumps(text).decode()
+    except TypeError:
+        return
+    assert redact_text(text) == text or may_hold_secret(encoded)
+
+
+@given(st.lists(words | st.text(max_size=10)))
+def test_what_was_redacted_stays_as_it_is(parts: list[str]) -> None:
+    once = redact_text("".join(parts))
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "a=", "'", "a.", "://", "x://a", "token ", "-----BEGIN PRIVATE KEY-----", "eyJaaaaa."]
+)
+def test_no_text_takes_long(unit: str) -> None:
+    """A pattern that goes back and forth would not end within the patience of anybody."""
+    redact_text(unit * (60_000 // len(unit)))
 
 
 def test_key_of_the_setting_is_hidden(settings: Settings) -> None:

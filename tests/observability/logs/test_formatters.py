@@ -1,15 +1,25 @@
 """Log lines: JSON for files, readable ones for the terminal."""
 
+import contextvars
+import dataclasses
+import enum
 import json
 import logging
+import math
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
-from observability import observe
+from observability import note, observe
 from observability.logs.formatters import BASE_KEYS, JsonFormatter
 
 
@@ -118,14 +128,109 @@ class Unspeakable:
         raise RuntimeError
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["\ud800", 2**100, float("nan"), b"\xff", {(1, 2): 3}, itself(), Unspeakable(), datetime.now(UTC), {1}, object],
-    ids=["surrogate", "large", "nan", "bytes", "tuple key", "itself", "unspeakable", "datetime", "set", "class"],
-)
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Login:
+    user: str
+    password: str
+
+
+class Text(str):
+    __slots__ = ()
+
+
+VALUES = {
+    "surrogate": "\ud800", "large": 2**100, "nan": math.nan, "infinity": -math.inf, "bytes": b"\xff",
+    "tuple key": {(1, 2): 3}, "itself": itself(), "unspeakable": Unspeakable(), "unspeakable key": {Unspeakable(): 1},
+    "datetime": datetime.now(UTC), "set": {1}, "class": object, "enum": Colour.RED, "uuid": uuid4(), "text": Text("a"),
+    "dataclass": Login("ada", "s3cret"), "decimal": Decimal("1.5"), "path": Path("/srv"), "function": len,
+    "generator": iter([1]), "complex": 1j, "error": ValueError("x"), "deep": [[[[[[[[[[1]]]]]]]]]],
+    "many": list(range(5000)), "null byte": "\0", "line": "a\u2028b", "surrogate key": {"\udfff": 1},
+    "number key": {1: 2, None: 3, 1.5: 4}, "negative zero": -0.0, "range": range(3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_any_value_becomes_one_line_of_json(lines: Lines, value: object) -> None:
     structured.info("event", value=value, after=1)
-    assert lines.only()["after"] == 1
+    standard.info("event", extra={"value": value, "after": 1})
+    structured.info("event", value=value, after=1)
+    parsed = [json.loads(line.encode("utf-8"), parse_constant=pytest.fail) for line in lines.lines]
+    assert [(line["event"], line["after"], "value" in line) for line in parsed] == [("event", 1, True)] * 3
+    assert parsed[0]["value"] == parsed[1]["value"] == parsed[2]["value"]
+    assert "s3cret" not in "".join(lines.lines)
+
+
+leaves = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | st.binary()
+    | st.sampled_from([value for name, value in VALUES.items() if "unspeakable" not in name])
+)  # fmt: skip
+keys = st.text(st.characters(codec=None)) | st.sampled_from(
+    [*BASE_KEYS, "name", "args", "exc_info", "facts", "password"]
+)
+facts = st.dictionaries(
+    keys, st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=8)
+)
+
+
+@given(facts)
+def test_any_facts_become_one_line_of_json_whose_base_keys_stand(given_facts: dict[str, Any]) -> None:
+    record = logging.makeLogRecord({"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"})
+    record.__dict__["facts"] = given_facts
+    line = JsonFormatter(service_name="vitrine").format(record)
+    assert "\n" not in line
+    parsed = json.loads(line.encode(), parse_constant=pytest.fail)
+    assert list(parsed)[: len(BASE_KEYS)] == list(BASE_KEYS)
+    assert (parsed["event"], parsed["logger"], parsed["service.name"]) == ("event", "tests", "vitrine")
+    assert len(parsed) == len(BASE_KEYS) + len(given_facts)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b.c", "token", "event"]), leaves))
+def test_quick_way_and_the_careful_one_write_the_same(given_facts: dict[str, Any]) -> None:
+    record = logging.makeLogRecord({"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"})
+    record.__dict__["facts"] = given_facts
+    formatter = JsonFormatter(service_name="vitrine")
+    careful, quick = formatter.format(record), formatter.format(record)
+    assert json.loads(quick) == json.loads(careful)
+
+
+def test_message_whose_arguments_do_not_fit_is_written_with_the_reason() -> None:
+    line = formatted({"msg": "%d trucks", "args": ("many",)})
+    assert line["event"] == "%d trucks ('many',)"
+    assert line["logging.error"].startswith("TypeError: %d format")
+
+
+@pytest.mark.parametrize("message", [{"event": "imported", "count": 2}, {"message": "imported", "count": 2}])
+def test_message_that_is_a_mapping_gives_event_and_keys(lines: Lines, message: dict[str, object]) -> None:
+    standard.info(message)
+    assert (lines.only()["event"], lines.only()["count"]) == ("imported", 2)
+
+
+@pytest.mark.parametrize(
+    ("message", "event"), [(ValueError("broken"), "broken"), (Unspeakable(), "<Unspeakable without a text>")]
+)
+def test_message_that_is_an_object_is_its_text(message: object, event: str) -> None:
+    assert formatted({"msg": message})["event"] == event
+
+
+def test_secret_in_a_value_that_came_before_without_one_is_hidden(lines: Lines) -> None:
+    """The key is known by then."""
+    for value in (
+        "plain",
+        "asked with bearer abcdefghijklm",
+        "https://u:pw@example.com/",
+        "a=1&api_key=pw",
+    ):
+        structured.info("event", value=value)
+    structured.info("event", value={"pin": "x"})
+    shown = [json.loads(line)["value"] for line in lines.lines]
+    assert shown == [
+        "plain", "asked with bearer [redacted]", "https://[redacted]@example.com/", "a=1&api_key=[redacted]",
+        {"pin": "x"},
+    ]  # fmt: skip
 
 
 def test_line_break_in_a_value_does_not_break_the_line(lines: Lines) -> None:
@@ -133,10 +238,72 @@ def test_line_break_in_a_value_does_not_break_the_line(lines: Lines) -> None:
     assert (lines.only()["event"], lines.only()["text"]) == ("first\nsecond", "a\nb")
 
 
-def test_options_of_python_json_logger_apply(lines: Lines) -> None:
+def test_renamed_key_keeps_its_place(lines: Lines) -> None:
     lines.setFormatter(
         JsonFormatter(service_name="vitrine", rename_fields={"timestamp": "@timestamp"}, static_fields={"region": "cn"})
     )
     structured.info("event")
     assert next(iter(lines.only())) == "@timestamp"
     assert lines.only()["region"] == "cn"
+
+
+def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401
+    attributes = {"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"} | record_attributes
+    line = JsonFormatter(service_name="vitrine", **options).format(logging.makeLogRecord(attributes))
+    parsed: dict[str, Any] = json.loads(line)
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"static_fields": {"region": "cn"}}, {"region": "cn", "vin": "X"}),
+        ({"defaults": {"vin": "none", "region": "cn"}}, {"region": "cn", "vin": "X"}),
+        ({"rename_fields": {"vin": "vehicle.id"}}, {"vehicle.id": "X"}),
+        ({"rename_fields": {"absent": "there"}, "rename_fields_keep_missing": True}, {"there": None}),
+        ({"fmt": "%(message)s %(funcName)s"}, {"funcName": "save", "event": "event"}),
+        ({"reserved_attrs": ["vin"]}, {"funcName": "save", "lineno": 7}),
+        ({"timestamp": "@timestamp"}, {"@timestamp": "1970-01-01T00:00:00.000000Z"}),
+        ({"static_fields": {"password": "s3cret"}}, {"password": "[redacted]"}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_option_of_python_json_logger_applies(options: dict[str, Any], expected: dict[str, Any]) -> None:
+    line = formatted({"vin": "X", "funcName": "save", "lineno": 7, "created": 0.0}, **options)
+    assert {key: line.get(key) for key in expected} == expected
+    assert ("vin" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
+
+
+def test_options_for_the_text_of_a_line_apply() -> None:
+    record = logging.makeLogRecord({"msg": "event"})
+    line = JsonFormatter(service_name="vitrine", prefix="> ", json_indent=1).format(record)
+    assert line.startswith('> {\n "timestamp"')
+
+
+def test_traceback_is_a_list_of_lines_where_the_options_ask_for_it() -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        line = formatted({"exc_info": (ValueError, error, error.__traceback__)}, exc_info_as_array=True)
+    assert line["exception.stacktrace"][-1] == "ValueError: broken"
+
+
+def test_what_is_bound_or_noted_is_in_every_line_of_the_work(lines: Lines) -> None:
+    with observe("outer"):
+        note(batch=7)
+        with structlog.contextvars.bound_contextvars(tenant="acme"), observe("inner"):
+            standard.info("event", extra={"vin": "X"})
+        structured.info("event", batch="mine")
+    inner, outer = (json.loads(line) for line in lines.lines)
+    assert {"vin": "X", "batch": 7, "tenant": "acme"}.items() <= inner.items()
+    assert outer["batch"] == "mine"
+    assert "tenant" not in outer
+
+
+def test_thread_that_runs_in_a_copy_of_the_context_carries_it(lines: Lines) -> None:
+    with observe("work") as observation, structlog.contextvars.bound_contextvars(tenant="acme"):
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(standard.info, "event"))
+        thread.start()
+        thread.join()
+    assert (lines.only()["tenant"], lines.only()["request_id"]) == ("acme", observation.request_id)

@@ -1,19 +1,31 @@
-"""The handler of the log files."""
+"""The handler of the log files, in one process; `test_handler_faults.py` has the others."""
 
+import json
 import logging
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
+from observability.logs import rotation
+from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
 
 
-def handler(file: Path) -> SharedRotatingFileHandler:
-    return SharedRotatingFileHandler(file, maxBytes=200, backupCount=50, delay=True)
+def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> SharedRotatingFileHandler:
+    return SharedRotatingFileHandler(file, maxBytes=max_bytes, backupCount=backup_count, delay=True)
 
 
-def write(handler: SharedRotatingFileHandler, text: str) -> None:
-    handler.emit(logging.makeLogRecord({"msg": text}))
+def write(handler: logging.Handler, text: str) -> None:
+    handler.handle(logging.makeLogRecord({"msg": text, "name": "tests", "levelname": "INFO", "levelno": 20}))
+
+
+def lines_in(directory: Path) -> list[str]:
+    """All lines, from the oldest file to the newest."""
+    files = [file for file in directory.glob("service.jsonl*") if file.suffix != ".lock"]
+    files.sort(key=lambda file: 0 if file.suffix == ".jsonl" else -int(file.suffix[1:]))
+    return [line for file in files for line in file.read_text().splitlines()]
 
 
 def test_two_processes_write_to_the_same_file_after_one_of_them_rotated_it(tmp_path: Path) -> None:
@@ -25,9 +37,48 @@ def test_two_processes_write_to_the_same_file_after_one_of_them_rotated_it(tmp_p
         write(other, f"other {number}")
     one.close()
     other.close()
-    lines = [line for each in tmp_path.iterdir() for line in each.read_text().splitlines()]
-    assert sorted(lines) == sorted([f"{name} {number}" for name in ("one", "other") for number in range(100)])
-    assert file.read_text().splitlines()[-1] == "other 99"
+    written = lines_in(tmp_path)
+    assert sorted(written) == sorted([f"{name} {number}" for name in ("one", "other") for number in range(100)])
+    assert [line for line in written if line.startswith("one")] == [f"one {number}" for number in range(100)]
+
+
+def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl", max_bytes=10, backup_count=2)
+    for text in ("first line", "second line", "third line", "last"):
+        write(writer, text)
+    writer.close()
+    found = {file.name: file.read_text() for file in tmp_path.iterdir() if file.suffix != ".lock"}
+    assert found == {"service.jsonl": "last\n", "service.jsonl.1": "third line\n", "service.jsonl.2": "second line\n"}
+
+
+def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
+    """A process that died while it moved the files on left it."""
+    for number in (1, 2, 4):
+        (tmp_path / f"service.jsonl.{number}").write_text(f"backup {number}\n")
+    writer = handler(tmp_path / "service.jsonl", max_bytes=5, backup_count=4)
+    write(writer, "newest")
+    writer.close()
+    assert [(tmp_path / f"service.jsonl.{number}").read_text() for number in (1, 2, 3, 4)] == [
+        "newest\n", "backup 1\n", "backup 2\n", "backup 4\n",
+    ]  # fmt: skip
+
+
+def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl", max_bytes=5, backup_count=0)
+    write(writer, "a long line")
+    write(writer, "another one")
+    writer.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl"]
+
+
+def test_rollover_by_hand_moves_the_file_away(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    write(writer, "before")
+    writer.doRollover()
+    write(writer, "after")
+    writer.close()
+    assert (tmp_path / "service.jsonl").read_text() == "after\n"
+    assert (tmp_path / "service.jsonl.1").read_text() == "before\n"
 
 
 @pytest.mark.parametrize("action", ["delete", "rename"])
@@ -40,7 +91,151 @@ def test_file_that_somebody_took_away_is_made_again(tmp_path: Path, action: str)
     else:
         file.rename(tmp_path / "elsewhere")
     write(writer, "unseen")
+    # The next look at the path is due a second after the last one.
     writer._look_at = 0
     write(writer, "after")
     writer.close()
     assert file.read_text() == ("before\nunseen\nafter\n" if action == "delete" else "after\n")
+
+
+def test_file_is_readable_by_the_group_and_not_by_others(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        writer = handler(tmp_path / "service.jsonl", max_bytes=5)
+        write(writer, "a long line")
+        write(writer, "another one")
+        writer.close()
+    finally:
+        os.umask(umask)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o640}
+
+
+class Counting(logging.Formatter):
+    """Counts what it formats."""
+
+    count = 0
+
+    def format(self, record: logging.LogRecord) -> str:
+        self.count += 1
+        return super().format(record)
+
+
+def test_record_is_formatted_once(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    writer.setFormatter(counting := Counting())
+    write(writer, "x" * 300)
+    assert counting.count == 1
+
+
+def test_line_that_is_too_long_is_cut_and_stays_json(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl", max_bytes=0)
+    writer.setFormatter(JsonFormatter(service_name="vitrine"))
+    record = logging.makeLogRecord({"msg": "event", "facts": {"bodies": ["x" * 50_000] * 20}})
+    writer.handle(record)
+    (line,) = (tmp_path / "service.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(line) <= 65_536
+    assert json.loads(line)["truncated"] == ["bodies"]
+
+
+def test_surrogate_in_a_text_line_is_escaped(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    write(writer, "\ud800")
+    assert (tmp_path / "service.jsonl").read_text() == "\\ud800\n"
+
+
+def test_other_encoding_is_used(tmp_path: Path) -> None:
+    writer = SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-16-le")
+    write(writer, "é")
+    assert (tmp_path / "service.jsonl").read_bytes() == "é\n".encode("utf-16-le")
+
+
+def test_filter_decides(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    writer.addFilter(lambda record: record.msg != "dropped")
+    write(writer, "dropped")
+    write(writer, "kept")
+    assert (tmp_path / "service.jsonl").read_text() == "kept\n"
+
+
+def test_closed_handler_opens_its_file_again(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    write(writer, "before")
+    writer.close()
+    write(writer, "after")
+    assert (tmp_path / "service.jsonl").read_text() == "before\nafter\n"
+
+
+def test_mode_other_than_append_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mode is 'w': a file that others write too is opened to append"):
+        SharedRotatingFileHandler(tmp_path / "service.jsonl", mode="w")
+
+
+def test_file_that_cannot_be_opened_is_told_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
+
+
+def test_losses_are_counted_told_once_a_second_and_logged_when_it_writes_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = handler(tmp_path / "log" / "service.jsonl", max_bytes=0)
+    writer.setFormatter(JsonFormatter(service_name="vitrine"))
+    for number in range(50):
+        write(writer, f"lost {number}")
+    (tmp_path / "log").mkdir()
+    write(writer, "kept")
+    kept, told = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
+    assert kept["event"] == "kept"
+    assert (told["event"], told["level"], told["lost_count"]) == ("log_records_lost", "warning", 50)
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith("log/service.jsonl'; 1 record lost so far.")
+    assert others[-1].endswith("is written again; 50 records lost.")
+
+
+def test_what_was_lost_for_good_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = handler(tmp_path / "log" / "service.jsonl")
+    write(writer, "lost")
+    write(writer, "lost")
+    writer.close()
+    assert capsys.readouterr().err.splitlines()[-1].endswith("service.jsonl was closed; 2 records lost.")
+
+
+def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> None:
+    writer = handler(tmp_path / "service.jsonl")
+    writer.setFormatter(logging.Formatter("%(absent)s"))
+    write(writer, "lost")
+    writer.setFormatter(None)
+    write(writer, "kept")
+    assert (tmp_path / "service.jsonl").read_text().splitlines() == ["kept", "log_records_lost"]
+
+
+def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    writer = handler(tmp_path / "service.jsonl", max_bytes=5)
+    monkeypatch.setattr(os, "rename", refuse)
+    write(writer, "a long line")
+    write(writer, "another one")
+    assert (tmp_path / "service.jsonl").read_text() == "a long line\nanother one\n"
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in told
+
+
+def test_system_without_flock_is_told_that_one_process_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "_fcntl", None)
+    with pytest.warns(RuntimeWarning, match="no flock: let one process alone write"):
+        writer = handler(tmp_path / "service.jsonl", max_bytes=5)
+    write(writer, "a long line")
+    write(writer, "another one")
+    assert lines_in(tmp_path) == ["a long line", "another one"]
+
+
+def test_device_is_written_and_never_moved(capsys: pytest.CaptureFixture[str]) -> None:
+    writer = handler(Path("/dev/null"), max_bytes=1)
+    write(writer, "gone")
+    assert capsys.readouterr().err == ""
