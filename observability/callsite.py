@@ -1,5 +1,6 @@
 """The line of the project's own code that runs."""
 
+import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 from observability.conf import configuration
 
-_own_directory = str(Path(__file__).resolve().parent)
+_own_directory = f"{Path(__file__).resolve().parent}{os.sep}"
 
 
 class CallSite(NamedTuple):

@@ -20,6 +20,9 @@ from observability.readers import Headers, readers
 # What nginx logs for a client that went away before it was answered; no status was sent.
 CLIENT_CLOSED_REQUEST = 499
 
+MAX_PATH = 2048
+MAX_USER_AGENT = 512
+
 Result = TypeVar("Result")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -144,7 +147,8 @@ class _Exchange:
         # Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is resolved is read.
         user = self.request.__dict__.get("user")
         if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-            return
+            # What `await request.auser()` found.
+            user = self.request.__dict__.get("_acached_user")
         if getattr(user, "is_authenticated", False):
             self.http.user_id = str(getattr(user, "pk", user))
             self.http.user_is_staff = bool(getattr(user, "is_staff", False))
@@ -216,8 +220,8 @@ def open_observation(request: HttpRequest) -> Observation:
         caller=TraceParent.parse(traceparent) if traceparent else None,
         http=HttpExchange(
             request.method or "",
-            request.path,
+            request.path[:MAX_PATH],
             client_address(meta, configuration().trusted_proxy_count),
-            meta.get("HTTP_USER_AGENT"),
+            meta.get("HTTP_USER_AGENT", "")[:MAX_USER_AGENT] or None,
         ),
     )

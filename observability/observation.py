@@ -18,7 +18,9 @@ StepKind = Literal["query", "commit", "rollback", "call", "line"]
 Fact = str | int | float | bool | None
 
 MAX_FACTS = 32
+MAX_FACT_NAME = 128
 MAX_FACT_LENGTH = 1024
+MAX_STEP_TEXT = 2048
 MAX_TRAIL = 50
 MAX_STATEMENTS = 200
 
@@ -74,10 +76,10 @@ class Observation:
     """The record of one unit of work: an HTTP request, a management command, or a `with observe(…)` block.
 
     The middleware, `commands` and `observe()` open it; recorders add steps from any thread or task that inherited it;
-    whoever opened it calls `close()`, and what comes later is dropped. Bounded: 32 facts, a trail of the last 50
-    steps, 200 statements counted apart, however much the work does. What happens in an observation within another one
-    counts in both. Times are in milliseconds. `context` is what the work bound, for lines about it that come from
-    outside of it; None while it is not known.
+    whoever opened it calls `close()`, and what comes later is dropped. Bounded: 32 facts, a trail of the last 50 steps
+    (each text cut at 2,048 characters), 200 statements counted apart, however much the work does. What happens in an
+    observation within another one counts in both. Times are in milliseconds. `context` is what the work bound, for
+    lines about it that come from outside of it; None while it is not known.
     """
 
     __slots__ = (
@@ -166,7 +168,10 @@ class Observation:
 
     def note(self, **facts: object) -> None:
         """Add facts to the record. From the 33rd key on they are counted in `dropped_fact_count` instead."""
-        for key, value in facts.items():
+        if self.is_closed:
+            return
+        for name, value in facts.items():
+            key = name[:MAX_FACT_NAME]
             if key in self.facts or len(self.facts) < MAX_FACTS:
                 self.facts[key] = _primitive(value)
             else:
@@ -177,7 +182,7 @@ class Observation:
 
         An `expected` one, and what is no `Exception` (a cancelled task, Ctrl-C), is named but is no failure.
         """
-        if self.error_type is None:
+        if self.error_type is None and not self.is_closed:
             self.error_type = qualified_name(type(error))
             self.failed = isinstance(error, Exception) and not expected
 
@@ -193,7 +198,11 @@ class Observation:
 
     def _count(self, step: Step) -> None:
         with self._lock:
-            self.trail.append(step)
+            if self.is_closed:
+                return
+            self.trail.append(
+                step if len(step.text) <= MAX_STEP_TEXT else step._replace(text=_cut(step.text, MAX_STEP_TEXT))
+            )
             if step.kind == "query":
                 self.query_count += 1
                 self.query_duration_ms += step.duration_ms
@@ -204,7 +213,7 @@ class Observation:
         """Remember how a transaction ended, here and in the enclosing observations; one that was rolled back stands."""
         observation: Observation | None = self
         while observation is not None:
-            if observation.transaction != "rolled_back":
+            if observation.transaction != "rolled_back" and not observation.is_closed:
                 observation.transaction = outcome
             observation = observation.parent
 
@@ -289,4 +298,8 @@ def _primitive(value: object) -> Fact:
         text = value if isinstance(value, str) else str(value)
     except Exception:  # noqa: BLE001 - a fact must never break the work that it describes
         text = f"<{type(value).__qualname__} without a text>"
-    return text if len(text) <= MAX_FACT_LENGTH else f"{text[: MAX_FACT_LENGTH - 1]}…"
+    return _cut(text, MAX_FACT_LENGTH)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

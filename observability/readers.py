@@ -11,11 +11,11 @@ The setting `OBSERVABILITY["READERS"]` lists readers by dotted name in the order
 several threads at once.
 """
 
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from observability.complaint import Complaint, shown
 
 if TYPE_CHECKING:
     from observability.observation import Observation, Step
@@ -32,7 +32,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._installed: tuple[object, ...] = ()
-        self._complained_at = 0.0
+        self._complaint = Complaint("observability:")
         self.raise_errors = False
         self._bind()
 
@@ -85,10 +85,7 @@ class Readers:
     def _complain(self, method: Callable[..., Any], error: Exception) -> None:
         if self.raise_errors:
             raise error
-        now = time.monotonic()
-        if now - self._complained_at >= 1:
-            self._complained_at = now
-            print(f"observability: {method.__qualname__} failed: {error!r}", file=sys.stderr)  # noqa: T201
+        self._complaint.tell(f"{getattr(method, '__qualname__', 'a reader')} failed: {shown(error)}")
 
 
 readers = Readers()

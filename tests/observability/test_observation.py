@@ -154,3 +154,22 @@ def test_block_with_none_belongs_to_no_observation() -> None:
         with active(None):
             assert current() is None
         assert current() is observation
+
+
+def test_closed_observation_changes_no_more() -> None:
+    with observe("outer") as outer:
+        inner = Observation("work", "inner", parent=outer)
+    outer.note(late=1)
+    outer.fail(ValueError())
+    inner.settle("rolled_back")
+    inner.record(Step("query", "SELECT 1", "default", 1.0, "SELECT 1"))
+    assert (outer.facts, outer.error_type, outer.transaction, outer.query_count) == ({}, None, "none", 0)
+    assert (inner.transaction, inner.query_count) == ("rolled_back", 1)
+
+
+def test_long_texts_are_cut() -> None:
+    with observe("work") as observation:
+        observation.note(**{"k" * 1_000: "v" * 10_000})
+        observation.record(Step("query", "S" * 10_000, "default", 1.0, "S"))
+    ((key, value),) = observation.facts.items()
+    assert (len(key), len(str(value)), len(observation.trail[0].text)) == (128, 1_024, 2_048)

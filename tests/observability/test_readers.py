@@ -34,7 +34,7 @@ def test_failing_reader_costs_one_line_a_second_and_the_others_run(capsys: pytes
     for _ in range(3):
         readers.closed(Observation("work", "work"))
     assert heard == ["after"] * 3
-    assert capsys.readouterr().err == "observability: Failing.closed failed: RuntimeError('no room')\n"
+    assert capsys.readouterr().err == "observability: Failing.closed failed: RuntimeError('no room').\n"
 
 
 def test_work_goes_on_where_a_reader_fails_at_a_step_or_at_the_response(capsys: pytest.CaptureFixture[str]) -> None:

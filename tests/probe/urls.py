@@ -36,6 +36,8 @@ urlpatterns = [
     path("write-outside/<str:name>/", views.write_outside),
     path("read-then-write/<str:name>/", views.read_then_write),
     path("who/", views.who),
+    path("whoever/", views.whoever),
+    path("leaving/", views.leaving),
     path("warning/", views.warning),
     path("livez", health.livez),
 ]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 
 import structlog
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import IntegrityError, connection, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from rest_framework.exceptions import NotFound, ValidationError
@@ -167,6 +167,14 @@ async def sleeping_async(request: HttpRequest) -> HttpResponse:
 
 def who(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user))
+
+
+def whoever(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(async_to_sync(request.auser)()))
+
+
+def leaving(request: HttpRequest) -> HttpResponse:
+    raise SystemExit
 
 
 def warning(request: HttpRequest) -> HttpResponse:

@@ -24,10 +24,11 @@ def captured(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-def test_user_that_the_view_asked_for_is_named(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("path", ["/who/", "/whoever/"])
+def test_user_that_the_view_asked_for_is_named(client: Client, caplog: pytest.LogCaptureFixture, path: str) -> None:
     user = get_user_model().objects.create_user("ada")
     client.force_login(user)
-    client.get("/who/")
+    client.get(path)
     assert facts(caplog)["user.id"] == str(user.pk)
 
 
@@ -47,6 +48,18 @@ def test_client_behind_a_trusted_proxy_is_named(
 def test_answer_to_head_has_no_body(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.head("/ordinary/0/")
     assert facts(caplog)["http.response.body.size"] == 0
+
+
+def test_view_that_ends_the_process_is_an_error(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        client.get("/leaving/")
+    (record,) = [each for each in caplog.records if each.name == "observability.access"]
+    assert (record.levelname, facts_of(record)["error.type"]) == ("ERROR", "SystemExit")
+
+
+def test_long_path_and_user_agent_are_cut(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.get("/" + "x" * 10_000, headers={"user-agent": "y" * 10_000})
+    assert (len(facts(caplog)["url.path"]), len(facts(caplog)["user_agent.original"])) == (2_048, 512)
 
 
 def test_note_overwrites_no_key_of_the_line(caplog: pytest.LogCaptureFixture) -> None:
