@@ -145,10 +145,10 @@ class ObservationHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter and record, without the lock of a handler that writes."""
-        passes = not self.filters or bool(self.filter(record))
-        if passes:
-            self.emit(record)
-        return passes
+        if self.filters and not self.filter(record):
+            return False
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)

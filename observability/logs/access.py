@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from observability.conf import configuration
-from observability.logs.pipeline import ExcInfo, log_event
+from observability.logs.pipeline import log_event
 from observability.observation import HttpExchange, Observation
 
 
@@ -23,11 +23,13 @@ class AccessLine:
             "command": logging.getLogger("observability.command"),
             "work": logging.getLogger("observability.work"),
         }
+        # Readers are made again when the setting changes.
+        self._quiet_paths = frozenset(configuration().quiet_paths)
 
     def closed(self, observation: Observation) -> None:
         http = observation.http
         level = _level(observation, http)
-        if http is not None and level < logging.WARNING and http.path in configuration().quiet_paths:
+        if http is not None and level < logging.WARNING and http.path in self._quiet_paths:
             return
         facts = _http_facts(observation, http) if http is not None else _work_facts(observation)
         if observation.error_type:
@@ -37,16 +39,10 @@ class AccessLine:
             facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
-        log_event(
-            self._loggers[observation.kind], level, observation.kind, facts, observation, _unreported(observation)
-        )
-
-
-def _unreported(observation: Observation) -> ExcInfo:
-    # The exception of a request has its record from Django or the server; that of other work has none yet.
-    if observation.failed and observation.http is None and observation.parent is None and sys.exception():
-        return sys.exc_info()
-    return None
+        # The exception of a request has its record from Django or the server; that of other work has none yet.
+        is_unreported = observation.failed and http is None and observation.parent is None and sys.exception()
+        exc_info = sys.exc_info() if is_unreported else None
+        log_event(self._loggers[observation.kind], level, observation.kind, facts, observation, exc_info)
 
 
 def _http_facts(observation: Observation, http: HttpExchange) -> dict[str, Any]:

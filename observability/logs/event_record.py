@@ -16,8 +16,8 @@ _started = time.time()
 class EventRecord(logging.LogRecord):
     """A record of the standard library with all of its attributes; what many records have in common is kept.
 
-    `logging.LogRecord` looks up the names of process, thread and task, and takes the path apart, for each record anew:
-    that is a third of what a line costs. It follows `logging.logThreads` and its like.
+    `logging.LogRecord` asks for the process, names the level and takes the path apart for each record anew: that is a
+    third of what a line costs. A process or a level that is named anew after its first record keeps the old name.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the standard library's
@@ -34,7 +34,7 @@ class EventRecord(logging.LogRecord):
         **_: object,
     ) -> None:
         # In the order of the standard library's: the attributes of `extra=` follow them.
-        attributes = _common(name, level, pathname, logging.logProcesses).copy()
+        attributes = _common(name, level, pathname).copy()
         attributes["msg"] = msg
         if args:
             # `log.info("%(vin)s", {"vin": …})`: the one argument that is a mapping.
@@ -50,18 +50,15 @@ class EventRecord(logging.LogRecord):
         attributes["msecs"] = created % 1 * 1000 // 1
         attributes["relativeCreated"] = (created - _started) * 1000
         if logging.logThreads:
-            thread = threading.current_thread()
-            attributes["thread"] = thread.ident
-            attributes["threadName"] = thread.name
-        if logging.logMultiprocessing and "multiprocessing" in sys.modules:
-            attributes["processName"] = sys.modules["multiprocessing"].current_process().name
+            attributes["thread"] = threading.get_ident()
+            attributes["threadName"] = threading.current_thread().name
         if _has_task_name:
             attributes["taskName"] = _task_name()
         self.__dict__ = attributes
 
 
 @lru_cache(maxsize=2048)
-def _common(name: str, level: int, pathname: str, has_process: bool) -> dict[str, Any]:  # noqa: FBT001
+def _common(name: str, level: int, pathname: str) -> dict[str, Any]:
     filename = os.path.basename(pathname)  # noqa: PTH119 - a path is text in logging
     return {
         "name": name,
@@ -82,13 +79,18 @@ def _common(name: str, level: int, pathname: str, has_process: bool) -> dict[str
         "relativeCreated": 0.0,
         "thread": None,
         "threadName": None,
-        "processName": "MainProcess" if logging.logMultiprocessing else None,
-        "process": os.getpid() if has_process else None,
+        "processName": _process_name() if logging.logMultiprocessing else None,
+        "process": os.getpid() if logging.logProcesses else None,
     }
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_common.cache_clear)
+
+
+def _process_name() -> str:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing.current_process().name if multiprocessing else "MainProcess"
 
 
 def _task_name() -> str | None:

@@ -48,7 +48,7 @@ class JsonFormatter(BaseJsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        if not (self._has_options or record.exc_info or record.exc_text or record.stack_info):
+        if not self._has_options:
             line = self._quick_line(record)
             if line is not None:
                 return line
@@ -59,7 +59,7 @@ class JsonFormatter(BaseJsonFormatter):
     def _quick_line(self, record: logging.LogRecord) -> str | None:
         """The line of a record with nothing to hide and nothing to mend; None where that is not certain."""
         message = record.msg
-        if record.args or type(message) is not str:
+        if record.args or record.exc_info or record.exc_text or record.stack_info or type(message) is not str:
             return None
         observation = observation_of(record)
         facts = facts_of(record, observation)

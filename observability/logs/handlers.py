@@ -26,6 +26,9 @@ MAX_LINE_BYTES = 65_536
 LOOK_AGAIN_S = 1.0
 
 
+_plain = logging.Formatter()
+
+
 class SharedRotatingFileHandler(RotatingFileHandler):
     """A RotatingFileHandler for many processes and threads that write one file, with the same arguments.
 
@@ -82,7 +85,8 @@ class SharedRotatingFileHandler(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Format the record once, and append its line."""
         try:
-            line = self._encoded(f"{self.format(record)}\n")
+            text = f"{(self.formatter or _plain).format(record)}\n"
+            line = text.encode() if self._encoding is None and text.isascii() else self._encoded(text)
             self._append(line if len(line) <= self.maxLineBytes else shorten(line, self.maxLineBytes))
         except Exception as error:  # noqa: BLE001 - logging must not break the work
             with self._held():

@@ -51,7 +51,10 @@ def log_event(
         record = logging.getLogRecordFactory()(logger.name, level, "", 0, event, (), exc_info)
         record.__dict__["facts"] = facts
         record.__dict__["observation"] = observation
-        logger.handle(record)
+        if logger.filters:
+            logger.handle(record)
+        else:
+            logger.callHandlers(record)
 
 
 class ExtraLogger(logging.Logger):
