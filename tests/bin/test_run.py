@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.bin.checkout import DEADLINE_S, ROOT, Checkout
-from tests.server import free_port, is_listening
+from tests.load import SMALL_FILES, logged_ids, send
+from tests.server import free_port, is_listening, wait_for
 
 SETTINGS = "settings.development"
 
@@ -134,3 +135,25 @@ def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl
     assert f"http://127.0.0.1:{port}/api/v1/trucks/" in last_lines
     assert "admin" in last_lines
     assert "Traceback" not in written
+
+
+def test_under_the_production_settings_every_request_leaves_one_line(service: Checkout, tmp_path: Path) -> None:
+    port, log_dir, overrides = free_port(), tmp_path / "log", tmp_path / "overrides.yaml"
+    overrides.write_text(SMALL_FILES)
+    for name in ("cat", "mkdir", "mv"):
+        (service.programs / name).symlink_to(shutil.which(name) or name)
+    variables = {
+        "PORT": str(port),
+        "LOG_DIR": str(log_dir),
+        "LOGGING_OVERRIDES": str(overrides),
+        "WEB_CONCURRENCY": "4",
+    }
+    with service.start("bin/run", "--production", **variables) as process:
+        try:
+            assert status_of(port, "/livez") == 200
+            sent = send(port, "/api/v1/trucks/")
+            wait_for(lambda: len(logged_ids(log_dir)) >= len(sent), "an access line of each request")
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=DEADLINE_S)
+    assert logged_ids(log_dir) == sent
