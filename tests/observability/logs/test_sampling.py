@@ -1,0 +1,173 @@
+"""Which access lines are kept."""
+
+import logging
+import random
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from observability.logs.sampling import TailSampling, writes
+from observability.observation import HttpExchange, Observation, Step, TraceParent
+
+LOWEST = "0" * 18 + "1" * 14
+REJECTED, KEPT = LOWEST, "0" * 18 + "f" * 14
+
+
+def request(*, trace_id: str = REJECTED, method: str = "GET", status_code: int = 200) -> Observation:
+    caller = TraceParent(trace_id, "1" * 16)
+    return Observation("request", method, caller=caller, http=HttpExchange(method, "/", status_code=status_code))
+
+
+def line(observation: Observation | None, level: int = logging.INFO, **facts: Any) -> logging.LogRecord:  # noqa: ANN401
+    return logging.makeLogRecord({"levelno": level, "msg": "request", "observation": observation, "facts": facts})
+
+
+def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
+    return TailSampling(keep_one_in=10, slow_ms=1000).filter(line(observation, level))
+
+
+def test_all_failures_are_kept_and_the_weights_of_the_rest_tell_how_many_there_were() -> None:
+    """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
+    sampling = TailSampling(keep_one_in=10)
+    source = random.Random(20)  # noqa: S311 - not a secret
+    levels = [logging.INFO] * 10_000 + [logging.ERROR] * 100
+    lines = [line(request(trace_id=f"{source.getrandbits(128):032x}"), level) for level in levels]
+    kept = [record for record in lines if sampling.filter(record)]
+    rates = [record.__dict__["facts"].get("sample_rate", 1) for record in kept]
+    assert sum(record.levelno == logging.ERROR for record in kept) == 100
+    assert len(kept) < 1_500
+    assert sum(rates) == pytest.approx(10_100, rel=0.05)
+
+
+def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
+    source = random.Random(21)  # noqa: S311 - not a secret
+    observations = [request(trace_id=f"{source.getrandbits(128):032x}") for _ in range(2_000)]
+    kept = [
+        {each.trace_id for each in observations if TailSampling(keep_one_in=keep_one_in).filter(line(each))}
+        for keep_one_in in (50, 7, 2)
+    ]
+    assert set() < kept[0] < kept[1] < kept[2]
+
+
+def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
+    assert [is_kept(request(trace_id=trace_id)) for trace_id in (REJECTED, KEPT, "f" * 18 + REJECTED[18:])] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+def test_line_kept_by_chance_says_for_how_many_it_stands_and_one_that_is_always_kept_does_not() -> None:
+    by_chance, failure = line(request(trace_id=KEPT)), line(request(trace_id=KEPT), logging.ERROR)
+    sampling = TailSampling(keep_one_in=10)
+    assert sampling.filter(by_chance)
+    assert sampling.filter(failure)
+    assert (by_chance.__dict__["facts"], failure.__dict__["facts"]) == ({"sample_rate": 10}, {})
+
+
+def test_note_of_the_same_name_is_kept_aside() -> None:
+    observation = request(trace_id=KEPT)
+    observation.note(sample_rate="mine")
+    record = line(observation)
+    assert TailSampling(keep_one_in=10).filter(record)
+    assert record.__dict__["facts"] == {"sample_rate": 10, "note.sample_rate": "mine"}
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
+def test_failure_is_kept(level: int) -> None:
+    assert is_kept(request(), level)
+
+
+def test_slow_request_is_kept() -> None:
+    observation = request()
+    observation._started_ns -= 1_000_000_000
+    assert is_kept(observation)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"), [("POST", True), ("DELETE", True), ("HEAD", False), ("OPTIONS", False)]
+)
+def test_request_that_writes_by_its_method_is_kept(method: str, expected: bool) -> None:
+    assert is_kept(request(method=method)) is expected
+
+
+def test_request_that_writes_by_a_statement_is_kept() -> None:
+    observation = request()
+    observation.record(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
+    assert not is_kept(observation)
+    observation.record(Step("query", "UPDATE t SET a = 1", "default", 1, "UPDATE t SET a = 1"))
+    assert is_kept(observation)
+
+
+def test_request_whose_transaction_was_rolled_back_is_kept() -> None:
+    observation = request()
+    observation.settle("rolled_back")
+    assert is_kept(observation)
+
+
+def test_request_over_its_budget_is_kept() -> None:
+    observation = request()
+    observation.note(**{"budget.exceeded": True})
+    assert is_kept(observation)
+
+
+def test_line_of_no_request_is_kept() -> None:
+    assert TailSampling(keep_one_in=10).filter(line(None))
+    assert is_kept(Observation("work", "work", caller=TraceParent(REJECTED, "1" * 16)))
+
+
+def test_one_in_one_keeps_all_as_they_are() -> None:
+    record = line(request())
+    assert TailSampling().filter(record)
+    assert record.__dict__["facts"] == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT 1", False),
+        ("  select 1", False),
+        ("(SELECT 1) UNION (SELECT 2)", False),
+        ("WITH n AS (SELECT 1) SELECT * FROM n", False),
+        ("SELECT * FROM t FOR UPDATE", False),
+        ("WITH n AS (SELECT 1) INSERT INTO t SELECT * FROM n", True),
+        ("INSERT INTO t VALUES (…)", True),
+        ("update t set a = 1", True),
+        ("CALL procedure()", True),
+    ],
+)
+def test_statement_that_is_not_known_to_read_writes(statement: str, expected: bool) -> None:
+    assert writes(statement) is expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"keep_one_in": 0}, "keep_one_in is 0: a whole number from 1, which keeps all lines"),
+        ({"keep_one_in": -10}, "keep_one_in is -10"),
+        ({"keep_one_in": "10"}, "keep_one_in is '10'"),
+        ({"keep_one_in": 1.5}, "keep_one_in is 1.5"),
+        ({"keep_one_in": True}, "keep_one_in is True"),
+        ({"slow_ms": -1}, "slow_ms is -1: milliseconds, from 0"),
+        ({"slow_ms": "1s"}, "slow_ms is '1s'"),
+        ({"slow_ms": float("nan")}, "slow_ms is nan"),
+    ],
+)
+def test_value_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        TailSampling(**wrong)
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.probe.urls")
+def test_access_line_of_a_request_is_sampled(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("observability.access")
+    sampling = TailSampling(keep_one_in=10, slow_ms=60_000)
+    caplog.set_level(logging.INFO)
+    logger.addFilter(sampling)
+    try:
+        for trace_id in (KEPT, REJECTED):
+            client.get("/ordinary/1/", headers={"traceparent": f"00-{trace_id}-{'1' * 16}-01"})
+    finally:
+        logger.removeFilter(sampling)
+    (record,) = [record for record in caplog.records if record.name == "observability.access"]
+    assert record.__dict__["facts"]["sample_rate"] == 10
