@@ -17,6 +17,7 @@ class Configuration:
     quiet_paths: paths whose requests leave no access line while they succeed, such as those of health checks.
     slow_query_ms: from this duration on a query is logged as slow.
     server_timing: who gets the Server-Timing header.
+    levels_file: the file by which `manage.py loglevel` reaches the processes of this machine; empty: levels stay.
     code_root: the directory of the project's own code, to name the line that caused a query.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
     raise_reader_errors: let a failing reader break the work, as tests want it.
@@ -27,6 +28,7 @@ class Configuration:
     quiet_paths: tuple[str, ...] = ()
     slow_query_ms: float = 100.0
     server_timing: Literal["everyone", "staff", "nobody"] = "staff"
+    levels_file: str = ""
     code_root: str = ""
     redacted_keys: tuple[str, ...] = ()
     raise_reader_errors: bool = False

@@ -16,6 +16,7 @@ TRIAL_DIR = VAR_DIR / "production"
 SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
 )
+LOG_DIR = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
 RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
 
 # Plain HTTP under the production settings, to try them on this machine.
@@ -131,6 +132,7 @@ OBSERVABILITY: dict[str, Any] = {
     "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT,
     "QUIET_PATHS": ["/livez", "/readyz"],
     "CODE_ROOT": str(BASE_DIR),
+    "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
 }
 
 SENTRY_DSN = environment.secret(
@@ -154,7 +156,6 @@ LOGGING_CONFIG = "observability.logs.config.configure"
 def logging_layers(*default: str) -> dict[str, Any]:
     """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
-    log_dir = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
     overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="a YAML file with one more layer")
-    variables = {"LOG_DIR": log_dir, "SERVICE_NAME": SERVICE_NAME}
+    variables = {"LOG_DIR": LOG_DIR, "SERVICE_NAME": SERVICE_NAME}
     return load_logging(BASE_DIR / "logging.yaml", names, variables, Path(overrides) if overrides else None)

@@ -1,10 +1,13 @@
 """The room of the log files."""
 
 import logging
+from pathlib import Path
 from types import ModuleType
 
 from django.apps import AppConfig
 
+from observability.conf import configuration
+from observability.logs.levels import levels
 from observability.logs.pipeline import configure_structlog
 
 
@@ -21,3 +24,6 @@ class LogsConfig(AppConfig):
 
     def ready(self) -> None:
         from observability.logs import checks  # noqa: F401, PLC0415 - registers the checks
+
+        if configuration().levels_file:
+            levels.start(Path(configuration().levels_file))

@@ -14,6 +14,7 @@ urlpatterns = [
     path("endless/", views.endless),
     path("endless-async/", views.endless_async),
     path("file/", views.file),
+    path("level/<str:logger>/", views.level),
     path("failing/", views.failing),
     path("failing-async/", views.failing_async),
     path("failing-body/", views.failing_body),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import tempfile
 import time
 import warnings
@@ -106,6 +107,13 @@ def file(request: HttpRequest) -> FileResponse:
     content.write(b"x" * 5000)
     content.seek(0)
     return FileResponse(content)
+
+
+def level(request: HttpRequest, logger: str) -> HttpResponse:
+    """Which process answers, and what its logger lets through."""
+    asked = logging.getLogger(logger)
+    asked.debug("asked")
+    return JsonResponse({"process": os.getpid(), "level": logging.getLevelName(asked.getEffectiveLevel())})
 
 
 def failing(request: HttpRequest) -> HttpResponse:

@@ -1,0 +1,175 @@
+"""Levels that change while the process runs."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from observability.logs.level_file import Change, changing
+from observability.logs.levels import Levels
+from tests.server import Server, manage, running, wait_for
+
+NAME = "tests.levels"
+logger = logging.getLogger(NAME)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "loglevel.json"
+
+
+@pytest.fixture
+def levels(file: Path) -> Iterator[Levels]:
+    """What follows the file, with a thread."""
+    followed = Levels()
+    logger.setLevel(logging.NOTSET)
+    followed.start(file)
+    yield followed
+    followed.stop()
+    logger.setLevel(logging.NOTSET)
+
+
+def write(file: Path, level: str | None, *, name: str = NAME, seconds: float = 600) -> None:
+    with changing(file) as changes:
+        changes.pop(name, None)
+        if level is not None:
+            changes[name] = Change(name, level, "NOTSET", time.time() + seconds, seconds, "ada", 7)
+
+
+@pytest.mark.parametrize("original", [logging.NOTSET, logging.WARNING, 13])
+def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: Levels, original: int) -> None:
+    logger.setLevel(original)
+    for level in ("DEBUG", "ERROR"):
+        write(file, level)
+        levels.look()
+        assert logging.getLevelName(logger.level) == level
+    write(file, None)
+    levels.look()
+    assert logger.level == original
+
+
+@pytest.mark.parametrize("is_file_gone", [False, True])
+def test_change_ends_by_itself_even_without_the_file(file: Path, levels: Levels, is_file_gone: bool) -> None:
+    write(file, "DEBUG", seconds=0.2)
+    levels.look()
+    if is_file_gone:
+        file.unlink()
+    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    assert levels.shown_from(NAME) is None
+
+
+def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Levels) -> None:
+    write(file, "DEBUG")
+    later = Levels()
+    later.start(file)
+    later.stop()
+    assert logger.level == logging.DEBUG
+
+
+def test_process_that_does_nothing_follows_the_file(file: Path, levels: Levels) -> None:
+    write(file, "DEBUG")
+    wait_for(lambda: logger.isEnabledFor(logging.DEBUG), "the level DEBUG")
+    write(file, None)
+    wait_for(lambda: not logger.isEnabledFor(logging.DEBUG), "the level before")
+
+
+def test_level_stays_while_the_file_is_gone(file: Path, levels: Levels) -> None:
+    write(file, "DEBUG")
+    levels.look()
+    file.unlink()
+    levels.look()
+    assert logger.level == logging.DEBUG
+
+
+def test_level_that_somebody_else_set_since_is_left(file: Path, levels: Levels) -> None:
+    write(file, "DEBUG")
+    levels.look()
+    logger.setLevel(logging.CRITICAL)
+    write(file, None)
+    levels.look()
+    assert logger.level == logging.CRITICAL
+
+
+def test_file_that_is_no_file_of_levels_costs_one_line_and_changes_nothing(
+    file: Path, levels: Levels, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, "DEBUG")
+    levels.look()
+    file.write_text("something else")
+    for _ in range(3):
+        levels.look()
+    assert logger.level == logging.DEBUG
+    assert capsys.readouterr().err == f"observability: {file} is no file of `manage.py loglevel`; remove it.\n"
+
+
+def test_nearest_changed_logger_says_from_which_level_on_records_are_shown(file: Path, levels: Levels) -> None:
+    assert levels.shown_from(f"{NAME}.below") is None
+    write(file, "DEBUG")
+    write(file, "ERROR", name=f"{NAME}.below")
+    levels.look()
+    shown = [levels.shown_from(name) for name in ("tests", "tests.levelsome", NAME, f"{NAME}.a", f"{NAME}.below.a")]
+    assert shown == [None, None, logging.DEBUG, logging.DEBUG, logging.ERROR]
+
+
+def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path, levels: Levels) -> None:
+    level = logging.root.level
+    write(file, "WARNING", name="root")
+    levels.look()
+    assert (logging.root.level, levels.shown_from("anything")) == (logging.WARNING, logging.WARNING)
+    write(file, None, name="root")
+    levels.look()
+    assert (logging.root.level, levels.shown_from("anything")) == (level, None)
+
+
+def test_thread_ends_when_it_is_told_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
+    def thread() -> Thread | None:
+        return levels._thread
+
+    first = thread()
+    levels.pause()
+    assert first is not None
+    assert not first.is_alive()
+    levels.resume()
+    second = thread()
+    assert second is not None
+    assert second.is_alive()
+    levels.resume()
+    assert thread() is second
+    levels.stop()
+    levels.resume()
+    assert thread() is None
+
+
+def processes_at(server: Server, logger: str, level: str) -> set[int]:
+    """The processes of the server that answered last with this level of the logger."""
+    answered: dict[int, str] = {}
+    for _ in range(20):
+        answer = json_of(server, f"/level/{logger}/")
+        answered[int(answer["process"])] = answer["level"]
+    return {process for process, found in answered.items() if found == level}
+
+
+def json_of(server: Server, path: str) -> dict[str, str]:
+    return dict(json.loads(server.get(path).body))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [("gunicorn", "--workers=2", 2), ("gunicorn", "--workers=2 --preload", 2), ("uvicorn", "", 1)],
+)
+def test_command_reaches_each_process_of_a_server(tmp_path: Path, name: str, options: str, count: int) -> None:
+    with running(name, tmp_path, GUNICORN_CMD_ARGS=options) as server:
+        assert processes_at(server, "elsewhere", "DEBUG") == set()
+        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "1h")
+        wait_for(lambda: len(processes_at(server, "elsewhere", "DEBUG")) == count, f"the level in {count} processes")
+        server.get("/level/elsewhere/", X_Request_ID="request-1")
+        assert [line["event"] for line in server.lines("request-1") if line["level"] == "debug"] == ["asked"]
+        manage(server.environment, "loglevel", "elsewhere", "--reset")
+        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
+        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "3s")
+        wait_for(lambda: processes_at(server, "elsewhere", "DEBUG"), "the level in a process")
+        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
