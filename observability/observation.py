@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from observability.readers import readers
 
@@ -79,7 +79,8 @@ class Observation:
     whoever opened it calls `close()`, and what comes later is dropped. Bounded: 32 facts, a trail of the last 50 steps
     (each text cut at 2,048 characters), 200 statements counted apart, however much the work does. What happens in an
     observation within another one counts in both. Times are in milliseconds. `context` is what the work bound, for
-    lines about it that come from outside of it; None while it is not known.
+    lines about it that come from outside of it; None while it is not known. `kept` is for readers: what one keeps with
+    the observation, under a key of its own, goes when the observation goes.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Observation:
         "facts",
         "failed",
         "http",
+        "kept",
         "kind",
         "name",
         "parent",
@@ -135,6 +137,7 @@ class Observation:
             self.trace_id = caller.trace_id if caller else parent.trace_id
             self.parent_span_id = caller.span_id if caller else parent.span_id
         self.facts: dict[str, Fact] = {}
+        self.kept: dict[object, Any] = {}
         self.dropped_fact_count = 0
         self.error_type: str | None = None
         self.failed = False
@@ -157,6 +160,14 @@ class Observation:
     @property
     def is_closed(self) -> bool:
         return self._duration_ms is not None
+
+    @property
+    def root(self) -> "Observation":
+        """The outermost of the observations around this one; itself where there is none."""
+        observation = self
+        while observation.parent is not None:
+            observation = observation.parent
+        return observation
 
     @property
     def repeated_count(self) -> int:

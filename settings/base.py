@@ -127,12 +127,13 @@ OBSERVABILITY: dict[str, Any] = {
         "observability.headers.RequestIdHeader",
         "observability.headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
+        "observability.logs.held.HeldLines",
         "observability.logs.access.AccessLine",
     ],
     "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT,
     "QUIET_PATHS": ["/livez", "/readyz"],
-    "CODE_ROOT": str(BASE_DIR),
     "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
+    "CODE_ROOT": str(BASE_DIR),
 }
 
 SENTRY_DSN = environment.secret(

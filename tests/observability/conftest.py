@@ -35,3 +35,7 @@ def restored_logging() -> Iterator[None]:
     yield
     variables = {"LOG_DIR": "unused", "SERVICE_NAME": "vitrine"}
     logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["test"], variables))
+    # dictConfig leaves those disabled that stand below one that it names.
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False

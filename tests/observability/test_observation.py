@@ -42,6 +42,12 @@ def test_current_observation_is_restored_after_an_exception() -> None:
     assert current() is None
 
 
+def test_root_is_the_outermost_observation() -> None:
+    with observe("outer") as outer, observe("middle"), observe("inner") as inner:
+        assert inner.root is outer
+        assert outer.root is outer
+
+
 def test_note_outside_of_any_work_does_nothing() -> None:
     note(imported=1)
     assert current() is None

@@ -14,6 +14,7 @@ urlpatterns = [
     path("endless/", views.endless),
     path("endless-async/", views.endless_async),
     path("file/", views.file),
+    path("detailed/<int:status>/", views.detailed),
     path("level/<str:logger>/", views.level),
     path("failing/", views.failing),
     path("failing-async/", views.failing_async),

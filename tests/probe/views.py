@@ -109,6 +109,18 @@ def file(request: HttpRequest) -> FileResponse:
     return FileResponse(content)
 
 
+def detailed(request: HttpRequest, status: int) -> HttpResponse:
+    """Two lines below INFO, a query and a line from INFO on; from status 500 on it fails."""
+    log.debug("asked", number=1)
+    Manufacturer.objects.exists()
+    standard_log.debug("asked %s", "again", extra={"number": 2})
+    log.info("answering")
+    if status >= 500:
+        message = "the view failed"
+        raise RuntimeError(message)
+    return HttpResponse(status=status)
+
+
 def level(request: HttpRequest, logger: str) -> HttpResponse:
     """Which process answers, and what its logger lets through."""
     asked = logging.getLogger(logger)

@@ -83,7 +83,7 @@ def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path:
     for path, layer, text in (
         (("handlers", "sentry", "level"), "base", "level: ERROR"),
         (("loggers", "django", "level"), "base", "django: {level: INFO,"),
-        (("root", "handlers"), "container", "handlers: [observation, stdout, sentry]"),
+        (("root", "handlers"), "container", "handlers: [observation, held, sentry]"),
         (("loggers", "observability.sql", "handlers"), "container", "observability.sql: {handlers: []}"),
     ):
         entry = merged.at(*path)
@@ -95,10 +95,10 @@ def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path:
 def test_overrides_lie_over_all_layers(tmp_path: Path) -> None:
     overrides = tmp_path / "more.yaml"
     overrides.write_text(
-        "loggers:\n  service: {level: DEBUG}\nhandlers:\n  errors: {filename: '${LOG_DIR}/bad.jsonl'}\n"
+        "loggers:\n  service: {level: WARNING}\nhandlers:\n  errors: {filename: '${LOG_DIR}/bad.jsonl'}\n"
     )
     loaded = load(tmp_path, "production", overrides=overrides)
-    assert loaded["loggers"]["service"] == {"level": "DEBUG"}
+    assert loaded["loggers"]["service"]["level"] == "WARNING"
     assert loaded["handlers"]["errors"]["filename"] == str(tmp_path / "log" / "bad.jsonl")
     level = loaded.source.merged.at("loggers", "service", "level")
     assert level is not None

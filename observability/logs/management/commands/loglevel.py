@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from observability.conf import configuration
 from observability.logs import level_file
+from observability.logs.held import is_held
 from observability.logs.level_file import LEVELS, Change, LevelFileError
 
 LOG_LEVEL_CHANGED = "log_level_changed"
@@ -143,9 +144,11 @@ def _seconds(written: str) -> float:
 
 
 def _configured_level(name: str) -> str:
-    """The level that logging.yaml gives the logger, and whether that is one of a logger above."""
+    """The level that logging.yaml gives the logger, and how it comes by it where that is not plain."""
     logger = logging.getLogger(name)
     level: str = logging.getLevelName(logger.getEffectiveLevel())
+    if logger.getEffectiveLevel() < logging.INFO and is_held(name):
+        return f"{level}, held"
     return level if logger.level else f"{level}, inherited"
 
 

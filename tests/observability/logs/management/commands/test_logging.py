@@ -41,7 +41,7 @@ def test_tree_tells_of_each_logger_with_the_line_of_its_level(tmp_path: Path) ->
 
 def test_logger_without_an_entry_tells_what_it_inherits_and_reaches(tmp_path: Path) -> None:
     lines = [columns(line) for line in manage(tmp_path, "logging", "django.request.of.mine").stdout.splitlines()]
-    number = line_of("handlers: [observation, service, errors, sentry]")
+    number = line_of("handlers: [observation, held, errors, sentry]")
     level = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert ["django.request.of.mine", "INFO, inherited from django.request", f"logging.yaml:{level} base"] in lines
     assert ["to errors", "from ERROR, handler of root", f"logging.yaml:{number} base"] in lines

@@ -1,0 +1,347 @@
+"""Records below INFO that wait for the end of their work."""
+
+import gc
+import logging
+import logging.config
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import structlog
+from pytest_django import Settings
+
+from observability import observe
+from observability.logs import held
+from observability.logs.config import load_logging
+from observability.logs.held import HeldHandler
+from observability.logs.level_file import Change
+from observability.logs.levels import levels
+from observability.observation import HttpExchange, Observation, Step, active
+from observability.records import facts_of, observation_of
+from tests.server import ROOT, running, wait_for
+
+NAME = "tests.held"
+log = logging.getLogger(NAME)
+structured = structlog.get_logger(f"{NAME}.below")
+other = logging.getLogger("tests.other")
+
+
+class Target(logging.Handler):
+    """Keeps the records that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.records.append(record)
+        return True
+
+    @property
+    def events(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+def installed(target: logging.Handler, capacity: int = 5) -> HeldHandler:
+    return HeldHandler(target=target, loggers=[NAME, "observability.sql"], slow_ms=60_000, capacity=capacity)
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    """What gets the records of the test's loggers, behind a handler that holds them; the settings name the reader."""
+    target = Target()
+    handler = installed(target)
+    root = logging.getLogger("tests")
+    level = root.level
+    root.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    yield target
+    root.removeHandler(handler)
+    root.setLevel(level)
+    handler.close()
+
+
+def request(status_code: int = 200) -> Observation:
+    return Observation("request", "GET", http=HttpExchange("GET", "/", status_code=status_code))
+
+
+def fail_after_a_detail() -> None:
+    with observe("outer"):
+        with observe("inner"):
+            log.debug("detail")
+        raise ValueError("failed")
+
+
+def test_work_that_goes_well_leaves_nothing_below_info(target: Target) -> None:
+    with observe("work"):
+        log.debug("detail")
+        log.info("news")
+    assert target.events == ["news"]
+
+
+def test_error_is_written_after_what_was_held_and_before_what_comes(target: Target) -> None:
+    with observe("work"):
+        log.debug("first %s", 1)
+        structured.debug("second", count=2)
+        log.info("news")
+        other.error("broken")
+        log.debug("third")
+        assert target.events == ["news", "first 1", "second", "broken", "third"]
+    assert len(target.records) == 5
+
+
+def test_error_before_any_detail_lets_all_detail_pass(target: Target) -> None:
+    with observe("work"):
+        log.error("broken")
+        log.debug("detail")
+        assert target.events == ["broken", "detail"]
+
+
+def test_work_that_fails_shows_what_was_held_also_in_the_work_within_it(target: Target) -> None:
+    with pytest.raises(ValueError, match="failed"):
+        fail_after_a_detail()
+    assert target.events == ["detail"]
+
+
+def test_warning_shows_nothing(target: Target) -> None:
+    with observe("work"):
+        log.debug("detail")
+        log.warning("hm")
+    assert target.events == ["hm"]
+
+
+@pytest.mark.parametrize(("status_code", "events"), [(200, []), (404, []), (500, ["detail"]), (503, ["detail"])])
+def test_status_of_a_request_decides(target: Target, status_code: int, events: list[str]) -> None:
+    observation = request(status_code)
+    with active(observation):
+        log.debug("detail")
+    observation.close()
+    assert target.events == events
+
+
+def test_slow_request_shows_what_was_held_and_a_slow_command_does_not(target: Target) -> None:
+    for observation in (request(), Observation("command", "import")):
+        with active(observation):
+            log.debug("%s", observation.kind)
+        observation._started_ns -= 61_000_000_000
+        observation.close()
+    assert target.events == ["request"]
+
+
+def test_record_is_written_with_its_own_time_and_observation(target: Target) -> None:
+    with observe("outer") as outer:
+        log.debug("in outer")
+        with observe("inner") as inner:
+            log.debug("in inner")
+        made = [line.created for line, _ in outer.kept[held._handlers[-1]].lines if isinstance(line, logging.LogRecord)]
+        log.error("broken")
+    assert [observation_of(record) for record in target.records[:2]] == [outer, inner]
+    assert [record.created for record in target.records[:2]] == made
+
+
+def test_works_at_the_same_time_do_not_mix(target: Target) -> None:
+    one, another = request(500), request()
+    for observation in (one, another, one, another):
+        with active(observation):
+            log.debug(observation.span_id)
+    another.close()
+    one.close()
+    assert target.events == [one.span_id] * 2
+
+
+def test_threads_of_one_work_lose_no_line(target: Target) -> None:
+    handler = installed(target, capacity=10_000)
+    observation = request(500)
+
+    def work(number: int) -> None:
+        for line in range(100):
+            record = logging.makeLogRecord({"name": NAME, "levelno": logging.DEBUG, "msg": f"{number} {line}"})
+            record.__dict__["observation"] = observation
+            handler.handle(record)
+
+    threads = [Thread(target=work, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    observation.close()
+    handler.close()
+    assert len(target.events) == 6400
+    assert [event for event in target.events if event.startswith("7 ")] == [f"7 {line}" for line in range(100)]
+
+
+def test_lines_beyond_the_capacity_are_counted_and_the_newest_written(target: Target) -> None:
+    with observe("work"):
+        for number in range(12):
+            log.debug("%s", number)
+        log.error("broken")
+    assert target.events == ["held_lines_dropped", "7", "8", "9", "10", "11", "broken"]
+    assert target.records[0].__dict__["facts"] == {"dropped_line_count": 7}
+
+
+def test_values_that_change_later_are_written_as_they_were(target: Target) -> None:
+    values: list[int] = [1]
+    with observe("work"):
+        log.debug("%s", values)
+        structured.debug("structured", values=values)
+        values.append(2)
+        log.error("broken")
+    assert target.events[0] == "[1]"
+    assert target.records[1].__dict__["facts"] == {"values": [1]}
+
+
+def test_record_outside_of_any_work_is_dropped_below_info(target: Target) -> None:
+    log.debug("detail")
+    log.info("news")
+    assert target.events == ["news"]
+
+
+def test_record_is_written_with_what_was_bound_when_it_was_made(target: Target) -> None:
+    with observe("work") as observation:
+        with structlog.contextvars.bound_contextvars(batch=1):
+            log.debug("detail", extra={"values": (values := [1])})
+        values.append(2)
+        observation.note(later=True)
+        log.error("broken")
+    assert facts_of(target.records[0]) == {"values": [1], "batch": 1}
+
+
+def test_detail_of_other_loggers_is_shown_at_once(target: Target) -> None:
+    logging.getLogger(f"{NAME}ish").debug("a name that only begins so")
+    with observe("work"):
+        other.debug("detail")
+    assert target.events == ["a name that only begins so", "detail"]
+
+
+def test_level_changed_at_run_time_shows_detail_at_once(target: Target) -> None:
+    levels._adopt([Change(NAME, "DEBUG", "DEBUG", 4e9, 600, "ada", 7)])
+    try:
+        with observe("work"):
+            log.debug("detail")
+            assert target.events == ["detail"]
+    finally:
+        levels._adopt([])
+
+
+@pytest.mark.parametrize(("status_code", "events"), [(200, []), (500, ["late"])])
+def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_code: int, events: list[str]) -> None:
+    observation = request(status_code)
+    observation.close()
+    with active(observation):
+        log.debug("late")
+    observation.close()
+    assert target.events == events
+
+
+def test_what_was_held_with_work_that_went_well_is_freed_at_its_end(target: Target) -> None:
+    with observe("work") as observation:
+        log.debug("detail")
+    assert not observation.kept[held._handlers[-1]].lines
+
+
+def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> None:
+    observation = request()
+    with active(observation):
+        # By no logger: pytest's handlers would keep the record.
+        held._handlers[-1].handle(logging.makeLogRecord({"name": NAME, "levelno": logging.DEBUG, "msg": "detail"}))
+    gone = weakref.ref(observation)
+    del observation
+    gc.collect()
+    assert gone() is None
+    assert target.events == []
+
+
+def test_queries_are_held_with_the_time_at_which_they_ended(target: Target) -> None:
+    with observe("work") as observation:
+        log.debug("before")
+        observation.record(Step("query", "SELECT 1", "default", 1.5, "SELECT 1"))
+        log.debug("after")
+        log.error("broken")
+    before, query, after, _ = target.records
+    assert (query.name, query.levelname, query.getMessage()) == ("observability.sql", "DEBUG", "query")
+    assert query.__dict__["facts"] == {
+        "duration_ms": 1.5, "db.namespace": "default", "db.query.text": "SELECT 1",
+    }  # fmt: skip
+    assert before.created <= query.created <= after.created
+
+
+def test_statement_of_many_rows_is_held_as_its_fingerprint(target: Target) -> None:
+    with observe("work") as observation:
+        observation.record(Step("query", "x" * 100_000, "default", 1.5, "INSERT …"))
+        log.error("broken")
+    assert target.records[0].__dict__["facts"]["db.query.text"] == "INSERT …"
+
+
+def test_query_that_has_a_line_already_gets_no_second_one(target: Target, settings: Settings) -> None:
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 10}
+    with observe("work") as observation:
+        observation.record(Step("query", "SELECT 1", "default", 10, "SELECT 1"))
+        logging.getLogger("observability.sql").setLevel(logging.DEBUG)
+        observation.record(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
+        logging.getLogger("observability.sql").setLevel(logging.WARNING)
+        log.error("broken")
+    assert target.events == ["broken"]
+
+
+def test_level_of_the_target_holds(target: Target) -> None:
+    target.setLevel(logging.WARNING)
+    log.info("news")
+    log.warning("hm")
+    assert target.events == ["hm"]
+
+
+def test_filter_of_the_handler_holds(target: Target) -> None:
+    handler = held._handlers[-1]
+    handler.addFilter(lambda record: "secret" not in str(record.msg))
+    log.info("secret")
+    log.info("news")
+    assert target.events == ["news"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        ({"target": "service"}, "target of a HeldHandler is 'service': the name of a handler"),
+        ({"loggers": "service"}, "loggers of a HeldHandler is 'service': a list of names"),
+        ({"loggers": []}, "loggers of a HeldHandler"),
+        ({"slow_ms": -1}, "slow_ms of a HeldHandler is -1: milliseconds, from 0"),
+        ({"slow_ms": "1s"}, "slow_ms of a HeldHandler is '1s'"),
+        ({"capacity": 0}, "capacity of a HeldHandler is 0: a whole number from 1"),
+        ({"capacity": "many"}, "capacity of a HeldHandler is 'many'"),
+    ],
+)
+def test_option_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
+    options: dict[str, Any] = {"target": Target(), "loggers": ["service"], "slow_ms": 1, "capacity": 1}
+    with pytest.raises(ValueError, match=expected):
+        HeldHandler(**options | wrong)
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_configuration_that_runs_again_leaves_one_handler_that_holds(tmp_path: Path) -> None:
+    variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
+    for _ in range(2):
+        logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))
+    (handler,) = held._handlers
+    assert handler in logging.root.handlers
+    assert handler.target is not None
+    assert handler.target.name == "service"
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
+def test_request_that_fails_has_its_detail_in_the_file_and_others_have_none(tmp_path: Path, name: str) -> None:
+    with running(name, tmp_path) as server:
+        server.get("/detailed/500/", X_Request_ID="request-failing")
+        server.get("/detailed/200/", X_Request_ID="request-well")
+        for request_id in ("request-failing", "request-well"):
+            server.access_line(request_id)
+        failing = wait_for(lambda: server.lines("request-failing"), "the lines")
+        details = [line for line in failing if line["level"] == "debug"]
+        assert [line["event"] for line in details] == ["asked", "query", "asked again"]
+        assert [line["timestamp"] for line in details] == sorted(line["timestamp"] for line in details)
+        assert (details[0]["number"], details[2]["number"]) == (1, 2)
+        levels_seen = [line["level"] for line in failing]
+        assert levels_seen.index("debug") < levels_seen.index("error")
+        assert [line["event"] for line in server.lines("request-well")] == ["answering", "request"]
