@@ -4,12 +4,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+import structlog
 from django.db import OperationalError, connection, transaction
 
+DEADLOCK_MET = "deadlock_met"
 ATTEMPTS = 5
 # MariaDB and MySQL, by number: ER_LOCK_DEADLOCK; PostgreSQL, by SQLSTATE: deadlock_detected. SQLite has none.
 MYSQL_DEADLOCK = 1213
 POSTGRESQL_DEADLOCK = "40P01"
+
+log = structlog.get_logger(__name__)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -25,12 +29,13 @@ def atomic_despite_deadlocks(work: Callable[Parameters, Result]) -> Callable[Par
     @wraps(work)
     def begin_again(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         attempts = 1 if connection.in_atomic_block else ATTEMPTS
-        for _ in range(attempts - 1):
+        for attempt in range(1, attempts):
             try:
                 return transaction.atomic(work)(*args, **kwargs)
             except OperationalError as error:
                 if not is_deadlock(error):
                     raise
+                log.debug(DEADLOCK_MET, attempt=attempt)
         return transaction.atomic(work)(*args, **kwargs)
 
     return begin_again

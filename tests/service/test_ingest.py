@@ -1,5 +1,6 @@
 """What becomes of frames, and of the trucks that sent them."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +9,9 @@ import pytest
 from django.db import DatabaseError, connection
 
 from service.gbt32960 import REISSUED, Frame, decode
-from service.ingest import IngestResult, ingest_frames
+from service.ingest import FRAMES_COMPARED, TRUCKS_LOCKED, IngestResult, ingest_frames
 from service.models import TelemetryFrame, Truck
-from service.querysets import TruckQuerySet
+from service.querysets import TelemetryFrameQuerySet, TruckQuerySet
 from tests.service.conftest import QueryCount
 from tests.service.fleet import (
     MINUTE,
@@ -166,6 +167,18 @@ def test_error_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DatabaseError):
         ingest(realtime())
     assert (Truck.objects.count(), TelemetryFrame.objects.count()) == (0, 0)
+
+
+def test_detail_of_an_ingestion_that_fails_says_how_far_it_came(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(TelemetryFrameQuerySet, "store", fail)
+    with caplog.at_level(logging.DEBUG, "service"), pytest.raises(DatabaseError):
+        ingest(realtime())
+    assert [record.getMessage() for record in caplog.records] == [TRUCKS_LOCKED, FRAMES_COMPARED]
 
 
 def test_thousand_frames_of_unknown_trucks_need_six_statements(assert_query_count: QueryCount) -> None:
