@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from observability.logs.level_file import Change, changing
 from observability.logs.levels import Levels
-from tests.server import Server, manage, running, wait_for
+from tests.server import ROOT, Server, manage, running, wait_for
 
 NAME = "tests.levels"
 logger = logging.getLogger(NAME)
@@ -60,6 +62,18 @@ def test_change_ends_by_itself_even_without_the_file(file: Path, levels: Levels,
         file.unlink()
     wait_for(lambda: logger.level == logging.NOTSET, "the level before")
     assert levels.shown_from(NAME) is None
+
+
+def test_change_that_ended_does_not_come_back_where_the_clock_is_set_back(
+    file: Path, levels: Levels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(file, "DEBUG", seconds=0.2)
+    before = time.time()
+    levels.look()
+    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    monkeypatch.setattr("time.time", lambda: before)
+    levels.look()
+    assert logger.level == logging.NOTSET
 
 
 def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Levels) -> None:
@@ -144,6 +158,27 @@ def test_thread_ends_when_it_is_told_to_and_a_pause_ends_by_a_new_one(levels: Le
     assert thread() is None
 
 
+# What is registered before the module, is called after it: hooks before a fork run last first.
+FORK = """
+import os, sys, threading
+from pathlib import Path
+os.register_at_fork(before=lambda: print(threading.active_count(), flush=True))
+from observability.logs.levels import levels
+levels.start(Path(sys.argv[1]))
+print(threading.active_count(), flush=True)
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(threading.active_count(), flush=True)
+"""
+
+
+def test_thread_runs_before_and_after_a_fork_in_both_processes_and_not_while_it_forks(file: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", FORK, str(file)]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (completed.stdout.split(), completed.stderr) == (["2", "1", "2", "2"], "")
+
+
 def processes_at(server: Server, logger: str, level: str) -> set[int]:
     """The processes of the server that answered last with this level of the logger."""
     answered: dict[int, str] = {}
@@ -170,6 +205,10 @@ def test_command_reaches_each_process_of_a_server(tmp_path: Path, name: str, opt
         assert [line["event"] for line in server.lines("request-1") if line["level"] == "debug"] == ["asked"]
         manage(server.environment, "loglevel", "elsewhere", "--reset")
         wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
-        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "3s")
+
+
+def test_processes_of_a_server_take_a_change_back_by_themselves(tmp_path: Path) -> None:
+    with running("gunicorn", tmp_path, GUNICORN_CMD_ARGS="--workers=2") as server:
+        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "6s")
         wait_for(lambda: processes_at(server, "elsewhere", "DEBUG"), "the level in a process")
-        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
+        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == 2, "the level before in 2 processes")
