@@ -9,13 +9,17 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 
+from observability.conf import configuration
 from observability.logs.config import LayeredLogging, Source
 from observability.logs.layers import fill, merge
 from observability.logs.mistake import UNKNOWN_VARIABLE, Mistake
 from observability.logs.mistakes import mistakes
+
+HELD_HANDLER = "observability.logs.held.HeldHandler"
+HELD_LINES = "observability.logs.held.HeldLines"
 
 
 @register("observability")
@@ -25,6 +29,22 @@ def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Chec
     if not isinstance(configured, LayeredLogging):
         return []
     return [*layer_errors(configured.source)]
+
+
+@register("observability")
+def check_held_lines(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """W201: a handler holds lines, and no reader tells it of the end of the work that they wait with."""
+    handlers: dict[str, Any] = settings.LOGGING.get("handlers", {})
+    is_held = any(handler.get("class") == HELD_HANDLER for handler in handlers.values())
+    if not is_held or HELD_LINES in configuration().readers:
+        return []
+    return [
+        Warning(
+            "Lines are held, and those of a slow request are never written.",
+            hint=f"Put {HELD_LINES!r} into OBSERVABILITY['READERS'], before the access line.",
+            id="observability.W201",
+        )
+    ]
 
 
 def layer_errors(source: Source) -> Iterator[CheckMessage]:

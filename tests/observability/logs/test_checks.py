@@ -66,3 +66,12 @@ def test_variable_of_a_layer_that_is_not_in_use_is_told(settings: Settings, tmp_
 def test_dictionary_that_was_not_made_of_layers_passes(settings: Settings) -> None:
     settings.LOGGING = {"version": 1}
     assert run_checks(tags=["observability"]) == []
+
+
+def test_lines_that_are_held_without_their_reader_are_told(settings: Settings) -> None:
+    settings.LOGGING = {"version": 1, "handlers": {"held": {"class": "observability.logs.held.HeldHandler"}}}
+    assert run_checks(tags=["observability"]) == []
+    settings.OBSERVABILITY = {"READERS": ["observability.logs.access.AccessLine"]}
+    (message,) = run_checks(tags=["observability"])
+    assert message.id == "observability.W201"
+    assert "'observability.logs.held.HeldLines'" in str(message.hint)

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.test import Client
 from rest_framework.test import APIClient
 
+from observability.records import facts_of
 from service.api import parsers
 from service.gbt32960 import CHINA_STANDARD_TIME
 from service.models import TelemetryFrame, Truck
@@ -215,7 +216,7 @@ def test_access_line_tells_how_many_frames_came(client: APIClient, caplog: pytes
     with caplog.at_level("INFO", logger="observability.access"):
         post(client, realtime().hex(), heartbeat().hex())
     record = next(record for record in caplog.records if record.name == "observability.access")
-    facts = record.__dict__["facts"]
+    facts = facts_of(record)
     assert (facts["frames_received"], facts["frames_stored"]) == (2, 1)
 
 
