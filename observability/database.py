@@ -113,7 +113,7 @@ class TransactionRecorder:
         """Hear of a query that comes next."""
         if self.connection.vendor == "mysql" and self.connection.in_atomic_block and commits_implicitly(sql):
             self._ended("commit", time.perf_counter_ns())
-        else:
+        elif not self.connection.autocommit:
             self.is_used = True
 
     def failed(self, error: DatabaseError) -> None:

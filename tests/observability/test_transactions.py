@@ -149,6 +149,16 @@ def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+def test_end_of_a_transaction_that_never_began_is_none(ending: str) -> None:
+    """In autocommit mode each statement is its own; COMMIT has nothing left to do."""
+    with observe("work") as observation:
+        Manufacturer.objects.exists()
+        getattr(connection, ending)()
+    assert observation.transaction == "none"
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "mysql", reason="other databases roll back DDL with its transaction")
 def test_ddl_commits_what_came_before_it() -> None:
     with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
