@@ -12,6 +12,7 @@ class Losses:
     def __init__(self, target: str) -> None:
         self.count = 0
         self._complaint = Complaint(f"logging: {target}")
+        self._settlement = Complaint(f"logging: {target}")
 
     def add(self, reason: object, count: int = 1) -> None:
         """Count records that were lost for this reason."""
@@ -23,10 +24,10 @@ class Losses:
         self._complaint.tell(text)
 
     def settle(self) -> int:
-        """How many were lost; from here on none."""
+        """How many were lost; from here on none. It is told once a second too: what works may fail again at once."""
         count, self.count = self.count, 0
         if count:
-            self._complaint.tell(f"is written again; {_records(count)} lost", always=True)
+            self._settlement.tell(f"is written again; {_records(count)} lost")
         return count
 
     def give_up(self) -> None:
