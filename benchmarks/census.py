@@ -68,7 +68,7 @@ def take_census(files: Iterable[Path], written: Mapping[Place, range]) -> Census
             if record.get("event") != EVENT:
                 census.others.append(record)
                 continue
-            place = (record["writer"], record["thread"])
+            place = (record["writer"], record["worker"])
             found[*place, record["number"]] += 1
             census.disordered += record["number"] < latest.get(place, -1)
             latest[place] = record["number"]

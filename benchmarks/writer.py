@@ -13,20 +13,22 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
 
-from observability.logs.formatters import JsonFormatter
 from observability.logs.pipeline import configure_structlog
 
 EVENT = "numbered"
 MAX_WRITERS = 1_000
 MAX_THREADS = 64
 COUNTS_BYTES = MAX_WRITERS * MAX_THREADS * 8
+FORMATTER = "observability.logs.formatters.JsonFormatter"
 HANDLER = "observability.logs.handlers.SharedRotatingFileHandler"
 
 
@@ -35,7 +37,8 @@ class Job:
     """What to write, and how.
 
     `path` is the log file, `options` are the handler's; `counts` is the file of `Counts`. At each command the process
-    forks `forks` children, numbered after it, which write as many records with the handler made before.
+    forks `forks` children, numbered after it, which write as many records with the handler made before. With
+    another `formatter` than ours, the record is made by the standard library.
     """
 
     path: str
@@ -49,6 +52,7 @@ class Job:
     handler: str = HANDLER
     options: dict[str, Any] = field(default_factory=dict)
     packages: str = ""
+    formatter: str = FORMATTER
 
 
 class Counts:
@@ -71,28 +75,40 @@ class Counts:
 
 
 def handler_of(job: Job) -> logging.Handler:
-    """The handler that a job names, made by its user, with the formatter of the log files."""
+    """The handler that a job names, made by its user, with its formatter."""
     if job.packages:
         sys.path.append(job.packages)
-    module, _, name = job.handler.rpartition(".")
-    handler_class = getattr(importlib.import_module(module), name)
+    handler_class = _named(job.handler)
     if job.uid:
         os.setuid(job.uid)
     handler: logging.Handler = handler_class(job.path, **job.options)
-    handler.setFormatter(JsonFormatter(service_name="vitrine"))
+    options = {"service_name": "vitrine"} if job.formatter == FORMATTER else {"rename_fields": {"message": "event"}}
+    handler.setFormatter(_named(job.formatter)(**options))
     return handler
+
+
+def _named(dotted: str) -> Any:  # noqa: ANN401 - a class
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def write(job: Job, counts: Counts, thread: int, records: int) -> None:
     """Write the next records of one thread; each is counted when its call returned."""
-    log = structlog.get_logger("benchmarks.writer").bind()
+    log = _log(job)
     filler = "x" * job.filler_bytes
     first = counts[job.number, thread]
     for number in range(first, first + records):
-        log.info(EVENT, writer=job.number, thread=thread, number=number, filler=filler)
+        log(writer=job.number, worker=thread, number=number, filler=filler)
         counts[job.number, thread] = number + 1
         if job.pause_s:
             time.sleep(job.pause_s)
+
+
+def _log(job: Job) -> Callable[..., None]:
+    if job.formatter == FORMATTER:
+        return partial(structlog.get_logger(__name__).bind().info, EVENT)
+    info = logging.getLogger(__name__).info
+    return lambda **facts: info(EVENT, extra=facts)
 
 
 def write_by_threads(job: Job, counts: Counts, records: int) -> None:
@@ -122,7 +138,8 @@ def write_by_children(job: Job, counts: Counts, records: int) -> None:
 def serve(job: Job) -> None:
     """Write as stdin commands, until it ends."""
     settings.configure()
-    configure_structlog()
+    if job.formatter == FORMATTER:
+        configure_structlog()
     counts = Counts(job.counts)
     root = logging.getLogger()
     root.setLevel(logging.INFO)

@@ -11,7 +11,7 @@ from benchmarks.writer import EVENT
 
 
 def line(number: int, writer: int = 0) -> str:
-    numbered = {"timestamp": "2026-01-01T00:00:00.000000Z", "event": EVENT, "writer": writer, "thread": 0}
+    numbered = {"timestamp": "2026-01-01T00:00:00.000000Z", "event": EVENT, "writer": writer, "worker": 0}
     return json.dumps(numbered | {"number": number}, separators=(",", ":")) + "\n"
 
 
