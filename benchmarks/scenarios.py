@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.census import Census, chain, take_census
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, counted, empty_counts, wait_until, write, write_together, writing
+from observability.logs.losses import RECORDS_LOST
 
-RECORDS_LOST = "log_records_lost"
 NOBODY = 65_534
 SMALL_DISK_BYTES = 262_144
 NO_MOUNT = "a small file system cannot be mounted: it needs root, or namespaces of users (unshare --map-root-user)"

@@ -19,9 +19,8 @@ from typing import Any, cast
 from observability.logs import rotation
 from observability.logs.encoding import shorten
 from observability.logs.log_file import LogFile
-from observability.logs.losses import Losses
+from observability.logs.losses import Losses, lost_record
 
-RECORDS_LOST = "log_records_lost"
 MAX_LINE_BYTES = 65_536
 LOOK_AGAIN_S = 1.0
 
@@ -196,10 +195,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         with self._held():
             count = self._losses.settle()
         if count:
-            record = logging.makeLogRecord({
-                "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": RECORDS_LOST,
-                "facts": {"lost_count": count, "log.file.path": self.baseFilename},
-            })  # fmt: skip
+            record = lost_record(count, **{"log.file.path": self.baseFilename})
             try:
                 self._append(self._encoded(f"{self.format(record)}\n"))
             except Exception as error:  # noqa: BLE001 - the count is told later

@@ -1,6 +1,10 @@
 """Records that a handler could not write: counted, and told on stderr at most once a second."""
 
+import logging
+
 from observability.complaint import Complaint
+
+RECORDS_LOST = "log_records_lost"
 
 
 class Losses:
@@ -39,3 +43,11 @@ class Losses:
 
 def _records(count: int) -> str:
     return f"{count} record{'' if count == 1 else 's'}"
+
+
+def lost_record(count: int, **facts: object) -> logging.LogRecord:
+    """The record that tells readers of the log how many records are not in it."""
+    return logging.makeLogRecord({
+        "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": RECORDS_LOST,
+        "facts": {"lost_count": count, **facts},
+    })  # fmt: skip
