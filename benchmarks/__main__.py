@@ -26,8 +26,7 @@ def run(arguments: list[str]) -> int:
     if name not in modules:
         sys.stderr.write(f"There is no benchmark {name!r}: choose one of {', '.join(modules)}.\n")
         return 2
-    modules[name].main(others)
-    return 0
+    return modules[name].main(others) or 0
 
 
 if __name__ == "__main__":

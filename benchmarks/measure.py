@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -38,12 +38,18 @@ def compare(first: Work, second: Work, rounds: int, *, before_each: Work = lambd
 
     `before_each` runs before every run, and its time does not count.
     """
-    comparison = Comparison([], [])
+    first_ms, second_ms = compare_all([first, second], rounds, before_each=before_each)
+    return Comparison(first_ms, second_ms)
+
+
+def compare_all(works: Sequence[Work], rounds: int, *, before_each: Work = lambda: None) -> list[list[float]]:
+    """The same for any number of pieces of work: the milliseconds of each round, for each piece."""
+    times_ms: list[list[float]] = [[] for _ in works]
     for _ in range(rounds + 1):
-        for work, times_ms in ((first, comparison.first_ms), (second, comparison.second_ms)):
+        for work, of_work in zip(works, times_ms, strict=True):
             before_each()
-            times_ms.append(cpu_ms(work))
-    return Comparison(comparison.first_ms[1:], comparison.second_ms[1:])
+            of_work.append(cpu_ms(work))
+    return [of_work[1:] for of_work in times_ms]
 
 
 def cpu_ms(work: Work) -> float:

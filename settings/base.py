@@ -158,5 +158,11 @@ def logging_layers(*default: str) -> dict[str, Any]:
     """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
     overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="a YAML file with one more layer")
-    variables = {"LOG_DIR": LOG_DIR, "SERVICE_NAME": SERVICE_NAME}
+    syslog_address = environment.text(
+        "SYSLOG_ADDRESS",
+        default="unix:/dev/log",
+        pattern=r"(udp|tcp)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:([1-9]\d{0,3}|[1-6]\d{4}))?|unix:/.+",
+        allowed="a syslog server, such as udp://host:514, tcp://host:601 or unix:/dev/log",
+    )
+    variables = {"LOG_DIR": LOG_DIR, "SERVICE_NAME": SERVICE_NAME, "SYSLOG_ADDRESS": syslog_address}
     return load_logging(BASE_DIR / "logging.yaml", names, variables, Path(overrides) if overrides else None)

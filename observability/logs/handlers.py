@@ -19,9 +19,8 @@ from typing import Any, cast
 from observability.logs import rotation
 from observability.logs.encoding import shorten
 from observability.logs.log_file import LogFile
-from observability.logs.losses import Losses
+from observability.logs.losses import Losses, lost_record
 
-RECORDS_LOST = "log_records_lost"
 MAX_LINE_BYTES = 65_536
 LOOK_AGAIN_S = 1.0
 
@@ -91,6 +90,8 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         except Exception as error:  # noqa: BLE001 - logging must not break the work
             with self._held():
                 self._losses.add(error)
+                # The next record looks at what was wrong.
+                self._look_at = 0.0
 
     def close(self) -> None:
         """Close the file; a record that still comes opens it again."""
@@ -120,9 +121,10 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         file = self._file
         if file is None or now >= self._look_at:
             file = self._looked_up(now)
-        written = os.write(file.descriptor, b"\n" + line if self._follows_fragment else line)
-        if written < len(line):
-            raise self._hidden(file, line[:written])
+        data = b"\n" + line if self._follows_fragment else line
+        written = os.write(file.descriptor, data)
+        if written < len(data):
+            raise self._hidden(file, data[:written])
         self._follows_fragment = False
         if self._losses.count:
             self._tell_losses()
@@ -134,7 +136,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         with self._held():
             self._look_at = now + (LOOK_AGAIN_S if self._rotates else 0)
             file = self._file
-            if file is None:
+            if file is None or file.was_closed():
                 self._file = file = LogFile(self.baseFilename)
             elif not file.is_at(self.baseFilename):
                 self._file = file = self._reopened(file)
@@ -166,8 +168,8 @@ class SharedRotatingFileHandler(RotatingFileHandler):
                 if not is_deleted:
                     self._move_away(file, min_bytes=self.maxBytes)
                 if not file.is_at(self.baseFilename):
-                    # The next record opens the new one.
-                    self._file = None
+                    # The next record opens the new one, or keeps this one where that cannot be.
+                    self._look_at = 0.0
         if is_deleted:
             self._append(line)
 
@@ -193,13 +195,10 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         with self._held():
             count = self._losses.settle()
         if count:
-            record = logging.makeLogRecord({
-                "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": RECORDS_LOST,
-                "facts": {"lost_count": count, "log.file.path": self.baseFilename},
-            })  # fmt: skip
+            record = lost_record(count, **{"log.file.path": self.baseFilename})
             try:
                 self._append(self._encoded(f"{self.format(record)}\n"))
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - the count is told later
                 with self._held():
                     self._losses.add(error, count)
 

@@ -33,6 +33,19 @@ class LogFile:
         with contextlib.suppress(AttributeError, OSError):
             os.close(self.descriptor)
 
+    def was_closed(self) -> bool:
+        """Whether others closed the descriptor, as daemons do with all they have; it may be of another file now."""
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            pass
+        else:
+            if (status.st_dev, status.st_ino) == self.identity:
+                return False
+        # It is not ours to close.
+        self.descriptor = -1
+        return True
+
     @property
     def size(self) -> int:
         return os.fstat(self.descriptor).st_size
@@ -73,10 +86,16 @@ class LogFile:
     def blank_out(self, path: str, fragment: bytes) -> bool:
         """Put an empty JSON object over a fragment at the end of the file, where it is still there; whether it was.
 
-        It needs no space that is not allocated, and touches no byte that others wrote.
+        It needs no space that is not allocated. Where the fragment is too short for an object, the line before it ends
+        with spaces instead.
         """
-        end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-        start = end - len(fragment)
+        start = os.lseek(self.descriptor, 0, os.SEEK_CUR) - len(fragment)
+        blank = b"{}"
+        if len(fragment) <= len(blank):
+            blank = b""
+            if start > 0:
+                start -= 1
+                fragment = b"\n" + fragment
         try:
             # Through a descriptor that appends, Linux would write to the end.
             writer = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
@@ -87,7 +106,6 @@ class LogFile:
             is_ours = (status.st_dev, status.st_ino) == self.identity and start >= 0
             if not is_ours or os.pread(writer, len(fragment), start) != fragment:
                 return False
-            blank = b"{}" if len(fragment) > len(b"{}") else b""
             os.pwrite(writer, blank.ljust(len(fragment) - 1) + b"\n", start)
         except OSError:
             return False

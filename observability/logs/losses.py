@@ -1,6 +1,10 @@
 """Records that a handler could not write: counted, and told on stderr at most once a second."""
 
+import logging
+
 from observability.complaint import Complaint
+
+RECORDS_LOST = "log_records_lost"
 
 
 class Losses:
@@ -12,6 +16,7 @@ class Losses:
     def __init__(self, target: str) -> None:
         self.count = 0
         self._complaint = Complaint(f"logging: {target}")
+        self._settlement = Complaint(f"logging: {target}")
 
     def add(self, reason: object, count: int = 1) -> None:
         """Count records that were lost for this reason."""
@@ -23,10 +28,10 @@ class Losses:
         self._complaint.tell(text)
 
     def settle(self) -> int:
-        """How many were lost; from here on none."""
+        """How many were lost; from here on none. It is told once a second too: what works may fail again at once."""
         count, self.count = self.count, 0
         if count:
-            self._complaint.tell(f"is written again; {_records(count)} lost", always=True)
+            self._settlement.tell(f"is written again; {_records(count)} lost")
         return count
 
     def give_up(self) -> None:
@@ -38,3 +43,11 @@ class Losses:
 
 def _records(count: int) -> str:
     return f"{count} record{'' if count == 1 else 's'}"
+
+
+def lost_record(count: int, **facts: object) -> logging.LogRecord:
+    """The record that tells readers of the log how many records are not in it."""
+    return logging.makeLogRecord({
+        "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": RECORDS_LOST,
+        "facts": {"lost_count": count, **facts},
+    })  # fmt: skip

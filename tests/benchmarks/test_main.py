@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 
 def test_benchmarks_are_listed() -> None:
-    assert names() == ["ingest", "request"]
+    assert names() == ["faults", "ingest", "logging", "request"]
 
 
 @pytest.mark.parametrize("name", ["ingest", "request"])
@@ -33,8 +33,34 @@ def test_ingest_of_a_thousand_frames_takes_at_most_eight_statements() -> None:
     assert [int(count) <= 8 for count in counts] == [True, True]
 
 
+def test_fault_that_loses_nothing_is_a_success() -> None:
+    completed = run("faults", "threads", "--records", "400")
+    assert completed.returncode == 0, completed.stderr
+    row = completed.stdout.splitlines()[1].split()
+    assert (row[:3], row[4:]) == (["64", "threads", "1,280"], [*"00000"])
+
+
+def test_rotation_of_ours_is_measured_and_loses_nothing() -> None:
+    completed = run("logging", "rotation", "--rounds", "1", "--records", "500")
+    assert completed.returncode == 0, completed.stderr
+    rows = [line.split() for line in completed.stdout.splitlines() if line.startswith("ours")]
+    assert [row[-4:] for row in rows[:1]] == [["2,000", "0", "0", "0"]]
+    assert len(rows) == 2
+
+
+def test_cost_of_a_record_is_measured() -> None:
+    completed = run("logging", "record", "--rounds", "1")
+    assert completed.returncode == 0, completed.stderr
+    assert [line.split(",")[0] for line in completed.stdout.splitlines() if "at most" in line] == ["ours", "ours"]
+
+
+def test_unknown_fault_is_named() -> None:
+    completed = run("faults", "fire")
+    assert (completed.returncode, "there is no fault fire: choose among rotation," in completed.stderr) == (2, True)
+
+
 def test_unknown_benchmark_is_named() -> None:
     completed = run("nothing")
     assert (completed.returncode, completed.stderr) == (
-        2, "There is no benchmark 'nothing': choose one of ingest, request.\n",
+        2, "There is no benchmark 'nothing': choose one of faults, ingest, logging, request.\n",
     )  # fmt: skip

@@ -11,12 +11,13 @@ from django.utils.module_loading import import_string
 from observability.logs.config import LayeredLogging, configure, load_logging
 from tests.server import ROOT
 
-LAYERS = [["development"], ["test"], ["production"], ["production", "container"]]
+LAYERS = [["development"], ["test"], ["production"], ["production", "container"], ["production", "syslog"]]
 FILE = ROOT / "logging.yaml"
 
 
 def load(tmp_path: Path, *layers: str, overrides: Path | None = None) -> LayeredLogging:
-    return load_logging(FILE, layers, {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "vitrine"}, overrides)
+    variables = {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "vitrine", "SYSLOG_ADDRESS": "udp://127.0.0.1:514"}
+    return load_logging(FILE, layers, variables, overrides)
 
 
 @pytest.mark.usefixtures("restored_logging")

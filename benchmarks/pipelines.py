@@ -1,0 +1,134 @@
+"""Ways of writing one log record to a file: ours, and those that are in use."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pythonjsonlogger.json import JsonFormatter as PythonJsonFormatter
+
+from benchmarks.packages import site_packages
+from observability.logs.event_record import EventRecord
+from observability.logs.formatters import JsonFormatter
+from observability.logs.handlers import SharedRotatingFileHandler
+
+EVENT = "truck_imported"
+FACTS = {
+    "vin": "LZZ5DXSBSA0000001",
+    "row": 12,
+    "mileage_km": 3.25,
+    "is_new": True,
+    "dealer": "some text here",
+    "finance_type": None,
+    "status": "driving",
+    "attempt": 17,
+    "file": "x" * 20,
+    "year": 99,
+}
+BOUND = {"batch": "2026-01", "shard": 2, "source": "upload", "step": 4, "zone": "z", "user_number": 6}
+MAX_BYTES = 20_000_000
+
+Log = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A way of writing the record; `log` writes one."""
+
+    name: str
+    log: Log
+    record_factory: type[logging.LogRecord] = logging.LogRecord
+
+
+def floor(path: Path) -> Log:
+    """One `os.write` of the line that ours writes, with nothing around it."""
+    ours_with_structlog(path).log()
+    line = path.read_bytes().splitlines(keepends=True)[-1]
+    descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
+    return lambda: os.write(descriptor, line)
+
+
+def pipelines(directory: Path) -> list[Pipeline]:
+    """All of them, each with a file of its own in the directory."""
+    found = [
+        ours_with_structlog(directory / "ours-structlog"),
+        ours_with_extra(directory / "ours-extra"),
+        processor_formatter(directory / "processor-formatter"),
+        log_kwargs("python-json-logger, FileHandler", logging.FileHandler(directory / "file")),
+        log_kwargs("python-json-logger, RotatingFileHandler", _rotating(directory / "rotating")),
+    ]
+    packages = site_packages("concurrent-log-handler")
+    if packages is not None:
+        sys.path.append(str(packages))
+        handler_class = importlib.import_module("concurrent_log_handler").ConcurrentRotatingFileHandler
+        handler = handler_class(str(directory / "concurrent"), maxBytes=MAX_BYTES, backupCount=3)
+        found.append(log_kwargs("python-json-logger, ConcurrentRotatingFileHandler", handler))
+    return found
+
+
+def ours_with_structlog(path: Path) -> Pipeline:
+    log = structlog.get_logger(_ours(path).name).bind()
+    return Pipeline("ours, structlog", lambda: log.info(EVENT, **FACTS), EventRecord)
+
+
+def ours_with_extra(path: Path) -> Pipeline:
+    log = _ours(path)
+    return Pipeline("ours, extra= of logging", lambda: log.info(EVENT, extra=FACTS), EventRecord)
+
+
+def processor_formatter(path: Path) -> Pipeline:
+    """The form that structlog's documentation has for the standard library."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ]
+        )
+    )
+    log = _structlog(handler, structlog.stdlib.ProcessorFormatter.wrap_for_formatter)
+    return Pipeline("structlog's ProcessorFormatter, FileHandler", lambda: log.info(EVENT, **FACTS))
+
+
+def log_kwargs(name: str, handler: logging.Handler) -> Pipeline:
+    """Structlog's facts as `extra=`, and python-json-logger as it comes."""
+    handler.setFormatter(PythonJsonFormatter())
+    log = _structlog(handler, structlog.stdlib.render_to_log_kwargs)
+    return Pipeline(name, lambda: log.info(EVENT, **FACTS))
+
+
+def _rotating(path: Path) -> logging.Handler:
+    return RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=3)
+
+
+def _ours(path: Path) -> logging.Logger:
+    log = logging.getLogger(f"benchmarks.{path.name}")
+    log.propagate = False
+    log.setLevel(logging.INFO)
+    handler = SharedRotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=3)
+    handler.setFormatter(JsonFormatter(service_name="vitrine"))
+    log.handlers = [handler]
+    return log
+
+
+def _structlog(handler: logging.Handler, last: Any) -> Any:  # noqa: ANN401 - structlog's
+    log = logging.Logger(__name__, logging.INFO)  # noqa: LOG001 - the standard library's own, not the class that we set
+    log.addHandler(handler)
+    return structlog.wrap_logger(
+        log,
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            last,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    ).bind()

@@ -1,0 +1,156 @@
+"""A process that writes numbered log records: `python -m benchmarks.writer JOB`, with a Job as JSON.
+
+A line `5` on its stdin lets each of its threads write five records; it answers `done`, and ends with its stdin. How
+many log calls returned is counted in a file that it shares with whoever started it: the number outlives `kill -9`.
+"""
+
+import importlib
+import json
+import logging
+import mmap
+import os
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from observability.logs.pipeline import configure_structlog
+
+EVENT = "numbered"
+MAX_WRITERS = 1_000
+MAX_THREADS = 64
+COUNTS_BYTES = MAX_WRITERS * MAX_THREADS * 8
+FORMATTER = "observability.logs.formatters.JsonFormatter"
+HANDLER = "observability.logs.handlers.SharedRotatingFileHandler"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to write, and how.
+
+    `path` is the log file, `options` are the handler's; `counts` is the file of `Counts`. At each command the process
+    forks `forks` children, numbered after it, which write as many records with the handler made before. With
+    another `formatter` than ours, the record is made by the standard library.
+    """
+
+    path: str
+    counts: str
+    number: int = 0
+    threads: int = 1
+    forks: int = 0
+    filler_bytes: int = 20
+    pause_s: float = 0.0
+    uid: int = 0
+    handler: str = HANDLER
+    options: dict[str, Any] = field(default_factory=dict)
+    packages: str = ""
+    formatter: str = FORMATTER
+
+
+class Counts:
+    """How many log calls of each thread of each writer returned; a file that several processes map."""
+
+    def __init__(self, path: str) -> None:
+        with Path(path).open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), COUNTS_BYTES)
+
+    def __getitem__(self, place: tuple[int, int]) -> int:
+        count: int = struct.unpack_from("q", self._map, self._offset(*place))[0]
+        return count
+
+    def __setitem__(self, place: tuple[int, int], count: int) -> None:
+        struct.pack_into("q", self._map, self._offset(*place), count)
+
+    @staticmethod
+    def _offset(writer: int, thread: int) -> int:
+        return (writer * MAX_THREADS + thread) * 8
+
+
+def handler_of(job: Job) -> logging.Handler:
+    """The handler that a job names, made by its user, with its formatter."""
+    if job.packages:
+        sys.path.append(job.packages)
+    handler_class = _named(job.handler)
+    if job.uid:
+        os.setuid(job.uid)
+    handler: logging.Handler = handler_class(job.path, **job.options)
+    options = {"service_name": "vitrine"} if job.formatter == FORMATTER else {"rename_fields": {"message": "event"}}
+    handler.setFormatter(_named(job.formatter)(**options))
+    return handler
+
+
+def _named(dotted: str) -> Any:  # noqa: ANN401 - a class
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def write(job: Job, counts: Counts, thread: int, records: int) -> None:
+    """Write the next records of one thread; each is counted when its call returned."""
+    log = _log(job)
+    filler = "x" * job.filler_bytes
+    first = counts[job.number, thread]
+    for number in range(first, first + records):
+        log(writer=job.number, worker=thread, number=number, filler=filler)
+        counts[job.number, thread] = number + 1
+        if job.pause_s:
+            time.sleep(job.pause_s)
+
+
+def _log(job: Job) -> Callable[..., None]:
+    if job.formatter == FORMATTER:
+        return partial(structlog.get_logger(__name__).bind().info, EVENT)
+    info = logging.getLogger(__name__).info
+    return lambda **facts: info(EVENT, extra=facts)
+
+
+def write_by_threads(job: Job, counts: Counts, records: int) -> None:
+    threads = [threading.Thread(target=write, args=(job, counts, number, records)) for number in range(1, job.threads)]
+    for thread in threads:
+        thread.start()
+    write(job, counts, 0, records)
+    for thread in threads:
+        thread.join()
+
+
+def write_by_children(job: Job, counts: Counts, records: int) -> None:
+    """Write with the handler made before the fork, in this process and its children at the same time."""
+    fields = {name: getattr(job, name) for name in job.__slots__}
+    children = []
+    for index in range(job.forks):
+        child = os.fork()
+        if not child:
+            write_by_threads(Job(**fields | {"number": job.number + 1 + index}), counts, records)
+            os._exit(0)
+        children.append(child)
+    write_by_threads(job, counts, records)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def serve(job: Job) -> None:
+    """Write as stdin commands, until it ends."""
+    settings.configure()
+    if job.formatter == FORMATTER:
+        configure_structlog()
+    counts = Counts(job.counts)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(handler_of(job))
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for command in sys.stdin:
+        write_by_children(job, counts, int(command))
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve(Job(**json.loads(sys.argv[1])))

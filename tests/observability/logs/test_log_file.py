@@ -1,0 +1,77 @@
+"""An open log file, on a disk that is full: the size to which this process may write files stands for it."""
+
+import json
+import logging
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from observability.logs.handlers import SharedRotatingFileHandler
+
+LINE = '{"event":"numbered"}\n'
+
+
+@contextmanager
+def space_of(size_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond this size; a write is cut there, and the next one fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def write(handler: logging.Handler) -> None:
+    handler.handle(logging.makeLogRecord({"msg": LINE.strip()}))
+
+
+@pytest.mark.parametrize("room", range(len(LINE)))
+def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path, room: int) -> None:
+    file = tmp_path / "service.jsonl"
+    handler = SharedRotatingFileHandler(file)
+    write(handler)
+    with space_of(len(LINE) + room):
+        write(handler)
+    write(handler)
+    handler.close()
+    events = [json.loads(line).get("event") for line in file.read_text().splitlines() if "log_records_lost" not in line]
+    assert [event for event in events if event] == ["numbered", "numbered"]
+
+
+def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) -> None:
+    """The fragment is in a file that others renamed; of the next line, its end of line alone has no space."""
+    file, renamed = tmp_path / "service.jsonl", tmp_path / "renamed"
+    handler = SharedRotatingFileHandler(file, maxBytes=10_000, backupCount=1)
+    write(handler)
+    file.rename(renamed)
+    with space_of(len(LINE) + 5):
+        handler.handle(logging.makeLogRecord({"msg": LINE.strip()}))
+        handler._look_at = 1e12
+    with space_of(len(LINE) + 5 + len(LINE)):
+        write(handler)
+        handler._look_at = 1e12
+    write(handler)
+    handler.close()
+    whole = LINE.strip()
+    assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_lost"]
+
+
+def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
+    """As a daemon does, which closes all that it inherited; its number may be that of another file then."""
+    file, other = tmp_path / "service.jsonl", tmp_path / "other"
+    handler = SharedRotatingFileHandler(file)
+    write(handler)
+    assert handler._file is not None
+    os.close(handler._file.descriptor)
+    opened = os.open(other, os.O_CREAT | os.O_WRONLY)
+    assert opened == handler._file.descriptor
+    write(handler)
+    write(handler)
+    os.close(opened)
+    handler.close()
+    assert (file.read_text(), other.read_text()) == (LINE * 3, "")

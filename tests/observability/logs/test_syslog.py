@@ -1,0 +1,182 @@
+"""The handler of a syslog server, against a real rsyslogd."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from observability.logs import syslog
+from observability.logs.formatters import JsonFormatter
+from observability.logs.syslog import SyslogHandler
+from tests.observability.logs.rsyslog import SyslogServer, rsyslogd_path
+from tests.server import DEADLINE_S, ROOT, manage, production_environment, wait_for
+
+SCHEMES = ["udp", "tcp", "unix"]
+NOT_RUN = "no rsyslogd (apt install rsyslog): what a syslog server gets is not tested"
+PROCESS = """
+import logging, sys
+from django.conf import settings
+settings.configure()
+from observability.logs.formatters import JsonFormatter
+from observability.logs.syslog import SyslogHandler
+handler = SyslogHandler(sys.argv[1])
+handler.setFormatter(JsonFormatter(service_name="vitrine"))
+log = logging.getLogger()
+log.addHandler(handler)
+for number in range(100):
+    log.warning("numbered", extra={"number": number})
+"""
+FORK = """
+import os
+if child := os.fork():
+    os.waitpid(child, 0)
+log.warning("numbered", extra={"number": 100 if child else 101})
+"""
+
+if rsyslogd_path() is None and not os.environ.get("CI"):
+    pytest.skip(NOT_RUN, allow_module_level=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _rsyslogd() -> None:
+    if rsyslogd_path() is None:
+        pytest.fail(NOT_RUN)
+
+
+@contextmanager
+def handling(address: str) -> Iterator[SyslogHandler]:
+    handler = SyslogHandler(address, ident="vitrine")
+    handler.setFormatter(JsonFormatter(service_name="vitrine"))
+    try:
+        yield handler
+    finally:
+        handler.close()
+
+
+def write(handler: logging.Handler, event: str = "numbered", *, count: int = 1, **facts: object) -> None:
+    """Log records with the numbers from 0 on."""
+    for number in range(count):
+        record = {"name": "tests", "levelno": logging.ERROR, "levelname": "ERROR", "msg": event, "number": number}
+        handler.handle(logging.makeLogRecord(record | facts))
+
+
+def numbers(server: SyslogServer) -> list[int]:
+    return [message.fields["number"] for message in server.messages("numbered")]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_message_holds_the_line(tmp_path: Path, scheme: str) -> None:
+    server = SyslogServer(tmp_path, scheme)
+    with server.running(), handling(server.address) as handler:
+        write(handler, "truck_imported", vin="LZZ5DXSBSA0000001", dealer="Łódź 车\nline")
+        (message,) = wait_for(server.messages, "a message")
+    assert (message.priority, message.program) == ("user.err", "vitrine")
+    assert (message.fields["vin"], message.fields["dealer"]) == ("LZZ5DXSBSA0000001", "Łódź 车\nline")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_messages_arrive_in_order(tmp_path: Path, scheme: str) -> None:
+    server = SyslogServer(tmp_path, scheme)
+    with server.running(), handling(server.address) as handler:
+        write(handler, count=50)
+        wait_for(lambda: len(server.messages()) == 50, "50 messages")
+    assert numbers(server) == list(range(50))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_long_line_is_cut_to_what_a_server_takes(tmp_path: Path, scheme: str) -> None:
+    server = SyslogServer(tmp_path, scheme)
+    with server.running(), handling(server.address) as handler:
+        write(handler, body="ä" * 1_000_000, vin="LZZ5DXSBSA0000001")
+        (message,) = wait_for(server.messages, "a message")
+    assert (message.fields["truncated"], message.fields["vin"]) == (["body"], "LZZ5DXSBSA0000001")
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_records_wait_for_a_server_that_is_away_and_those_that_are_lost_are_counted(
+    tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(syslog, "MAX_WAITING", 40)
+    server = SyslogServer(tmp_path, scheme)
+    with handling(server.address) as handler:
+        write(handler, count=100)
+        with server.running():
+            (lost,) = wait_for(lambda: server.messages("log_records_lost"), "the count of lost records")
+    assert lost.fields["lost_count"] == 100 - len(numbers(server))
+    assert numbers(server) == list(range(len(numbers(server))))
+    assert len(numbers(server)) in {40, 41}
+    told = capsys.readouterr().err
+    assert f"logging: the syslog server {server.address} cannot be" in told
+    assert told.endswith(f"{server.address} is written again; {lost.fields['lost_count']} records lost.\n")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_server_that_was_killed_is_written_when_it_is_back(tmp_path: Path, scheme: str) -> None:
+    server = SyslogServer(tmp_path, scheme)
+    with handling(server.address) as handler:
+        with server.running():
+            write(handler, "before")
+            wait_for(lambda: server.messages("before"), "a message")
+        if scheme != "udp":
+            write(handler, "away")
+        with server.running():
+            write(handler, "after")
+            wait_for(lambda: server.messages("after"), "a message of the second run")
+    events = [message.fields["event"] for message in server.messages()]
+    assert events == (["before", "after"] if scheme == "udp" else ["before", "away", "after"])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_records_of_a_process_that_ends_at_once_arrive(tmp_path: Path, scheme: str) -> None:
+    server = SyslogServer(tmp_path, scheme)
+    with server.running():
+        completed = run(PROCESS, server.address)
+        wait_for(lambda: len(server.messages()) >= 100, "100 messages")
+    assert (completed.stderr, numbers(server)) == ("", list(range(100)))
+
+
+def test_parent_and_child_of_a_fork_send_each_record_once(tmp_path: Path) -> None:
+    server = SyslogServer(tmp_path, "tcp")
+    with server.running():
+        completed = run(PROCESS + FORK, server.address)
+        wait_for(lambda: len(server.messages()) >= 102, "102 messages")
+    assert (completed.stderr, sorted(numbers(server))) == ("", list(range(102)))
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_process_that_ends_while_the_server_is_away_says_what_is_lost(tmp_path: Path, scheme: str) -> None:
+    address = SyslogServer(tmp_path, scheme).address
+    completed = run(PROCESS, address)
+    assert completed.returncode == 0
+    assert completed.stderr.splitlines()[-1] == f"logging: the syslog server {address} was closed; 100 records lost."
+
+
+def test_production_with_the_layer_sends_its_lines(tmp_path: Path) -> None:
+    server = SyslogServer(tmp_path, "tcp")
+    variables = {"LOGGING_LAYERS": "production,syslog", "SYSLOG_ADDRESS": server.address}
+    environment = production_environment(tmp_path, **variables)
+    with server.running():
+        manage(environment, "migrate", "--verbosity=0")
+        (message,) = wait_for(lambda: server.messages("command"), "the line of a command")
+    assert (message.priority, message.program, message.fields["command.name"]) == ("user.info", "vitrine", "migrate")
+
+
+def run(code: str, address: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, address]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+
+
+def test_closed_handler_begins_again(tmp_path: Path) -> None:
+    server = SyslogServer(tmp_path, "tcp")
+    with server.running(), ExitStack() as stack:
+        handler = stack.enter_context(handling(server.address))
+        write(handler, "before")
+        handler.close()
+        write(handler, "after")
+        wait_for(lambda: server.messages("after"), "a message")
+    assert [message.fields["event"] for message in server.messages()] == ["before", "after"]

@@ -1,0 +1,39 @@
+"""Addresses of syslog servers, and the other options of their handler."""
+
+import pytest
+
+from observability.logs.syslog import SyslogHandler
+from observability.logs.syslog_address import SyslogAddress
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("udp://logs.example.com:5514", SyslogAddress("udp", "logs.example.com", 5514)),
+        ("udp://logs.example.com", SyslogAddress("udp", "logs.example.com", 514)),
+        ("tcp://10.0.0.1", SyslogAddress("tcp", "10.0.0.1", 601)),
+        ("tcp://[::1]:601", SyslogAddress("tcp", "::1", 601)),
+        ("unix:/dev/log", SyslogAddress("unix", path="/dev/log")),
+    ],
+)
+def test_address_names_a_server(text: str, address: SyslogAddress) -> None:
+    assert SyslogAddress.parsed(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host:514", "http://host", "udp://", "udp://host:0", "udp://host:70000", "unix:log"]
+)
+def test_wrong_address_is_named_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(ValueError, match="allowed is udp://host:514, tcp://host:601 or unix:/dev/log") as raised:
+        SyslogAddress.parsed(text)
+    assert f"is {text!r}:" in str(raised.value)
+
+
+def test_wrong_facility_is_named_with_what_is_allowed() -> None:
+    with pytest.raises(ValueError, match=r"facility is 'vitrine': allowed is one of .*local7"):
+        SyslogHandler("udp://127.0.0.1", facility="vitrine")
+
+
+def test_message_without_room_for_a_line_is_refused() -> None:
+    with pytest.raises(ValueError, match="maxMessageBytes is 100: allowed is a number from 4096"):
+        SyslogHandler("udp://127.0.0.1", maxMessageBytes=100)
