@@ -14,9 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from observability.conf import configuration
 from observability.logs.config import LayeredLogging, Source
-from observability.logs.layers import fill, merge
-from observability.logs.mistake import UNKNOWN_VARIABLE, Mistake
-from observability.logs.mistakes import mistakes
+from observability.logs.layers.layer import fill, merge
+from observability.logs.layers.mistake import UNKNOWN_VARIABLE, Mistake
+from observability.logs.layers.mistakes import mistakes
 
 HELD_HANDLER = "observability.logs.held.HeldHandler"
 HELD_LINES = "observability.logs.held.HeldLines"
@@ -24,7 +24,7 @@ HELD_LINES = "observability.logs.held.HeldLines"
 
 @register("observability")
 def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E201 to E206: what `load_logging` would refuse in a layer, whichever are in use; logs/mistake.py has the ids."""
+    """E201 to E206: what `load_logging` would refuse in a layer, whichever are in use; layers/mistake.py has the ids."""
     configured = settings.LOGGING
     if not isinstance(configured, LayeredLogging):
         return []

@@ -16,9 +16,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from observability.logs.layers import Entry, fill, merge, read_layer, read_layers
-from observability.logs.mistake import is_reference
-from observability.logs.mistakes import mistakes
+from observability.logs.layers.layer import Entry, fill, merge, read_layer, read_layers
+from observability.logs.layers.mistake import is_reference
+from observability.logs.layers.mistakes import mistakes
 
 OVERRIDES = "overrides"
 

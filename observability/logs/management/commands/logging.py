@@ -6,16 +6,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from observability.logs.effective import Effective, document
-from observability.logs.probe import Probe, send_probe
-from observability.logs.tree import probe_table, tree
+from observability.logs.effective.configuration import Effective, document
+from observability.logs.effective.probe import Probe, send_probe
+from observability.logs.effective.tree import probe_table, tree
 
 
 class Command(BaseCommand):
     """Runs without the system checks: it serves to find what they report.
 
-    `--json` prints one object: `observability.logs.effective.document`, and under `probe` what `--probe` found
-    (`observability.logs.probe.Probe`), or null. It ends with 1 where a handler lost a record of the probe.
+    `--json` prints one object: `effective.configuration.document`, and under `probe` what `--probe` found
+    (`effective.probe.Probe`), or null. It ends with 1 where a handler lost a record of the probe.
     """
 
     help = "Prints the effective logging: each logger and handler, and the file, line and layer of each value."

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT, production_environment
 
-LOSING = "tests.observability.logs.test_probe.LosingHandler"
+LOSING = "tests.observability.logs.effective.test_probe.LosingHandler"
 MISTAKE = "loggers:\n  django.request:\n    level: DEBGU\n"
 
 

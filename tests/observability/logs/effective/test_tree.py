@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs.effective import Effective
-from observability.logs.layers import Origin
-from observability.logs.probe import Probe
-from observability.logs.tree import Row, aligned, probe_table, tree
+from observability.logs.effective.configuration import Effective
+from observability.logs.effective.probe import Probe
+from observability.logs.effective.tree import Row, aligned, probe_table, tree
+from observability.logs.layers.layer import Origin
 
 
 @pytest.mark.usefixtures("restored_logging")

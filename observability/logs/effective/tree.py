@@ -7,9 +7,9 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 from observability.logs.config import OVERRIDES
-from observability.logs.effective import ROOT, Effective, EffectiveLogger, Value
-from observability.logs.layers import Origin
-from observability.logs.probe import LEVELS, LOGGING_PROBE, Probe
+from observability.logs.effective.configuration import ROOT, Effective, EffectiveLogger, Value
+from observability.logs.effective.probe import LEVELS, LOGGING_PROBE, Probe
+from observability.logs.layers.layer import Origin
 
 # A longer value is folded where it has a space; a path has none, and moves the origin of its line to the right.
 MAX_VALUE_WIDTH = 60

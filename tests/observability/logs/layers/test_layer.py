@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from observability.logs.layers import Entry, fill, merge, read_layer, read_layers
+from observability.logs.layers.layer import Entry, fill, merge, read_layer, read_layers
 
 
 def layer(tmp_path: Path, text: str, name: str = "lower") -> Entry:

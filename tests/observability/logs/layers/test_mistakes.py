@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs.layers import merge, read_layer
-from observability.logs.mistakes import mistakes
+from observability.logs.layers.layer import merge, read_layer
+from observability.logs.layers.mistakes import mistakes
 
 RIGHT = """
 version: 1

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from observability.logs.probe import Arrivals, send_probe
+from observability.logs.effective.probe import Arrivals, send_probe
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT
 
 INTEGRATION = """
 import logging, sys, sentry_sdk
-from observability.logs.probe import send_probe
+from observability.logs.effective.probe import send_probe
 sentry_sdk.init(dsn=sys.argv[1])
 send_probe("probed")
 logging.getLogger("probed").error("after the probe")

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from observability.logs.config import LayeredLogging
-from observability.logs.layers import Entry, Origin
-from observability.logs.routes import (
+from observability.logs.effective.routes import (
     Receiver,
     class_name,
     handler_name,
@@ -21,6 +20,7 @@ from observability.logs.routes import (
     targets_of,
     upwards,
 )
+from observability.logs.layers.layer import Entry, Origin
 from observability.redaction import redact
 
 ROOT = "root"

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from observability.logs.factories import check_factory, targets
-from observability.logs.layers import Entry
-from observability.logs.mistake import UNKNOWN_LEVEL, UNKNOWN_NAME, WRONG_SHAPE, Mistake, is_reference, nearest
+from observability.logs.layers.factories import check_factory, targets
+from observability.logs.layers.layer import Entry
+from observability.logs.layers.mistake import UNKNOWN_LEVEL, UNKNOWN_NAME, WRONG_SHAPE, Mistake, is_reference, nearest
 
 SECTIONS = ("formatters", "filters", "handlers", "loggers")
 TOP_KEYS = ("version", "root", "disable_existing_loggers", "incremental", *SECTIONS)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from observability.logs.config import LayeredLogging, load_logging
-from observability.logs.effective import RUN_TIME, SETTINGS, Effective, document
-from observability.logs.routes import LAST_RESORT
+from observability.logs.effective.configuration import RUN_TIME, SETTINGS, Effective, document
+from observability.logs.effective.routes import LAST_RESORT
 
 FILE = """
 base:

@@ -7,8 +7,8 @@ from logging.config import BaseConfigurator
 from logging.handlers import MemoryHandler, QueueHandler
 from typing import Any
 
-from observability.logs.layers import Entry
-from observability.logs.mistake import UNKNOWN_CLASS, WRONG_ARGUMENT, Mistake, is_reference, nearest
+from observability.logs.layers.layer import Entry
+from observability.logs.layers.mistake import UNKNOWN_CLASS, WRONG_ARGUMENT, Mistake, is_reference, nearest
 
 # What dictConfig reads itself; all else in an entry is an argument.
 _OWN_KEYS = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from observability.logs.layers import Origin
+from observability.logs.layers.layer import Origin
 
 UNKNOWN_NAME = "observability.E201"
 UNKNOWN_LEVEL = "observability.E202"

@@ -14,8 +14,8 @@ from logging.handlers import MemoryHandler, QueueHandler, SysLogHandler
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from observability.logs.effective import ROOT
-from observability.logs.routes import handler_name, live_handlers
+from observability.logs.effective.configuration import ROOT
+from observability.logs.effective.routes import handler_name, live_handlers
 from observability.records import ObservationHandler
 
 LOGGING_PROBE = "logging_probe"
