@@ -24,7 +24,7 @@ HELD_LINES = "observability.logs.held.HeldLines"
 
 @register("observability")
 def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E201 to E206: what `load_logging` would refuse in a layer, whichever are in use; layers/mistake.py has the ids."""
+    """E201 to E206: what `load_logging` would refuse in a layer, in use or not; `layers/mistake.py` has the ids."""
     configured = settings.LOGGING
     if not isinstance(configured, LayeredLogging):
         return []
