@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
 def _faults(records: int, kills: int) -> dict[str, Callable[[Path], Outcome]]:
     share = max(20, records // 400)
     return {
-        "rotation": partial(scenarios.many_writers, records=records, max_bytes=4_500, rounds=20),
+        "rotation": partial(scenarios.many_writers, records=records, max_bytes=6_400, rounds=40),
         "kill": partial(scenarios.killed, records=records, kills=kills),
         "stop": partial(scenarios.stopped, rounds=20),
         "fork": partial(scenarios.forked, records=share * 10),
