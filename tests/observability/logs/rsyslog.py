@@ -12,14 +12,14 @@ from typing import Any
 
 from tests.server import DEADLINE_S, free_port, wait_for
 
+NOT_RUN = "no rsyslogd (apt install rsyslog): what a syslog server gets is not tested"
 INPUTS = {
     "udp": 'module(load="imudp") input(type="imudp" address="127.0.0.1" port="{port}")',
     "tcp": 'module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="{port}")',
     "unix": 'module(load="imuxsock" SysSock.Use="off") input(type="imuxsock" Socket="{socket}")',
 }
 # One line for each message, its parts as rsyslog understood them.
-CONFIGURATION = """
-global(workDirectory="{directory}")
+RULES = """
 template(name="parts" type="string" string="%syslogfacility-text%.%syslogseverity-text% %app-name%[%procid%] %msg%\\n")
 *.* action(type="omfile" file="{received}" template="parts")
 """
@@ -40,16 +40,23 @@ class Message:
 
 
 class SyslogServer:
-    """A server that listens by UDP, by TCP or to a socket (`unix`) while it runs; it may be stopped and started."""
+    """A server that listens by UDP, by TCP or to a socket (`unix`) while it runs; it may be stopped and started.
 
-    def __init__(self, directory: Path, scheme: str) -> None:
+    `before_all` is configuration that gets the messages first.
+    """
+
+    def __init__(self, directory: Path, scheme: str, *, before_all: str = "") -> None:
         self._directory = directory
         self._received = directory / "received"
         port, socket = free_port(), directory / "socket"
         self.address = f"unix:{socket}" if scheme == "unix" else f"{scheme}://127.0.0.1:{port}"
-        configuration = INPUTS[scheme].format(port=port, socket=socket)
-        configuration += CONFIGURATION.format(directory=directory, received=self._received)
-        (directory / "rsyslog.conf").write_text(configuration)
+        parts = [
+            f'global(workDirectory="{directory}")',
+            INPUTS[scheme].format(port=port, socket=socket),
+            before_all,
+            RULES.format(received=self._received),
+        ]
+        (directory / "rsyslog.conf").write_text("\n".join(parts))
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -13,11 +13,10 @@ import pytest
 from observability.logs import syslog
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
-from tests.observability.logs.rsyslog import SyslogServer, rsyslogd_path
+from tests.observability.logs.rsyslog import NOT_RUN, SyslogServer, rsyslogd_path
 from tests.server import DEADLINE_S, ROOT, manage, production_environment, wait_for
 
 SCHEMES = ["udp", "tcp", "unix"]
-NOT_RUN = "no rsyslogd (apt install rsyslog): what a syslog server gets is not tested"
 PROCESS = """
 import logging, sys
 from django.conf import settings

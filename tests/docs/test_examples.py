@@ -1,0 +1,61 @@
+"""The examples of configuration that the documentation offers."""
+
+import fnmatch
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from observability.logs.formatters import JsonFormatter
+from observability.logs.syslog import SyslogHandler
+from tests.observability.logs.rsyslog import NOT_RUN, SyslogServer, rsyslogd_path
+from tests.server import ROOT, manage, production_environment, wait_for
+
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def relay(directory: Path, server: SyslogServer) -> SyslogServer:
+    """The rsyslog of a machine with the example, which passes on to a server."""
+    directory.mkdir()
+    port = server.address.rpartition(":")[2]
+    example = (EXAMPLES / "rsyslog.conf").read_text()
+    example = example.replace("logs.example.com", "127.0.0.1").replace('port="601"', f'port="{port}"')
+    return SyslogServer(directory, "unix", before_all=example)
+
+
+@pytest.mark.skipif(rsyslogd_path() is None and not os.environ.get("CI"), reason=NOT_RUN)
+def test_rsyslog_passes_the_lines_on_also_after_the_server_was_away(tmp_path: Path) -> None:
+    (tmp_path / "server").mkdir()
+    server = SyslogServer(tmp_path / "server", "tcp")
+    machine = relay(tmp_path / "machine", server)
+    handler = SyslogHandler(machine.address, ident="vitrine")
+    handler.setFormatter(JsonFormatter(service_name="vitrine"))
+    with machine.running():
+        handler.handle(logging.makeLogRecord({"msg": "away"}))
+        with server.running():
+            handler.handle(logging.makeLogRecord({"msg": "there"}))
+            wait_for(lambda: server.messages("away") and server.messages("there"), "both messages")
+        handler.close()
+    assert {each.program for each in server.messages()} == {"vitrine"}
+    assert machine.messages() == []
+
+
+def test_vector_reads_the_file_and_its_newest_backup_once_each() -> None:
+    include = yaml.safe_load((EXAMPLES / "vector.yaml").read_text())["sources"]["vitrine"]["include"]
+    names = ["service.jsonl", "service.jsonl.1", "service.jsonl.lock", "errors.jsonl", "sql.jsonl"]
+    paths = [f"/srv/vitrine/var/log/{name}" for name in names]
+    assert [[fnmatch.fnmatch(path, pattern) for path in paths].count(True) for pattern in include] == [1, 1]
+    assert sorted(include) == paths[:2]
+
+
+def test_ecs_overrides_rename_the_keys_of_a_line(tmp_path: Path) -> None:
+    environment = production_environment(tmp_path, LOGGING_OVERRIDES=str(EXAMPLES / "ecs.yaml"))
+    manage(environment, "migrate", "--verbosity=0")
+    (line,) = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
+    assert list(line)[:8] == [
+        "@timestamp", "log.level", "log.logger", "message", "http.request.id", "trace.id", "span.id", "service.name",
+    ]  # fmt: skip
+    assert (line["message"], line["command.name"], line["ecs.version"]) == ("command", "migrate", "8.11.0")
