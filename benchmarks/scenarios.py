@@ -84,24 +84,38 @@ def killed(directory: Path, *, records: int, kills: int, max_bytes: int = 18_000
 def stopped(directory: Path, *, rounds: int) -> Outcome:
     """A process is stopped while another one writes so much that retention deletes the file that it had open.
 
-    What it wrote before may have been deleted, as it should; what it writes when it goes on is counted.
+    It is stopped somewhere while it writes, and then between two records. What it wrote before may have been deleted,
+    as it should; what it writes when it goes on is counted.
     """
     job = job_in(directory, max_bytes=10_000, backup_count=2, pause_s=0.0005)
     counts = Counts(job.counts)
     sum_of_all = Census()
+
+    def count_from(first: int) -> None:
+        sum_of_all.add(take_census(chain(Path(job.path)), {(0, 0): range(first, counts[0, 0])}))
+
     with writing([job, replace(job, number=1, pause_s=0.0)]) as (writer, other):
         for _ in range(rounds):
             first = counts[0, 0]
             writer.begin(20)
             wait_until(lambda: counts[0, 0], first + 5, "records")
-            writer.send(signal.SIGSTOP)
-            write([other], 400)
             # The one under way may be in the file that is deleted now.
-            first = counts[0, 0] + 1
-            writer.send(signal.SIGCONT)
+            first = _delete_under(writer, other, counts) + 1
             writer.finish()
-            sum_of_all.add(take_census(chain(Path(job.path)), {(0, 0): range(first, counts[0, 0])}))
-    return Outcome(f"stopped {rounds} times, and its file deleted", sum_of_all)
+            count_from(first)
+            first = _delete_under(writer, other, counts)
+            write([writer], 20)
+            count_from(first)
+    return Outcome(f"stopped {2 * rounds} times, and its file deleted", sum_of_all)
+
+
+def _delete_under(writer: Writer, other: Writer, counts: Counts) -> int:
+    """Stop a writer until the other one caused its file to be deleted; how many calls of it had returned."""
+    writer.send(signal.SIGSTOP)
+    write([other], 400)
+    returned = counts[0, 0]
+    writer.send(signal.SIGCONT)
+    return returned
 
 
 def forked(directory: Path, *, records: int) -> Outcome:
