@@ -155,11 +155,15 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             raise
         if not file.is_linked and not (self._rotates and file.size >= self.maxBytes):
             # Somebody deleted it, and not our retention: what went there since the last look is saved.
-            saved = file.take_unseen()
-            written = os.write(opened.descriptor, saved)
-            if written < len(saved):
-                self._losses.add("no space", saved[written:].count(b"\n"))
+            self._save(file, opened)
         return opened
+
+    def _save(self, deleted: LogFile, opened: LogFile) -> None:
+        with rotation.sole(self.baseFilename) as is_sole:
+            saved = deleted.take_unseen() if is_sole else b""
+        written = os.write(opened.descriptor, saved)
+        if written < len(saved):
+            self._losses.add("no space", saved[written:].count(b"\n"))
 
     def _turn_over(self, file: LogFile, line: bytes) -> None:
         with self._held():

@@ -4,8 +4,6 @@ import contextlib
 import os
 import stat
 
-from observability.logs import rotation
-
 FILE_MODE = 0o640
 
 
@@ -76,9 +74,10 @@ class LogFile:
             return b""
 
     def take_unseen(self) -> bytes:
-        """The same, for one process alone: of several that still hold a deleted file, each line goes to one."""
-        if not rotation.lock(self.descriptor):
-            return b""
+        """The same, and nothing for whoever asks next: of several that hold a deleted file, each line goes to one.
+
+        The caller holds the lock of the path. (One of the descriptor itself would be shared with the child of a fork.)
+        """
         taken = self.unseen()
         os.ftruncate(self.descriptor, 0)
         return taken

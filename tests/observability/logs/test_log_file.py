@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from observability.logs.handlers import SharedRotatingFileHandler
+from tests.server import ROOT
 
 LINE = '{"event":"numbered"}\n'
 
@@ -75,3 +78,33 @@ def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
     os.close(opened)
     handler.close()
     assert (file.read_text(), other.read_text()) == (LINE * 3, "")
+
+
+FORKING = """
+import logging, os, pathlib, sys
+from observability.logs.handlers import SharedRotatingFileHandler
+
+path = pathlib.Path(sys.argv[1])
+handler = SharedRotatingFileHandler(path, maxBytes=10_000, backupCount=3)
+
+def write(text):
+    handler.handle(logging.makeLogRecord({"msg": text}))
+
+write("before")
+path.unlink()
+write("unseen")
+if (child := os.fork()) == 0:
+    handler._look_at = 0.0
+    write("child")
+    os._exit(0)
+os.waitpid(child, 0)
+handler._look_at = 0.0
+write("parent")
+"""
+
+
+def test_line_in_a_deleted_file_is_saved_once_by_a_process_and_its_child(tmp_path: Path) -> None:
+    """Both write by the descriptor that they had before the fork."""
+    path = tmp_path / "service.jsonl"
+    subprocess.run([sys.executable, "-c", FORKING, str(path)], cwd=ROOT, check=True)
+    assert path.read_text().splitlines() == ["before", "unseen", "child", "parent"]
