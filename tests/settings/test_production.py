@@ -7,12 +7,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.server import DEADLINE_S, ROOT, access_lines, free_port, is_listening, production_environment, wait_for
+from tests.server import DEADLINE_S, ROOT, access_lines, free_port, production_environment, wait_for
 
 WARNING_MASTER = """
 import warnings
@@ -32,21 +32,33 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Completed
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+def answers(port: int) -> bool:
+    try:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
 @contextmanager
 def serving(
     environment: dict[str, str], configuration: str = "settings/gunicorn.py"
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Serve by gunicorn with the configuration of the repository, or one over it, and its port."""
+    """Serve by gunicorn with the configuration of the repository, or one over it, and its port.
+
+    Its processes answer before the block begins: gunicorn tells one that it has just forked to end, and is not heard.
+    """
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", configuration],
         cwd=ROOT,
-        env=environment | {"PORT": str(port)},
+        env={"WEB_CONCURRENCY": "1"} | environment | {"PORT": str(port)},
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        wait_for(lambda: is_listening(port) or process.poll() is not None, "gunicorn")
+        wait_for(lambda: answers(port) or process.poll() is not None, "gunicorn")
         yield process, port
     finally:
         process.terminate()
@@ -84,7 +96,7 @@ def test_deploy_check_has_no_warning(tmp_path: Path) -> None:
 
 
 def test_every_request_of_eight_clients_has_one_line(tmp_path: Path) -> None:
-    environment = production_environment(tmp_path)
+    environment = production_environment(tmp_path, WEB_CONCURRENCY="2")
     assert manage(environment, "migrate", "--verbosity=0").returncode == 0
     with serving(environment) as (_, port), ThreadPoolExecutor(CLIENTS) as pool:
         answers = list(pool.map(answered_ids, [port] * CLIENTS, [REQUESTS // CLIENTS] * CLIENTS))
@@ -94,7 +106,7 @@ def test_every_request_of_eight_clients_has_one_line(tmp_path: Path) -> None:
 
 
 def test_sigterm_loses_no_answer_and_no_line(tmp_path: Path) -> None:
-    environment = production_environment(tmp_path)
+    environment = production_environment(tmp_path, WEB_CONCURRENCY="2")
     assert manage(environment, "migrate", "--verbosity=0").returncode == 0
     with serving(environment) as (process, port), ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(answered_ids, port, REQUESTS) for _ in range(CLIENTS)]
