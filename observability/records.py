@@ -38,14 +38,29 @@ def observation_of(record: logging.LogRecord) -> Observation | None:
     if isinstance(named, Observation):
         return named
     if "request" in attributes:
-        requested = getattr(attributes["request"], "observation", None)
-        if isinstance(requested, Observation):
+        requested = _observation_on(attributes["request"])
+        if requested is not None:
             return requested
     here = current()
-    if here is None and record.exc_info and record.exc_info[1] is not None:
-        raised = getattr(record.exc_info[1], "observation", None)
-        return raised if isinstance(raised, Observation) else None
+    if here is None and (error := exception_of(record)) is not None:
+        return _observation_on(error)
     return here
+
+
+def exception_of(record: logging.LogRecord) -> BaseException | None:
+    """The exception that a record carries, whatever its caller passed as one."""
+    exc_info = record.exc_info
+    if isinstance(exc_info, tuple) and len(exc_info) == 3 and isinstance(exc_info[1], BaseException):  # noqa: PLR2004
+        return exc_info[1]
+    return None
+
+
+def _observation_on(carrier: object) -> Observation | None:
+    try:
+        found = getattr(carrier, "observation", None)
+    except Exception:  # noqa: BLE001 - a lazy object that cannot be made must not break the work
+        return None
+    return found if isinstance(found, Observation) else None
 
 
 def facts_of(record: logging.LogRecord, observation: Observation | None = None) -> dict[str, Any]:
@@ -55,7 +70,7 @@ def facts_of(record: logging.LogRecord, observation: Observation | None = None) 
     """
     given = _given_to(record)
     context = record.__dict__.get("bound_facts")
-    if context is None:
+    if not isinstance(context, dict):
         context = _context_of(observation or observation_of(record))
     if not context:
         return given
@@ -78,12 +93,12 @@ def message_of(record: logging.LogRecord) -> tuple[str, str]:
     """
     message = record.msg
     if isinstance(message, dict):
-        return _text_of(message.get("event", message.get("message", ""))), ""
+        return text_of(message.get("event", message.get("message", ""))), ""
     try:
         return record.getMessage(), ""
     except Exception as error:  # noqa: BLE001 - a message that cannot be made must not lose the record
-        problem = f"{type(error).__qualname__}: {_text_of(error)}"
-        return (f"{_text_of(message)} {_text_of(record.args)}" if record.args else _text_of(message)), problem
+        problem = f"{type(error).__qualname__}: {text_of(error)}"
+        return (f"{text_of(message)} {text_of(record.args)}" if record.args else text_of(message)), problem
 
 
 def _given_to(record: logging.LogRecord) -> dict[str, Any]:
@@ -126,17 +141,16 @@ def _context_of(observation: Observation | None) -> dict[str, Any]:
 def bound_facts() -> dict[str, Any]:
     """What `structlog.contextvars` has bound here, in the order in which the names were first bound."""
     bound = {}
-    for key, get in _variables if len(_variables) == len(_registry) else _new_variables():
+    for key, get in _variables if len(_variables) == len(_registry) else _known_variables():
         value = get(...)
         if value is not ...:
             bound[key] = value
     return bound
 
 
-def _new_variables() -> list[tuple[str, Callable[..., Any]]]:
-    # Filled in place: names are added to the registry, and never taken away.
-    known = tuple(_registry.items())
-    _variables[len(_variables) :] = [(name[_prefix_length:], each.get) for name, each in known[len(_variables) :]]
+def _known_variables() -> list[tuple[str, Callable[..., Any]]]:
+    global _variables  # noqa: PLW0603 - a cache, replaced as a whole: threads may make it at the same time
+    _variables = [(name[_prefix_length:], variable.get) for name, variable in tuple(_registry.items())]
     return _variables
 
 
@@ -153,10 +167,10 @@ class ObservationHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)
         if observation is not None and not observation.is_closed:
-            observation.record(Step("line", _text_of(record.msg), record.name))
+            observation.record(Step("line", text_of(record.msg), record.name))
 
 
-def _text_of(message: object) -> str:
+def text_of(message: object) -> str:
     if type(message) is str:
         return message
     try:

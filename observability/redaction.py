@@ -29,14 +29,18 @@ HARMLESS_LAST_WORDS = frozenset({
 
 MAX_DEPTH = 8
 MAX_ITEMS = 1_000
+MAX_VALUES = 10_000
 MAX_TEXT = 65_536
+MAX_NAME = 64
 TOO_DEEP = "[too deep]"
 
 _punctuation = re.compile(r"[^a-z0-9]")
 _words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # Each ends after a bounded number of characters, so that no text costs more than its length.
-_private_key = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,16384}?(?:-----END [A-Z ]{0,30}-----|\Z)")
+_private_key = re.compile(
+    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:(?!-----)[\s\S]){0,16384}(?:-----END [A-Z ]{0,30}-----)?"
+)
 _header = re.compile(r"(?ia)\b((?:proxy-)?authorization|(?:set-)?cookie)(:[ \t]+)[^\r\n\"']{1,8192}")
 _scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
 _looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
@@ -44,10 +48,16 @@ _json_web_token = re.compile(r"\beyJ[A-Za-z0-9_-]{5,8192}\.[A-Za-z0-9_-]{5,8192}
 # A password may hold @, and that of a database / too; the path of a web address may hold both.
 _web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
 _address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://)[^\s\"'<>]{0,2048}@")
+_quoted = r"""(?:"(?:[^"\\]|\\.){0,8192}"|'(?:[^'\\]|\\.){0,8192}'|["'][^\r\n]{0,8192})"""
+# The quotes of JSON inside of JSON stand behind backslashes; b'…', UUID('…') and ['…'] are values as well.
 _pair = re.compile(
-    r"""(?a)(?<![\w.\[\]-])(?P<before>(?P<quote>["']?)(?P<key>[A-Za-z_][\w.\[\]-]{0,127})(?P=quote)
-    (?:\s{0,8}(?<![=!<>])=(?!=)\s{0,8}|(?<=["'])\s{0,8}:\s{0,8}))
-    (?P<value>"(?:[^"\\]|\\.){0,8192}"|'(?:[^'\\]|\\.){0,8192}'|["'][^\r\n]{0,8192}|[^\s&;,"'(){}\[\]<>]+)""",
+    rf"""(?a)(?<![\w.\[\]-])(?P<before>(?P<quote>\\{{0,3}}["']|)(?P<key>[A-Za-z_][\w.\[\]-]{{0,127}})(?P=quote)
+    (?:\s{{0,8}}(?<![=!<>])=(?!=)\s{{0,8}}|(?<=["'])\s{{0,8}}:\s{{0,8}}))
+    (?P<value>\\{{1,3}}"[^"\\]{{0,8192}}\\{{1,3}}"
+    |\[[^\]]{{0,8192}}\]?
+    |[A-Za-z_][\w.]{{0,40}}\({_quoted}\)?
+    |[bru]{{0,2}}{_quoted}
+    |[^\s&;,"'(){{}}\[\]<>=]+(?:={{1,2}}(?=[\s&;,"'(){{}}\[\]<>]|\Z))?)""",
     re.VERBOSE,
 )
 # A literal at its beginning lets the search jump from space to space.
@@ -58,65 +68,78 @@ _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
     """A copy of `value` without secrets, made of what JSON has: mappings with text keys, lists, text, numbers.
 
-    A value whose key tells of a secret (`is_secret`) is replaced as a whole, unless it is a boolean or None. Below
-    eight levels nothing is shown, which also ends data that refers to itself; of a list or mapping the first 1,000
-    items, of a text the first 65,536 characters. What JSON does not have becomes text: times (ISO 8601), bytes (UTF-8)
-    and other objects; an object that has no text says so. NaN and infinity become None, so that what is a number in one
-    line is none of another type in the next.
+    A value whose key tells of a secret (`is_secret`) is replaced as a whole, unless it is a boolean or None; so is the
+    second of a pair whose first one does. Below eight levels nothing is shown, which also ends data that refers to
+    itself; of a list or mapping the first 1,000 items, of a text the first 65,536 characters, of all together about
+    10,000 values. What JSON does not have becomes text: times (ISO 8601), bytes (UTF-8) and other objects; an object
+    that has no text says so. NaN and infinity become None, so that what is a number in one line is none of another
+    type in the next.
     """
-    return _redact(value, key, MAX_DEPTH)
+    return _Redaction().redacted(value, key, MAX_DEPTH)
 
 
-def _redact(value: Any, key: str, depth: int) -> Any:  # noqa: ANN401, PLR0911 - a return for each kind of value
-    if value is None or value is True or value is False:
-        return value
-    if key and is_secret(key):
-        return REDACTED
-    if type(value) is str:
-        return redact_text(value)
-    if type(value) is int:
-        return value
-    if type(value) is float:
-        return value if isfinite(value) else None
-    try:
-        return _redact_object(value, depth)
-    except Exception:  # noqa: BLE001 - data must never break what it describes
-        return f"<{type(value).__qualname__} without a text>"
+class _Redaction:
+    """One walk through data; it ends after so many values, however often they refer to each other."""
+
+    def __init__(self) -> None:
+        self.left = MAX_VALUES
+
+    def redacted(self, value: Any, key: str, depth: int) -> Any:  # noqa: ANN401, PLR0911 - one for each kind of value
+        if value is None or value is True or value is False:
+            return value
+        if key and is_secret(key):
+            return REDACTED
+        self.left -= 1
+        if type(value) is str:
+            return redact_text(value)
+        if type(value) is int:
+            return value
+        if type(value) is float:
+            return value if isfinite(value) else None
+        try:
+            return self._object(value, depth)
+        except Exception:  # noqa: BLE001 - data must never break what it describes
+            return f"<{type(value).__qualname__} without a text>"
+
+    def _object(self, value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth) if depth and self.left > 0 else TOO_DEEP
+        if isinstance(value, list | tuple | set | frozenset):
+            return self._items(value, depth) if depth and self.left > 0 else TOO_DEEP
+        if isinstance(value, Enum):
+            return self.redacted(value.value, "", depth - 1) if depth else TOO_DEEP
+        if isinstance(value, bytes | bytearray | memoryview):
+            return redact_text(bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace"))
+        if isinstance(value, datetime | date | time):
+            return value.isoformat()
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return self.redacted(float(value), "", depth)
+        return redact_text(repr(value) if isinstance(value, BaseException) else str(value))
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        shown = {}
+        for key, item in islice(value.items(), MAX_ITEMS):
+            name = _name(key)
+            shown[name] = self.redacted(item, name, depth - 1)
+        if len(value) > MAX_ITEMS:
+            shown["…"] = f"{len(value) - MAX_ITEMS} more"
+        return shown
+
+    def _items(self, value: Any, depth: int) -> list[Any]:  # noqa: ANN401 - a list, tuple or set
+        if len(value) == len(("key", "value")) and isinstance(value, list | tuple) and _is_secret_name(value[0]):
+            # A header, as WSGI and ASGI have them.
+            return [self.redacted(value[0], "", depth - 1), REDACTED]
+        shown = [self.redacted(item, "", depth - 1) for item in islice(value, MAX_ITEMS)]
+        if len(value) > MAX_ITEMS:
+            shown.append(f"… {len(value) - MAX_ITEMS} more")
+        return shown
 
 
-def _redact_object(value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911
-    if isinstance(value, Mapping):
-        return _redact_mapping(value, depth) if depth else TOO_DEEP
-    if isinstance(value, list | tuple | set | frozenset):
-        return _redact_items(value, depth) if depth else TOO_DEEP
-    if isinstance(value, Enum):
-        return _redact(value.value, "", depth - 1) if depth else TOO_DEEP
-    if isinstance(value, bytes | bytearray | memoryview):
-        return redact_text(bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace"))
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return _redact(float(value), "", depth)
-    return redact_text(repr(value) if isinstance(value, BaseException) else str(value))
-
-
-def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    shown = {}
-    for key, item in islice(value.items(), MAX_ITEMS):
-        name = _name(key)
-        shown[name] = _redact(item, name, depth - 1)
-    if len(value) > MAX_ITEMS:
-        shown["…"] = f"{len(value) - MAX_ITEMS} more"
-    return shown
-
-
-def _redact_items(value: Any, depth: int) -> list[Any]:  # noqa: ANN401 - a list, tuple or set
-    shown = [_redact(item, "", depth - 1) for item in islice(value, MAX_ITEMS)]
-    if len(value) > MAX_ITEMS:
-        shown.append(f"… {len(value) - MAX_ITEMS} more")
-    return shown
+def _is_secret_name(value: object) -> bool:
+    name = value.decode("latin-1") if isinstance(value, bytes) else value
+    return isinstance(name, str) and len(name) <= MAX_NAME and is_secret(name)
 
 
 def _name(key: object) -> str:
@@ -144,7 +167,7 @@ def redact_text(text: str) -> str:
     text = _json_web_token.sub(REDACTED, text)
     text = _web_address.sub(rf"\1{REDACTED}@", text)
     text = _address.sub(rf"\1{REDACTED}@", text)
-    return _pair.sub(_without_value, text)
+    return _without_values(text)
 
 
 def may_hold_secret(text: str) -> bool:
@@ -158,6 +181,7 @@ def may_hold_secret(text: str) -> bool:
         or "'" in text
         or "\\" in text
         or "eyJ" in text
+        or "-----BEGIN" in text
         or (" " in text and _after_telling_word.search(text) is not None)
     )
 
@@ -169,11 +193,19 @@ def _without_token(match: re.Match[str]) -> str:
     return f"{match[1]} {REDACTED}"
 
 
-def _without_value(match: re.Match[str]) -> str:
-    value = match["value"]
-    if value.startswith(REDACTED[:9]) or _placeholder.fullmatch(value) or not is_secret(match["key"]):
-        return match[0]
-    return f"{match['before']}{REDACTED}"
+def _without_values(text: str) -> str:
+    parts: list[str] = []
+    copied = position = 0
+    while match := _pair.search(text, position):
+        value = match["value"]
+        is_hidden = value.startswith(REDACTED[:9]) or _placeholder.fullmatch(value) is not None
+        if is_secret(match["key"]) and not is_hidden:
+            parts += (text[copied : match.end("before")], REDACTED)
+            copied = position = match.end()
+        else:
+            # A value that is no secret may hold one, as JSON in JSON does.
+            position = match.end("before")
+    return f"{''.join(parts)}{text[copied:]}" if parts else text
 
 
 @lru_cache(maxsize=4096)

@@ -9,8 +9,12 @@ from typing import Any
 
 import structlog
 
+from observability.logs.exceptions import exception_fields
 from observability.records import facts_of, message_of, observation_of
 from observability.redaction import redact, redact_text
+
+# The keys that structlog's renderer gives a place of their own.
+_rendered = frozenset({"exc_info", "exception", "logger", "logger_name", "stack", "stack_info"})
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -27,7 +31,6 @@ class ConsoleFormatter(logging.Formatter):
             colors=is_coloured,
             pad_event_to=32,
             sort_keys=False,
-            exception_formatter=structlog.dev.plain_traceback,
         )
 
     def format(self, record: logging.LogRecord) -> str:
@@ -42,10 +45,12 @@ class ConsoleFormatter(logging.Formatter):
         observation = observation_of(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]
-        if record.exc_info:
-            event["exc_info"] = record.exc_info
-        # What a caller calls "event" or "level" stays its own.
-        facts = {f"extra.{key}" if key in event else key: value for key, value in facts.items()}
+        # What a caller calls "event" or "exception" stays its own.
+        facts = {f"extra.{key}" if key in event or key in _rendered else key: value for key, value in facts.items()}
+        shown = exception_fields(record)
+        for key, name in (("exception.stacktrace", "exception"), ("stacktrace", "stack")):
+            if key in shown:
+                event[name] = shown[key]
         line = self._render(None, record.name, event | facts)
         return line if isinstance(line, str) else str(line)
 

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +39,7 @@ class EventRecord(logging.LogRecord):
         attributes["msg"] = msg
         if args:
             # `log.info("%(vin)s", {"vin": …})`: the one argument that is a mapping.
-            is_mapping = len(args) == 1 and isinstance(args[0], dict) and args[0]
+            is_mapping = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
             attributes["args"] = args[0] if is_mapping else args
         else:
             attributes["args"] = args

@@ -5,7 +5,8 @@ import traceback
 from typing import Any
 
 from observability.observation import qualified_name
-from observability.redaction import redact_text
+from observability.records import exception_of
+from observability.redaction import MAX_TEXT, redact_text
 
 EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
 MAX_STACKTRACE = 24_576
@@ -19,8 +20,8 @@ def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
     for all handlers of the record, and cut in its middle at 24 KiB. Source and secrets: see `redact_text`.
     """
     fields: dict[str, Any] = {}
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    if isinstance(error, BaseException):
+    error = exception_of(record)
+    if error is not None:
         fields["exception.type"] = qualified_name(type(error))
         fields["exception.message"] = _shown(_text(error), MAX_MESSAGE)
         record.exc_text = record.exc_text or _stacktrace(error)
@@ -32,8 +33,7 @@ def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _shown(text: str, limit: int) -> str:
-    # Cut twice: what the first cut left of a secret, by which it cannot be told from other text, goes with the second.
-    return _shortened(redact_text(_shortened(text, 2 * limit)), limit)
+    return _shortened(redact_text(_shortened(text, MAX_TEXT - 100)), limit)
 
 
 def _shortened(text: str, limit: int) -> str:
@@ -41,7 +41,9 @@ def _shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     half = limit // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    # At white space: a part of a secret could not be told from other text.
+    beginning, end = text[:half].rpartition(" ")[0] or text[:half], text[-half:].partition(" ")[2] or text[-half:]
+    return f"{beginning}\n… {len(text) - len(beginning) - len(end)} characters left out …\n{end}"
 
 
 def _stacktrace(error: BaseException) -> str:

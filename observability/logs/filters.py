@@ -9,6 +9,8 @@ class ExceptLoggers(logging.Filter):
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
+        if isinstance(names, str):
+            raise ValueError(f"names is {names!r}: a list of names of loggers.")  # noqa: TRY004 - as for other values
         self.names = frozenset(names)
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -20,6 +20,9 @@ PROBLEM_KEY = "logging.error"
 MAX_KNOWN = 2_048
 MAX_KNOWN_EVENT = 128
 
+# What `str()` may show in another way than orjson.
+_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
 _reserved = frozenset((*BASE_KEYS, *EXCEPTION_KEYS, PROBLEM_KEY, TRUNCATED))
 
 
@@ -40,6 +43,7 @@ class JsonFormatter(BaseJsonFormatter):
         self.service_name = service_name
         self._has_options = bool(arguments or options)
         self._skipped = frozenset(options.get("reserved_attrs") or ())
+        self._reserved = _reserved | {self._get_rename(key) for key in _reserved}
         self._encodes = not any(name.startswith("json_") for name in options)
         self._service = f'"service.name":{encode(service_name)}'
         self._second = ("", "")
@@ -66,7 +70,7 @@ class JsonFormatter(BaseJsonFormatter):
         if not self._known_keys.issuperset(facts):
             return None
         try:
-            text = orjson.dumps(facts).decode()
+            text = orjson.dumps(facts, option=_OPTIONS).decode()
         except (TypeError, ValueError):
             return None
         # What is nested has keys of its own that may tell of a secret.
@@ -107,7 +111,8 @@ class JsonFormatter(BaseJsonFormatter):
         """Fill `log_data` in the order in which it is written; `message_dict` is a message that is a mapping."""
         fields = self._base_fields(record)
         for key, value in redact(self._facts(record, message_dict)).items():
-            fields[f"extra.{key}" if key in _reserved else key] = value
+            is_taken = self._get_rename(key) in self._reserved or key in fields
+            fields[self._free(key, fields) if is_taken else key] = value
             self._learn(key)
         fields |= exception_fields(record)
         for key, is_array in (
@@ -119,6 +124,13 @@ class JsonFormatter(BaseJsonFormatter):
         log_data.update((self._get_rename(key), value) for key, value in fields.items())
         if self.rename_fields_keep_missing:
             log_data |= {name: None for name in self.rename_fields.values() if name not in log_data}
+
+    def _free(self, key: str, fields: dict[str, Any]) -> str:
+        """Another name for a key that stands for something else in a line."""
+        name = f"extra.{key}"
+        while name in fields:
+            name = f"extra.{name}"
+        return name
 
     def _base_fields(self, record: logging.LogRecord) -> dict[str, Any]:
         observation = observation_of(record)

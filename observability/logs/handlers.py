@@ -7,6 +7,7 @@ was deleted meanwhile by retention, the line is written again. One look a second
 it, such as logrotate.
 """
 
+import codecs
 import errno
 import logging
 import os
@@ -22,6 +23,7 @@ from observability.logs.log_file import LogFile
 from observability.logs.losses import Losses, lost_record
 
 MAX_LINE_BYTES = 65_536
+MIN_LINE_BYTES = 1_024
 LOOK_AGAIN_S = 1.0
 
 
@@ -55,7 +57,14 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         maxLineBytes: int = MAX_LINE_BYTES,  # noqa: N803
     ) -> None:
         if mode != "a":
-            raise ValueError(f"mode is {mode!r}: a file that others write too is opened to append, 'a'.")
+            raise ValueError(f"mode is {mode!r}: a file that others write too is opened to append, 'a'")
+        for name, value, least in (
+            ("maxBytes", maxBytes, 0), ("backupCount", backupCount, 0), ("maxLineBytes", maxLineBytes, MIN_LINE_BYTES)
+        ):  # fmt: skip
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} is {value!r}: a whole number from {least}")
+        if encoding is not None:
+            codecs.lookup(encoding)
         # The stream of the base class stays closed: its buffer would hold lines back.
         super().__init__(filename, mode, maxBytes, backupCount, encoding, delay=True, errors=errors)
         self._encoding = None if encoding in {None, "utf-8", "utf8"} else encoding
@@ -159,11 +168,15 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         return opened
 
     def _save(self, deleted: LogFile, opened: LogFile) -> None:
-        with rotation.sole(self.baseFilename) as is_sole:
-            saved = deleted.take_unseen() if is_sole else b""
-        written = os.write(opened.descriptor, saved)
+        with rotation.sole(self.baseFilename) as lock:
+            # Whoever holds the lock moves files, or saves what we would: what only we know of is lost.
+            saved = deleted.unseen() if lock is None else deleted.take_unseen(lock)
+        try:
+            written = os.write(opened.descriptor, saved) if lock is not None else 0
+        except OSError:
+            written = 0
         if written < len(saved):
-            self._losses.add("no space", saved[written:].count(b"\n"))
+            self._losses.add("its file was deleted", saved[written:].count(b"\n"))
 
     def _turn_over(self, file: LogFile, line: bytes) -> None:
         with self._held():
@@ -179,8 +192,13 @@ class SharedRotatingFileHandler(RotatingFileHandler):
 
     def _move_away(self, file: LogFile, *, min_bytes: int) -> None:
         try:
-            with rotation.sole(self.baseFilename) as is_sole:
-                if is_sole and file.is_at(self.baseFilename) and file.size >= min_bytes and self.backupCount > 0:
+            with rotation.sole(self.baseFilename) as lock:
+                if (
+                    lock is not None
+                    and file.is_at(self.baseFilename)
+                    and file.size >= min_bytes
+                    and self.backupCount > 0
+                ):
                     rotation.move_chain_on(self._backup, self.backupCount)
                     self.rotate(self.baseFilename, self._backup(1))
         except OSError as error:

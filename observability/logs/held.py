@@ -13,6 +13,7 @@ from logging.handlers import MemoryHandler
 from threading import RLock
 from typing import Any
 
+from observability.complaint import Complaint, shown
 from observability.conf import configuration
 from observability.fingerprint import MAX_LENGTH
 from observability.logs.levels import levels
@@ -23,9 +24,14 @@ from observability.records import capture, observation_of
 HELD_LINES_DROPPED = "held_lines_dropped"
 SQL_LOGGER = "observability.sql"
 SERVER_ERROR = 500
+# Of a text that is held, since its request most probably goes well.
+MAX_TEXT = 4_096
 
 _containers = frozenset({list, dict, set})
 _immutable = frozenset({str, int, float, bool, type(None), bytes, complex})
+
+
+_complaint = Complaint("logging:")
 
 
 class Held:
@@ -58,7 +64,8 @@ class HeldHandler(MemoryHandler):
     lines are held. Records that a level changed at run time asks for are shown at once, as are those of other loggers.
 
     A record is written with what was bound when it was made. An argument or fact of it that is no plain value is
-    copied, or a message made at once where it has one; what stands deeper in it reads as it is when it is written.
+    copied, or a message made at once where it has one; what stands deeper in it reads as it is when it is written. A
+    text is cut at 4,096 characters.
 
     It is a MemoryHandler because dictConfig makes the target of those, by its name, before them.
     """
@@ -82,6 +89,14 @@ class HeldHandler(MemoryHandler):
         """Hold the record or pass it on; without the lock of a handler, which threads would wait for."""
         if self.filters and not self.filter(record):
             return False
+        try:
+            self._hold_or_pass(record)
+        except Exception as error:  # noqa: BLE001 - logging must not break the work
+            _complaint.tell(f"a line cannot be held: {shown(error)}")
+            self._write(record)
+        return True
+
+    def _hold_or_pass(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.INFO:
             if record.levelno >= logging.ERROR and (observation := observation_of(record)) is not None:
                 self.show(observation.root)
@@ -94,7 +109,6 @@ class HeldHandler(MemoryHandler):
             if observation is not None:
                 _freeze(record)
                 self._hold_or_show(record, observation)
-        return True
 
     def holds(self, logger: str) -> bool:
         """Whether what this logger says below INFO is held."""
@@ -210,14 +224,24 @@ def _freeze(record: logging.LogRecord) -> None:
             record.msg, record.args = record.getMessage(), None
     attributes = record.__dict__
     facts = attributes.get("facts")
-    if type(facts) is dict and not _immutable.issuperset(map(type, facts.values())):
+    if type(facts) is dict and not all(map(_is_small_and_plain, facts.values())):
         attributes["facts"] = {key: _copied(value) for key, value in facts.items()}
     extra = attributes.get("extra_facts")
-    if extra is not None and not _immutable.issuperset(map(type, extra.values())):
-        attributes.update({key: _copied(attributes[key]) for key in extra})
+    if type(extra) is dict and not all(map(_is_small_and_plain, extra.values())):
+        attributes["extra_facts"] = {key: _copied(value) for key, value in extra.items()}
+        attributes.update(attributes["extra_facts"])
+    if type(record.msg) is str:
+        record.msg = _copied(record.msg)
 
 
-def _copied(value: object) -> object:
+def _is_small_and_plain(value: object) -> bool:
+    kind = type(value)
+    return len(value) <= MAX_TEXT if kind is str else kind in _immutable  # type: ignore[arg-type] # a text by its kind
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401 - any fact
+    if type(value) is str:
+        return value if len(value) <= MAX_TEXT else f"{value[:MAX_TEXT]}…"
     return copy(value) if type(value) in _containers else value
 
 

@@ -95,6 +95,16 @@ class Levels:
             if any(now >= adopted.ends_at for adopted in self._adopted.values()):
                 self._adopt(adopted.change for adopted in self._adopted.values() if now < adopted.ends_at)
 
+    def configured_level(self, logger: str) -> int:
+        """The effective level of the logger as it would be, had nothing been changed."""
+        name = "" if logger == "root" else logger
+        while True:
+            adopted = self._adopted.get(name or "root")
+            level = adopted.original_level if adopted else logging.getLogger(name).level
+            if level or not name:
+                return level
+            name = name.rpartition(".")[0]
+
     def shown_from(self, logger: str) -> int | None:
         """The changed level of the logger, or of the nearest logger above it; None where none of them is changed."""
         if not self._adopted:

@@ -65,22 +65,27 @@ class LogFile:
         return True
 
     def unseen(self) -> bytes:
-        """What was written since the file was last found at its path; from its beginning where somebody took it."""
-        size = self.size
-        start = self.seen if size >= self.seen else 0
-        try:
-            return os.pread(self.descriptor, size - start, start)
-        except OSError:
-            return b""
+        """What was written since the file was last found at its path."""
+        return self._read(self.seen)
 
-    def take_unseen(self) -> bytes:
+    def take_unseen(self, lock: int) -> bytes:
         """The same, and nothing for whoever asks next: of several that hold a deleted file, each line goes to one.
 
-        The caller holds the lock of the path. (One of the descriptor itself would be shared with the child of a fork.)
+        `lock` is the open lock file of the path, in which stands how far a deleted file was taken. (Its own end could
+        not tell: others may still write to it.)
         """
-        taken = self.unseen()
-        os.ftruncate(self.descriptor, 0)
-        return taken
+        device, inode, taken = ([int(part) for part in os.pread(lock, 100, 0).split()] + [0, 0, 0])[:3]
+        start = max(self.seen, taken) if (device, inode) == self.identity else self.seen
+        unseen = self._read(start)
+        mark = b"%d %d %d" % (*self.identity, start + len(unseen))
+        os.pwrite(lock, mark.ljust(100), 0)
+        return unseen
+
+    def _read(self, start: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, max(0, self.size - start), start)
+        except OSError:
+            return b""
 
     def blank_out(self, path: str, fragment: bytes) -> bool:
         """Put an empty JSON object over a fragment at the end of the file, where it is still there; whether it was.

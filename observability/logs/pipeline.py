@@ -19,7 +19,7 @@ from observability.records import RESERVED
 ExcInfo: TypeAlias = Any
 
 _record_arguments = frozenset({"exc_info", "stack_info", "stacklevel"})
-_own_attributes = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+_own_attributes = frozenset(logging.makeLogRecord({}).__dict__) | {"asctime", "bound_facts", "extra_facts", "message"}
 _special = _own_attributes | RESERVED
 
 
@@ -84,7 +84,8 @@ class ExtraLogger(logging.Logger):
                 attributes.update({k: v for k, v in extra.items() if k not in _own_attributes})
                 colliding = {k: v for k, v in extra.items() if k in _own_attributes}
                 if colliding:
-                    attributes["facts"] = colliding
+                    facts = extra.get("facts", {})
+                    attributes["facts"] = colliding | (facts if isinstance(facts, dict) else {"facts": facts})
         return record
 
 

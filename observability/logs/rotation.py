@@ -30,8 +30,8 @@ def lock(descriptor: int) -> bool:
 
 
 @contextmanager
-def sole(path: str) -> Iterator[bool]:
-    """Whether this process alone holds the lock of a file during the block; it never waits.
+def sole(path: str) -> Iterator[int | None]:
+    """The open lock file, where this process alone holds the lock of a file during the block, else None; never waits.
 
     The lock file beside it is opened on the spot, so that a process that forks shares no lock with its child; the
     system lets go of it when a process dies. One that is stopped while it holds it keeps others from rotating, not from
@@ -39,7 +39,7 @@ def sole(path: str) -> Iterator[bool]:
     """
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), LOCK_MODE)
     try:
-        yield lock(descriptor)
+        yield descriptor if lock(descriptor) else None
     finally:
         os.close(descriptor)
 

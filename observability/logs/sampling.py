@@ -4,7 +4,7 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from observability.observation import Observation
+from observability.observation import MAX_STATEMENTS, Observation
 from observability.records import observation_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,14 +42,17 @@ class TailSampling(logging.Filter):
         self._threshold = (1 << RANDOM_BITS) - (1 << RANDOM_BITS) // keep_one_in
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if self.keep_one_in == 1 or record.levelno >= logging.WARNING:
-            return True
         observation = observation_of(record)
-        if observation is None or observation.http is None or self._is_always_kept(observation):
+        if observation is None or observation.http is None:
+            return True
+        if SAMPLE_RATE in observation.facts:
+            # What the service noted under this name is not how many requests the line stands for.
+            self._mark(record, observation, 1)
+        if self.keep_one_in == 1 or record.levelno >= logging.WARNING or self._is_always_kept(observation):
             return True
         if int(observation.trace_id[-RANDOM_BITS // 4 :], 16) < self._threshold:
             return False
-        self._mark(record, observation)
+        self._mark(record, observation, self.keep_one_in)
         return True
 
     def _is_always_kept(self, observation: Observation) -> bool:
@@ -58,12 +61,14 @@ class TailSampling(logging.Filter):
             or (observation.http is not None and observation.http.method not in SAFE_METHODS)
             or observation.transaction == "rolled_back"
             or bool(observation.facts.get(OVER_BUDGET))
+            # Of statements beyond these nothing is known.
+            or len(observation.statements) >= MAX_STATEMENTS
             or any(map(writes, observation.statements))
         )
 
-    def _mark(self, record: logging.LogRecord, observation: Observation) -> None:
+    def _mark(self, record: logging.LogRecord, observation: Observation, rate: int) -> None:
         facts: dict[str, Any] = record.__dict__.setdefault("facts", {})
-        facts[SAMPLE_RATE] = self.keep_one_in
+        facts[SAMPLE_RATE] = rate
         if SAMPLE_RATE in observation.facts:
             facts[f"note.{SAMPLE_RATE}"] = observation.facts[SAMPLE_RATE]
 

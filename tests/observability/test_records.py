@@ -1,12 +1,15 @@
 """Log records and their observations."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import structlog
 
 from observability import observe
+from observability.logs.pipeline import ExtraLogger
 from observability.observation import Observation
-from observability.records import facts_of, observation_of
+from observability.records import ObservationHandler, bound_facts, facts_of, observation_of
 
 log = logging.getLogger("tests.records")
 
@@ -37,6 +40,49 @@ def test_observation_of_an_exception_serves_where_there_is_no_other() -> None:
     error.observation = observation = Observation("work", "failed")  # type: ignore[attr-defined]
     record = logging.makeLogRecord({"exc_info": (ValueError, error, None)})
     assert observation_of(record) is observation
+
+
+class Lazy:
+    """A request that cannot be made, such as a SimpleLazyObject whose database is away."""
+
+    @property
+    def observation(self) -> Observation:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "extra", [{"bound_facts": "x"}, {"extra_facts": 3}, {"name": "n", "facts": {"a": 1}}, {"request": Lazy()}]
+)
+def test_no_extra_raises_or_is_lost(extra: dict[str, object]) -> None:
+    record = ExtraLogger("tests").makeRecord("tests", logging.INFO, "", 0, "event", (), None, extra=extra)
+    with observe("work") as observation:
+        ObservationHandler().handle(record)
+    assert len(observation.trail) == 1
+    assert facts_of(record) == {key: value for key, value in flat(extra).items() if key != "request"}
+
+
+def flat(extra: dict[str, object]) -> dict[str, object]:
+    facts = extra.get("facts")
+    return {key: value for key, value in extra.items() if key != "facts"} | (facts if isinstance(facts, dict) else {})
+
+
+@pytest.mark.parametrize("exc_info", [(), (ValueError,), "text"])
+def test_exc_info_that_is_none_of_pythons_raises_nothing(exc_info: object) -> None:
+    record = logging.makeLogRecord({"exc_info": exc_info})
+    ObservationHandler().handle(record)
+    assert observation_of(record) is None
+
+
+def test_names_that_threads_bind_at_the_same_time_are_all_known() -> None:
+    def bind(number: int) -> None:
+        structlog.contextvars.bind_contextvars(**{f"thread_{number}": number})
+        bound_facts()
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(bind, range(200)))
+    with structlog.contextvars.bound_contextvars(bound_last=1):
+        assert bound_facts()["bound_last"] == 1
+        assert bound_facts() == structlog.contextvars.get_contextvars()
 
 
 @pytest.mark.parametrize("given", [{"vin": "X"}, {"facts": {"vin": "X"}}])

@@ -49,6 +49,11 @@ def test_other_values_stay() -> None:
         ("Cookie: sessionid=1; a=2\nHost: x", "Cookie: [redacted]\nHost: x"),
         ("<WSGIRequest: GET '/x?token=abc'>", "<WSGIRequest: GET '/x?token=[redacted]'>"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----.", "[redacted]."),
+        ("{'password': b'hunter2'}", "{'password': [redacted]}"),
+        ("Login(token=UUID('1b4e28ba'))", "Login(token=[redacted])"),
+        ("{'tokens': ['abc', 'def'], 'a': 1}", "{'tokens': [redacted], 'a': 1}"),
+        ('{"body": "{\\"password\\": \\"hunter2\\"}"}', '{"body": "{\\"password\\": [redacted]}"}'),
+        ("-----BEGIN PRIVATE KEY----- MIIE -----END PRIVATE KEY-----", "[redacted]"),
         ("got eyJhbGciOi.eyJzdWIiOi.c2ln ok", "got [redacted] ok"),
     ],
 )
@@ -75,6 +80,19 @@ def test_value_under_a_key_that_only_speaks_of_a_secret_stays(key: str) -> None:
 @pytest.mark.parametrize("value", [None, True, False])
 def test_whether_there_is_a_secret_is_none(value: object) -> None:
     assert redact({"password": value, "has_token": value}) == {"password": value, "has_token": value}
+
+
+@pytest.mark.parametrize("pair", [("X-Api-Key", "s3cret"), [b"cookie", b"s3cret"]])
+def test_second_of_a_pair_is_hidden_where_the_first_tells(pair: object) -> None:
+    assert "s3cret" not in str(redact({"headers": [pair, ("accept", "*/*")]}))
+    assert "*/*" in str(redact({"headers": [pair, ("accept", "*/*")]}))
+
+
+def test_data_whose_parts_list_each_other_ends() -> None:
+    parts: list[dict[str, object]] = [{} for _ in range(60)]
+    for part in parts:
+        part.update({str(number): other for number, other in enumerate(parts)})
+    assert len(str(redact(parts))) < 1_000_000
 
 
 def test_long_lists_mappings_and_texts_are_cut() -> None:

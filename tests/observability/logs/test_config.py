@@ -137,7 +137,7 @@ def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_pat
     overrides = tmp_path / "more.yaml"
     overrides.write_text("handlers:\n  service:\n    backupCount: 3\n    maxBytes: [1]\n")
     loaded = load(tmp_path, "production", overrides=overrides)
-    expected = rf"^logging.yaml:\d+, {overrides}:4: Unable to configure handler 'service': '>' not supported"
+    expected = rf"^logging.yaml:\d+, {overrides}:4: Unable to configure handler 'service': maxBytes is"
     with pytest.raises(ImproperlyConfigured, match=expected):
         configure(loaded)
 

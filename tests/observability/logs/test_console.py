@@ -34,6 +34,18 @@ def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
     assert observation.request_id[:8] in line
 
 
+def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_beside_it() -> None:
+    try:
+        raise ValueError("no answer from postgres://app:hunter2@db/x")
+    except ValueError:
+        record = logging.makeLogRecord(
+            {"name": "a", "msg": "failed", "levelname": "ERROR", "exc_info": sys.exc_info(), "facts": {"stack": 5}}
+        )
+    line = ConsoleFormatter().format(record)
+    assert "hunter2" not in line.replace('raise ValueError("no answer from postgres://app:hunter2', "")
+    assert "extra.stack=5" in line
+
+
 def test_exception_stands_below_its_line_on_the_console() -> None:
     try:
         raise ValueError("broken")

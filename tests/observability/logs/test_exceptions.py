@@ -87,6 +87,17 @@ def test_exc_info_that_is_none_adds_nothing() -> None:
     assert exception_fields(logging.makeLogRecord({"exc_info": (None, None, None)})) == {}
 
 
+def test_many_secrets_leave_no_part_of_one() -> None:
+    secret = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"
+    text = fields_of(ValueError(f"token={secret} " * 2_000))["exception.message"]
+    assert not [start for start in range(len(secret) - 4) if secret[start : start + 5] in text]
+
+
+@pytest.mark.parametrize("exc_info", [(), (ValueError,), "text", (None, "text", None)])
+def test_exc_info_that_is_none_of_pythons_adds_nothing(exc_info: object) -> None:
+    assert exception_fields(logging.makeLogRecord({"exc_info": exc_info})) == {}
+
+
 def test_secret_at_the_cut_is_not_shown() -> None:
     for before in range(MAX_MESSAGE - 20, MAX_MESSAGE + 20):
         message = fields_of(ValueError("x" * before + " api_key=s3crets3crets3cret " + "y" * 20 * MAX_MESSAGE))

@@ -274,6 +274,29 @@ def test_option_of_python_json_logger_applies(options: dict[str, Any], expected:
     assert ("vin" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
 
 
+def test_key_of_the_caller_stands_over_no_renamed_base_key() -> None:
+    renamed = {"timestamp": "@timestamp", "level": "log.level", "event": "message"}
+    given = {"@timestamp": "forged", "log.level": "forged", "message": "forged", "level": "forged", "extra.level": 1}
+    record = {"facts": given, "created": 0.0}
+    line = formatted(record, rename_fields=renamed)
+    assert (line["@timestamp"], line["log.level"], line["message"]) == ("1970-01-01T00:00:00.000000Z", "info", "event")
+    assert sorted(map(str, line.values())).count("forged") == 4
+    assert 1 in line.values()
+
+
+class Masked(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "****"
+
+
+def test_text_that_shows_itself_in_another_way_does_so_in_every_line(lines: Lines) -> None:
+    for _ in range(3):
+        structured.info("event", card=Masked("4111111111111111"))
+    assert [json.loads(line)["card"] for line in lines.lines] == ["****"] * 3
+
+
 def test_options_for_the_text_of_a_line_apply() -> None:
     record = logging.makeLogRecord({"msg": "event"})
     line = JsonFormatter(service_name="vitrine", prefix="> ", json_indent=1).format(record)

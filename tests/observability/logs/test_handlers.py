@@ -170,6 +170,37 @@ def test_mode_other_than_append_is_refused(tmp_path: Path) -> None:
         SharedRotatingFileHandler(tmp_path / "service.jsonl", mode="w")
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("maxLineBytes", "64k"), ("maxLineBytes", 0), ("maxBytes", -1), ("backupCount", "ten")]
+)
+def test_number_that_is_none_is_refused(tmp_path: Path, option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}: a whole number from"):
+        SharedRotatingFileHandler(tmp_path / "service.jsonl", **{option: value})  # type: ignore[arg-type]
+
+
+def test_encoding_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="utf-88"):
+        SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-88")
+
+
+def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(tmp_path: Path) -> None:
+    """Each handler stands for the one of a process; the second looks at the path after the first has saved."""
+    file = tmp_path / "service.jsonl"
+    one, other = handler(file, max_bytes=10_000), handler(file, max_bytes=10_000)
+    write(one, "one before")
+    write(other, "other before")
+    file.unlink()
+    one._look_at = 0
+    write(one, "one after")
+    for number in range(20):
+        write(other, f"other unseen {number}")
+    other._look_at = 0
+    write(other, "other after")
+    assert sorted(file.read_text().splitlines()) == sorted(
+        ["one before", "other before", "one after", "other after", *(f"other unseen {number}" for number in range(20))]
+    )
+
+
 def test_file_that_cannot_be_opened_is_told_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")

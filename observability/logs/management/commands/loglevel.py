@@ -18,6 +18,7 @@ from observability.conf import configuration
 from observability.logs import level_file
 from observability.logs.held import is_held
 from observability.logs.level_file import LEVELS, Change, LevelFileError
+from observability.logs.levels import levels
 
 LOG_LEVEL_CHANGED = "log_level_changed"
 LOG_LEVEL_RESET = "log_level_reset"
@@ -145,11 +146,11 @@ def _seconds(written: str) -> float:
 
 def _configured_level(name: str) -> str:
     """The level that logging.yaml gives the logger, and how it comes by it where that is not plain."""
-    logger = logging.getLogger(name)
-    level: str = logging.getLevelName(logger.getEffectiveLevel())
-    if logger.getEffectiveLevel() < logging.INFO and is_held(name):
+    number = levels.configured_level(name)
+    level: str = logging.getLevelName(number)
+    if number < logging.INFO and is_held(name):
         return f"{level}, held"
-    return level if logger.level else f"{level}, inherited"
+    return level if logging.getLogger(name).level else f"{level}, inherited"
 
 
 def _is_known(name: str) -> bool:
@@ -197,4 +198,5 @@ def _log(event: str, change: Change) -> None:
         "log_level.by": _user(),
         "process.pid": os.getpid(),
     }
-    log.info(event, extra={"facts": facts})
+    # Past the level, which this very command may have raised.
+    log.callHandlers(log.makeRecord(log.name, logging.INFO, __file__, 0, event, (), None, extra={"facts": facts}))
