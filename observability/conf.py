@@ -20,6 +20,7 @@ class Configuration:
     levels_file: the file by which `manage.py loglevel` reaches the processes of this machine; empty: levels stay.
     code_root: the directory of the project's own code, to name the line that caused a query.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
+    budget_file: the file with the query budget of each route, relative to the root of the code.
     raise_reader_errors: let a failing reader break the work, as tests want it.
     """
 
@@ -31,6 +32,7 @@ class Configuration:
     levels_file: str = ""
     code_root: str = ""
     redacted_keys: tuple[str, ...] = ()
+    budget_file: str = ""
     raise_reader_errors: bool = False
 
 

@@ -80,7 +80,8 @@ class Observation:
     (each text cut at 2,048 characters), 200 statements counted apart, however much the work does. What happens in an
     observation within another one counts in both. Times are in milliseconds. `context` is what the work bound, for
     lines about it that come from outside of it; None while it is not known. `kept` is for readers: what one keeps with
-    the observation, under a key of its own, goes when the observation goes.
+    the observation, under a key of its own, goes when the observation goes. `query_budget` is how many queries the
+    application may run, where something watches that: `framework_query_count` of `query_count` are not among them.
     """
 
     __slots__ = (
@@ -93,12 +94,15 @@ class Observation:
         "error_type",
         "facts",
         "failed",
+        "framework_query_count",
         "http",
         "kept",
         "kind",
         "name",
+        "over_budget",
         "parent",
         "parent_span_id",
+        "query_budget",
         "query_count",
         "query_duration_ms",
         "request_id",
@@ -141,6 +145,9 @@ class Observation:
         self.dropped_fact_count = 0
         self.error_type: str | None = None
         self.failed = False
+        self.query_budget: int | None = None
+        self.framework_query_count = 0
+        self.over_budget = False
         self.query_count = 0
         self.query_duration_ms = 0.0
         self.statements: dict[str, int] = {}

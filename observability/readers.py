@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Headers = MutableMapping[str, str]
 
 
+class WorkRefused(Exception):  # noqa: N818 - it says what a reader does, not what went wrong in it
+    """What a reader raises to end the work that it watches, in tests and development alone; it is not swallowed."""
+
+
 class Readers:
     """The installed readers of this process: `install()` replaces them, at the start and when a setting changes.
 
@@ -32,6 +36,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._installed: tuple[object, ...] = ()
+        self._added: tuple[object, ...] = ()
         self._complaint = Complaint("observability:")
         self.raise_errors = False
         self._bind()
@@ -44,13 +49,13 @@ class Readers:
 
     @contextmanager
     def added(self, reader: object) -> Iterator[None]:
-        """Let one more reader run, after the others, for the length of a block; it serves tests."""
-        self._installed += (reader,)
+        """Let one more reader run, after the others, for the length of a block, whatever is installed meanwhile."""
+        self._added += (reader,)
         self._bind()
         try:
             yield
         finally:
-            self._installed = tuple(each for each in self._installed if each is not reader)
+            self._added = tuple(each for each in self._added if each is not reader)
             self._bind()
 
     def _bind(self) -> None:
@@ -59,7 +64,7 @@ class Readers:
         self._closed = self._methods("closed")
 
     def _methods(self, name: str) -> tuple[Callable[..., Any], ...]:
-        return tuple(getattr(reader, name) for reader in self._installed if hasattr(reader, name))
+        return tuple(getattr(reader, name) for reader in (*self._installed, *self._added) if hasattr(reader, name))
 
     def step(self, observation: "Observation", step: "Step") -> None:
         for method in self._step:
@@ -83,7 +88,7 @@ class Readers:
                 self._complain(method, error)
 
     def _complain(self, method: Callable[..., Any], error: Exception) -> None:
-        if self.raise_errors:
+        if self.raise_errors or isinstance(error, WorkRefused):
             raise error
         self._complaint.tell(f"{getattr(method, '__qualname__', 'a reader')} failed: {shown(error)}")
 

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "observability",
     "observability.logs",
     "observability.sentry",
+    "observability.budgets",
     "service",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -127,6 +128,7 @@ OBSERVABILITY: dict[str, Any] = {
         "observability.headers.RequestIdHeader",
         "observability.headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
+        "observability.budgets.reader.QueryBudgets",
         "observability.logs.held.HeldLines",
         "observability.logs.access.AccessLine",
     ],
@@ -134,6 +136,7 @@ OBSERVABILITY: dict[str, Any] = {
     "QUIET_PATHS": ["/livez", "/readyz"],
     "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
     "CODE_ROOT": str(BASE_DIR),
+    "BUDGET_FILE": "service/query_budgets.json",
 }
 
 SENTRY_DSN = environment.secret(

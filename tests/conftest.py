@@ -1,13 +1,11 @@
 """Fixtures of all tests."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 import pytest
 from django.db import DatabaseError, connection
 
-from observability.testing import query_count
 from tests.databases import server_cursor
+
+pytest_plugins = ["observability.budgets.plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,9 +19,3 @@ def pytest_configure(config: pytest.Config) -> None:
         reason = " ".join(str(error).split())
         message = f"the {connection.vendor} server that DATABASE_URL names cannot be used: {reason}"
         raise pytest.UsageError(message) from None
-
-
-@pytest.fixture
-def assert_query_count() -> Callable[[int], AbstractContextManager[None]]:
-    """Give the context manager that fails unless its block runs so many queries, and names those that it ran."""
-    return query_count

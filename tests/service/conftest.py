@@ -7,9 +7,11 @@ import pytest
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from observability.budgets.recording import Recording
 from service.models import User
 
-QueryCount = Callable[[int], AbstractContextManager[None]]
+QueryBudget = Callable[..., AbstractContextManager[Recording]]
+ConstantQueries = Callable[..., dict[int, Recording]]
 
 
 @pytest.fixture

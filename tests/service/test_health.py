@@ -10,7 +10,8 @@ from django.test import Client
 
 from service.health import require_migrations
 from tests.server import running
-from tests.service.conftest import QueryCount
+from tests.service.conftest import ConstantQueries, QueryBudget
+from tests.service.fleet import make_trucks
 
 PATHS = ["/livez", "/readyz"]
 SECRET = "the password is hunter2"
@@ -57,16 +58,25 @@ def test_other_methods_are_not_allowed(method: str, path: str) -> None:
     assert Client(enforce_csrf_checks=True).generic(method, path).status_code == 405
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_probe_asks_the_same_however_large_the_fleet_is(
+    path: str, django_assert_constant_queries: ConstantQueries
+) -> None:
+    django_assert_constant_queries(make_trucks, lambda: Client().get(path))
+
+
 @pytest.mark.django_db
-def test_live_process_asks_no_database(assert_query_count: QueryCount) -> None:
-    with assert_query_count(0):
+def test_live_process_asks_no_database(django_assert_query_budget: QueryBudget) -> None:
+    with django_assert_query_budget(exact=0):
         Client().get("/livez")
 
 
 @pytest.mark.django_db
-def test_ready_process_asks_one_thing_from_its_first_positive_answer_on(assert_query_count: QueryCount) -> None:
+def test_ready_process_asks_one_thing_from_its_first_positive_answer_on(
+    django_assert_query_budget: QueryBudget,
+) -> None:
     Client().get("/readyz")
-    with assert_query_count(1):
+    with django_assert_query_budget(exact=1):
         Client().get("/readyz")
 
 

@@ -12,7 +12,7 @@ from service.gbt32960 import REISSUED, Frame, decode
 from service.ingest import FRAMES_COMPARED, TRUCKS_LOCKED, IngestResult, ingest_frames
 from service.models import TelemetryFrame, Truck
 from service.querysets import TelemetryFrameQuerySet, TruckQuerySet
-from tests.service.conftest import QueryCount
+from tests.service.conftest import QueryBudget
 from tests.service.fleet import (
     MINUTE,
     NOON,
@@ -41,8 +41,8 @@ def truck(number: int = 1) -> Truck:
     return Truck.objects.get(vin=vin(number))
 
 
-def test_no_frames_need_no_query(assert_query_count: QueryCount) -> None:
-    with assert_query_count(0):
+def test_no_frames_need_no_query(django_assert_query_budget: QueryBudget) -> None:
+    with django_assert_query_budget(exact=0):
         assert ingest() == IngestResult(received=0, stored=0, duplicates=0, heartbeats=0, trucks_registered=0)
 
 
@@ -181,24 +181,24 @@ def test_detail_of_an_ingestion_that_fails_says_how_far_it_came(
     assert [record.getMessage() for record in caplog.records] == [TRUCKS_LOCKED, FRAMES_COMPARED]
 
 
-def test_thousand_frames_of_unknown_trucks_need_six_statements(assert_query_count: QueryCount) -> None:
+def test_thousand_frames_of_unknown_trucks_need_six_statements(django_assert_query_budget: QueryBudget) -> None:
     frames = decoded(*many_realtime(1_000, trucks=100))
-    with assert_query_count(6):
+    with django_assert_query_budget(exact=6):
         assert ingest_frames(frames=frames).stored == 1_000
 
 
 @pytest.mark.parametrize("trucks", [3, 30])
-def test_frames_of_known_trucks_need_four_statements(trucks: int, assert_query_count: QueryCount) -> None:
+def test_frames_of_known_trucks_need_four_statements(trucks: int, django_assert_query_budget: QueryBudget) -> None:
     make_trucks(trucks)
     frames = decoded(*many_realtime(60, trucks))
-    with assert_query_count(4):
+    with django_assert_query_budget(exact=4):
         ingest_frames(frames=frames)
 
 
-def test_duplicates_need_three_statements(assert_query_count: QueryCount) -> None:
+def test_duplicates_need_three_statements(django_assert_query_budget: QueryBudget) -> None:
     frames = decoded(realtime())
     ingest_frames(frames=frames)
-    with assert_query_count(3):
+    with django_assert_query_budget(exact=3):
         ingest_frames(frames=frames)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from service.models import Truck
 from service.querysets import MAX_LISTED, in_slices
-from tests.service.conftest import QueryCount
+from tests.service.conftest import QueryBudget
 from tests.service.fleet import NOON, make_trucks, vin
 
 pytestmark = pytest.mark.django_db
@@ -18,11 +18,11 @@ def test_registration_leaves_a_truck_that_was_made_meanwhile_as_it_is() -> None:
     assert Truck.objects.filter(vin=vin(2)).exists()
 
 
-def test_contacts_are_saved_in_one_statement(assert_query_count: QueryCount) -> None:
+def test_contacts_are_saved_in_one_statement(django_assert_query_budget: QueryBudget) -> None:
     trucks = make_trucks(30)
     for truck in trucks:
         truck.status, truck.status_at, truck.last_contact_at = "driving", NOON, NOON
-    with assert_query_count(1):
+    with django_assert_query_budget(exact=1):
         Truck.objects.save_contacts(trucks)
     assert Truck.objects.filter(status="driving", status_at=NOON, last_contact_at=NOON).count() == 30
 

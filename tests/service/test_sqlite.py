@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from service.models import Manufacturer
-from tests.service.conftest import QueryCount
+from tests.service.conftest import QueryBudget
 
 
 @pytest.mark.django_db
@@ -17,6 +17,6 @@ def test_django_takes_the_limit_of_the_connection() -> None:
 
 
 @pytest.mark.django_db
-def test_thousand_values_are_asked_for_in_one_statement(assert_query_count: QueryCount) -> None:
-    with assert_query_count(1):
+def test_thousand_values_are_asked_for_in_one_statement(django_assert_query_budget: QueryBudget) -> None:
+    with django_assert_query_budget(exact=1):
         Manufacturer.objects.in_bulk(list(range(1_000)))

@@ -12,7 +12,7 @@ from observability.records import facts_of
 from service.api import parsers
 from service.gbt32960 import CHINA_STANDARD_TIME
 from service.models import TelemetryFrame, Truck
-from tests.service.conftest import QueryCount
+from tests.service.conftest import ConstantQueries, QueryBudget
 from tests.service.fleet import REAL_FRAMES, heartbeat, make_trucks, many_realtime, realtime, vin
 
 pytestmark = pytest.mark.django_db
@@ -194,21 +194,24 @@ def test_other_content_type_is_refused(content_type: str, client: APIClient) -> 
     assert client.post(FRAMES, b"x", content_type=content_type).status_code == 415
 
 
-@pytest.mark.parametrize("trucks", [3, 30])
-def test_frames_of_known_trucks_need_five_queries(
-    trucks: int, client: APIClient, assert_query_count: QueryCount
+@pytest.mark.parametrize("known", [0, 1])
+def test_frames_need_the_same_queries_for_any_number_of_trucks(
+    known: int, client: APIClient, django_assert_constant_queries: ConstantQueries
 ) -> None:
-    make_trucks(trucks)
-    texts = [raw.hex() for raw in many_realtime(90, trucks)]
-    with assert_query_count(5):  # token, trucks, digests, frames, contacts
-        assert post(client, *texts)[1]["stored"] == 90
+    texts: list[str] = []
+
+    def send_from(trucks: int) -> None:
+        make_trucks(known * trucks)
+        texts[:] = [raw.hex() for raw in many_realtime(90, trucks)]
+
+    django_assert_constant_queries(send_from, lambda: post(client, *texts))
 
 
-def test_thousand_frames_of_unknown_trucks_need_seven_queries(
-    client: APIClient, assert_query_count: QueryCount
+def test_thousand_frames_of_unknown_trucks_need_six_queries(
+    client: APIClient, django_assert_query_budget: QueryBudget
 ) -> None:
     texts = [raw.hex() for raw in many_realtime(1_000, trucks=100)]
-    with assert_query_count(7):  # token, and the six of the ingestion
+    with django_assert_query_budget(exact=6):  # those of the ingestion
         assert post(client, *texts)[0] == 201
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from service.management.commands import load_demo_fleet
 from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel
-from tests.service.conftest import QueryCount
+from tests.service.conftest import QueryBudget
 from tests.service.fleet import REAL_FRAMES
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +26,10 @@ def test_fleet_and_real_frames_are_loaded_and_counted() -> None:
     assert (Truck.objects.count(), TelemetryFrame.objects.count()) == (504, 1561)
 
 
-def test_fleet_that_is_loaded_stays_as_it_is(assert_query_count: QueryCount) -> None:
+def test_fleet_that_is_loaded_stays_as_it_is(django_assert_query_budget: QueryBudget) -> None:
     load()
     before = list(Truck.objects.values_list())
-    with assert_query_count(1):
+    with django_assert_query_budget(exact=1):
         assert load() == "The demo fleet is loaded already: 500 trucks.\n"
     assert list(Truck.objects.values_list()) == before
 

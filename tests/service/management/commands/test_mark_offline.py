@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from service.models import Truck
-from tests.service.conftest import QueryCount
+from tests.service.conftest import QueryBudget
 from tests.service.fleet import vin
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,8 @@ def test_truck_that_never_sent_anything_becomes_offline_ten_minutes_after_it_was
 
 
 @pytest.mark.parametrize("count", [3, 30])
-def test_one_statement_marks_any_number(count: int, assert_query_count: QueryCount) -> None:
+def test_one_statement_marks_any_number(count: int, django_assert_query_budget: QueryBudget) -> None:
     for number in range(count):
         add_truck(number, ago(minutes=11))
-    with assert_query_count(1):
+    with django_assert_query_budget(exact=1):
         mark()

@@ -1,0 +1,11 @@
+"""Query budgets: how many queries a route may run, one number for the tests, development and production.
+
+from observability.budgets import strict
+
+with strict():          # the query that breaks the budget of its route raises; tests and development only
+client.get("/api/v1/trucks/")
+"""
+
+from observability.budgets.strict import OverBudget, strict
+
+__all__ = ["OverBudget", "strict"]

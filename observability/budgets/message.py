@@ -1,0 +1,146 @@
+"""What a failure says: plain text for a terminal of 80 columns or more; `coloured` adds the colours there."""
+
+import inspect
+import re
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from observability.budgets.advice import advice
+from observability.budgets.cause import Field
+from observability.budgets.recording import Query, Recording
+from observability.budgets.statement import plain
+
+MAX_STATEMENTS = 8
+MIN_WIDTH, MAX_WIDTH = 72, 120
+
+RED, CYAN, BOLD, RESET = "\x1b[31m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A statement of a failure: `rate` says how it grew with the rows, or how it differs from the budget."""
+
+    query: Query
+    times: str
+    rate: str = ""
+    is_at_fault: bool = False
+    is_repeated: bool = True
+
+
+def queries(number: int) -> str:
+    return f"{number} {'query' if number == 1 else 'queries'}"
+
+
+def statement_lines(statements: Iterable[Shown]) -> list[str]:
+    """Each statement with where it comes from; the cause of those at fault alone, and of all where none is."""
+    listed = list(statements)
+    all_alike = not any(each.is_at_fault for each in listed)
+    lines: list[str] = []
+    for each in listed[:MAX_STATEMENTS]:
+        lines += _statement(each, is_explained=all_alike or each.is_at_fault)
+    if len(listed) > MAX_STATEMENTS:
+        lines.append(f"  … and {len(listed) - MAX_STATEMENTS} more statements")
+    return lines
+
+
+def _statement(shown: Shown, *, is_explained: bool) -> list[str]:
+    label = f"  {shown.times}" + (f"  {shown.rate}" if shown.rate else "")
+    return [*_in_width(label, shown.query), *([f"      {line}" for line in _origin(shown)] if is_explained else [])]
+
+
+def _in_width(label: str, query: Query) -> list[str]:
+    """The label and the statement: in full or in short beside it, or below it."""
+    width = _width()
+    for text in (plain(query.fingerprint), query.short):
+        if len(label) + 2 + len(text) <= width:
+            return [f"{label}  {text}"]
+    text = plain(query.fingerprint)
+    return [label, f"      {_cut(text if len(text) <= width - 6 else query.short, width - 6)}"]
+
+
+def _origin(shown: Shown) -> list[str]:
+    cause = shown.query.cause
+    lines = []
+    if cause.field is not None:
+        lines.append(f"field  {cause.field}")
+        declared = declaration(cause.field)
+        lines += [f"line   {declared}"] if declared and not cause.sites else []
+    if not cause.sites and cause.view:
+        lines.append(f"view   {cause.view}")
+    for number, site in enumerate(cause.sites):
+        lines.append(f"{'line' if number == 0 else 'from':<5}  {site}")
+    if shown.is_at_fault and shown.is_repeated:
+        lines.append(f"try    {advice(shown.query)}")
+    return lines
+
+
+@cache
+def declaration(field: Field) -> str:
+    """The file and line on which a field is declared, or those of its serializer; nothing where there is no file."""
+    module, _, name = field.serializer.rpartition(".")
+    serializer = getattr(sys.modules.get(module), name, None)
+    attribute = field.name.rpartition(".")[2]
+    for owner in getattr(serializer, "__mro__", ())[:-1]:
+        try:
+            lines, first = inspect.getsourcelines(owner)
+        except (OSError, TypeError):
+            continue
+        for offset, line in enumerate(lines):
+            if re.match(rf"\s+{re.escape(attribute)}\s*[:=]", line):
+                return f"{_relative(inspect.getfile(owner))}:{first + offset}"
+    return ""
+
+
+def _relative(path: str) -> str:
+    from observability.budgets.cause import project_path  # noqa: PLC0415 - it needs Django's settings
+
+    return project_path(path)
+
+
+def footnote(recording: Recording) -> str:
+    """What ran beside the application's queries."""
+    parts = []
+    if recording.framework:
+        tables = ", ".join(recording.framework_tables) or "the user of the session"
+        parts.append(f"{recording.framework} of the framework ({tables})")
+    ended = recording.transactions
+    parts += [f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in sorted(ended.items())]
+    return f"  not counted: {', '.join(parts)}" if parts else ""
+
+
+def over_budget(title: str, recording: Recording, known: Mapping[str, int]) -> list[str]:
+    """The statements of a recording; those that run more often than the budget's are at fault."""
+    counted: Counter[str] = Counter()
+    for query, number in recording.application().items():
+        counted[query.short] += number
+    extra = {query: counted[query.short] - known.get(query.short, 0) for query in recording.application()}
+    # What is repeated is at fault; a statement that runs once, but where nothing is repeated.
+    threshold = min(2, max([counted[query.short] for query, number in extra.items() if number > 0], default=1))
+    shown = []
+    for query, number in recording.application().most_common():
+        is_more = extra[query] > 0 and counted[query.short] >= threshold and (bool(known) or number > 1)
+        was = f"(was {known[query.short]}x)" if query.short in known else "(new)"
+        rate = was if known and is_more else ""
+        shown.append(Shown(query, f"{number}x", rate, is_at_fault=is_more, is_repeated=number > 1))
+    shown.sort(key=lambda each: not each.is_at_fault)
+    return [title, "", *statement_lines(shown), *filter(None, [footnote(recording)])]
+
+
+def coloured(text: str) -> str:
+    """The text with colours for a terminal."""
+    first, _, rest = text.partition("\n")
+    rest = re.sub(r"^(\s+)(field|line|from|view|try|mend)( +)", rf"\1{CYAN}\2{RESET}\3", rest, flags=re.MULTILINE)
+    rest = re.sub(r"(\+\d+ per (?:row|\d+ rows)|\(new\)|\(was \d+x\))", rf"{RED}\1{RESET}", rest)
+    return f"{BOLD}{RED}{first}{RESET}\n{rest}"
+
+
+def _width() -> int:
+    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

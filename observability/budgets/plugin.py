@@ -1,0 +1,283 @@
+"""The pytest plugin; a project names it by `pytest_plugins = ["observability.budgets.plugin"]` in its conftest.
+
+Under xdist the workers measure, and the controller alone judges and writes.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from observability.budgets.budget_file import BudgetFileError
+from observability.budgets.constancy import SCALES, NotMeasured, measure
+from observability.budgets.growth import grown
+from observability.budgets.measured import Measurements
+from observability.budgets.message import coloured, over_budget
+from observability.budgets.recording import Recording
+from observability.budgets.report import SUFFIXES, write_report
+from observability.budgets.run import BudgetRun, Limit
+from observability.budgets.verdict import Finding, Run
+
+MODES = ("check", "record", "off")
+OUTPUT = "query_budgets"
+TITLE = "query budget: "
+
+run_key = pytest.StashKey[BudgetRun]()
+summary_key = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("query budgets")
+    group.addoption(
+        "--query-budget", choices=MODES, default="check", help="compare the tests' requests with the budget file, "
+        "record it, or do neither (default: check)"
+    )  # fmt: skip
+    group.addoption(
+        "--query-budget-prune", action="store_true", help="record: drop what no test measures any more (full runs)"
+    )
+    group.addoption("--query-budget-reason", metavar="WHY", default="", help="record: why budgets are raised")
+    group.addoption("--query-budget-report", metavar="FILE", help="write what was measured as FILE.md or FILE.json")
+    group.addoption(
+        "--query-budget-require-routes", action="store_true", help="fail where a route is not measured by any test, "
+        "or not known to be constant (full runs)"
+    )  # fmt: skip
+    parser.addini("query_budget_command", "how the tests are started, as failures tell it", default="pytest")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "query_budget(max=None, exact=None, using='__all__', allow=(), reason=''): hold each request of the test to "
+        "this budget instead of the file's; statements that contain a text of `allow` do not count",
+    )
+    config.addinivalue_line("markers", "no_query_budget(reason): do not measure the requests of the test")
+    report = config.getoption("--query-budget-report")
+    if report and Path(report).suffix not in SUFFIXES:
+        raise pytest.UsageError(f"--query-budget-report={report}: a file that ends in {' or '.join(SUFFIXES)}")
+    try:
+        config.stash[run_key] = BudgetRun(config.getoption("--query-budget"), config.rootpath)
+    except BudgetFileError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[summary_key] = []
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    run = config.stash.get(run_key, None)
+    if run is not None:
+        run.close()
+
+
+# A test
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    is_measured = item.get_closest_marker("no_query_budget") is None
+    with item.config.stash[run_key].running(item.nodeid, _limit_of(item), is_measured=is_measured):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in ("no_query_budget", "query_budget"):
+        mark = item.get_closest_marker(name)
+        reason = _argument(mark, 0 if name == "no_query_budget" else 4, "reason") if mark is not None else "none"
+        if not reason:
+            pytest.fail(f'the mark {name} of {item.nodeid} needs a reason: {name}(…, reason="why")', pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    result = yield
+    broken = item.config.stash[run_key].broken
+    if broken:
+        pytest.fail("\n\n".join(broken), pytrace=False)
+    return result
+
+
+def _limit_of(item: pytest.Item) -> Limit:
+    mark = item.get_closest_marker("query_budget")
+    if mark is None:
+        return Limit()
+    values = [_argument(mark, index, name) for index, name in enumerate(("max", "exact", "using", "allow"))]
+    return Limit(values[0], values[1], values[2] or "__all__", tuple(values[3] or ()))
+
+
+def _argument(mark: pytest.Mark, index: int, name: str) -> Any:  # noqa: ANN401 - whatever the mark says
+    return mark.args[index] if len(mark.args) > index else mark.kwargs.get(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Colour what a person reads in a terminal; the report stays plain where it goes elsewhere."""
+    text = report.longrepr
+    if isinstance(text, str) and sys.stdout.isatty() and re.search(r"quer(y|ies)", text.partition("\n")[0]):
+        report.longrepr = coloured(text)
+
+
+# The run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    result = yield
+    config = session.config
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        _finish(session, config.stash[run_key])
+    return result
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[OUTPUT] = session.config.stash[run_key].measurements.to_json()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ANN401, ARG001 - xdist's
+    sent = getattr(node, "workeroutput", {}).get(OUTPUT)
+    if sent:
+        node.config.stash[run_key].measurements.update_from(Measurements.from_json(sent).items())
+
+
+def _finish(session: pytest.Session, run: BudgetRun) -> None:
+    config = session.config
+    if run.mode == "off":
+        return
+    kind = Run(
+        is_full=_is_full(config, session),
+        is_clean=session.testsfailed == 0,
+        command=config.getini("query_budget_command"),
+        file=_relative(run.path, config),
+    )
+    require_routes = config.getoption("--query-budget-require-routes")
+    try:
+        found = _recorded(config, run, kind) if run.mode == "record" else []
+        found = found or run.verdict(kind, require_routes=require_routes)
+    except BudgetFileError as error:
+        raise pytest.UsageError(str(error)) from None
+    _write_report(config, run, found)
+    # They are failures beside the tests: the progress of the run counts them too.
+    session.testscollected += len(found)
+    for each in found:
+        session.config.hook.pytest_runtest_logreport(report=_as_report(each, kind))
+
+
+def _recorded(config: pytest.Config, run: BudgetRun, kind: Run) -> list[Finding]:
+    reason, prune = config.getoption("--query-budget-reason"), config.getoption("--query-budget-prune")
+    is_changed, refused = run.record(kind, reason=reason, prune=prune)
+    number = len(run.measurements)
+    written = "written" if is_changed else "unchanged"
+    lines = [f"{kind.file} {written}: {number} {'route' if number == 1 else 'routes'} measured"]
+    if not (kind.is_full and kind.is_clean):
+        lines.append("not all tests ran and passed: nothing was lowered or dropped")
+    config.stash[summary_key] += lines
+    return refused
+
+
+def _write_report(config: pytest.Config, run: BudgetRun, found: list[Finding]) -> None:
+    report = config.getoption("--query-budget-report")
+    if not report:
+        return
+    try:
+        write_report(Path(report), run.budgets, run.measurements, found)
+    except OSError as error:
+        raise pytest.UsageError(f"--query-budget-report={report} cannot be written: {error}") from None
+
+
+def _as_report(finding: Finding, kind: Run) -> pytest.TestReport:
+    """A broken budget is a failure like that of a test, for the terminal and for JUnit XML."""
+    node = f"{kind.file}::{finding.key}"
+    return pytest.TestReport(node, (kind.file, None, finding.key), {}, "failed", finding.text, "call")
+
+
+def _is_full(config: pytest.Config, session: pytest.Session) -> bool:
+    """Whether all tests of the project ran: no path, no selection, and no end before the last."""
+    option = config.option
+    selections = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise", "last_failed")
+    if any(getattr(option, name, None) for name in selections) or session.shouldstop or session.shouldfail:
+        return False
+    everything = {str(config.rootpath), *(str(config.rootpath / path) for path in config.getini("testpaths"))}
+    given = {str((config.invocation_params.dir / argument).resolve()) for argument in config.args}
+    is_by_default = config.args_source is not pytest.Config.ArgsSource.ARGS
+    return (is_by_default and config.invocation_params.dir == config.rootpath) or given <= everything
+
+
+def _relative(path: Path, config: pytest.Config) -> str:
+    return str(path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:  # noqa: ANN401 - it has no public type
+    for line in config.stash.get(summary_key, []):
+        terminalreporter.write_line(f"{TITLE}{line}")
+
+
+# Fixtures
+
+
+@pytest.fixture
+def django_query_recorder(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[Recording]]:
+    """Give a context manager that records the queries of its block, and never fails: `.count`, `.statements`."""
+    return request.config.stash[run_key].recorder.block
+
+
+@pytest.fixture
+def django_assert_query_budget(
+    request: pytest.FixtureRequest,
+) -> Callable[..., AbstractContextManager[Recording]]:
+    """Give a context manager that fails where the application runs more queries than `max`, or others than `exact`."""
+    recorder = request.config.stash[run_key].recorder
+
+    @contextmanager
+    def budget(
+        max: int | None = None,  # noqa: A002 - as in the budget file
+        exact: int | None = None,
+        using: str | Sequence[str] = "__all__",
+    ) -> Iterator[Recording]:
+        __tracebackhide__ = True
+        with recorder.block() as recording:
+            yield recording
+        kept = recording.in_databases(using)
+        problem = Limit(max, exact).broken_by(kept)
+        if problem:
+            title = f"{', '.join(recording.routes) or 'the block'} runs {problem}"
+            pytest.fail("\n".join(over_budget(title, kept, {})), pytrace=False)
+
+    return budget
+
+
+@pytest.fixture
+def django_assert_constant_queries(request: pytest.FixtureRequest, db: None) -> Callable[..., dict[int, Recording]]:  # noqa: ARG001
+    """Give a function that fails where a call runs more queries the more rows there are.
+
+    `populate(rows)` makes the rows, `call()` is measured with each number of `scales`; `slope` is how many queries more
+    each row may cost. Both are undone after each call, but in a test with `live_server`, whose thread would not see
+    what was not committed: there `populate` has to make up the difference itself.
+    """
+    run = request.config.stash[run_key]
+    rolls_back = "live_server" not in request.fixturenames
+
+    def constant(
+        populate: Callable[[int], object],
+        call: Callable[[], Any],
+        scales: tuple[int, ...] = SCALES,
+        slope: float = 0,
+    ) -> dict[int, Recording]:
+        __tracebackhide__ = True
+        try:
+            recordings = measure(run.recorder, populate, call, scales, rolls_back=rolls_back)
+        except NotMeasured as problem:
+            pytest.fail(str(problem), pytrace=False)
+        problem_text = grown(recordings, slope)
+        if problem_text:
+            pytest.fail(problem_text, pytrace=False)
+        if slope == 0:
+            run.proved_constant([key for recording in recordings.values() for key in recording.routes])
+        return recordings
+
+    return constant

@@ -1,0 +1,73 @@
+"""The reader that compares each request with the budget of its route while the service runs."""
+
+import logging
+
+from observability.budgets.budget_file import BudgetFileError, load
+from observability.budgets.location import budget_path
+from observability.budgets.ownership import framework_count
+from observability.budgets.recording import key_of
+from observability.complaint import Complaint
+from observability.observation import Observation, Step
+
+OVER_BUDGET = "query_budget_exceeded"
+
+log = logging.getLogger("observability.budgets")
+
+
+class QueryBudgets:
+    """Tells the observation of a request its budget, and that it is broken, as soon as it is.
+
+    The access line, Server-Timing and the pages of the browser show it. A route without an entry has no budget. A file
+    that cannot be read costs a line on stderr (and is the check observability.E401): then nothing has one. The first
+    request of each route that breaks its budget leaves a warning with the statement that it repeated most, for Sentry.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        try:
+            budgets = load(budget_path())
+        except BudgetFileError as error:
+            Complaint("observability:").tell(str(error))
+            budgets = {}
+        self._maxima = {key: budget.maximum for key, budget in budgets.items() if budget.maximum is not None}
+
+    def step(self, observation: Observation, step: Step) -> None:
+        if step.kind == "query" and self._maxima:
+            self.broken_by(observation)
+
+    def broken_by(self, observation: Observation | None) -> Observation | None:
+        """The request that an observation is a part of, where it just broke its budget or did before."""
+        while observation is not None and observation.http is None:
+            observation = observation.parent
+        if observation is None or observation.http is None or observation.over_budget:
+            return observation
+        if observation.query_budget is None:
+            observation.query_budget = self._maxima.get(key_of(observation.http))
+        budget = observation.query_budget
+        # The framework's are told apart only where they decide.
+        if budget is None or observation.query_count <= budget:
+            return None
+        observation.framework_query_count = framework_count(observation.statements)
+        observation.over_budget = observation.query_count - observation.framework_query_count > budget
+        return observation if observation.over_budget else None
+
+    def closed(self, observation: Observation) -> None:
+        http = observation.http
+        if http is None or not observation.over_budget:
+            return
+        observation.framework_query_count = framework_count(observation.statements)
+        key = key_of(http)
+        if key not in self._told:
+            self._told.add(key)
+            log.warning(OVER_BUDGET, extra={"observation": observation, "facts": _facts(key, observation)})
+
+
+def _facts(key: str, observation: Observation) -> dict[str, object]:
+    repeated = max(observation.statements, key=lambda each: observation.statements[each], default="")
+    return {
+        "budget.route": key,
+        "db.query_budget": observation.query_budget,
+        "db.query_count": observation.query_count,
+        "db.repeated_count": observation.repeated_count,
+        "db.query.text": repeated,
+    }

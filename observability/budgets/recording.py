@@ -1,0 +1,168 @@
+"""What ran: each statement with its cause, and how often; of a block of a test, or of one request."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from observability.budgets.cause import Cause, cause
+from observability.budgets.ownership import framework_count, is_framework, is_login
+from observability.budgets.statement import short, table
+from observability.observation import HttpExchange, Observation, Step, active, current
+
+ALL_DATABASES = "__all__"
+DEFAULT_DATABASE = "default"
+
+
+class Query(NamedTuple):
+    """A statement and what caused it; those that are equal are counted together."""
+
+    fingerprint: str
+    database: str
+    cause: Cause
+
+    @property
+    def short(self) -> str:
+        text = short(self.fingerprint)
+        return text if self.database == DEFAULT_DATABASE else f"{text} (database {self.database})"
+
+
+class Recording:
+    """Queries as they ran, and how many transactions ended; of one block or request, and of any thread.
+
+    `count` is the application's, which budgets are for; `total` is `db.query_count`.
+    """
+
+    def __init__(self, queries: Counter[Query] | None = None) -> None:
+        self.queries: Counter[Query] = Counter() if queries is None else queries
+        self.transactions: Counter[str] = Counter()
+        self.routes: list[str] = []
+        self.refused: list[str] = []
+
+    def add(self, step: Step, reason: Cause) -> None:
+        if step.kind == "query":
+            self.queries[Query(step.fingerprint, step.source, reason)] += 1
+        else:
+            self.transactions[step.kind] += 1
+
+    @property
+    def statements(self) -> Counter[str]:
+        """How often each fingerprint ran."""
+        counted: Counter[str] = Counter()
+        for query, number in self.queries.items():
+            counted[query.fingerprint] += number
+        return counted
+
+    @property
+    def total(self) -> int:
+        return self.queries.total()
+
+    @property
+    def framework(self) -> int:
+        return framework_count(self.statements)
+
+    @property
+    def count(self) -> int:
+        return self.total - self.framework
+
+    @property
+    def framework_tables(self) -> list[str]:
+        """The tables of the framework's statements."""
+        return sorted({table(fingerprint) for fingerprint in self.statements if is_framework(fingerprint)})
+
+    def application(self) -> Counter[Query]:
+        """The application's queries, `count` of them."""
+        kept = Counter({query: number for query, number in self.queries.items() if not is_framework(query.fingerprint)})
+        login = next((query for query in kept if is_login(query.fingerprint)), None)
+        if login is not None:
+            kept[login] -= 1
+        return +kept
+
+    def only(self, keep: Callable[[Query], bool]) -> "Recording":
+        """A recording of those queries alone."""
+        kept = Recording(Counter({query: number for query, number in self.queries.items() if keep(query)}))
+        kept.transactions, kept.routes = self.transactions, self.routes
+        return kept
+
+    def in_databases(self, using: str | Iterable[str]) -> "Recording":
+        """The queries of one database, of several, or of all."""
+        if using == ALL_DATABASES:
+            return self
+        names = {using} if isinstance(using, str) else set(using)
+        return self.only(lambda query: query.database in names)
+
+
+class Recorder:
+    """The reader that the plugin adds for all tests: it finds the cause of each step once, whoever records it.
+
+    `request_ended` is called with each request that was measured, while `is_measuring`. Several threads may record.
+    """
+
+    def __init__(self, request_ended: Callable[[Observation, Recording], None]) -> None:
+        self.request_ended = request_ended
+        self.is_measuring = False
+        self._blocks: list[Recording] = []
+        self._requests: WeakKeyDictionary[Observation, Recording] = WeakKeyDictionary()
+
+    @contextmanager
+    def block(self) -> Iterator[Recording]:
+        """Record what runs until the block ends, in any thread, in requests and outside of them."""
+        recording = Recording()
+        observation = Observation("work", "django_query_recorder", parent=current())
+        self._blocks.append(recording)
+        try:
+            # It is never closed: a test that records leaves no line.
+            with active(observation):
+                yield recording
+        finally:
+            self._blocks = [each for each in self._blocks if each is not recording]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Measure no request until the block ends."""
+        was_measuring, self.is_measuring = self.is_measuring, False
+        try:
+            yield
+        finally:
+            self.is_measuring = was_measuring
+
+    def step(self, observation: Observation, step: Step) -> None:
+        if step.kind not in ("query", "commit", "rollback"):
+            return
+        request = _request_of(observation) if self.is_measuring else None
+        if request is None and not self._blocks:
+            return
+        reason = cause() if step.kind == "query" else Cause()
+        for recording in self._blocks:
+            recording.add(step, reason)
+        if request is not None:
+            self._recording_of(request).add(step, reason)
+
+    def closed(self, observation: Observation) -> None:
+        http = observation.http
+        if http is None:
+            return
+        for recording in self._blocks:
+            key = key_of(http)
+            recording.routes += [] if key in recording.routes else [key]
+            if (http.status_code or 500) >= 400:  # noqa: PLR2004 - a failure of the client or the server
+                recording.refused.append(f"{key} was answered with {http.status_code}")
+        if self.is_measuring and http.route is not None:
+            self.request_ended(observation, self._recording_of(observation))
+
+    def _recording_of(self, request: Observation) -> Recording:
+        return self._requests.setdefault(request, Recording())
+
+
+def key_of(http: HttpExchange) -> str:
+    """`METHOD route` of a request; the path where no route matched. HEAD runs what GET does."""
+    method = "GET" if http.method == "HEAD" else http.method
+    return f"{method} {http.route or http.path}"
+
+
+def _request_of(observation: Observation | None) -> Observation | None:
+    """The request that an observation is, or is a part of."""
+    while observation is not None and observation.http is None:
+        observation = observation.parent
+    return observation
