@@ -22,9 +22,10 @@ class ServerTimingHeader:
         if not self._is_shown_to(observation):
             return
         count = observation.query_count
+        budget = f", {observation.query_budget} allowed" if observation.over_budget else ""
         ours = (
             f"total;dur={observation.duration_ms:.1f}, "
-            f'db;dur={observation.query_duration_ms:.1f};desc="{count} {"query" if count == 1 else "queries"}"'
+            f'db;dur={observation.query_duration_ms:.1f};desc="{count} {"query" if count == 1 else "queries"}{budget}"'
         )
         theirs = headers.get("Server-Timing")
         headers["Server-Timing"] = f"{ours}, {theirs}" if theirs else ours

@@ -61,6 +61,7 @@ DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",
     "debug_toolbar.panels.timer.TimerPanel",
     "observability.browser.toolbar.SQLPanel",
+    "observability.budgets.panel.QueryBudgetPanel",
     "debug_toolbar.panels.request.RequestPanel",
     "debug_toolbar.panels.headers.HeadersPanel",
     "debug_toolbar.panels.cache.CachePanel",

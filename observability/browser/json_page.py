@@ -177,6 +177,8 @@ def _facts(observation: Observation | None) -> SafeString:
     ]
     if repeated > 1:
         facts.insert(1, ("of one statement", "repeated-count", f"{repeated}"))
+    if observation.over_budget:
+        facts.insert(1, ("budget", "query-budget", f"{observation.query_budget}, exceeded"))
     return format_html_join("", '<div class="{1}"><dt>{0}</dt><dd id="{1}">{2}</dd></div>', facts)
 
 

@@ -32,6 +32,8 @@ class AccessLine:
         if http is not None and level < logging.WARNING and http.path in self._quiet_paths:
             return
         facts = _http_facts(observation, http) if http is not None else _work_facts(observation)
+        if observation.over_budget:
+            facts |= _budget_facts(observation)
         if observation.error_type:
             facts["error.type"] = observation.error_type
         if observation.facts:
@@ -74,10 +76,20 @@ def _work_facts(observation: Observation) -> dict[str, Any]:
     }
 
 
+def _budget_facts(observation: Observation) -> dict[str, Any]:
+    """Of a request that ran more queries than its route may; the framework's are not among those that it may."""
+    return {
+        "db.query_budget": observation.query_budget,
+        "db.over_budget": True,
+        "db.framework_query_count": observation.framework_query_count,
+    }
+
+
 def _level(observation: Observation, http: HttpExchange | None) -> int:
     if observation.failed:
         return logging.ERROR
     status = (http.status_code or 0) if http is not None else 0
     if status >= 500:  # noqa: PLR2004
         return logging.ERROR
-    return logging.WARNING if observation.error_type or status >= 400 else logging.INFO  # noqa: PLR2004
+    is_notable = observation.error_type or status >= 400 or observation.over_budget  # noqa: PLR2004
+    return logging.WARNING if is_notable else logging.INFO

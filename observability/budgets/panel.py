@@ -1,0 +1,57 @@
+"""The budget of a request as a panel of django-debug-toolbar 8; the one module of the room that imports it."""
+
+from debug_toolbar.panels import Panel
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from observability.budgets.ownership import framework_count
+from observability.budgets.statement import short
+from observability.observation import Observation
+
+
+class QueryBudgetPanel(Panel):
+    """How many queries the application ran, how many its route may, and each statement with how often it ran."""
+
+    title = "Query budget"
+    nav_title = "Budget"
+    is_async = True
+
+    @property
+    def nav_subtitle(self) -> str:
+        stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
+        if not stats:
+            return ""
+        return f"{stats['count']} of {'any' if stats['budget'] is None else stats['budget']}"
+
+    @property
+    def content(self) -> SafeString:
+        stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
+        budget = "no budget" if stats["budget"] is None else f"a budget of {stats['budget']}"
+        rows = format_html_join("", "<tr><td>{}</td><td><code>{}</code></td></tr>", stats["statements"])
+        verdict = ": exceeded" if stats["over_budget"] else ""
+        head = f"{stats['count']} queries of the application, {budget}{verdict}; {stats['framework']} of the framework"
+        return format_html(
+            "<p>{}</p><table><thead><tr><th>Runs</th><th>Statement</th></tr></thead><tbody>{}</tbody></table>",
+            head,
+            rows,
+        )
+
+    def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:  # noqa: ARG002 - the toolbar's
+        observation: Observation | None = getattr(request, "observation", None)
+        if observation is None:
+            return
+        framework = framework_count(observation.statements)
+        self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
+            {
+                "count": observation.query_count - framework,
+                "framework": framework,
+                "budget": observation.query_budget,
+                "over_budget": observation.over_budget,
+                "statements": [(number, short(each)) for each, number in _most_first(observation)],
+            }
+        )
+
+
+def _most_first(observation: Observation) -> list[tuple[str, int]]:
+    return sorted(observation.statements.items(), key=lambda item: -item[1])

@@ -1,0 +1,127 @@
+"""A request over the budget of its route, while the service runs."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from pytest_django import Settings
+
+from observability.budgets import OverBudget, strict
+from observability.observation import Observation
+from observability.records import facts_of
+from service.models import Truck
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
+
+ROUTE = "GET /ordinary/<int:count>/"
+
+
+@pytest.fixture
+def budgets(tmp_path: Path, settings: Settings) -> Callable[..., None]:
+    """Write the budget file that requests are compared with."""
+
+    def write(**entry: Any) -> None:  # noqa: ANN401
+        file = tmp_path / "budgets.json"
+        file.write_text(json.dumps({ROUTE: entry}))
+        settings.OBSERVABILITY = settings.OBSERVABILITY | {"BUDGET_FILE": str(file)}
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.INFO, "observability"):
+        yield
+
+
+def line(caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, Any]]:
+    (record,) = [each for each in caplog.records if each.name == "observability.access"]
+    return record.levelname, facts_of(record)
+
+
+def test_line_of_a_request_over_its_budget_is_a_warning_that_says_so(
+    budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    budgets(max=2)
+    client.get("/ordinary/3/")
+    level, facts = line(caplog)
+    named = {key: facts[key] for key in ("db.query_count", "db.query_budget", "db.over_budget")}
+    assert (level, named) == ("WARNING", {"db.query_count": 3, "db.query_budget": 2, "db.over_budget": True})
+
+
+@pytest.mark.parametrize("entry", [{"max": 3}, {"max": None, "reason": "it reports"}])
+def test_line_of_a_request_within_its_budget_or_without_one_is_as_it_was(
+    entry: dict[str, Any], budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    budgets(**entry)
+    client.get("/ordinary/3/")
+    level, facts = line(caplog)
+    assert (level, [key for key in facts if "budget" in key]) == ("INFO", [])
+
+
+def test_server_timing_tells_of_an_exceeded_budget(budgets: Callable[..., None], client: Client) -> None:
+    budgets(max=2)
+    assert 'desc="3 queries, 2 allowed"' in client.get("/ordinary/3/").headers["Server-Timing"]
+
+
+def test_first_request_over_a_budget_leaves_its_repeated_statement(
+    budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    budgets(max=2)
+    client.get("/ordinary/3/")
+    client.get("/ordinary/4/")
+    (record,) = [each for each in caplog.records if each.name == "observability.budgets"]
+    facts = facts_of(record)
+    assert (record.levelname, record.getMessage()) == ("WARNING", "query_budget_exceeded")
+    assert (facts["budget.route"], facts["db.repeated_count"]) == (ROUTE, 3)
+    assert facts["db.query.text"].startswith("SELECT")
+
+
+def test_file_that_cannot_be_read_costs_a_line_and_no_request(
+    tmp_path: Path, settings: Settings, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "budgets.json"
+    file.write_text('{"GET /": {"max": 1},\n<<<<<<< HEAD')
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"BUDGET_FILE": str(file)}
+    assert client.get("/ordinary/3/").status_code == 200
+    assert f"{file}:2: not JSON" in capsys.readouterr().err
+
+
+def test_strict_budget_raises_at_the_query_that_breaks_it(
+    budgets: Callable[..., None], client: Client, closed: list[Observation]
+) -> None:
+    budgets(max=2)
+    with (
+        pytest.raises(OverBudget, match=r"GET /ordinary/<int:count>/ runs 3 queries, its budget is 2: SELECT"),
+        strict(),
+    ):
+        client.get("/ordinary/9/")
+    assert closed[-1].query_count == 3
+
+
+def test_strict_budget_lets_pass_what_keeps_it(budgets: Callable[..., None], client: Client) -> None:
+    budgets(max=3)
+    with strict():
+        assert client.get("/ordinary/3/").status_code == 200
+
+
+def test_production_is_never_strict(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("django.core.mail.outbox")
+    with pytest.raises(RuntimeError, match="tests and development"), strict():
+        pass
+
+
+def test_statements_of_the_framework_have_no_budget(
+    django_query_recorder: Callable[[], Any], django_assert_query_budget: Callable[..., Any]
+) -> None:
+    ContentType.objects.clear_cache()
+    with django_query_recorder() as recording:
+        ContentType.objects.get_for_model(Truck)
+        Truck.objects.count()
+    assert (recording.count, recording.framework, recording.total) == (1, 1, 2)
+    assert recording.framework_tables == ["django_content_type"]
