@@ -13,7 +13,8 @@ from django.contrib.auth import get_user_model
 from observability.budgets.statement import plain, table
 
 # Whose tables are the framework's: it reads and writes them for a request, whatever the application does.
-FRAMEWORK_APPS = ("admin", "auth", "authtoken", "contenttypes", "sessions", "sites")
+FRAMEWORK_APPS = ("admin", "authtoken", "contenttypes", "sessions", "sites")
+FRAMEWORK_MODELS = ("auth.Permission",)
 # Django keeps its migrations in a table of no app.
 MIGRATIONS_TABLE = "django_migrations"
 
@@ -45,9 +46,9 @@ def is_login(fingerprint: str) -> bool:
 
 @cache
 def _framework_tables() -> frozenset[str]:
-    models = [model for model in apps.get_models() if model._meta.app_label in FRAMEWORK_APPS]  # noqa: SLF001
-    tables = {model._meta.db_table for model in models}  # noqa: SLF001
-    return frozenset((tables | {MIGRATIONS_TABLE}) - {_user_key()[0]})
+    metas = [model._meta for model in apps.get_models()]  # noqa: SLF001 - Django's way to ask
+    found = [meta for meta in metas if meta.app_label in FRAMEWORK_APPS or meta.label in FRAMEWORK_MODELS]
+    return frozenset({meta.db_table for meta in found} | {MIGRATIONS_TABLE})
 
 
 @cache

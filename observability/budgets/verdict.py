@@ -37,7 +37,7 @@ def findings(budgets: Budgets, measurements: Measurements, run: Run, required: I
     if run.is_full:
         found += [_missing(key, measured, run) for key, measured in measurements.items() if key not in budgets]
     if run.is_full and run.is_clean:
-        found += [_stale(key, run) for key in budgets if key not in measurements]
+        found += [_stale(key, run) for key, budget in budgets.items() if _is_stale(key, budget, measurements)]
         found += [_unproved(key, run) for key, budget in budgets.items() if _lost_its_proof(key, budget, measurements)]
         found += [each for route in required or () for each in _uncovered(route, budgets, measurements)]
     by_key = {each.key: each for each in reversed([each for each in found if each is not None])}
@@ -66,6 +66,11 @@ def _missing(key: str, measured: Measured, run: Run) -> Finding:
 def _stale(key: str, run: Run) -> Finding:
     title = f"{key} has a budget, and no test measured it"
     return Finding(key, f"{title}\n\n  the route is gone or lost its test; where it is gone:\n      {_prune(run)}")
+
+
+def _is_stale(key: str, budget: Budget, measurements: Measurements) -> bool:
+    """Whether no test measured a route that has a budget; one that is waived needs no test."""
+    return key not in measurements and budget.maximum is not None
 
 
 def _unproved(key: str, run: Run) -> Finding:
@@ -129,7 +134,7 @@ def recorded(
         else:
             kept[key] = _updated(budget, measured, reason, may_lower=may_lower, prune=prune)
     if prune and may_lower:
-        kept = {key: budget for key, budget in kept.items() if key in measurements}
+        kept = {key: budget for key, budget in kept.items() if not _is_stale(key, budget, measurements)}
     return kept, refused
 
 
