@@ -5,7 +5,6 @@ It is found on the stack of the thread while the query runs, in tests alone: a w
 
 import os
 import sys
-from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -34,6 +33,9 @@ _kinds_of_ends = {
 }
 _room = str(Path(__file__).resolve().parent) + os.sep
 _root = ""
+_skipped = (SKIPPED, "")
+# By the root of the project and the name of a file: as many as there are files with code.
+_kinds: dict[str, dict[str, tuple[int, str]]] = {}
 
 
 class Field(NamedTuple):
@@ -67,10 +69,21 @@ def use_root(directory: Path) -> None:
 
 def cause() -> Cause:
     """What caused the query that runs on this thread."""
-    walk = _Walk(configuration().code_root or _root)
+    root = configuration().code_root or _root
+    if root not in _kinds:
+        _kinds[root] = {}
+    kinds = _kinds[root]
+    walk = _Walk(root)
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
     for _ in range(MAX_FRAMES):
-        if frame is None or walk.ends_at(frame):
+        if frame is None:
+            break
+        filename = frame.f_code.co_filename
+        # Most frames are of no interest: those are passed by without a call.
+        kind = kinds.get(filename)
+        if kind is None:
+            kind = kinds[filename] = _kind(filename, root)
+        if kind is not _skipped and walk.ends_at(frame, *kind):
             break
         frame = frame.f_back
     return walk.found()
@@ -88,12 +101,9 @@ class _Walk:
         self.relation = self.view = ""
         self.is_raw = self.is_seen = False
 
-    def ends_at(self, frame: FrameType) -> bool:
+    def ends_at(self, frame: FrameType, kind: int, path: str) -> bool:
         """Take from a frame what it tells; whether those outside of it are of no interest."""
         code = frame.f_code
-        kind, path = _kind(code.co_filename, self.root)
-        if kind == SKIPPED:
-            return False
         name = code.co_name
         if kind == PROJECT and len(self.sites) < MAX_SITES:
             self.is_raw = self.is_raw or not (self.sites or self.is_seen)
@@ -131,20 +141,20 @@ class _Walk:
         return Cause(tuple(self.sites), self.field, self.relation, self.view, self.is_raw)
 
 
-@lru_cache(maxsize=8192)
 def _kind(filename: str, root: str) -> tuple[int, str]:
+    """Of what kind a file is, and its path below the root where it is the project's."""
     if filename.startswith(("<", _room)):
-        return SKIPPED, ""
+        return _skipped
     path = Path(filename)
     kind = next((kind for end, kind in _kinds_of_ends.items() if path.as_posix().endswith(f"/{end}")), None)
     if kind is not None:
         return kind, ""
     if not root or "site-packages" in path.parts or not path.is_relative_to(root):
-        return SKIPPED, ""
+        return _skipped
     relative = path.relative_to(root)
     # The layer itself lies in the project's directory, and is no part of it.
     is_own = path.is_relative_to(Path(_room).parent)
-    return (SKIPPED, "") if is_own else (PROJECT, relative.as_posix())
+    return _skipped if is_own else (PROJECT, relative.as_posix())
 
 
 def _field_of(field: Any) -> Field | None:  # noqa: ANN401 - DRF may not be there

@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 
 def test_benchmarks_are_listed() -> None:
-    assert names() == ["faults", "ingest", "logging", "request"]
+    assert names() == ["budgets", "faults", "ingest", "logging", "request"]
 
 
 @pytest.mark.parametrize("name", ["ingest", "request"])

@@ -1,0 +1,92 @@
+"""What changed between two budget files."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from observability.budgets.budget_file import Budget
+from observability.budgets.difference import as_markdown
+
+OLD = {
+    "GET /better/": Budget(3, "constant", ("3x SELECT … FROM a",)),
+    "GET /gone/": Budget(1, "constant"),
+    "GET /same/": Budget(1, "constant"),
+    "GET /worse/": Budget(2, "constant", ("1x SELECT … FROM a", "1x SELECT … FROM b")),
+}
+NEW = {
+    "GET /better/": Budget(1, "constant", ("1x SELECT … FROM a",)),
+    "GET /new/": Budget(1),
+    "GET /same/": Budget(1, "constant"),
+    "GET /worse/": Budget(11, "", ("10x SELECT … FROM b", "1x SELECT … FROM a"), "it has to"),
+}
+MARKDOWN = """\
+## Query budgets
+
+### Worse
+
+- `GET /worse/` 2 → 11 (not constant): it has to
+
+  ```diff
+  - 1x SELECT … FROM b
+  + 10x SELECT … FROM b
+  ```
+
+### Better
+
+- `GET /better/` 3 → 1
+
+  ```diff
+  - 3x SELECT … FROM a
+  + 1x SELECT … FROM a
+  ```
+
+### New
+
+- `GET /new/` 1 (not constant)
+
+### Gone
+
+- `GET /gone/` 1
+"""
+
+
+def test_routes_are_told_by_what_became_of_them() -> None:
+    assert as_markdown(OLD, NEW) == MARKDOWN
+
+
+def test_equal_files_say_so() -> None:
+    assert as_markdown(OLD, OLD) == "## Query budgets\n\nNothing changed.\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, settings: Settings) -> Path:
+    """A git repository whose last commit has another budget than its file."""
+    file = tmp_path / "budgets.json"
+    file.write_text(json.dumps({"GET /a/": {"max": 1, "scale": "constant"}}))
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "x"]):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    file.write_text(json.dumps({"GET /a/": {"max": 2, "scale": "constant"}}))
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"BUDGET_FILE": str(file)}
+    return tmp_path
+
+
+def test_file_is_compared_with_that_of_a_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("query_budgets", "diff", "HEAD")
+    assert "- `GET /a/` 1 → 2" in capsys.readouterr().out
+
+
+def test_file_is_compared_with_another_file(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "old.json").write_text("{}")
+    call_command("query_budgets", "diff", str(repository / "old.json"))
+    assert "### New\n\n- `GET /a/` 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("revision", ["no-such", "--output=x"])
+def test_neither_file_nor_revision_is_an_error_that_names_it(revision: str, repository: Path) -> None:
+    with pytest.raises(CommandError, match=f"{revision} is neither a file nor a revision"):
+        call_command("query_budgets", "diff", "--", revision)
