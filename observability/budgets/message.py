@@ -43,7 +43,8 @@ def statement_lines(statements: Iterable[Shown]) -> list[str]:
     for each in listed[:MAX_STATEMENTS]:
         lines += _statement(each, is_explained=all_alike or each.is_at_fault)
     if len(listed) > MAX_STATEMENTS:
-        lines.append(f"  … and {len(listed) - MAX_STATEMENTS} more statements")
+        more = len(listed) - MAX_STATEMENTS
+        lines.append(f"  … and {more} more {'statement' if more == 1 else 'statements'}")
     return lines
 
 

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from observability.budgets.cause import Cause, cause
 from observability.budgets.ownership import framework_count, is_framework, is_login
 from observability.budgets.statement import short, table
 from observability.observation import HttpExchange, Observation, Step, active, current
+
+_no_cause = Cause()
 
 ALL_DATABASES = "__all__"
 DEFAULT_DATABASE = "default"
@@ -103,7 +104,6 @@ class Recorder:
         self.request_ended = request_ended
         self.is_measuring = False
         self._blocks: list[Recording] = []
-        self._requests: WeakKeyDictionary[Observation, Recording] = WeakKeyDictionary()
 
     @contextmanager
     def block(self) -> Iterator[Recording]:
@@ -133,7 +133,7 @@ class Recorder:
         request = _request_of(observation) if self.is_measuring else None
         if request is None and not self._blocks:
             return
-        reason = cause() if step.kind == "query" else Cause()
+        reason = cause() if step.kind == "query" else _no_cause
         for recording in self._blocks:
             recording.add(step, reason)
         if request is not None:
@@ -152,7 +152,11 @@ class Recorder:
             self.request_ended(observation, self._recording_of(observation))
 
     def _recording_of(self, request: Observation) -> Recording:
-        return self._requests.setdefault(request, Recording())
+        """It stands on the observation and goes with it."""
+        recording: Recording | None = request.kept.get(self)
+        if recording is None:
+            recording = request.kept[self] = Recording()
+        return recording
 
 
 def key_of(http: HttpExchange) -> str:

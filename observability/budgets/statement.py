@@ -8,9 +8,9 @@ _columns = re.compile(r"^(SELECT(?: DISTINCT)?) (?!COUNT\()(.*?) FROM ")
 _one = re.compile(r"^(?:1|%s)(?: AS \w+)?$")
 _join = re.compile(r"(?:LEFT OUTER|INNER) JOIN (\w+)(?: (?!ON\b)\w+)? ON \((?:[^()]|\([^()]*\))*\)")
 _count = re.compile(r"(COUNT\([^()]*\))(?: AS \w+)?")
-_clause = re.compile(r" (WHERE|SET) .*?(?= WHERE |$)")
+_clauses = (re.compile(r" (SET) .*?(?= WHERE |$)"), re.compile(r" (WHERE) .*$"))
 _rest = re.compile(r" (?:GROUP BY|ORDER BY|LIMIT|OFFSET|FOR UPDATE|RETURNING|ON CONFLICT|ON DUPLICATE KEY)\b.*$")
-_values = re.compile(r"^(INSERT (?:OR IGNORE |IGNORE )?INTO \w+) .*$")
+_values = re.compile(r"^INSERT (?:OR IGNORE |IGNORE )?INTO (\w+) .*$")
 _table = re.compile(r"\b(?:FROM|INTO|UPDATE) (?:\w+\.)?(\w+)")
 
 
@@ -27,8 +27,10 @@ def _folded(match: re.Match[str]) -> str:
 @lru_cache(maxsize=1024)
 def short(fingerprint: str) -> str:
     """`SELECT … FROM service_truck JOIN service_truckmodel WHERE …`: what it does to which tables, and no more."""
-    text = _rest.sub("", _values.sub(r"\1 …", plain(fingerprint)))
-    return _clause.sub(r" \1 …", _count.sub(r"\1", _join.sub(r"JOIN \1", text)))
+    text = _values.sub(r"INSERT INTO \1 …", plain(fingerprint))
+    for clause in _clauses:
+        text = clause.sub(r" \1 …", text)
+    return _count.sub(r"\1", _join.sub(r"JOIN \1", _rest.sub("", text)))
 
 
 @lru_cache(maxsize=1024)
