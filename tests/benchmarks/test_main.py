@@ -62,5 +62,5 @@ def test_unknown_fault_is_named() -> None:
 def test_unknown_benchmark_is_named() -> None:
     completed = run("nothing")
     assert (completed.returncode, completed.stderr) == (
-        2, "There is no benchmark 'nothing': choose one of faults, ingest, logging, request.\n",
+        2, "There is no benchmark 'nothing': choose one of budgets, faults, ingest, logging, request.\n",
     )  # fmt: skip
