@@ -95,7 +95,8 @@ def test_block_over_its_budget_names_each_statement_its_count_and_its_line(djang
         [count() for count in counts]
     first, _, statement, place, *_ = str(failure.value).splitlines()
     assert first == "the block runs 3 queries, at most 1 allowed"
-    assert statement == "  3x  SELECT … FROM service_truck GROUP BY 1"
+    # MariaDB is told not to sort.
+    assert statement.removesuffix(" ORDER BY NULL") == "  3x  SELECT … FROM service_truck GROUP BY 1"
     assert place.strip().startswith("line   service/querysets.py:")
 
 
