@@ -8,8 +8,6 @@ from observability.observation import MAX_STATEMENTS, Observation
 from observability.records import observation_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# What a budget notes of a request that ran more queries than it may.
-OVER_BUDGET = "db.over_budget"
 SAMPLE_RATE = "sample_rate"
 
 READING = ("SELECT", "(SELECT", "EXPLAIN", "SHOW", "DESCRIBE", "PRAGMA", "VALUES", "FETCH", "SET ")
@@ -21,7 +19,7 @@ class TailSampling(logging.Filter):
     """Lets through one in `keep_one_in` access lines, and each one that tells more than that all went well.
 
     Always kept: failures (WARNING and above: 4xx, 5xx, an exception), requests of `slow_ms` and more, writes (by method
-    or by statement), rollbacks, and requests with the fact `db.over_budget`. A line that is kept by chance carries
+    or by statement), rollbacks, and requests over their query budget. A line that is kept by chance carries
     `sample_rate`, the number of requests that it stands for: the sum of `sample_rate`, 1 where there is none, over all
     lines is the number of requests.
 
@@ -60,7 +58,7 @@ class TailSampling(logging.Filter):
             observation.duration_ms >= self.slow_ms
             or (observation.http is not None and observation.http.method not in SAFE_METHODS)
             or observation.transaction == "rolled_back"
-            or bool(observation.facts.get(OVER_BUDGET))
+            or observation.over_budget
             # Of statements beyond these nothing is known.
             or len(observation.statements) >= MAX_STATEMENTS
             or any(map(writes, observation.statements))

@@ -106,7 +106,7 @@ def test_request_whose_transaction_was_rolled_back_is_kept() -> None:
 
 def test_request_over_its_budget_is_kept() -> None:
     observation = request()
-    observation.note(**{"db.over_budget": True})
+    observation.over_budget = True
     assert is_kept(observation)
 
 
