@@ -61,7 +61,7 @@ _pair = re.compile(
     re.VERBOSE,
 )
 # A literal at its beginning lets the search jump from space to space.
-_after_telling_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: ))")
+_after_telling_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: )|(?<=-----begin ))")
 _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 
 
@@ -181,7 +181,6 @@ def may_hold_secret(text: str) -> bool:
         or "'" in text
         or "\\" in text
         or "eyJ" in text
-        or "-----BEGIN" in text
         or (" " in text and _after_telling_word.search(text) is not None)
     )
 

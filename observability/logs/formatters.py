@@ -70,7 +70,7 @@ class JsonFormatter(BaseJsonFormatter):
         if not self._known_keys.issuperset(facts):
             return None
         try:
-            text = orjson.dumps(facts, option=_OPTIONS).decode()
+            text = orjson.dumps(facts, None, _OPTIONS).decode()
         except (TypeError, ValueError):
             return None
         # What is nested has keys of its own that may tell of a secret.
