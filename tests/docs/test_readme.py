@@ -1,0 +1,18 @@
+"""The README's example of a test is one."""
+
+import re
+from typing import Any
+
+import pytest
+
+from service.models import Truck
+from tests.server import ROOT
+
+
+@pytest.mark.django_db
+def test_example_of_a_query_budget_passes_as_it_stands(django_assert_query_budget: Any) -> None:  # noqa: ANN401
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {"pytest": pytest, "Truck": Truck}
+    exec(example, names)  # noqa: S102 - our own
+    (run,) = [value for name, value in names.items() if name.startswith("test_")]
+    run(django_assert_query_budget=django_assert_query_budget)
