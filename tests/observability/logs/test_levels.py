@@ -54,6 +54,14 @@ def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: 
     assert logger.level == original
 
 
+def test_level_that_a_logger_inherits_is_told_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
+    logger.setLevel(logging.WARNING)
+    write(file, "DEBUG")
+    levels.look()
+    assert logging.getLogger(f"{NAME}.below").getEffectiveLevel() == logging.DEBUG
+    assert levels.configured_level(f"{NAME}.below") == levels.configured_level(NAME) == logging.WARNING
+
+
 @pytest.mark.parametrize("is_file_gone", [False, True])
 def test_change_ends_by_itself_even_without_the_file(file: Path, levels: Levels, is_file_gone: bool) -> None:
     write(file, "DEBUG", seconds=0.2)

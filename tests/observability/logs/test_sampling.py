@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from observability.logs.sampling import TailSampling, writes
-from observability.observation import HttpExchange, Observation, Step, TraceParent
+from observability.observation import MAX_STATEMENTS, HttpExchange, Observation, Step, TraceParent
 
 LOWEST = "0" * 18 + "1" * 14
 REJECTED, KEPT = LOWEST, "0" * 18 + "f" * 14
@@ -70,6 +70,24 @@ def test_note_of_the_same_name_is_kept_aside() -> None:
     record = line(observation)
     assert TailSampling(keep_one_in=10).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 10, "note.sample_rate": "mine"}
+
+
+@pytest.mark.parametrize("keep_one_in", [1, 10])
+def test_note_of_the_same_name_lets_a_line_that_is_always_kept_stand_for_one(keep_one_in: int) -> None:
+    observation = request(method="POST")
+    observation.note(sample_rate=44_100)
+    record = line(observation)
+    assert TailSampling(keep_one_in=keep_one_in).filter(record)
+    assert record.__dict__["facts"] == {"sample_rate": 1, "note.sample_rate": 44_100}
+
+
+def test_request_with_more_statements_than_are_counted_is_kept() -> None:
+    """A write may be among those that were not."""
+    observation = request()
+    for number in range(MAX_STATEMENTS):
+        assert not is_kept(observation)
+        observation.record(Step("query", "SELECT 1", "default", 1, f"SELECT {number}"))
+    assert is_kept(observation)
 
 
 @pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
