@@ -1,15 +1,17 @@
-"""A SQLite query with what counts it: the recorder alone, with its budget, with line and field, a debug cursor."""
+"""A SQLite query that a serializer's field asks for, and what counts it: recorder, readers, tests, a debug cursor."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from statistics import median
+from typing import Any
 
 from benchmarks.measure import cpu_ms
 from benchmarks.project import temporary_project
 
 QUERIES = 40
+ROUTE = "/api/v1/trucks/"
 
 
 def main(arguments: list[str]) -> None:
@@ -18,7 +20,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--rounds", type=int, default=300, help="how often each is measured (%(default)s)")
     rounds = parser.parse_args(arguments).rounds
     with temporary_project():
-        ways = counted_by()
+        ways, run = counted_by(), queries()
         times: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds + 1):
             for name, way in ways.items():
@@ -36,12 +38,26 @@ def show(times_ms: dict[str, list[float]]) -> None:
         sys.stdout.write(f"{name:<28}{each * 1000 / QUERIES:>12.1f}{each / quick['bare']:>9.3f}\n")
 
 
-def run() -> None:
-    """The queries, as a view makes them."""
-    from service.models import Truck  # noqa: PLC0415 - models exist once Django is set up
+def queries() -> Callable[[], object]:
+    """What the request for a list does whose serializer asks for something in each row, to its end."""
+    from rest_framework import serializers  # noqa: PLC0415 - Django is set up by now
 
-    for _ in range(QUERIES):
-        Truck.objects.filter(vin="LZZ5DXSBXSA000001").first()
+    from observability import current  # noqa: PLC0415 - as above
+    from service.models import Truck  # noqa: PLC0415 - as above
+
+    class Row(serializers.Serializer[Any]):
+        truck = serializers.SerializerMethodField()
+
+        def get_truck(self, _: int) -> None:
+            Truck.objects.filter(vin="LZZ5DXSBXSA000001").first()
+
+    def run() -> None:
+        Row(list(range(QUERIES)), many=True).data  # noqa: B018 - it is made when it is read
+        observation = current()
+        if observation is not None:
+            observation.close()
+
+    return run
 
 
 def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
@@ -49,53 +65,57 @@ def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from observability.budgets.recording import Recorder  # noqa: PLC0415
-    from observability.database import QueryRecorder  # noqa: PLC0415
-    from observability.observation import HttpExchange, Observation, active  # noqa: PLC0415
     from observability.readers import readers  # noqa: PLC0415
 
     connection.ensure_connection()
     installed = readers._installed  # noqa: SLF001 - it puts back what it takes out
-
-    @contextmanager
-    def without_recorder() -> Iterator[None]:
-        wrappers, connection.execute_wrappers = connection.execute_wrappers, []
-        try:
-            yield
-        finally:
-            connection.execute_wrappers = wrappers
-
-    @contextmanager
-    def request(*read_by: object) -> Iterator[None]:
-        exchange = HttpExchange("GET", "/api/v1/trucks/", route="/api/v1/trucks/")
-        readers.install(read_by)
-        try:
-            with active(Observation("request", "GET", http=exchange)):
-                yield
-        finally:
-            readers.install(installed)
+    budgets = [each for each in installed if type(each).__name__ == "QueryBudgets"]
 
     @contextmanager
     def debug_cursor() -> Iterator[None]:
-        with without_recorder(), CaptureQueriesContext(connection):
+        with _without_recorder(connection), CaptureQueriesContext(connection):
             yield
 
-    @contextmanager
-    def with_cause() -> Iterator[None]:
-        recorder = Recorder(lambda *_: None)
-        recorder.is_measuring = True
-        with request(recorder):
-            yield
-
-    budgets = next(each for each in installed if type(each).__name__ == "QueryBudgets")
-    if not any(isinstance(wrapper, QueryRecorder) for wrapper in connection.execute_wrappers):
-        raise RuntimeError("the database recorder is not installed")
     return {
-        "bare": without_recorder,
-        "bare again": without_recorder,
+        "bare": lambda: _without_recorder(connection),
+        "bare again": lambda: _without_recorder(connection),
         "recorder, outside of work": nullcontext,
-        "recorder": request,
-        "recorder and budget": lambda: request(budgets),
-        "recorder, line and field": with_cause,
+        "recorder": _request,
+        "recorder and budget": lambda: _request(*budgets),
+        "in tests, line and field": lambda: _request(_recorder_of_tests()),
         "CaptureQueriesContext": debug_cursor,
     }
+
+
+@contextmanager
+def _without_recorder(connection: Any) -> Iterator[None]:  # noqa: ANN401 - of any database
+    wrappers, connection.execute_wrappers = connection.execute_wrappers, []
+    if not wrappers:
+        raise RuntimeError("the database recorder is not installed")
+    try:
+        yield
+    finally:
+        connection.execute_wrappers = wrappers
+
+
+@contextmanager
+def _request(*read_by: object) -> Iterator[None]:
+    """A request with these readers, which is open until the block ends."""
+    from observability.observation import HttpExchange, Observation, active  # noqa: PLC0415
+    from observability.readers import readers  # noqa: PLC0415
+
+    installed = readers._installed  # noqa: SLF001 - as above
+    exchange = HttpExchange("GET", ROUTE, route=ROUTE)
+    with ExitStack() as stack:
+        readers.install(read_by)
+        stack.callback(readers.install, installed)
+        stack.enter_context(active(Observation("request", "GET", http=exchange)))
+        yield
+
+
+def _recorder_of_tests() -> object:
+    from observability.budgets.recording import Recorder  # noqa: PLC0415
+
+    recorder = Recorder(lambda *_: None)
+    recorder.is_measuring = True
+    return recorder

@@ -21,6 +21,8 @@ class Configuration:
     code_root: the directory of the project's own code, to name the line that caused a query.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
     budget_file: the file with the query budget of each route, relative to the root of the code.
+    over_budget_file: where the processes of this machine keep which routes of `release` they told to be over budget.
+    release: the version that runs.
     raise_reader_errors: let a failing reader break the work, as tests want it.
     """
 
@@ -33,6 +35,8 @@ class Configuration:
     code_root: str = ""
     redacted_keys: tuple[str, ...] = ()
     budget_file: str = ""
+    over_budget_file: str = ""
+    release: str = ""
     raise_reader_errors: bool = False
 
 

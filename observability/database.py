@@ -10,15 +10,15 @@ Django prepares a new connection are none either: they pass the wrapper on Maria
 A database may end a transaction by itself, without Django's knowledge; `TransactionRecorder` says where.
 """
 
-import time
 from collections.abc import Callable
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, Literal
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from observability.fingerprint import commits_implicitly, fingerprint, is_transaction_control
+from observability.fingerprint import statement
 from observability.observation import Observation, Step, current
 
 # libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, and COMMIT will roll back.
@@ -61,21 +61,25 @@ class QueryRecorder:
         many: bool,  # noqa: FBT001
         context: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - what Django's cursor returns
-        text = sql if isinstance(sql, str) else _text_of(sql, context["cursor"])
-        if self.transactions.is_connecting or is_transaction_control(text):
+        known = statement(sql if isinstance(sql, str) else _text_of(sql, context["cursor"]))
+        transactions = self.transactions
+        if known.is_transaction_control or transactions.is_connecting:
             return execute(sql, params, many, context)
-        self.transactions.will_execute(text)
+        if known.commits_implicitly and transactions.commits_implicitly():
+            transactions.ended_by_database("commit")
+        elif not transactions.connection.autocommit:
+            transactions.is_used = True
         observation = current()
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:
-            self.transactions.failed(error)
+            transactions.failed(error)
             raise
         finally:
             if observation is not None:
-                duration_ms = (time.perf_counter_ns() - started) / 1e6
-                observation.record(Step("query", text, context["connection"].alias, duration_ms, fingerprint(text)))
+                duration_ms = (perf_counter_ns() - started) / 1e6
+                observation.record(Step("query", known.text, transactions.alias, duration_ms, known.fingerprint))
 
 
 class TransactionRecorder:
@@ -91,6 +95,7 @@ class TransactionRecorder:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
+        self.alias = connection.alias
         self.is_used = False
         self.is_connecting = False
         self._began_in: Observation | None = None
@@ -109,18 +114,19 @@ class TransactionRecorder:
         ):  # fmt: skip
             setattr(connection, name, getattr(self, name))
 
-    def will_execute(self, sql: str) -> None:
-        """Hear of a query that comes next."""
-        if self.connection.vendor == "mysql" and self.connection.in_atomic_block and commits_implicitly(sql):
-            self._ended("commit", time.perf_counter_ns())
-        elif not self.connection.autocommit:
-            self.is_used = True
+    def commits_implicitly(self) -> bool:
+        """Whether the database commits the transaction before it executes a statement like DDL."""
+        return self.connection.vendor == "mysql" and self.connection.in_atomic_block
 
     def failed(self, error: DatabaseError) -> None:
         """Hear of a query that failed."""
         is_deadlock = self.connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,)
         if is_deadlock and self.connection.in_atomic_block:
-            self._ended("rollback", time.perf_counter_ns())
+            self.ended_by_database("rollback")
+
+    def ended_by_database(self, kind: Literal["commit", "rollback"]) -> None:
+        """Hear that the database ends the transaction by itself, now."""
+        self._ended(kind, perf_counter_ns())
 
     def connect(self) -> None:
         self.is_connecting = True
@@ -137,13 +143,13 @@ class TransactionRecorder:
 
     def commit(self) -> None:
         is_aborted = self._is_aborted()
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         self._commit()
         self._ended("rollback" if is_aborted else "commit", started)
         self._began_in = None
 
     def rollback(self) -> None:
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         try:
             self._rollback()
         finally:
@@ -152,7 +158,7 @@ class TransactionRecorder:
 
     def close(self) -> None:
         is_lost = self.connection.in_atomic_block and not self.connection.closed_in_transaction
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         self._close()
         if is_lost:
             self._ended("rollback", started)
@@ -166,13 +172,13 @@ class TransactionRecorder:
         return savepoint
 
     def savepoint_commit(self, savepoint: str) -> None:
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         self._savepoint_commit(savepoint)
         if savepoint == self._outermost_savepoint:
             self._ended("commit", started)
 
     def savepoint_rollback(self, savepoint: str) -> None:
-        started = time.perf_counter_ns()
+        started = perf_counter_ns()
         self._savepoint_rollback(savepoint)
         if savepoint == self._outermost_savepoint:
             self._ended("rollback", started)
@@ -182,15 +188,15 @@ class TransactionRecorder:
             return False
         return bool(self.connection.connection.info.transaction_status == POSTGRESQL_ABORTED)
 
-    def _ended(self, kind: str, started: int) -> None:
+    def _ended(self, kind: Literal["commit", "rollback"], started: int) -> None:
         is_used, self.is_used = self.is_used, False
         self._outermost_savepoint = None
         observation = current()
         if observation is None or not is_used:
             return
-        alias = self.connection.alias
-        duration_ms = (time.perf_counter_ns() - started) / 1e6
-        observation.record(Step("commit" if kind == "commit" else "rollback", kind.upper(), alias, duration_ms))
+        alias = self.alias
+        duration_ms = (perf_counter_ns() - started) / 1e6
+        observation.record(Step(kind, kind.upper(), alias, duration_ms))
         if alias == DEFAULT_DB_ALIAS:
             observation.settle("committed" if kind == "commit" else "rolled_back")
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 # A longer statement is cut first: the rows of a bulk insert are no part of what it is.
 MAX_LENGTH = 4_000
@@ -23,23 +24,36 @@ _rules = (
 )
 
 
-def is_transaction_control(sql: str) -> bool:
-    """Whether a statement begins or ends a transaction or a savepoint; on some databases Django sends these itself."""
-    return _control.match(sql) is not None
+class Statement(NamedTuple):
+    """What is known of a statement by its text: that itself, one object however often the statement is made.
+
+    `text` is the fingerprint where the statement has 4,000 characters or more: the rows of a bulk insert say nothing.
+    """
+
+    text: str
+    fingerprint: str
+    # It begins or ends a transaction or a savepoint; on some databases Django sends these itself.
+    is_transaction_control: bool
+    # MariaDB and MySQL commit the transaction before they execute it.
+    commits_implicitly: bool
 
 
-def commits_implicitly(sql: str) -> bool:
-    """Whether MariaDB and MySQL commit the transaction before they execute a statement."""
-    return _implicit_commit.match(sql) is not None
+def statement(sql: str) -> Statement:
+    """What is known of a statement; of its first 4,000 characters where it is longer."""
+    return _known(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
 
 
 def fingerprint(sql: str) -> str:
     """The statement with its lists of values, rows, limits and generated names folded; at most 4,000 characters."""
-    return _fold(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
+    return statement(sql).fingerprint
 
 
+# All that is asked of each query is found in one look: the text has to be hashed for it.
 @lru_cache(maxsize=1024)
-def _fold(sql: str) -> str:
+def _known(sql: str) -> Statement:
+    folded = sql
     for pattern, replacement in _rules:
-        sql = pattern.sub(replacement, sql)
-    return sql.strip()
+        folded = pattern.sub(replacement, folded)
+    folded = folded.strip()
+    text = sql if len(sql) < MAX_LENGTH else folded
+    return Statement(text, folded, _control.match(sql) is not None, _implicit_commit.match(sql) is not None)

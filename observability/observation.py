@@ -31,8 +31,9 @@ _traceparent = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[
 class Step(NamedTuple):
     """One thing that happened within a unit of work; primitives only.
 
-    `text` is the statement with placeholders (query), the event (line), or method and host (call); `source` the alias
-    of the database, the logger, or the host. A step with a `fingerprint` is counted under it.
+    `text` is the statement with placeholders (query; a large one is folded as its fingerprint is), the event (line), or
+    method and host (call); `source` the alias of the database, the logger, or the host. A step with a `fingerprint` is
+    counted under it.
     """
 
     kind: StepKind
@@ -88,7 +89,12 @@ class Observation:
         "__weakref__",
         "_duration_ms",
         "_lock",
+        "_query_count",
+        "_query_duration_ms",
         "_started_ns",
+        "_statements",
+        "_trail",
+        "_uncounted",
         "context",
         "dropped_fact_count",
         "error_type",
@@ -103,14 +109,10 @@ class Observation:
         "parent",
         "parent_span_id",
         "query_budget",
-        "query_count",
-        "query_duration_ms",
         "request_id",
         "span_id",
         "started_at",
-        "statements",
         "trace_id",
-        "trail",
         "transaction",
     )
 
@@ -148,11 +150,12 @@ class Observation:
         self.query_budget: int | None = None
         self.framework_query_count = 0
         self.over_budget = False
-        self.query_count = 0
-        self.query_duration_ms = 0.0
-        self.statements: dict[str, int] = {}
+        self._query_count = 0
+        self._query_duration_ms = 0.0
+        self._statements: dict[str, int] = {}
         self.transaction: Literal["none", "committed", "rolled_back"] = "none"
-        self.trail: deque[Step] = deque(maxlen=MAX_TRAIL)
+        self._trail: deque[Step] = deque(maxlen=MAX_TRAIL)
+        self._uncounted: deque[Step] = deque()
         self.context: Context | None = None
         self._lock = threading.RLock()
         self._duration_ms: float | None = None
@@ -169,6 +172,34 @@ class Observation:
         return self._duration_ms is not None
 
     @property
+    def query_count(self) -> int:
+        """How many queries it ran."""
+        if self._uncounted:
+            self._count()
+        return self._query_count
+
+    @property
+    def query_duration_ms(self) -> float:
+        """How long its queries took together."""
+        if self._uncounted:
+            self._count()
+        return self._query_duration_ms
+
+    @property
+    def statements(self) -> dict[str, int]:
+        """How often each statement ran, by its fingerprint."""
+        if self._uncounted:
+            self._count()
+        return self._statements
+
+    @property
+    def trail(self) -> deque[Step]:
+        """Its last steps, the oldest first."""
+        if self._uncounted:
+            self._count()
+        return self._trail
+
+    @property
     def root(self) -> "Observation":
         """The outermost of the observations around this one; itself where there is none."""
         observation = self
@@ -179,7 +210,7 @@ class Observation:
     @property
     def repeated_count(self) -> int:
         """How often the most repeated statement ran; 1 where none was repeated, 0 without statements."""
-        return max(self.statements.values()) if self.statements else 0
+        return max(self.statements.values(), default=0)
 
     def _elapsed_ms(self) -> float:
         return (time.perf_counter_ns() - self._started_ns) / 1e6
@@ -206,26 +237,38 @@ class Observation:
 
     def record(self, step: Step) -> None:
         """Count a step, here and in the enclosing observations, and hand it to the readers; dropped after the end."""
-        if self.is_closed:
+        if self._duration_ms is not None:
             return
         observation: Observation | None = self
         while observation is not None:
-            observation._count(step)  # noqa: SLF001 - its own class
+            uncounted = observation._uncounted  # noqa: SLF001 - its own class
+            uncounted.append(step)
+            if len(uncounted) >= MAX_TRAIL or len(step.text) > MAX_STEP_TEXT:
+                observation._count()  # noqa: SLF001 - as above
             observation = observation.parent
         readers.step(self, step)
 
-    def _count(self, step: Step) -> None:
+    def _count(self) -> None:
+        """Count the steps that came since the last look: many in one go cost half of what each would cost in its turn.
+
+        Threads may add steps meanwhile: a deque loses none. What comes after the end is dropped.
+        """
         with self._lock:
-            if self.is_closed:
-                return
-            self.trail.append(
-                step if len(step.text) <= MAX_STEP_TEXT else step._replace(text=_cut(step.text, MAX_STEP_TEXT))
-            )
-            if step.kind == "query":
-                self.query_count += 1
-                self.query_duration_ms += step.duration_ms
-                if step.fingerprint in self.statements or len(self.statements) < MAX_STATEMENTS:
-                    self.statements[step.fingerprint] = self.statements.get(step.fingerprint, 0) + 1
+            steps = self._uncounted
+            if self._duration_ms is not None:
+                steps.clear()
+            while steps:
+                step = steps.popleft()
+                kind, text, _, duration_ms, fingerprint = step
+                cut = step if len(text) <= MAX_STEP_TEXT else step._replace(text=_cut(text, MAX_STEP_TEXT))
+                self._trail.append(cut)
+                if kind == "query":
+                    self._query_count += 1
+                    self._query_duration_ms += duration_ms
+                    if fingerprint in self._statements:
+                        self._statements[fingerprint] += 1
+                    elif len(self._statements) < MAX_STATEMENTS:
+                        self._statements[fingerprint] = 1
 
     def settle(self, outcome: Literal["committed", "rolled_back"]) -> None:
         """Remember how a transaction ended, here and in the enclosing observations; one that was rolled back stands."""
@@ -240,6 +283,7 @@ class Observation:
         with self._lock:
             if self.is_closed:
                 return
+            self._count()
             self._duration_ms = self._elapsed_ms()
         readers.closed(self)
 

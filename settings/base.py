@@ -125,10 +125,10 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 OBSERVABILITY: dict[str, Any] = {
     "READERS": [
+        "observability.budgets.reader.QueryBudgets",
         "observability.headers.RequestIdHeader",
         "observability.headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
-        "observability.budgets.reader.QueryBudgets",
         "observability.logs.held.HeldLines",
         "observability.logs.access.AccessLine",
     ],
@@ -137,6 +137,8 @@ OBSERVABILITY: dict[str, Any] = {
     "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
     "CODE_ROOT": str(BASE_DIR),
     "BUDGET_FILE": "service/query_budgets.json",
+    "OVER_BUDGET_FILE": str(Path(LOG_DIR) / "over_budget.json"),
+    "RELEASE": RELEASE,
 }
 
 SENTRY_DSN = environment.secret(

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 
 from observability.browser.audience import wants_profile
-from observability.fingerprint import is_transaction_control
+from observability.fingerprint import statement
 from observability.observation import active
 from observability.redaction import redact
 
@@ -42,7 +42,7 @@ class SQLPanel(sql.SQLPanel):
     """The toolbar's panel, which counts what the Observation counts: transaction control is no query."""
 
     def record(self, **query: Any) -> None:  # noqa: ANN401 - what the toolbar's cursor measured
-        if not is_transaction_control(query["raw_sql"]):
+        if not statement(query["raw_sql"]).is_transaction_control:
             super().record(**query)  # type: ignore[no-untyped-call] # the toolbar's own
 
 

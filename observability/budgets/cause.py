@@ -5,9 +5,12 @@ It is found on the stack of the thread while the query runs, in tests alone: a w
 
 import os
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from types import CodeType, FrameType
+from typing import Any, Literal, NamedTuple
 
 from observability.callsite import CallSite
 from observability.conf import configuration
@@ -16,26 +19,45 @@ MAX_FRAMES = 150
 # Of the project's frames the innermost alone may be a method of a QuerySet, whose caller is at fault.
 MAX_SITES = 2
 
+# The functions in which a field of a serializer is asked for its value, or given one.
 FIELD_FUNCTIONS = frozenset({"to_representation", "get_attribute", "run_validation", "to_internal_value"})
 
-SKIPPED, PROJECT, DRF, RELATED, COMPILER, VIEW, THREAD, END = range(8)
-_kinds_of_ends = {
-    "rest_framework/fields.py": DRF,
-    "rest_framework/serializers.py": DRF,
-    "rest_framework/relations.py": DRF,
-    "django/db/models/fields/related_descriptors.py": RELATED,
-    "django/db/models/sql/compiler.py": COMPILER,
-    "django/views/generic/base.py": VIEW,
-    "rest_framework/views.py": VIEW,
-    "asgiref/sync.py": THREAD,
-    "observability/middleware.py": END,
-    "_pytest/python.py": END,
+
+SourceKind = Literal["other", "project", "field", "relation", "compiler", "view", "thread", "end"]
+
+
+class Source(NamedTuple):
+    """A file on the stack: its kind, the functions in it that tell something (None: all), its path in the project.
+
+    Outside of the last one nothing is of interest.
+    """
+
+    kind: SourceKind
+    functions: frozenset[str] | None = frozenset()
+    path: str = ""
+    is_last: bool = False
+
+
+_other = Source("other")
+_field = Source("field", FIELD_FUNCTIONS)
+_view = Source("view", frozenset({"dispatch"}), is_last=True)
+_end = Source("end", None, is_last=True)
+_known_files = {
+    "rest_framework/fields.py": _field,
+    "rest_framework/serializers.py": _field,
+    "rest_framework/relations.py": _field,
+    "django/db/models/fields/related_descriptors.py": Source("relation", frozenset({"__get__"})),
+    "django/db/models/sql/compiler.py": Source("compiler", frozenset({"execute_sql"})),
+    "django/views/generic/base.py": _view,
+    "rest_framework/views.py": _view,
+    "asgiref/sync.py": Source("thread", frozenset({"thread_handler"}), is_last=True),
+    "observability/middleware.py": _end,
+    "_pytest/python.py": _end,
 }
 _room = str(Path(__file__).resolve().parent) + os.sep
 _root = ""
-_skipped = (SKIPPED, "")
 # By the root of the project and the name of a file: as many as there are files with code.
-_kinds: dict[str, dict[str, tuple[int, str]]] = {}
+_sources: dict[str, dict[str, Source]] = {}
 
 
 class Field(NamedTuple):
@@ -51,14 +73,27 @@ class Field(NamedTuple):
         return self.name if self.source in ("", "*", own) else f"{self.name} (source={self.source!r})"
 
 
-class Cause(NamedTuple):
-    """Why a query ran: `sites` innermost first, `relation` the foreign key that was followed, `is_raw` by a cursor."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Cause:
+    """Why a query ran: `sites` innermost first, `relation` the foreign key that was followed, `is_raw` by a cursor.
+
+    Equal causes are one object: a query is counted under its own, and comparing their parts would cost as much as the
+    rest of it.
+    """
 
     sites: tuple[CallSite, ...] = ()
     field: Field | None = None
     relation: str = ""
     view: str = ""
     is_raw: bool = False
+
+
+NO_CAUSE = Cause()
+
+# By what it has: as many as there are places in the code that run queries.
+_causes: dict[tuple[object, ...], Cause] = {}
+# By what the stack showed; with the code that stands in the key by its number, which must not become another's.
+_seen: dict[tuple[object, ...], tuple[Cause, list[CodeType]]] = {}
 
 
 def use_root(directory: Path) -> None:
@@ -70,107 +105,140 @@ def use_root(directory: Path) -> None:
 def cause() -> Cause:
     """What caused the query that runs on this thread."""
     root = configuration().code_root or _root
-    if root not in _kinds:
-        _kinds[root] = {}
-    kinds = _kinds[root]
-    walk = _Walk(root)
+    sources = _sources.get(root)
+    if sources is None:
+        sources = _sources[root] = {}
+    marks: list[tuple[SourceKind, FrameType]] = []
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
     for _ in range(MAX_FRAMES):
         if frame is None:
             break
-        filename = frame.f_code.co_filename
-        # Most frames are of no interest: those are passed by without a call.
-        kind = kinds.get(filename)
-        if kind is None:
-            kind = kinds[filename] = _kind(filename, root)
-        if kind is not _skipped and walk.ends_at(frame, *kind):
-            break
-        frame = frame.f_back
-    return walk.found()
-
-
-class _Walk:
-    """One walk over the frames of a stack, from the query outwards."""
-
-    __slots__ = ("field", "is_raw", "is_seen", "relation", "root", "sites", "view")
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.sites: list[CallSite] = []
-        self.field: Field | None = None
-        self.relation = self.view = ""
-        self.is_raw = self.is_seen = False
-
-    def ends_at(self, frame: FrameType, kind: int, path: str) -> bool:
-        """Take from a frame what it tells; whether those outside of it are of no interest."""
         code = frame.f_code
-        name = code.co_name
-        if kind == PROJECT and len(self.sites) < MAX_SITES:
-            self.is_raw = self.is_raw or not (self.sites or self.is_seen)
-            self.sites.append(CallSite(path, frame.f_lineno, code.co_qualname))
-        if name in FIELD_FUNCTIONS and self.field is None and kind in (PROJECT, DRF):
+        source = sources.get(code.co_filename)
+        if source is None:
+            source = sources[code.co_filename] = _source_of(code.co_filename, root)
+        # Most frames are of no interest: those are passed by without a call.
+        if source is not _other and (source.functions is None or code.co_name in source.functions):
+            marks.append((source.kind, frame))
+            if source.is_last:
+                break
+        frame = frame.f_back
+    return _Found(marks, root).cause()
+
+
+class _Found:
+    """What the frames of interest tell, innermost first; it is put into words only when it is new."""
+
+    __slots__ = ("field", "is_raw", "places", "relation", "root", "view")
+
+    def __init__(self, marks: Iterable[tuple[SourceKind, FrameType]], root: str) -> None:
+        self.root = root
+        self.places: list[tuple[CodeType, int]] = []
+        self.field: Any = None
+        self.relation = ""
+        self.view: tuple[type, str] | None = None
+        self.is_raw = True
+        for kind, frame in marks:
+            if kind == "project":
+                if len(self.places) < MAX_SITES:
+                    self.places.append((frame.f_code, frame.f_lasti))
+                # A field of the project's own.
+                if frame.f_code.co_name in FIELD_FUNCTIONS:
+                    self._take_field(frame)
+            elif kind == "compiler":
+                self.is_raw = self.is_raw and bool(self.places)
+            elif kind == "field":
+                self._take_field(frame)
+            else:
+                self._take(kind, frame)
+
+    def _take_field(self, frame: FrameType) -> None:
+        if self.field is None:
             self.field = _field_of(frame.f_locals.get("self"))
-        elif kind == COMPILER:
-            self.is_seen = True
-        elif kind == RELATED and name == "__get__" and not (self.relation or self.sites):
+
+    def _take(self, kind: SourceKind, frame: FrameType) -> None:
+        if kind == "relation" and not (self.relation or self.places):
             self.relation = getattr(getattr(frame.f_locals.get("self"), "field", None), "name", "")
-        elif kind == VIEW and name == "dispatch":
-            self.view = _view_of(frame.f_locals.get("self"), frame.f_locals.get("request"))
-            return True
-        elif kind == THREAD and name == "thread_handler":
-            self._ask_task(frame)
-            return True
-        return kind == END
+        elif kind == "view":
+            view, request = frame.f_locals.get("self"), frame.f_locals.get("request")
+            handler = getattr(view, "action", None) or str(getattr(request, "method", "")).lower()
+            self.view = type(view), handler
+        elif kind == "thread":
+            for task in frame.f_locals.get("task_context") or ():
+                self._ask(task)
 
-    def _ask_task(self, frame: FrameType) -> None:
+    def _ask(self, task: Any) -> None:  # noqa: ANN401 - of asyncio, or None
         """Where the query was awaited: this thread runs it for a task of another one."""
-        for task in frame.f_locals.get("task_context") or ():
-            coroutine: Any = task.get_coro() if task is not None else None
-            sites: list[CallSite] = []
-            while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
-                code = coroutine.cr_frame.f_code
-                kind, path = _kind(code.co_filename, self.root)
-                if kind == END:
-                    sites.clear()
-                if kind == PROJECT:
-                    sites.append(CallSite(path, coroutine.cr_frame.f_lineno, code.co_qualname))
-                coroutine = coroutine.cr_await
-            self.sites += sites[::-1][: MAX_SITES - len(self.sites)]
+        coroutine: Any = task.get_coro() if task is not None else None
+        places: list[tuple[CodeType, int]] = []
+        while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
+            code = coroutine.cr_frame.f_code
+            kind = _source_of(code.co_filename, self.root).kind
+            if kind == "end":
+                places.clear()
+            if kind == "project":
+                places.append((code, coroutine.cr_frame.f_lasti))
+            coroutine = coroutine.cr_await
+        self.places += places[::-1][: MAX_SITES - len(self.places)]
 
-    def found(self) -> Cause:
-        return Cause(tuple(self.sites), self.field, self.relation, self.view, self.is_raw)
+    def cause(self) -> Cause:
+        key: list[object] = [self.is_raw, self.relation, self.view]
+        for code, instruction in self.places:
+            key += id(code), instruction
+        field = self.field
+        if field is not None:
+            key += type(field), type(field.parent), field.field_name, field.source
+        seen = _seen.get(tuple(key))
+        if seen is None:
+            seen = _seen[tuple(key)] = self._named(), [code for code, _ in self.places]
+        return seen[0]
+
+    def _named(self) -> Cause:
+        sites = tuple(_site(self.root, *place) for place in self.places)
+        field = None if self.field is None else _named_field(self.field)
+        view = f"{_name(self.view[0])}.{self.view[1]}" if self.view else ""
+        is_raw = self.is_raw and bool(sites)
+        parts = (sites, field, self.relation, view, is_raw)
+        return _causes.setdefault(parts, Cause(*parts))
 
 
-def _kind(filename: str, root: str) -> tuple[int, str]:
-    """Of what kind a file is, and its path below the root where it is the project's."""
+def _site(root: str, code: CodeType, instruction: int) -> CallSite:
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    return CallSite(_source_of(code.co_filename, root).path, line or code.co_firstlineno, code.co_qualname)
+
+
+@cache
+def _source_of(filename: str, root: str) -> Source:
+    """What a file tells, with its path below the root where it is the project's."""
     if filename.startswith(("<", _room)):
-        return _skipped
+        return _other
     path = Path(filename)
-    kind = next((kind for end, kind in _kinds_of_ends.items() if path.as_posix().endswith(f"/{end}")), None)
-    if kind is not None:
-        return kind, ""
+    known = next((source for end, source in _known_files.items() if path.as_posix().endswith(f"/{end}")), None)
+    if known is not None:
+        return known
     if not root or "site-packages" in path.parts or not path.is_relative_to(root):
-        return _skipped
-    relative = path.relative_to(root)
+        return _other
     # The layer itself lies in the project's directory, and is no part of it.
     is_own = path.is_relative_to(Path(_room).parent)
-    return _skipped if is_own else (PROJECT, relative.as_posix())
+    return _other if is_own else Source("project", None, path.relative_to(root).as_posix())
 
 
-def _field_of(field: Any) -> Field | None:  # noqa: ANN401 - DRF may not be there
-    """The field of a serializer, seen from one that runs: an item of a list stands for the field with the list."""
+def _field_of(field: Any) -> Any:  # noqa: ANN401 - DRF may not be there
+    """The field with a name in a serializer, seen from one that runs: an item of a list stands for the list."""
     fields = sys.modules.get("rest_framework.fields")
     if fields is None or not isinstance(field, fields.Field):
         return None
     serializers = sys.modules["rest_framework.serializers"]
     while field is not None and not (field.field_name and isinstance(field.parent, serializers.BaseSerializer)):
         field = field.parent
-    if field is None:
-        return None
+    return field
+
+
+def _named_field(field: Any) -> Field:  # noqa: ANN401 - as above
+    serializers = sys.modules["rest_framework.serializers"]
     owner = type(field.parent)
-    name = f"{owner.__module__}.{owner.__qualname__}"
     source = str(getattr(field, "source", "") or "")
-    return Field(f"{name}.{field.field_name}", source, _kind_of_field(field, serializers), name)
+    return Field(f"{_name(owner)}.{field.field_name}", source, _kind_of_field(field, serializers), _name(owner))
 
 
 def _kind_of_field(field: Any, serializers: Any) -> str:  # noqa: ANN401 - as above
@@ -180,13 +248,10 @@ def _kind_of_field(field: Any, serializers: Any) -> str:  # noqa: ANN401 - as ab
     return "many" if is_many else "one"
 
 
-def _view_of(view: Any, request: Any) -> str:  # noqa: ANN401 - whatever dispatches
-    owner = type(view)
-    handler = getattr(view, "action", None) or str(getattr(request, "method", "")).lower()
-    return f"{owner.__module__}.{owner.__qualname__}.{handler}"
+def _name(owner: type) -> str:
+    return f"{owner.__module__}.{owner.__qualname__}"
 
 
 def project_path(filename: str) -> str:
     """A file of the project relative to its root, as a person in it would name it; another one as it is."""
-    kind, path = _kind(filename, configuration().code_root or _root)
-    return path if kind == PROJECT else filename
+    return _source_of(filename, configuration().code_root or _root).path or filename

@@ -11,7 +11,8 @@ from observability.budgets.location import budget_path
 from observability.conf import configuration
 
 READER = "observability.budgets.reader.QueryBudgets"
-ACCESS_LINE = "observability.logs.access.AccessLine"
+# They show what it finds.
+SHOWN_BY = ("observability.headers.ServerTimingHeader", "observability.logs.access.AccessLine")
 
 
 @register("observability")
@@ -31,9 +32,10 @@ def check_file(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
 
 @register("observability")
 def check_order(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W402: the access line is written before the budgets are compared to the end."""
+    """W402: a reader that shows the verdict runs before it is there."""
     names = list(configuration().readers)
-    if READER not in names or ACCESS_LINE not in names or names.index(READER) < names.index(ACCESS_LINE):
+    first = next((name for name in names if name in SHOWN_BY), None)
+    if READER not in names or first is None or names.index(READER) < names.index(first):
         return []
-    hint = f"Put {READER!r} before {ACCESS_LINE!r}."
-    return [Warning("READERS has the budgets after the access line.", hint=hint, id="observability.W402")]
+    hint = f"Put {READER!r} before {first!r}."
+    return [Warning("READERS has the budgets after a reader that shows them.", hint=hint, id="observability.W402")]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
-from observability.budgets.cause import Cause
+from observability.budgets.cause import NO_CAUSE
 from observability.budgets.message import Shown, footnote, statement_lines
 from observability.budgets.recording import Query, Recording
 
@@ -36,7 +36,7 @@ def _by_statement(recording: Recording) -> Counter[Query]:
     """How often each statement ran, from wherever."""
     counted: Counter[Query] = Counter()
     for query, number in recording.queries.items():
-        counted[query._replace(cause=Cause())] += number
+        counted[query._replace(cause=NO_CAUSE)] += number
     return counted
 
 

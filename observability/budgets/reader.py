@@ -2,12 +2,16 @@
 
 import logging
 
+from django.conf import settings
+
 from observability.budgets.budget_file import BudgetFileError, load
 from observability.budgets.location import budget_path
 from observability.budgets.ownership import framework_count
 from observability.budgets.recording import key_of
+from observability.budgets.told import is_first_to_tell
 from observability.complaint import Complaint
 from observability.observation import Observation, Step
+from observability.readers import Headers
 
 OVER_BUDGET = "query_budget_exceeded"
 
@@ -15,11 +19,13 @@ log = logging.getLogger("observability.budgets")
 
 
 class QueryBudgets:
-    """Tells the observation of a request its budget, and that it is broken, as soon as it is.
+    """Tells the observation of a request its budget, and whether it is broken; stands before the readers that show it.
 
-    The access line, Server-Timing and the pages of the browser show it. A route without an entry has no budget. A file
-    that cannot be read costs a line on stderr (and is the check observability.E401): then nothing has one. The first
-    request of each route that breaks its budget leaves a warning with the statement that it repeated most, for Sentry.
+    That is asked when the response starts and when the request ends. In development it is asked at each query, since
+    the pages of the browser are made before the response starts. A route without an entry has no budget. A file that
+    cannot be read costs a line on stderr (and is the check observability.E401): then nothing has one. The first
+    request of each route that breaks its budget leaves a warning with the statement that it repeated most, for Sentry:
+    once a process, and once a release and machine where OBSERVABILITY names both RELEASE and OVER_BUDGET_FILE.
     """
 
     def __init__(self) -> None:
@@ -30,9 +36,11 @@ class QueryBudgets:
             Complaint("observability:").tell(str(error))
             budgets = {}
         self._maxima = {key: budget.maximum for key, budget in budgets.items() if budget.maximum is not None}
+        if settings.DEBUG:
+            self.step = self._queried
 
-    def step(self, observation: Observation, step: Step) -> None:
-        if step.kind == "query" and self._maxima:
+    def _queried(self, observation: Observation, step: Step) -> None:
+        if step.kind == "query":
             self.broken_by(observation)
 
     def broken_by(self, observation: Observation | None) -> Observation | None:
@@ -51,15 +59,19 @@ class QueryBudgets:
         observation.over_budget = observation.query_count - observation.framework_query_count > budget
         return observation if observation.over_budget else None
 
+    def response_started(self, observation: Observation, headers: Headers) -> None:  # noqa: ARG002 - the contract's
+        self.broken_by(observation)
+
     def closed(self, observation: Observation) -> None:
         http = observation.http
-        if http is None or not observation.over_budget:
+        if http is None or self.broken_by(observation) is None:
             return
         observation.framework_query_count = framework_count(observation.statements)
         key = key_of(http)
         if key not in self._told:
             self._told.add(key)
-            log.warning(OVER_BUDGET, extra={"observation": observation, "facts": _facts(key, observation)})
+            if is_first_to_tell(key):
+                log.warning(OVER_BUDGET, extra={"observation": observation, "facts": _facts(key, observation)})
 
 
 def _facts(key: str, observation: Observation) -> dict[str, object]:

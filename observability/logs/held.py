@@ -15,7 +15,6 @@ from typing import Any
 
 from observability.complaint import Complaint, shown
 from observability.conf import configuration
-from observability.fingerprint import MAX_LENGTH
 from observability.logs.levels import levels
 from observability.logs.slow_queries import QUERY
 from observability.observation import Observation, Step
@@ -120,9 +119,6 @@ class HeldHandler(MemoryHandler):
 
     def hold_query(self, step: Step, observation: Observation) -> None:
         """Hold a query, with the time at which it ended."""
-        if len(step.text) > MAX_LENGTH:
-            # The rows of a bulk insert would be hundreds of kilobytes.
-            step = step._replace(text=step.fingerprint)
         self._hold_or_show((time.time(), step), observation)
 
     def show(self, root: Observation) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from observability.callsite import call_site
 from observability.conf import configuration
-from observability.fingerprint import MAX_LENGTH
 from observability.observation import Observation, Step
 
 SLOW_QUERY = "slow_query"
@@ -31,8 +30,7 @@ def _facts(step: Step) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "duration_ms": round(step.duration_ms, 3),
         "db.namespace": step.source,
-        # The rows of a bulk insert would make a line of hundreds of kilobytes.
-        "db.query.text": step.text if len(step.text) <= MAX_LENGTH else step.fingerprint,
+        "db.query.text": step.text,
     }
     site = call_site()
     if site is not None:

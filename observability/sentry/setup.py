@@ -16,6 +16,9 @@ from sentry_sdk.types import Event, Hint
 from observability.records import facts_of, observation_of
 from observability.redaction import redact
 
+# Facts that tell apart what has one name: each of their values is an issue of its own.
+GROUPED_BY = ("budget.route",)
+
 
 def start_sentry(*, dsn: str, release: str, environment: str, traces_sample_rate: float) -> None:
     """Report to the project of this DSN from now on; without one nothing is sent, and nothing else changes.
@@ -45,7 +48,11 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
     record = hint.get("log_record")
     if record is not None:
         # The SDK has made text of all values before this: what comes here has to be JSON already.
-        event["extra"] = redact(facts_of(record))
+        facts = facts_of(record)
+        event["extra"] = redact(facts)
+        apart = [str(facts[name]) for name in GROUPED_BY if name in facts]
+        if apart:
+            event["fingerprint"] = ["{{ default }}", *apart]
         observation = observation_of(record)
         if observation is not None:
             tags = {"request_id": observation.request_id, "trace_id": observation.trace_id}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.fingerprint import MAX_LENGTH, commits_implicitly, fingerprint, is_transaction_control
+from observability.fingerprint import MAX_LENGTH, fingerprint, statement
 
 
 @pytest.mark.parametrize(
@@ -38,16 +38,22 @@ def test_large_insert_has_a_short_fingerprint() -> None:
     assert len(fingerprint(f'INSERT INTO "t" ("a", "b", "c") VALUES {rows}')) <= MAX_LENGTH
 
 
+def test_text_of_a_statement_is_one_object_and_of_a_large_one_its_fingerprint() -> None:
+    texts = [f"SELECT {number}" for number in ("1", "1")]
+    assert statement(texts[0]).text is statement(texts[1]).text
+    assert statement(f"SELECT 1 WHERE 1 IN ({'%s, ' * MAX_LENGTH}%s)").text == "SELECT 1 WHERE 1 IN (…)"
+
+
 @pytest.mark.parametrize(
     "sql",
     ["BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", 'SAVEPOINT "s"', 'RELEASE SAVEPOINT "s"', "ROLLBACK TO s"],
 )  # fmt: skip
 def test_transaction_control_is_recognised(sql: str) -> None:
-    assert is_transaction_control(sql)
+    assert statement(sql).is_transaction_control
 
 
 def test_query_that_names_transaction_control_is_a_query() -> None:
-    assert not is_transaction_control('SELECT "begin" FROM "savepoint"')
+    assert not statement('SELECT "begin" FROM "savepoint"').is_transaction_control
 
 
 @pytest.mark.parametrize(
@@ -61,4 +67,4 @@ def test_query_that_names_transaction_control_is_a_query() -> None:
     ],
 )
 def test_statement_that_commits_implicitly_is_recognised(sql: str, *, commits: bool) -> None:
-    assert commits_implicitly(sql) is commits
+    assert statement(sql).commits_implicitly is commits

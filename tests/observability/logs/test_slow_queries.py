@@ -36,3 +36,11 @@ def test_slow_query_is_a_warning(caplog: pytest.LogCaptureFixture, settings: Set
     with observe("work"):
         Manufacturer.objects.exists()
     assert events(caplog) == [("WARNING", "slow_query")]
+
+
+def test_large_statement_is_logged_as_its_fingerprint(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "observability.sql")
+    with observe("work"):
+        Manufacturer.objects.filter(pk__in=range(990)).exists()
+    text = caplog.records[0].__dict__["facts"]["db.query.text"]
+    assert "IN (…)" in text

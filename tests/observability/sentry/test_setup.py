@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sentry_sdk
 from django.test import Client
+from pytest_django import Settings
 from sentry_sdk.transport import Transport
 
 from observability.logs.config import load_logging
@@ -57,6 +58,22 @@ def test_unhandled_exception_is_one_event_with_the_ids_of_its_request(client: Cl
 def test_request_that_succeeds_sends_nothing(client: Client, events: list[Any]) -> None:
     client.get("/ordinary/1/")
     assert events == []
+
+
+def test_route_over_its_query_budget_is_one_event_and_one_issue(
+    client: Client, events: list[Any], tmp_path: Path, settings: Settings
+) -> None:
+    file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
+    file.write_text(json.dumps({route: {"max": 1}}))
+    told = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
+    for _ in range(2):
+        # The readers are made again, as in another process.
+        settings.OBSERVABILITY = settings.OBSERVABILITY | told | {"BUDGET_FILE": str(file)}
+        client.get("/ordinary/3/")
+    (event,) = events
+    assert (event["level"], event["logentry"]["message"]) == ("warning", "query_budget_exceeded")
+    assert (event["fingerprint"], event["transaction"]) == (["{{ default }}", route], "/ordinary/<int:count>/")
+    assert event["extra"]["db.query.text"].startswith("SELECT")
 
 
 def test_without_a_dsn_nothing_is_started() -> None:

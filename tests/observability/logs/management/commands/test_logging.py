@@ -84,7 +84,7 @@ def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
     with sentry_sink() as sink:
         written = manage(tmp_path, "logging", "--probe", "service", SENTRY_DSN=sink.dsn).stdout
         assert sink.events == []
-    (line,) = [line for line in written.splitlines() if line.startswith("sentry")]
+    (line,) = [line for line in written.splitlines() if line.startswith("sentry ")]
     assert columns(line)[-2:] == ["would report", "would report"]
 
 
