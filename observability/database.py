@@ -78,8 +78,9 @@ class QueryRecorder:
             raise
         finally:
             if observation is not None:
-                duration_ms = (perf_counter_ns() - started) / 1e6
-                observation.record(Step("query", known.text, transactions.alias, duration_ms, known.fingerprint))
+                ended = perf_counter_ns()
+                duration_ms = (ended - started) / 1e6
+                observation.record(Step("query", known.text, transactions.alias, duration_ms, known.fingerprint, ended))
 
 
 class TransactionRecorder:
@@ -195,8 +196,8 @@ class TransactionRecorder:
         if observation is None or not is_used:
             return
         alias = self.alias
-        duration_ms = (perf_counter_ns() - started) / 1e6
-        observation.record(Step(kind, kind.upper(), alias, duration_ms))
+        now = perf_counter_ns()
+        observation.record(Step(kind, kind.upper(), alias, (now - started) / 1e6, ended_ns=now))
         if alias == DEFAULT_DB_ALIAS:
             observation.settle("committed" if kind == "commit" else "rolled_back")
 

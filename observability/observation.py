@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
     `text` is the statement with placeholders (query; a large one is folded as its fingerprint is), the event (line), or
     method and host (call); `source` the alias of the database, the logger, or the host. A step with a `fingerprint` is
-    counted under it.
+    counted under it. `ended_ns` is the time of `time.perf_counter_ns()` at its end, 0 where it is not known.
     """
 
     kind: StepKind
@@ -41,6 +41,7 @@ class Step(NamedTuple):
     source: str
     duration_ms: float = 0.0
     fingerprint: str = ""
+    ended_ns: int = 0
 
 
 class TraceParent(NamedTuple):
@@ -167,6 +168,10 @@ class Observation:
         """The time it took, or so far."""
         return self._elapsed_ms() if self._duration_ms is None else self._duration_ms
 
+    def time_of(self, step: Step) -> float:
+        """When a step ended, in seconds of the epoch; the time of the start where that is not known."""
+        return self.started_at + max(0, step.ended_ns - self._started_ns) / 1e9
+
     @property
     def is_closed(self) -> bool:
         return self._duration_ms is not None
@@ -259,7 +264,7 @@ class Observation:
                 steps.clear()
             while steps:
                 step = steps.popleft()
-                kind, text, _, duration_ms, fingerprint = step
+                kind, text, _, duration_ms, fingerprint, _ = step
                 cut = step if len(text) <= MAX_STEP_TEXT else step._replace(text=_cut(text, MAX_STEP_TEXT))
                 self._trail.append(cut)
                 if kind == "query":

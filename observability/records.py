@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import islice
+from time import perf_counter_ns
 from typing import Any
 
 import structlog
@@ -167,7 +168,7 @@ class ObservationHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)
         if observation is not None and not observation.is_closed:
-            observation.record(Step("line", text_of(record.msg), record.name))
+            observation.record(Step("line", text_of(record.msg), record.name, ended_ns=perf_counter_ns()))
 
 
 def text_of(message: object) -> str:

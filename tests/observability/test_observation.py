@@ -1,9 +1,11 @@
 """Observations: their facts, their bounds, their end."""
 
+import time
 from contextvars import copy_context
 from threading import Thread
 
 import pytest
+from django.db import connection
 
 from observability import current, note, observe
 from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent, active
@@ -72,6 +74,16 @@ def test_facts_are_primitives_of_bounded_length() -> None:
     assert observation.facts["listed"] == "[1, 2]"
     assert "without a text" in str(observation.facts["unspeakable"])
     assert (observation.facts["number"], observation.facts["nothing"]) == (1.5, None)
+
+
+@pytest.mark.django_db
+def test_time_of_a_step_lies_within_its_work() -> None:
+    with observe("work") as observation:
+        before = time.time()
+        connection.cursor().execute("SELECT 1")
+        after = time.time()
+    # The clocks of a computer do not tick together.
+    assert before - 0.05 <= observation.time_of(observation.trail[0]) <= after + 0.05
 
 
 def test_what_is_kept_does_not_grow_with_the_steps() -> None:
