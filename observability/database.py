@@ -43,6 +43,18 @@ def record(connection: BaseDatabaseWrapper) -> None:
     connection.execute_wrappers.insert(0, QueryRecorder(transactions))
 
 
+def has_open_transaction() -> bool:
+    """Whether this thread executed something on the default database that is neither committed nor rolled back."""
+    recorders = [
+        wrapper
+        for connection in connections.all(initialized_only=True)
+        if connection.alias == DEFAULT_DB_ALIAS
+        for wrapper in connection.execute_wrappers
+        if isinstance(wrapper, QueryRecorder)
+    ]
+    return any(recorder.transactions.is_used for recorder in recorders)
+
+
 def _record_connection(*, connection: BaseDatabaseWrapper, **_: object) -> None:
     record(connection)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import re
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
@@ -100,7 +101,7 @@ class _Exchange:
     def respond(self, response: HttpResponseBase) -> HttpResponseBase:
         """Note what is known when the response starts, and end the observation where the response ends."""
         self.http.status_code = response.status_code
-        self._note_user()
+        note_user(self.request, self.http)
         readers.response_started(self.observation, cast("Headers", response.headers))
         self._measure_body(response)
         close = response.close
@@ -140,18 +141,8 @@ class _Exchange:
 
     def finish(self) -> None:
         """Close the observation, with the user that is known by now."""
-        self._note_user()
+        note_user(self.request, self.http)
         self.observation.close()
-
-    def _note_user(self) -> None:
-        # Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is resolved is read.
-        user = self.request.__dict__.get("user")
-        if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-            # What `await request.auser()` found.
-            user = self.request.__dict__.get("_acached_user")
-        if getattr(user, "is_authenticated", False):
-            self.http.user_id = str(getattr(user, "pk", user))
-            self.http.user_is_staff = bool(getattr(user, "is_staff", False))
 
     def _measure_body(self, response: HttpResponseBase) -> None:
         if isinstance(response, FileResponse) and response.file_to_stream is not None:
@@ -208,6 +199,20 @@ class _Exchange:
         self.finish()
 
 
+def note_user(request: HttpRequest, http: HttpExchange) -> None:
+    """Note who asked, where that is known by now.
+
+    Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is resolved is read.
+    """
+    user = request.__dict__.get("user")
+    if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
+        # What `await request.auser()` found.
+        user = request.__dict__.get("_acached_user")
+    if getattr(user, "is_authenticated", False):
+        http.user_id = str(getattr(user, "pk", user))
+        http.user_is_staff = bool(getattr(user, "is_staff", False))
+
+
 def open_observation(request: HttpRequest) -> Observation:
     """A new observation of this request: the inbound X-Request-ID if it is well-formed, and the caller's trace."""
     meta: dict[str, Any] = request.META
@@ -223,5 +228,6 @@ def open_observation(request: HttpRequest) -> Observation:
             request.path[:MAX_PATH],
             client_address(meta, configuration().trusted_proxy_count),
             meta.get("HTTP_USER_AGENT", "")[:MAX_USER_AGENT] or None,
+            request=weakref.ref(request),
         ),
     )

@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
@@ -61,7 +61,10 @@ class TraceParent(NamedTuple):
 
 @dataclass(slots=True)
 class HttpExchange:
-    """What an HTTP request asked and what it got. None is not known (yet): a route that did not match, no user."""
+    """What an HTTP request asked and what it got. None is not known (yet): a route that did not match, no user.
+
+    `request()` is the framework's request, for who asks while the work runs; it is None once that is gone.
+    """
 
     method: str
     path: str
@@ -72,6 +75,8 @@ class HttpExchange:
     response_body_size: int = 0
     user_id: str | None = None
     user_is_staff: bool = False
+    # A weak reference: the request holds the observation already.
+    request: Callable[[], Any] | None = None
 
 
 class Observation:
@@ -84,6 +89,7 @@ class Observation:
     lines about it that come from outside of it; None while it is not known. `kept` is for readers: what one keeps with
     the observation, under a key of its own, goes when the observation goes. `query_budget` is how many queries the
     application may run, where something watches that: `framework_query_count` of `query_count` are not among them.
+    `event_id` is that of the report of its failure, where one was made.
     """
 
     __slots__ = (
@@ -99,6 +105,7 @@ class Observation:
         "context",
         "dropped_fact_count",
         "error_type",
+        "event_id",
         "facts",
         "failed",
         "framework_query_count",
@@ -147,6 +154,7 @@ class Observation:
         self.kept: dict[object, Any] = {}
         self.dropped_fact_count = 0
         self.error_type: str | None = None
+        self.event_id: str | None = None
         self.failed = False
         self.query_budget: int | None = None
         self.framework_query_count = 0

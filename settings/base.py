@@ -7,6 +7,7 @@ from typing import Any
 from observability.logs.config import load_logging
 from settings import environment
 from settings.database import databases
+from settings.revision import git_revision
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -17,7 +18,7 @@ SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
 )
 LOG_DIR = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
-RELEASE = environment.text("RELEASE", default="", allowed="the version that runs, such as a git revision")
+RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="the version that runs")
 
 # Plain HTTP under the production settings, to try them on this machine.
 INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
@@ -129,6 +130,7 @@ OBSERVABILITY: dict[str, Any] = {
         "observability.headers.RequestIdHeader",
         "observability.headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
+        "observability.sentry.reader.Failures",
         "observability.logs.held.HeldLines",
         "observability.logs.access.AccessLine",
     ],
@@ -154,6 +156,8 @@ SENTRY_TRACES_SAMPLE_RATE = environment.number(
     allowed="a number from 0 to 1",
     is_allowed=lambda rate: 0 <= rate <= 1,
 )
+
+SENTRY_LOCALS = environment.flag("SENTRY_LOCALS", default=False)
 
 # dictConfig, whose refusal names the line.
 LOGGING_CONFIG = "observability.logs.config.configure"

@@ -11,4 +11,9 @@ ENVIRONMENT = "test"
 SENTRY_DSN = ""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
-OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "RAISE_READER_ERRORS": True, "LEVELS_FILE": ""}
+OBSERVABILITY = OBSERVABILITY | {
+    "SERVER_TIMING": "everyone",
+    "RAISE_READER_ERRORS": True,
+    "LEVELS_FILE": "",
+    "OVER_BUDGET_FILE": "",
+}

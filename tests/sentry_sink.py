@@ -16,6 +16,7 @@ class Sink:
 
     dsn: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
+    transactions: list[dict[str, Any]] = field(default_factory=list)
 
 
 @contextmanager
@@ -28,7 +29,8 @@ def sentry_sink() -> Iterator[Sink]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            sink.events += events_of(body)
+            sink.events += items_of(body, "event")
+            sink.transactions += items_of(body, "transaction")
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")
@@ -43,14 +45,14 @@ def sentry_sink() -> Iterator[Sink]:
         server.shutdown()
 
 
-def events_of(envelope: bytes) -> list[dict[str, Any]]:
-    """The events of an envelope: a header, then a header and a payload of its length for each item."""
+def items_of(envelope: bytes, kind: str) -> list[dict[str, Any]]:
+    """The items of a kind in an envelope: a header, then a header and a payload of its length for each item."""
     _, _, rest = envelope.partition(b"\n")
-    events = []
+    items = []
     while rest.strip():
         header, _, rest = rest.partition(b"\n")
         item = json.loads(header)
         payload, rest = rest[: item["length"]], rest[item["length"] + 1 :]
-        if item["type"] == "event":
-            events.append(json.loads(payload))
-    return events
+        if item["type"] == kind:
+            items.append(json.loads(payload))
+    return items

@@ -39,6 +39,8 @@ class AccessLine:
         if observation.facts:
             # What `note()` added is in every line of the work; here is what would overwrite a key of this one.
             facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
+        if observation.event_id:
+            facts["sentry.event_id"] = observation.event_id
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
         # The exception of a request has its record from Django or the server; that of other work has none yet.

@@ -18,4 +18,5 @@ class SentryConfig(AppConfig):
             release=settings.RELEASE,
             environment=settings.ENVIRONMENT,
             traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
+            with_locals=settings.SENTRY_LOCALS,
         )

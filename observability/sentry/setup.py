@@ -1,62 +1,45 @@
 """Starting the Sentry SDK.
 
-The handler in logging.yaml reports failures, and nothing else does: with the SDK's default integrations beside it, one
-failure would be two events.
+With a sample rate of 0 nothing of the SDK runs in a request that succeeds: the handler in logging.yaml and the reader
+`Failures` report what went wrong, from what the observation knows. Above 0 the SDK's integration measures requests.
+The SDK's own integration for logging is never used: beside the handler one failure would be two events.
 """
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import sentry_sdk
 from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.django import DjangoIntegration
-from sentry_sdk.types import Event, Hint
 
-from observability.records import facts_of, observation_of
-from observability.redaction import redact
-
-# Facts that tell apart what has one name: each of their values is an issue of its own.
-GROUPED_BY = ("budget.route",)
+from observability.sentry.event import complete_event, complete_transaction
+from observability.sentry.event_log import EventLog
 
 
-def start_sentry(*, dsn: str, release: str, environment: str, traces_sample_rate: float) -> None:
-    """Report to the project of this DSN from now on; without one nothing is sent, and nothing else changes.
+def start_sentry(
+    *, dsn: str, release: str, environment: str, traces_sample_rate: float, with_locals: bool = False
+) -> None:
+    """Report to the project of this DSN from now on; without one events go to the logger `observability.events`.
 
-    A traces_sample_rate above 0 adds the SDK's Django integration, which measures every request that it samples.
+    A traces_sample_rate above 0 adds the SDK's Django integration, which measures every request that it samples. With
+    `with_locals` events have the local variables of the frames: what redaction does not know leaves with them.
     """
-    if not dsn:
-        return
-    integrations: list[Integration] = [AtexitIntegration()]
-    if traces_sample_rate:
-        integrations.append(DjangoIntegration(signals_spans=False))
+    integrations: list[Integration] = [AtexitIntegration(callback=lambda *_: None)]
+    sampling: dict[str, Any] = {}
+    if traces_sample_rate and dsn:
+        from observability.sentry.tracing import TracingIntegration, sampler  # noqa: PLC0415 - it loads the SDK's Django parts
+
+        integrations.append(TracingIntegration(signals_spans=False))
+        sampling = {"traces_sampler": sampler(traces_sample_rate), "before_send_transaction": complete_transaction}
     sentry_sdk.init(
-        dsn=dsn,
+        dsn=dsn or None,
+        transport=None if dsn else EventLog(),
         release=release or None,
         environment=environment,
-        traces_sample_rate=traces_sample_rate or None,
         default_integrations=False,
         integrations=integrations,
         auto_session_tracking=False,
-        include_local_variables=False,
+        include_local_variables=with_locals,
+        include_source_context=True,
         before_send=complete_event,
+        **sampling,
     )
-
-
-def complete_event(event: Event, hint: Hint) -> Event | None:
-    """The event with the ids of its observation as tags, its route as the transaction, and without secrets."""
-    record = hint.get("log_record")
-    if record is not None:
-        # The SDK has made text of all values before this: what comes here has to be JSON already.
-        facts = facts_of(record)
-        event["extra"] = redact(facts)
-        apart = [str(facts[name]) for name in GROUPED_BY if name in facts]
-        if apart:
-            event["fingerprint"] = ["{{ default }}", *apart]
-        observation = observation_of(record)
-        if observation is not None:
-            tags = {"request_id": observation.request_id, "trace_id": observation.trace_id}
-            event["tags"] = {**cast("Mapping[str, Any]", event.get("tags") or {}), **tags}
-            if observation.http is not None and observation.http.route:
-                event["transaction"] = observation.http.route
-    return cast("Event", redact(event))

@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 
 def test_benchmarks_are_listed() -> None:
-    assert names() == ["budgets", "faults", "ingest", "logging", "request"]
+    assert names() == ["budgets", "faults", "ingest", "logging", "request", "sentry"]
 
 
 @pytest.mark.parametrize("name", ["ingest", "request"])
@@ -62,5 +62,5 @@ def test_unknown_fault_is_named() -> None:
 def test_unknown_benchmark_is_named() -> None:
     completed = run("nothing")
     assert (completed.returncode, completed.stderr) == (
-        2, "There is no benchmark 'nothing': choose one of budgets, faults, ingest, logging, request.\n",
+        2, "There is no benchmark 'nothing': choose one of budgets, faults, ingest, logging, request, sentry.\n",
     )  # fmt: skip

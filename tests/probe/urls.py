@@ -3,7 +3,7 @@
 from django.urls import path
 
 from service import health
-from tests.probe import views
+from tests.probe import failures, views
 
 urlpatterns = [
     path("ordinary/<int:count>/", views.ordinary),
@@ -42,4 +42,5 @@ urlpatterns = [
     path("leaving/", views.leaving),
     path("warning/", views.warning),
     path("livez", health.livez),
+    *failures.urlpatterns,
 ]

@@ -31,7 +31,7 @@ def test_production_writes_to_files_only(tmp_path: Path) -> None:
     handlers = load(tmp_path, "production")["handlers"]
     assert not [name for name, handler in handlers.items() if handler["class"] == "logging.StreamHandler"]
     assert {Path(handler["filename"]).name for handler in handlers.values() if "filename" in handler} == {
-        "service.jsonl", "errors.jsonl", "sql.jsonl",
+        "service.jsonl", "errors.jsonl", "sql.jsonl", "sentry.jsonl",
     }  # fmt: skip
 
 

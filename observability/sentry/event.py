@@ -1,0 +1,151 @@
+"""What an event says: what the observation knows of the work, and the request as it was; nothing secret."""
+
+from collections.abc import Mapping
+from logging import LogRecord
+from typing import Any, cast
+
+from sentry_sdk.types import Event, Hint
+
+from observability.database import has_open_transaction
+from observability.observation import Observation, Step, current
+from observability.records import facts_of, observation_of, text_of
+from observability.redaction import redact
+from observability.sentry.failure import event_id_of, mark_reported
+from observability.sentry.reporting import is_answer
+from observability.sentry.request import request_data
+
+# Facts that tell apart what has one name: each of their values is an issue of its own.
+GROUPED_BY = ("budget.route",)
+_categories = {"query": "query", "call": "http", "line": "log", "commit": "transaction", "rollback": "transaction"}
+
+
+def complete_event(event: Event, hint: Hint) -> Event | None:
+    """The SDK's `before_send`: the event with what is known of the work, or None where its failure was reported.
+
+    Everything that is sent passes here, whoever captured it: the handler, the reader, an integration or the project.
+    """
+    error = cast("BaseException | None", (hint.get("exc_info") or (None, None))[1])
+    if error is not None and event_id_of(error) is not None:
+        return None
+    observation = _observation_of(hint)
+    fields = cast("dict[str, Any]", event)
+    if "log_record" in hint:
+        _add_record(fields, hint, observation)
+    if observation is not None:
+        _add_observation(fields, observation, error, hint.get("log_record"))
+        _remember(observation, fields["event_id"])
+    if error is not None:
+        mark_reported(error, fields["event_id"])
+    return cast("Event", redact(fields))
+
+
+def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG001 - the SDK's signature
+    """The SDK's `before_send_transaction`: what it measured, without secrets."""
+    fields = cast("dict[str, Any]", event)
+    observation = current()
+    if observation is not None and observation.root.http is not None:
+        _add_request(fields, observation.root, None)
+    return cast("Event", redact(fields))
+
+
+def _observation_of(hint: Hint) -> Observation | None:
+    found = hint.get("observation")
+    if isinstance(found, Observation):
+        return found
+    record = hint.get("log_record")
+    return observation_of(record) if record is not None else current()
+
+
+def _remember(observation: Observation, event_id: str) -> None:
+    """Let the lines of the work, and of all work around it, name their event; the first one stands."""
+    each: Observation | None = observation
+    while each is not None:
+        each.event_id = each.event_id or event_id
+        each = each.parent
+
+
+def _add_record(event: dict[str, Any], hint: Hint, observation: Observation | None) -> None:
+    record = hint["log_record"]
+    facts = facts_of(record, observation)
+    event["extra"] = facts
+    apart = [str(facts[name]) for name in GROUPED_BY if name in facts]
+    if is_answer(record) and observation is not None:
+        # "%s: %s" of Django is one text for all that any view ever answers.
+        apart = [str(facts.get("status_code")), _transaction_of(observation.root)]
+        event["logentry"] = {"message": record.getMessage().partition(":")[0]}
+    if apart:
+        event["fingerprint"] = ["{{ default }}", *apart]
+
+
+def _add_observation(
+    event: dict[str, Any], observation: Observation, error: BaseException | None, record: LogRecord | None
+) -> None:
+    root = observation.root
+    event["tags"] = {
+        **cast("Mapping[str, Any]", event.get("tags") or {}),
+        "request_id": observation.request_id,
+        "trace_id": observation.trace_id,
+    }
+    event["transaction"] = _transaction_of(root)
+    event["breadcrumbs"] = {"values": [_breadcrumb(root, step) for step in _steps_before(root, record)]}
+    event.setdefault("extra", {**root.facts, **observation.facts})
+    contexts = event.setdefault("contexts", {})
+    contexts["observation"] = _context_of(observation)
+    trace = {"trace_id": observation.trace_id, "span_id": observation.span_id}
+    contexts["trace"] = {**contexts.get("trace", {}), **trace, "parent_span_id": observation.parent_span_id}
+    if root.http is not None:
+        _add_request(event, root, error)
+
+
+def _transaction_of(root: Observation) -> str:
+    """The route of a request, or the name of other work."""
+    return (root.http.route or root.http.path) if root.http is not None else root.name
+
+
+def _context_of(observation: Observation) -> dict[str, Any]:
+    """The numbers of the work until now. Of a block within a request, the request's: they count the block's."""
+    root = observation.root
+    fate = "open" if has_open_transaction() and not root.is_closed else root.transaction
+    shown: dict[str, Any] = {
+        "kind": root.kind,
+        "duration_ms": round(root.duration_ms, 3),
+        "db.query_count": root.query_count,
+        "db.duration_ms": round(root.query_duration_ms, 3),
+        "db.repeated_count": root.repeated_count,
+        "db.transaction": fate,
+    }
+    if observation is not root:
+        shown["work.name"] = observation.name
+    return shown
+
+
+def _steps_before(root: Observation, record: LogRecord | None) -> list[Step]:
+    """The trail of the work, without the record that is reported itself."""
+    steps = list(root.trail)
+    if record is not None and steps and steps[-1][:3] == ("line", text_of(record.msg), record.name):
+        del steps[-1]
+    return steps
+
+
+def _breadcrumb(root: Observation, step: Step) -> dict[str, Any]:
+    data: dict[str, Any] = {"source": step.source}
+    if step.kind != "line":
+        data["duration_ms"] = round(step.duration_ms, 3)
+    return {
+        "type": "http" if step.kind == "call" else "default",
+        "category": _categories[step.kind],
+        "message": step.text,
+        "timestamp": root.time_of(step),
+        "level": "info",
+        "data": data,
+    }
+
+
+def _add_request(event: dict[str, Any], root: Observation, error: BaseException | None) -> None:
+    http = root.http
+    request = http.request() if http is not None and http.request is not None else None
+    if http is None or request is None:
+        return
+    event["request"] = request_data(request, http, error)
+    if http.user_id is not None:
+        event["user"] = {"id": http.user_id}

@@ -1,0 +1,28 @@
+"""The handler of logging.yaml that reports failures."""
+
+import logging
+
+from observability.complaint import Complaint, shown
+from observability.sentry.reporting import report_record
+
+_complaint = Complaint("sentry:")
+
+
+class FailureHandler(logging.Handler):
+    """Reports each failure once that a record tells of; while Sentry is not started it does nothing.
+
+    It takes no lock: an event is made from what its own thread knows.
+    """
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and report."""
+        if self.filters and not self.filter(record):
+            return False
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            report_record(record)
+        except Exception as error:  # noqa: BLE001 - a report must not break the work
+            _complaint.tell(f"a failure cannot be reported: {shown(error)}")

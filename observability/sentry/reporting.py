@@ -1,0 +1,80 @@
+"""The first report of a failure is sent, and no other."""
+
+import logging
+import sys
+from typing import Any
+
+import sentry_sdk
+from sentry_sdk.types import Event, Hint
+from sentry_sdk.utils import event_from_exception
+
+from observability.observation import Observation, current
+from observability.records import exception_of, observation_of, text_of
+from observability.sentry.failure import event_id_of
+
+SERVER_ERROR = 500
+# Whose loggers tell of exceptions that nobody handled.
+FRAMEWORKS = frozenset({"django", "gunicorn", "uvicorn", "asyncio"})
+
+
+def report_record(record: logging.LogRecord) -> None:
+    """Report the failure that a log record tells of, unless it was reported before or is one of the client."""
+    # Inside of an `except` block an error is about the exception, whether it was given to the logger or not.
+    error = exception_of(record) or sys.exception()
+    if not _is_failure(record, error):
+        return
+    event: Event = {"logger": record.name, "level": _level(record)}
+    is_handled = record.name.partition(".")[0] not in FRAMEWORKS
+    if is_handled or error is None:
+        event["logentry"] = _entry(record)
+    _send(event, {"log_record": record}, error, observation_of(record), is_handled=is_handled)
+
+
+def report_exception(error: BaseException, observation: Observation | None) -> None:
+    """Report an exception that ended a unit of work, unless it was reported before."""
+    if event_id_of(error) is None:
+        _send({"level": "error"}, {}, error, observation, is_handled=False)
+
+
+def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
+    if getattr(record, "status_code", SERVER_ERROR) < SERVER_ERROR:
+        return False
+    if error is not None:
+        return event_id_of(error) is None
+    # The answer 500 that follows from a failure is none of its own.
+    observation = observation_of(record)
+    return not (is_answer(record) and observation is not None and observation.event_id)
+
+
+def is_answer(record: logging.LogRecord) -> bool:
+    """Whether it is Django's record of a response, and of no exception."""
+    return hasattr(record, "status_code") and exception_of(record) is None
+
+
+def _send(
+    event: Event, hint: Hint, error: BaseException | None, observation: Observation | None, *, is_handled: bool
+) -> None:
+    client = sentry_sdk.get_client()
+    if not client.is_active():
+        return
+    if error is not None:
+        mechanism = {"type": "logging" if "log_record" in hint else "observation", "handled": is_handled}
+        of_exception, its_hint = event_from_exception(error, client_options=client.options, mechanism=mechanism)
+        event, hint = of_exception | event, its_hint | hint
+    hint["observation"] = observation or current()
+    sentry_sdk.capture_event(event, hint)
+
+
+def _entry(record: logging.LogRecord) -> dict[str, Any]:
+    """The event's name, which gives an issue its title, and the message that a person reads."""
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001 - a message that cannot be made must not lose the failure
+        message = text_of(record.msg)
+    return {"message": text_of(record.msg), "formatted": message}
+
+
+def _level(record: logging.LogRecord) -> Any:  # noqa: ANN401 - a literal type of the SDK
+    if record.levelno >= logging.CRITICAL:
+        return "fatal"
+    return "error" if record.levelno >= logging.ERROR else "warning"

@@ -1,0 +1,75 @@
+"""The SDK's measuring of requests, for a sample rate above 0: with W3C trace context, and without health checks."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from sentry_sdk.integrations.django import DjangoIntegration
+
+from observability.conf import configuration
+from observability.observation import TraceParent
+
+SAMPLED = 0x01
+
+
+class TracingIntegration(DjangoIntegration):
+    """The SDK's Django integration, which knows no `traceparent`, and would report that Django has no lifespan."""
+
+    @staticmethod
+    def setup_once() -> None:
+        """Patch Django's handlers, once in a process."""
+        # mypy holds that a method cannot be replaced; the SDK does it as well.
+        original_asgi: Any = ASGIHandler.__call__
+        DjangoIntegration.setup_once()
+        traced_asgi: Any = ASGIHandler.__call__
+        traced_wsgi: Any = WSGIHandler.__call__
+
+        def call_wsgi(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401
+            traceparent, trace = _headers(environ.get("HTTP_TRACEPARENT", ""))
+            environ["HTTP_TRACEPARENT"] = traceparent
+            environ.setdefault("HTTP_SENTRY_TRACE", trace)
+            return traced_wsgi(self, environ, start_response)
+
+        async def call_asgi(self: ASGIHandler, scope: dict[str, Any], receive: Any, send: Any) -> Any:  # noqa: ANN401
+            if scope["type"] != "http":
+                return await original_asgi(self, scope, receive, send)
+            headers = dict(scope["headers"])
+            traceparent, trace = _headers(headers.get(b"traceparent", b"").decode("latin-1"))
+            added = {
+                b"traceparent": traceparent.encode(),
+                b"sentry-trace": headers.get(b"sentry-trace", trace.encode()),
+            }
+            others = [(name, value) for name, value in scope["headers"] if name not in added]
+            return await traced_asgi(self, scope | {"headers": [*others, *added.items()]}, receive, send)
+
+        WSGIHandler.__call__ = call_wsgi  # type: ignore[method-assign]
+        ASGIHandler.__call__ = call_asgi  # type: ignore[method-assign]
+
+
+def sampler(rate: float) -> Callable[[dict[str, Any]], float]:
+    """A `traces_sampler`: never a health check (QUIET_PATHS), the caller's decision where there is one, or the rate."""
+    quiet_paths = frozenset(configuration().quiet_paths)
+
+    def sampled(context: dict[str, Any]) -> float:
+        request = context.get("wsgi_environ") or context.get("asgi_scope") or {}
+        if request.get("PATH_INFO", request.get("path")) in quiet_paths:
+            return 0.0
+        decision = context.get("parent_sampled")
+        return rate if decision is None else float(decision)
+
+    return sampled
+
+
+def _headers(traceparent: str) -> tuple[str, str]:
+    """`traceparent` and what the SDK reads instead (`sentry-trace`); of a new trace where the caller has none.
+
+    A new one stands in the request, so that its observation and the SDK's transaction belong to one trace.
+    """
+    caller = TraceParent.parse(traceparent)
+    if caller is None:
+        trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+        return f"00-{trace_id}-{span_id}-{SAMPLED:02x}", f"{trace_id}-{span_id}"
+    is_sampled = int(traceparent.strip()[53:55], 16) & SAMPLED
+    return traceparent, f"{caller.trace_id}-{caller.span_id}-{is_sampled}"

@@ -1,0 +1,34 @@
+"""The revision of git that runs, read without git itself: a server seldom has it."""
+
+import re
+from pathlib import Path
+
+_revision = re.compile(r"[0-9a-f]{40,64}")
+
+
+def git_revision(directory: Path) -> str:
+    """The full hash that HEAD names, or nothing where the directory is no checkout."""
+    try:
+        return _read(directory / ".git")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _read(git: Path) -> str:
+    if git.is_file():
+        # Another work tree of a repository, or a submodule, says where it is.
+        git = git.parent / git.read_text().removeprefix("gitdir:").strip()
+    head = (git / "HEAD").read_text().strip()
+    if not head.startswith("ref: "):
+        return head if _revision.fullmatch(head) else ""
+    name = head.removeprefix("ref: ")
+    common = git / "commondir"
+    for place in (git, git / common.read_text().strip() if common.is_file() else git):
+        if (place / name).is_file():
+            return (place / name).read_text().strip()
+        packed = place / "packed-refs"
+        lines = packed.read_text().splitlines() if packed.is_file() else []
+        found = [line.partition(" ")[0] for line in lines if line.endswith(f" {name}")]
+        if found:
+            return found[0]
+    return ""

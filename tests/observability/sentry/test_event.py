@@ -1,0 +1,156 @@
+"""What an event says, and what it does not."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from pytest_django import Settings
+
+from observability.records import facts_of
+from observability.sentry.event import complete_event
+from observability.sentry.setup import start_sentry
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
+
+Events = list[dict[str, Any]]
+
+
+def test_request_that_succeeds_sends_nothing(client: Client, events: Events) -> None:
+    client.get("/ordinary/1/")
+    assert events == []
+
+
+def test_route_over_its_query_budget_is_one_event_and_one_issue(
+    client: Client, events: Events, tmp_path: Path, settings: Settings
+) -> None:
+    file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
+    file.write_text(json.dumps({route: {"max": 1}}))
+    told = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
+    for _ in range(2):
+        # The readers are made again, as in another process.
+        settings.OBSERVABILITY = settings.OBSERVABILITY | told | {"BUDGET_FILE": str(file)}
+        client.get("/ordinary/3/")
+    (event,) = events
+    assert (event["level"], event["logentry"]["message"]) == ("warning", "query_budget_exceeded")
+    assert (event["fingerprint"], event["transaction"]) == (["{{ default }}", route], "/ordinary/<int:count>/")
+    assert event["extra"]["db.query.text"].startswith("SELECT")
+
+
+def test_values_that_are_no_json_arrive_as_text(events: Events) -> None:
+    logging.getLogger("tests").error(
+        "import_failed", extra={"facts": {"at": datetime.now(UTC), "error": ValueError("x")}}
+    )
+    assert json.loads(json.dumps(events[0]["extra"]))["error"] == "ValueError('x')"
+
+
+def test_event_carries_no_secrets() -> None:
+    event: Any = {"extra": {"deep": [{"password": "s3cret"}]}, "message": "Bearer s3cret-s3cret"}
+    assert "s3cret" not in str(complete_event(event, {}))
+
+
+def test_event_says_what_the_observation_knows(client: Client, events: Events) -> None:
+    client.raise_request_exception = False
+    client.force_login(user := get_user_model().objects.create_user("ada"))
+    client.get("/failures/raised-by-api/")
+    (event,) = events
+    assert event["user"] == {"id": str(user.pk)}
+    assert (event["release"], event["environment"]) == ("r1", "test")
+    assert event["extra"] == {"status_code": 500, "asked": "for trouble"}
+    numbers = event["contexts"]["observation"]
+    assert (numbers["db.query_count"], numbers["db.transaction"]) == (3, "rolled_back")
+    assert event["contexts"]["trace"]["trace_id"] == event["tags"]["trace_id"]
+
+
+def test_breadcrumbs_are_the_steps_before_the_failure_in_their_order(client: Client, events: Events) -> None:
+    client.get("/failures/logged-and-swallowed/")
+    crumbs = events[0]["breadcrumbs"]["values"]
+    assert [(each["category"], each["message"][:11]) for each in crumbs] == [
+        ("query", "INSERT INTO"),
+        ("log", "working"),
+    ]
+    assert [each["timestamp"] for each in crumbs] == sorted(each["timestamp"] for each in crumbs)
+
+
+def test_failure_within_a_transaction_says_that_it_is_open(client: Client, events: Events) -> None:
+    client.get("/failures/logged-and-swallowed/")
+    assert events[0]["contexts"]["observation"]["db.transaction"] == "open"
+
+
+def test_transaction_that_was_not_used_is_none(client: Client, events: Events) -> None:
+    client.get("/failures/logged/")
+    assert events[0]["contexts"]["observation"]["db.transaction"] == "none"
+
+
+def test_line_at_the_end_names_the_event(client: Client, events: Events, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "observability.access")
+    client.get("/failures/logged/")
+    (line,) = [facts_of(each) for each in caplog.records if each.name == "observability.access"]
+    assert line["sentry.event_id"] == events[0]["event_id"]
+
+
+def test_failures_of_one_name_have_one_title_and_their_values_as_keys(client: Client, events: Events) -> None:
+    for left in (1, 2):
+        logging.getLogger("tests").error("stock_empty", extra={"left": left})
+    assert [(event["logentry"]["message"], event["extra"]) for event in events] == [
+        ("stock_empty", {"left": 1}), ("stock_empty", {"left": 2}),
+    ]  # fmt: skip
+
+
+def test_answers_of_500_are_an_issue_for_each_route(client: Client, events: Events) -> None:
+    for name in ("answered", "answered-by-exception", "answered"):
+        client.get(f"/failures/{name}/")
+    assert [event["fingerprint"][1:] for event in events] == [
+        ["500", "/failures/answered/"], ["500", "/failures/answered-by-exception/"], ["500", "/failures/answered/"],
+    ]  # fmt: skip
+    assert events[0]["logentry"]["message"] == "Internal Server Error"
+
+
+SECRET = "pl4nted-s3cret"
+
+
+def plant(client: Client) -> None:
+    """A request that fails, with a secret in each place."""
+    client.raise_request_exception = False
+    client.cookies["theme"] = SECRET
+    body = {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "vin": "LZZ5DXSBXSA000001"}
+    headers = {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}
+    client.post(f"/failures/with-secrets/?token={SECRET}&page=2", body, "application/json", headers=headers)
+
+
+def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
+    plant(client)
+    assert len(events) == 2
+    assert SECRET not in json.dumps(events)
+
+
+def test_what_is_no_secret_stays(client: Client, events: Events) -> None:
+    plant(client)
+    request = events[1]["request"]
+    assert (request["method"], request["data"]["vin"]) == ("POST", "LZZ5DXSBXSA000001")
+    assert ["page", "2"] in request["query_string"]
+
+
+def test_local_variables_leave_only_where_they_are_asked_for_and_without_secrets(
+    client: Client, events: Events
+) -> None:
+    plant(client)
+    assert "account" in json.dumps(events)
+    frames = events[1]["exception"]["values"][-1]["stacktrace"]["frames"]
+    assert not [frame for frame in frames if "vars" in frame]
+    start_sentry(dsn="", release="r1", environment="test", traces_sample_rate=0, with_locals=True)
+    plant(client)
+    frames = events[3]["exception"]["values"][-1]["stacktrace"]["frames"]
+    assert "message" in frames[-1]["vars"]
+    assert SECRET not in json.dumps(events)
+
+
+def test_large_body_is_cut(client: Client, events: Events) -> None:
+    client.raise_request_exception = False
+    body = {"account": {"password": SECRET}, "text": "x" * 100_000}
+    client.post("/failures/with-secrets/", body, "application/json")
+    assert len(json.dumps(events[1]["request"])) < 10_000

@@ -1,0 +1,138 @@
+"""One report for each failure."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+import sentry_sdk
+from asgiref.sync import async_to_sync
+from django.core.management import BaseCommand, CommandError, call_command
+from django.test import AsyncClient, Client
+from pytest_django import Settings
+
+from observability import observe
+from tests.probe.failures import FAILURES, NO_FAILURES
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls"), pytest.mark.no_query_budget("it fails")]
+
+Events = list[dict[str, Any]]
+
+log = logging.getLogger("tests.reporting")
+
+
+def get(path: str, **headers: str) -> str:
+    """The id of a request that is answered to its end, however it goes."""
+    response: Any = Client(raise_request_exception=False).get(path, headers=headers)
+    try:
+        b"".join(response.streaming_content) if response.streaming else response.content
+    except RuntimeError:
+        pass
+    finally:
+        response.close()
+    return str(response.headers["X-Request-ID"])
+
+
+@pytest.mark.parametrize("name", [name for name in FAILURES if name != "raised-by-async-body"])
+def test_failure_of_a_request_is_one_event(events: Events, name: str) -> None:
+    request_id = get(f"/failures/{name}/")
+    (event,) = events
+    assert event["tags"]["request_id"] == request_id
+    assert event["transaction"] == f"/failures/{name}/"
+
+
+@pytest.mark.parametrize("name", [name for name in FAILURES if name != "raised-by-body"])
+def test_failure_under_asgi_is_one_event(events: Events, name: str) -> None:
+    async def ask() -> None:
+        response: Any = await AsyncClient(raise_request_exception=False).get(f"/failures/{name}/")
+        if response.streaming:
+            with pytest.raises(RuntimeError):
+                [chunk async for chunk in response.streaming_content]
+
+    async_to_sync(ask)()
+    assert [event["transaction"] for event in events] == [f"/failures/{name}/"]
+
+
+@pytest.mark.parametrize("name", NO_FAILURES)
+def test_what_the_client_or_the_service_takes_care_of_is_no_failure(events: Events, name: str) -> None:
+    get(f"/failures/{name}/")
+    assert events == []
+
+
+def test_host_that_is_not_allowed_is_no_failure(events: Events) -> None:
+    Client().get("/ordinary/1/", headers={"Host": "evil.example.com"})
+    assert events == []
+
+
+def test_exception_of_a_middleware_is_one_event(events: Events, settings: Settings) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.probe.middleware.FailingMiddleware"]
+    get("/ordinary/1/", **{"X-Fail": "1"})
+    (event,) = events
+    assert event["exception"]["values"][0]["value"] == "the middleware failed"
+
+
+class Command(BaseCommand):
+    """A command that fails with what it was made with."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def handle(self, *_: Any, **__: Any) -> None:  # noqa: ANN401
+        raise self.error
+
+
+def test_exception_of_a_command_is_one_event(events: Events) -> None:
+    with pytest.raises(KeyError):
+        call_command(Command(KeyError("vin")))
+    (event,) = events
+    assert event["transaction"] == "test_reporting"
+    assert event["contexts"]["observation"]["kind"] == "command"
+
+
+def test_command_that_refuses_is_no_failure(events: Events) -> None:
+    with pytest.raises(CommandError):
+        call_command(Command(CommandError("no such truck")))
+    assert events == []
+
+
+def test_exception_of_blocks_of_work_is_one_event_of_the_outermost(events: Events) -> None:
+    with pytest.raises(KeyError), observe("outer"), observe("inner"):
+        raise KeyError
+    assert [event["transaction"] for event in events] == ["outer"]
+
+
+def test_exception_of_a_block_that_outlives_its_request_is_reported(events: Events) -> None:
+    def work() -> None:
+        with observe("late"):
+            raise KeyError
+
+    with observe("early") as early, ThreadPoolExecutor() as pool:
+        early.close()
+        assert isinstance(pool.submit(copy_context().run, work).exception(), KeyError)
+    assert len(events) == 1
+
+
+def test_error_outside_of_any_exception_is_a_failure_each_time(events: Events) -> None:
+    for _ in range(2):
+        log.error("stock_empty")
+    assert [event["logentry"]["message"] for event in events] == ["stock_empty", "stock_empty"]
+
+
+def test_error_that_a_group_holds_is_reported_with_the_first_of_them(events: Events) -> None:
+    try:
+        raise ExceptionGroup("both", [KeyError("a"), ValueError("b")])
+    except ExceptionGroup as group:
+        log.exception("failed")
+        for error in group.exceptions:
+            sentry_sdk.capture_exception(error)
+    assert len(events) == 1
+
+
+def test_exception_that_refers_to_itself_is_reported(events: Events) -> None:
+    error = KeyError("a")
+    error.__cause__ = ValueError("b")
+    error.__cause__.__cause__ = error
+    log.error("failed", exc_info=error)
+    assert len(events) == 1
