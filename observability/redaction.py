@@ -60,6 +60,13 @@ _pair = re.compile(
     |[^\s&;,"'(){{}}\[\]<>=]+(?:={{1,2}}(?=[\s&;,"'(){{}}\[\]<>]|\Z))?)""",
     re.VERBOSE,
 )
+# What PostgreSQL, MariaDB and MySQL tell of the row that they refuse.
+_constraint = re.compile(r"constraint \\{0,3}\"([^\"\\]{1,128})")
+_refused_key = re.compile(
+    r"\bKey \((?P<columns>[^()=]{1,512})\)=\((?:(?!\) (?:already|is|conflicts)\b)[\s\S]){0,8192}\)?"
+)
+_refused_row = re.compile(r"\bFailing row contains \([\s\S]{0,65536}")
+_duplicate = re.compile(r"\bDuplicate entry '(?:(?!' for key)[\s\S]){0,8192}' for key '(?P<key>[^']{1,256})'")
 # A literal at its beginning lets the search jump from space to space.
 _after_telling_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: )|(?<=-----begin ))")
 _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
@@ -155,7 +162,8 @@ def redact_text(text: str) -> str:
     """The text without known shapes of secrets.
 
     These are bearer, basic and other tokens of HTTP, headers of authorization and cookies, JSON web tokens, private
-    keys, the credentials of URLs, and the values of `key=value` and of `"key": value` where the key tells of a secret.
+    keys, the credentials of URLs, the values of `key=value` and of `"key": value` where the key tells of a secret, and
+    those of a row that a database refused, where a column or the constraint does.
     """
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}…"
@@ -167,7 +175,7 @@ def redact_text(text: str) -> str:
     text = _json_web_token.sub(REDACTED, text)
     text = _web_address.sub(rf"\1{REDACTED}@", text)
     text = _address.sub(rf"\1{REDACTED}@", text)
-    return _without_values(text)
+    return _without_values(_without_row(text))
 
 
 def may_hold_secret(text: str) -> bool:
@@ -181,6 +189,7 @@ def may_hold_secret(text: str) -> bool:
         or "'" in text
         or "\\" in text
         or "eyJ" in text
+        or "Failing row" in text
         or (" " in text and _after_telling_word.search(text) is not None)
     )
 
@@ -190,6 +199,29 @@ def _without_token(match: re.Match[str]) -> str:
     if match[1].lower() != "bearer" and not _looks_random.search(match[2]):
         return match[0]
     return f"{match[1]} {REDACTED}"
+
+
+def _without_row(text: str) -> str:
+    """The error of a database without the values of a row, where a column or a constraint of it tells of a secret."""
+    if "Key (" in text:
+        is_telling = any(is_secret(name) for name in _constraint.findall(text))
+        text = _refused_key.sub(lambda match: _without_key(match, is_telling=is_telling), text)
+    if "Failing row" in text:
+        text = _refused_row.sub(f"Failing row contains ({REDACTED})", text)
+    if "Duplicate entry" in text:
+        text = _duplicate.sub(_without_entry, text)
+    return text
+
+
+def _without_key(match: re.Match[str], *, is_telling: bool) -> str:
+    columns = match["columns"]
+    if not is_telling and not any(is_secret(column.strip(' "')) for column in columns.split(",")):
+        return match[0]
+    return f"Key ({columns})=({REDACTED})"
+
+
+def _without_entry(match: re.Match[str]) -> str:
+    return f"Duplicate entry '{REDACTED}' for key '{match['key']}'" if is_secret(match["key"]) else match[0]
 
 
 def _without_values(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from sentry_sdk.types import Event, Hint
 
+from observability.complaint import Complaint, shown
 from observability.database import has_open_transaction
 from observability.observation import Observation, Step, current
 from observability.records import facts_of, observation_of, text_of
@@ -16,6 +17,9 @@ from observability.sentry.request import request_data
 
 # Facts that tell apart what has one name: each of their values is an issue of its own.
 GROUPED_BY = ("budget.route",)
+BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
+
+_complaint = Complaint("sentry:")
 _categories = {"query": "query", "call": "http", "line": "log", "commit": "transaction", "rollback": "transaction"}
 
 
@@ -23,7 +27,24 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
     """The SDK's `before_send`: the event with what is known of the work, or None where its failure was reported.
 
     Everything that is sent passes here, whoever captured it: the handler, the reader, an integration or the project.
+    The SDK drops an event whose `before_send` raises: then the types of its exceptions and its ids leave alone.
     """
+    try:
+        return _completed(event, hint)
+    except Exception as problem:  # noqa: BLE001 - the failure that is reported matters more than one in its report
+        _complaint.tell(f"an event cannot be completed: {shown(problem)}")
+        return _bare(cast("dict[str, Any]", event))
+
+
+def _bare(event: dict[str, Any]) -> Event:
+    """What of an event is no value of the work, and so holds no secret."""
+    kept = {name: event[name] for name in BARE if name in event}
+    exceptions = event.get("exception", {}).get("values", [])
+    types = {"values": [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]}
+    return cast("Event", kept | ({"exception": types} if exceptions else {}))
+
+
+def _completed(event: Event, hint: Hint) -> Event | None:
     error = cast("BaseException | None", (hint.get("exc_info") or (None, None))[1])
     if error is not None and event_id_of(error) is not None:
         return None

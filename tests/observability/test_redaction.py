@@ -154,3 +154,29 @@ leaves = st.none() | st.text() | st.floats() | st.binary()
 @given(st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner)))
 def test_no_data_raises(value: object) -> None:
     redact(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'duplicate key value violates unique constraint "x"\nDETAIL:  Key (api_token)=(pl4nted) already exists.',
+        'duplicate key value violates unique constraint "authtoken_token_pkey"\nDETAIL:  Key (key)=(pl4nted) already exists.',
+        'Key (vin, "password")=(A, a) b pl4nted) is not present in table "x".',
+        'null value in column "x"\nDETAIL:  Failing row contains (1, it\'s (pl4nted)\n, null).',
+        "Failing row contains (1, pl4nted, null).",
+        "(1062, \"Duplicate entry 'it's-pl4nted' for key 'account.api_token'\")",
+    ],
+)
+def test_row_that_a_database_refused_is_not_shown_where_it_may_hold_a_secret(text: str) -> None:
+    assert "pl4nted" not in redact_text(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'duplicate key value violates unique constraint "truck_vin"\nDETAIL:  Key (vin)=(LZZ5) already exists.',
+        "(1062, \"Duplicate entry 'LZZ5' for key 'truck.vin'\")",
+    ],
+)
+def test_row_that_a_database_refused_is_shown_where_it_holds_none(text: str) -> None:
+    assert redact_text(text) == text

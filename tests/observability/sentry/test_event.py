@@ -154,3 +154,17 @@ def test_large_body_is_cut(client: Client, events: Events) -> None:
     body = {"account": {"password": SECRET}, "text": "x" * 100_000}
     client.post("/failures/with-secrets/", body, "application/json")
     assert len(json.dumps(events[1]["request"])) < 10_000
+
+
+def test_event_that_cannot_be_completed_leaves_bare(
+    client: Client, events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError(SECRET[:4])
+
+    monkeypatch.setattr("observability.sentry.event.request_data", fail)
+    plant(client)
+    assert [event["level"] for event in events] == ["error", "error"]
+    assert events[1]["exception"]["values"][0]["type"] == "RuntimeError"
+    assert SECRET not in json.dumps(events)
+    assert "sentry: an event cannot be completed: KeyError" in capsys.readouterr().err
