@@ -160,7 +160,7 @@ def test_no_data_raises(value: object) -> None:
     "text",
     [
         'duplicate key value violates unique constraint "x"\nDETAIL:  Key (api_token)=(pl4nted) already exists.',
-        'duplicate key value violates unique constraint "authtoken_token_pkey"\nDETAIL:  Key (key)=(pl4nted) already exists.',
+        'duplicate key value violates constraint "knox_token_pkey"\nDETAIL:  Key (key)=(pl4nted) already exists.',
         'Key (vin, "password")=(A, a) b pl4nted) is not present in table "x".',
         'null value in column "x"\nDETAIL:  Failing row contains (1, it\'s (pl4nted)\n, null).',
         "Failing row contains (1, pl4nted, null).",
