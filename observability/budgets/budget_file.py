@@ -74,6 +74,8 @@ def load(path: Path) -> Budgets:
 
 def parse(text: str, name: str) -> Budgets:
     """The budgets of a text; `name` stands for it in errors."""
+    if not text.strip():
+        raise BudgetFileError(f"{name} is empty: take it from git again, or remove it and record the budgets.")
     try:
         written = json.loads(text, object_pairs_hook=_without_repetition)
     except json.JSONDecodeError as error:
@@ -81,8 +83,11 @@ def parse(text: str, name: str) -> Budgets:
         raise BudgetFileError(f"{name}:{error.lineno}: not JSON: {error.msg}{hint}.") from error
     except _RepeatedKeyError as error:
         raise BudgetFileError(f"{name} has {error} twice: leave one of them.") from error
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or lists in lists as many.
+        raise BudgetFileError(f"{name} cannot be read: {error}.") from error
     if not isinstance(written, dict):
-        raise BudgetFileError(f"{name} is no object with an entry for each `METHOD route`.")
+        raise BudgetFileError(f"{name}: not an object with an entry for each `METHOD route`.")
     return {route: _budget(entry, f"{name}: {route}") for route, entry in written.items()}
 
 
@@ -100,10 +105,12 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _budget(entry: Any, place: str) -> Budget:  # noqa: ANN401 - what the file says
     if not isinstance(entry, dict):
-        raise BudgetFileError(f"{place}: an object with the key max.")
+        raise BudgetFileError(f'{place} is {entry!r}; an entry is an object such as {{"max": 3}}.')
     if unknown := set(entry) - KEYS:
         raise BudgetFileError(f"{place}: unknown key {min(unknown)!r}; known are {', '.join(sorted(KEYS))}.")
-    maximum, reason = entry.get("max", ""), entry.get("reason", "")
+    if "max" not in entry:
+        raise BudgetFileError(f"{place} has no max; it is a whole number from 0, or null with a reason.")
+    maximum, reason = entry["max"], entry.get("reason", "")
     if maximum is not None and (not isinstance(maximum, int) or isinstance(maximum, bool) or maximum < 0):
         raise BudgetFileError(f"{place}: max is {maximum!r}; it is a whole number from 0, or null with a reason.")
     if not isinstance(reason, str) or (maximum is None and not reason.strip()):
