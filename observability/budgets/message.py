@@ -12,7 +12,7 @@ from functools import cache
 from observability.budgets.advice import advice
 from observability.budgets.cause import Field
 from observability.budgets.recording import Query, Recording
-from observability.budgets.statement import plain
+from observability.budgets.statement import plain, short
 
 MAX_STATEMENTS = 8
 MIN_WIDTH, MAX_WIDTH = 72, 120
@@ -55,12 +55,13 @@ def _statement(shown: Shown, *, is_explained: bool) -> list[str]:
 
 def _in_width(label: str, query: Query) -> list[str]:
     """The label and the statement: in full or in short beside it, or below it."""
-    width = _width()
-    for text in (plain(query.fingerprint), query.short):
+    width, texts = _width(), [f"{form(query.fingerprint)}{query.place}" for form in (plain, short)]
+    for text in texts:
         if len(label) + 2 + len(text) <= width:
             return [f"{label}  {text}"]
-    text = plain(query.fingerprint)
-    return [label, f"      {_cut(text if len(text) <= width - 6 else query.short, width - 6)}"]
+    below = width - 6
+    text = next((text for text in texts if len(text) <= below), "")
+    return [label, f"      {text or _cut(short(query.fingerprint), below - len(query.place)) + query.place}"]
 
 
 def _origin(shown: Shown) -> list[str]:

@@ -26,8 +26,12 @@ class Query(NamedTuple):
 
     @property
     def short(self) -> str:
-        text = short(self.fingerprint)
-        return text if self.database == DEFAULT_DATABASE else f"{text} (database {self.database})"
+        return short(self.fingerprint) + self.place
+
+    @property
+    def place(self) -> str:
+        """` (database other)`, or nothing where it is the default one."""
+        return "" if self.database == DEFAULT_DATABASE else f" (database {self.database})"
 
 
 class Recording:

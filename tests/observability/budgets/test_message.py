@@ -1,0 +1,20 @@
+"""What a failure says."""
+
+import pytest
+
+from observability.budgets.cause import NO_CAUSE
+from observability.budgets.message import Shown, statement_lines
+from observability.budgets.recording import Query
+
+TABLES = "SELECT a FROM " + " INNER JOIN ".join(f"table_{number} ON (a = b)" for number in range(9))
+
+
+@pytest.mark.parametrize("fingerprint", ["SELECT a FROM b", TABLES])
+@pytest.mark.parametrize("times", ["3x", "2, 3, 10x"])
+def test_other_database_is_named_within_the_width_of_the_terminal(
+    fingerprint: str, times: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = statement_lines([Shown(Query(fingerprint, "other", NO_CAUSE), times)])
+    assert max(map(len, lines)) <= 80
+    assert lines[-1].endswith(" (database other)")
