@@ -34,7 +34,7 @@ def _section(title: str, keys: Iterable[str], old: Budgets, new: Budgets) -> str
 
 def _route(key: str, old: Budget | None, new: Budget | None) -> list[str]:
     sides = " → ".join(dict.fromkeys(_shown(budget) for budget in (old, new) if budget is not None))
-    reason = f": {new.reason}" if new is not None and new.reason else ""
+    reason = f": {new.reason.replace('<', '&lt;')}" if new is not None and new.reason else ""
     return [f"- `{key}` {sides}{reason}", *_statements(old, new)]
 
 

@@ -21,14 +21,14 @@ NEW = {
     "GET /better/": Budget(1, "constant", ("1x SELECT … FROM a",)),
     "GET /new/": Budget(1),
     "GET /same/": Budget(1, "constant"),
-    "GET /worse/": Budget(11, "", ("10x SELECT … FROM b", "1x SELECT … FROM a"), "it has to"),
+    "GET /worse/": Budget(11, "", ("10x SELECT … FROM b", "1x SELECT … FROM a"), "it has <to>"),
 }
 MARKDOWN = """\
 ## Query budgets
 
 ### Worse
 
-- `GET /worse/` 2 → 11 (not constant): it has to
+- `GET /worse/` 2 → 11 (not constant): it has &lt;to>
 
   ```diff
   - 1x SELECT … FROM b
