@@ -40,7 +40,8 @@ class _Strict:
         if step.kind != "query":
             return
         request = self._budgets.broken_by(observation)
-        if request is not None and request.http is not None:
+        # What comes after it, such as the page of the error, may query.
+        if request is not None and request.http is not None and request.kept.setdefault(self, step) is step:
             key = f"{request.http.method} {request.http.route}"
             count = request.query_count - request.framework_query_count
             raise OverBudget(f"{key} runs {count} queries, its budget is {request.query_budget}: {step.fingerprint}")

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability.budgets import OverBudget, strict
-from observability.observation import Observation
+from observability.observation import HttpExchange, Observation, active
 from observability.records import facts_of
 from service.models import Truck
 
@@ -102,6 +102,17 @@ def test_strict_budget_raises_at_the_query_that_breaks_it(
     ):
         client.get("/ordinary/9/")
     assert closed[-1].query_count == 3
+
+
+def test_strict_budget_raises_once_a_request(budgets: Callable[..., None]) -> None:
+    budgets(max=2)
+    http = HttpExchange("GET", "/ordinary/9/", route="/ordinary/<int:count>/")
+    observation = Observation("request", "GET", http=http)
+    with strict(), active(observation):
+        with pytest.raises(OverBudget):
+            [Truck.objects.exists() for _ in range(9)]
+        assert not Truck.objects.exists()
+    assert observation.query_count == 4
 
 
 def test_strict_budget_lets_pass_what_keeps_it(budgets: Callable[..., None], client: Client) -> None:
