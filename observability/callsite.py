@@ -1,6 +1,5 @@
 """The line of the project's own code that runs."""
 
-import os
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 
 from observability.conf import configuration
 
-_own_directory = f"{Path(__file__).resolve().parent}{os.sep}"
+_own_directory = Path(__file__).resolve().parent
 
 
 class CallSite(NamedTuple):
@@ -32,7 +31,7 @@ def call_site() -> CallSite | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
     while frame is not None:
         code = frame.f_code
-        path = _project_path(code.co_filename, configuration().code_root)
+        path = path_in_project(code.co_filename, configuration().code_root)
         if path is not None:
             return CallSite(path, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
@@ -40,10 +39,16 @@ def call_site() -> CallSite | None:
 
 
 @lru_cache(maxsize=4096)
-def _project_path(filename: str, code_root: str) -> str | None:
-    if not code_root or filename.startswith(("<", _own_directory)):
+def path_in_project(filename: str, code_root: str) -> str | None:
+    """A file of the project relative to the root of its code, or None for one of somebody else.
+
+    The directory of the project may be reached by a link, and parts of it may be links to elsewhere: both count.
+    """
+    if not code_root or filename.startswith("<"):
         return None
-    path = Path(filename)
-    if "site-packages" in path.parts or not path.is_relative_to(code_root):
+    path, root = Path(filename), Path(code_root)
+    resolved = path.resolve()
+    if resolved.is_relative_to(_own_directory) or "site-packages" in path.parts + resolved.parts:
         return None
-    return str(path.relative_to(code_root))
+    pairs = ((path, root), (resolved, root.resolve()))
+    return next((file.relative_to(top).as_posix() for file, top in pairs if file.is_relative_to(top)), None)

@@ -3,7 +3,6 @@
 It is found on the stack of the thread while the query runs, in tests alone: a walk costs some microseconds.
 """
 
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal, NamedTuple
 
-from observability.callsite import CallSite
+from observability.budgets.asked import Place, asked
+from observability.callsite import CallSite, path_in_project
 from observability.conf import configuration
 
 MAX_FRAMES = 150
@@ -54,7 +54,6 @@ _known_files = {
     "observability/middleware.py": _end,
     "_pytest/python.py": _end,
 }
-_room = str(Path(__file__).resolve().parent) + os.sep
 _root = ""
 # By the root of the project and the name of a file: as many as there are files with code.
 _sources: dict[str, dict[str, Source]] = {}
@@ -105,6 +104,17 @@ def use_root(directory: Path) -> None:
 def cause() -> Cause:
     """What caused the query that runs on this thread."""
     root = configuration().code_root or _root
+    return _Found(_marks(root), root).cause()
+
+
+def places() -> tuple[Place, ...]:
+    """Where the project's code stands on the stack of this thread, innermost first."""
+    marks = _marks(configuration().code_root or _root)
+    return tuple((frame.f_code, frame.f_lasti) for kind, frame in marks if kind == "project")[:MAX_SITES]
+
+
+def _marks(root: str) -> list[tuple[SourceKind, FrameType]]:
+    """The frames of interest on the stack of this thread, innermost first."""
     sources = _sources.get(root)
     if sources is None:
         sources = _sources[root] = {}
@@ -123,7 +133,7 @@ def cause() -> Cause:
             if source.is_last:
                 break
         frame = frame.f_back
-    return _Found(marks, root).cause()
+    return marks
 
 
 class _Found:
@@ -133,7 +143,7 @@ class _Found:
 
     def __init__(self, marks: Iterable[tuple[SourceKind, FrameType]], root: str) -> None:
         self.root = root
-        self.places: list[tuple[CodeType, int]] = []
+        self.places: list[Place] = []
         self.field: Any = None
         self.relation = ""
         self.view: tuple[type, str] | None = None
@@ -164,22 +174,7 @@ class _Found:
             handler = getattr(view, "action", None) or str(getattr(request, "method", "")).lower()
             self.view = type(view), handler
         elif kind == "thread":
-            for task in frame.f_locals.get("task_context") or ():
-                self._ask(task)
-
-    def _ask(self, task: Any) -> None:  # noqa: ANN401 - of asyncio, or None
-        """Where the query was awaited: this thread runs it for a task of another one."""
-        coroutine: Any = task.get_coro() if task is not None else None
-        places: list[tuple[CodeType, int]] = []
-        while coroutine is not None and getattr(coroutine, "cr_frame", None) is not None:
-            code = coroutine.cr_frame.f_code
-            kind = _source_of(code.co_filename, self.root).kind
-            if kind == "end":
-                places.clear()
-            if kind == "project":
-                places.append((code, coroutine.cr_frame.f_lasti))
-            coroutine = coroutine.cr_await
-        self.places += places[::-1][: MAX_SITES - len(self.places)]
+            self.places += asked()[: MAX_SITES - len(self.places)]
 
     def cause(self) -> Cause:
         key: list[object] = [self.is_raw, self.relation, self.view]
@@ -210,17 +205,13 @@ def _site(root: str, code: CodeType, instruction: int) -> CallSite:
 @cache
 def _source_of(filename: str, root: str) -> Source:
     """What a file tells, with its path below the root where it is the project's."""
-    if filename.startswith(("<", _room)):
-        return _other
-    path = Path(filename)
-    known = next((source for end, source in _known_files.items() if path.as_posix().endswith(f"/{end}")), None)
+    path = Path(filename).as_posix()
+    known = next((source for end, source in _known_files.items() if path.endswith(f"/{end}")), None)
     if known is not None:
         return known
-    if not root or "site-packages" in path.parts or not path.is_relative_to(root):
-        return _other
     # The layer itself lies in the project's directory, and is no part of it.
-    is_own = path.is_relative_to(Path(_room).parent)
-    return _other if is_own else Source("project", None, path.relative_to(root).as_posix())
+    project = path_in_project(filename, root)
+    return _other if project is None else Source("project", None, project)
 
 
 def _field_of(field: Any) -> Any:  # noqa: ANN401 - DRF may not be there

@@ -9,6 +9,7 @@ from typing import Literal
 from django.conf import settings
 
 from observability.budgets import cause
+from observability.budgets.asked import noted
 from observability.budgets.budget_file import CONSTANT, Budgets, load, save
 from observability.budgets.location import budget_path
 from observability.budgets.measured import Measurements, measured
@@ -64,6 +65,7 @@ class BudgetRun:
         self.broken: list[str] = []
         self._reading = ExitStack()
         self._reading.enter_context(readers.added(self.recorder))
+        self._reading.enter_context(noted(cause.places))
 
     def close(self) -> None:
         self._reading.close()

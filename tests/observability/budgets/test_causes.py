@@ -1,7 +1,8 @@
 """What caused a query: lines, fields, relations; in views of every kind."""
 
+import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -77,3 +78,24 @@ def test_line_of_a_view_is_found_under_asgi(path: str, django_query_recorder: Re
         # What the view binds stays there: asgiref hands it back to its caller.
         contextvars.copy_context().run(async_to_sync(ask))
     assert {cause.sites[0].path for cause in causes(recording, "")} == {"tests/probe/views.py"}
+
+
+async def iterated() -> None:
+    [truck async for truck in Truck.objects.all()]
+
+
+async def gathered() -> None:
+    await asyncio.gather(Truck.objects.acount(), asyncio.sleep(0))
+
+
+@pytest.mark.parametrize("ask", [iterated, gathered])
+def test_line_that_awaits_a_query_is_found(ask: Callable[[], Awaitable[None]], django_query_recorder: Recorder) -> None:
+    async def asked() -> None:
+        await ask()
+
+    with django_query_recorder() as recording:
+        async_to_sync(asked)()
+    (cause,) = causes(recording, "FROM service_truck")
+    assert cause.is_raw is False
+    # A coroutine that was gathered is a task of its own: nothing of the project is on its stack.
+    assert any("iterated" in site.function for site in cause.sites) == (ask is iterated)
