@@ -31,6 +31,9 @@ def measure(
     first call warms what is kept between calls (content types, compiled statements) and does not count; the two after
     it have to be alike.
     """
+    __tracebackhide__ = True
+    if len(set(scales)) < 2:  # noqa: PLR2004 - growth needs two points
+        raise NotMeasured(f"scales is {scales!r}: growth shows with two different numbers of rows at least")
     run = async_to_sync(call) if iscoroutinefunction(call) else call
     recordings: dict[int, Recording] = {}
     for rows in scales:
@@ -45,6 +48,7 @@ def measure(
 
 
 def _twice(recorder: Recorder, run: Callable[[], Any], rows: int, *, rolls_back: bool) -> Recording:
+    __tracebackhide__ = True
     first, second = (_once(recorder, run, rolls_back=rolls_back) for _ in range(2))
     if first.refused:
         raise NotMeasured(f"{first.refused[0]} at {rows} rows: there is nothing to measure")
@@ -55,6 +59,7 @@ def _twice(recorder: Recorder, run: Callable[[], Any], rows: int, *, rolls_back:
 
 
 def _once(recorder: Recorder, run: Callable[[], Any], *, rolls_back: bool) -> Recording:
+    __tracebackhide__ = True
     with _rolled_back(active=rolls_back), recorder.block() as recording:
         run()
     return recording

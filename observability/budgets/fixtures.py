@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from observability.budgets.constancy import SCALES, NotMeasured, measure
+from observability.budgets.failure import BudgetFailure
 from observability.budgets.growth import grown
+from observability.budgets.limit import query_budget
 from observability.budgets.measured import Measurements
 from observability.budgets.message import over_budget
 from observability.budgets.recording import Recording
-from observability.budgets.run import BudgetRun, Limit
+from observability.budgets.run import BudgetRun
 
 run_key = pytest.StashKey[BudgetRun]()
 
@@ -36,13 +38,14 @@ def django_assert_query_budget(
         using: str | Sequence[str] = "__all__",
     ) -> Iterator[Recording]:
         __tracebackhide__ = True
+        limit = query_budget(max, exact, using)
         with recorder.block() as recording:
             yield recording
         kept = recording.in_databases(using)
-        problem = Limit(max, exact).broken_by(kept)
+        problem = limit.broken_by(kept)
         if problem:
             title = f"{', '.join(recording.routes) or 'the block'} runs {problem}"
-            pytest.fail("\n".join(over_budget(title, kept, {})), pytrace=False)
+            raise BudgetFailure("\n".join(over_budget(title, kept, {})))
 
     return budget
 
@@ -74,7 +77,7 @@ def django_assert_constant_queries(request: pytest.FixtureRequest, db: None) -> 
         if problem:
             # One failure is enough: what was measured so far is neither compared with the file nor recorded.
             run.measurements = Measurements(before)
-            pytest.fail(problem, pytrace=False)
+            raise BudgetFailure(problem)
         if slope == 0:
             run.proved_constant([key for recording in recordings.values() for key in recording.routes])
         return recordings

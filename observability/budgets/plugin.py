@@ -3,8 +3,6 @@
 Under xdist the workers measure, and the controller alone judges and writes.
 """
 
-import re
-import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,17 @@ from typing import Any
 import pytest
 
 from observability.budgets.budget_file import BudgetFileError
+from observability.budgets.failure import MARK, BudgetFailure, colour, explain
 from observability.budgets.fixtures import (
     django_assert_constant_queries,
     django_assert_query_budget,
     django_query_recorder,
     run_key,
 )
+from observability.budgets.limit import Limit, LimitError, limit_of
 from observability.budgets.measured import Measurements
-from observability.budgets.message import coloured
 from observability.budgets.report import SUFFIXES, write_report
-from observability.budgets.run import BudgetRun, Limit
+from observability.budgets.run import BudgetRun
 from observability.budgets.verdict import Finding, Run
 
 __all__ = ["django_assert_constant_queries", "django_assert_query_budget", "django_query_recorder"]
@@ -31,6 +30,8 @@ OUTPUT = "query_budgets"
 TITLE = "query budget: "
 
 summary_key = pytest.StashKey[list[str]]()
+# What is wrong with the marks of a test.
+problem_key = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,11 +60,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "this budget instead of the file's; statements that contain a text of `allow` do not count",
     )
     config.addinivalue_line("markers", "no_query_budget(reason): do not measure the requests of the test")
+    mode = config.getoption("--query-budget")
+    for option in ("--query-budget-reason", "--query-budget-prune"):
+        if config.getoption(option) and mode != "record":
+            raise pytest.UsageError(f"{option} is for recording: add --query-budget=record")
     report = config.getoption("--query-budget-report")
     if report and Path(report).suffix not in SUFFIXES:
         raise pytest.UsageError(f"--query-budget-report={report}: a file that ends in {' or '.join(SUFFIXES)}")
     try:
-        config.stash[run_key] = BudgetRun(config.getoption("--query-budget"), config.rootpath)
+        config.stash[run_key] = BudgetRun(mode, config.rootpath)
     except BudgetFileError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[summary_key] = []
@@ -81,17 +86,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     is_measured = item.get_closest_marker("no_query_budget") is None
-    with item.config.stash[run_key].running(item.nodeid, _limit_of(item), is_measured=is_measured):
+    limit, problem = _limit_of(item)
+    item.stash[problem_key] = problem
+    with item.config.stash[run_key].running(item.nodeid, limit, is_measured=is_measured):
         return (yield)
+
+
+def _limit_of(item: pytest.Item) -> tuple[Limit, str]:
+    """What the marks of a test say, and what is wrong with them."""
+    try:
+        return limit_of(item), ""
+    except LimitError as error:
+        return Limit(), str(error)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for name in ("no_query_budget", "query_budget"):
-        mark = item.get_closest_marker(name)
-        reason = _argument(mark, 0 if name == "no_query_budget" else 4, "reason") if mark is not None else "none"
-        if not reason:
-            pytest.fail(f'the mark {name} of {item.nodeid} needs a reason: {name}(…, reason="why")', pytrace=False)
+    if item.stash[problem_key]:
+        pytest.fail(item.stash[problem_key], pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,28 +111,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     broken = item.config.stash[run_key].broken
     if broken:
-        pytest.fail("\n\n".join(broken), pytrace=False)
+        raise BudgetFailure("\n\n".join(broken))
     return result
 
 
-def _limit_of(item: pytest.Item) -> Limit:
-    mark = item.get_closest_marker("query_budget")
-    if mark is None:
-        return Limit()
-    values = [_argument(mark, index, name) for index, name in enumerate(("max", "exact", "using", "allow"))]
-    return Limit(values[0], values[1], values[2] or "__all__", tuple(values[3] or ()))
-
-
-def _argument(mark: pytest.Mark, index: int, name: str) -> Any:  # noqa: ANN401 - whatever the mark says
-    return mark.args[index] if len(mark.args) > index else mark.kwargs.get(name)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo is not None:
+        explain(report, call.excinfo.value)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Colour what a person reads in a terminal; the report stays plain where it goes elsewhere."""
-    text = report.longrepr
-    if isinstance(text, str) and sys.stdout.isatty() and re.search(r"quer(y|ies)", text.partition("\n")[0]):
-        report.longrepr = coloured(text)
+    colour(report)
 
 
 # The run
@@ -196,7 +201,10 @@ def _write_report(config: pytest.Config, run: BudgetRun, found: list[Finding]) -
 def _as_report(finding: Finding, kind: Run) -> pytest.TestReport:
     """A broken budget is a failure like that of a test, for the terminal and for JUnit XML."""
     node = f"{kind.file}::{finding.key}"
-    return pytest.TestReport(node, (kind.file, None, finding.key), {}, "failed", finding.text, "call")
+    location = (kind.file, None, finding.key)
+    report = pytest.TestReport(node, location, {}, "failed", finding.text, "call")
+    vars(report)[MARK] = True
+    return report
 
 
 def _is_full(config: pytest.Config, session: pytest.Session) -> bool:

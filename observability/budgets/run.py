@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +11,10 @@ from django.conf import settings
 from observability.budgets import cause
 from observability.budgets.asked import noted
 from observability.budgets.budget_file import CONSTANT, Budgets, load, save
+from observability.budgets.limit import Limit
 from observability.budgets.location import budget_path
 from observability.budgets.measured import Measurements, measured
-from observability.budgets.message import over_budget, queries
+from observability.budgets.message import over_budget
 from observability.budgets.recording import Recorder, Recording, key_of
 from observability.budgets.routes import routes
 from observability.budgets.verdict import Finding, Run, findings, recorded
@@ -23,29 +24,6 @@ from observability.readers import readers
 Mode = Literal["check", "record", "off"]
 METHOD_NOT_ALLOWED = 405
 SERVER_ERROR = 500
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What the mark `query_budget` says of the requests of one test."""
-
-    maximum: int | None = None
-    exact: int | None = None
-    using: str = "__all__"
-    allow: tuple[str, ...] = ()
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the budget of the test stands for that of the file."""
-        return self.maximum is not None or self.exact is not None
-
-    def broken_by(self, recording: Recording) -> str:
-        """`12 queries, at most 2 allowed`, or nothing."""
-        if self.maximum is not None and recording.count > self.maximum:
-            return f"{queries(recording.count)}, at most {self.maximum} allowed"
-        if self.exact is not None and recording.count != self.exact:
-            return f"{queries(recording.count)} instead of {self.exact}"
-        return ""
 
 
 class BudgetRun:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from observability.budgets.limit import LimitError
 from service.models import Manufacturer, Truck
 from tests.service.fleet import make_trucks, vin
 
@@ -29,7 +30,8 @@ def test_growth_is_told_by_its_rate_and_line(django_assert_constant_queries: Con
     text = str(failure.value)
     assert "3 at 2 rows, 4 at 3, 11 at 10; budget: as many for any number of rows" in text
     assert "2, 3, 10x  +1 per row" in text
-    assert "line   tests/observability/budgets/test_fixtures.py:23 frames_of_each_truck" in text
+    line = frames_of_each_truck.__code__.co_firstlineno + 2
+    assert f"line   tests/observability/budgets/test_fixtures.py:{line} frames_of_each_truck" in text
 
 
 @pytest.mark.parametrize(("rows_per_query", "rate"), [(1, "+1 per row"), (2, "+1 per 2 rows")])
@@ -47,6 +49,11 @@ def test_rate_may_be_less_than_one_per_row(
 def test_growth_within_the_slope_is_allowed(django_assert_constant_queries: Constant) -> None:
     counts = django_assert_constant_queries(make_trucks, frames_of_each_truck, scales=(2, 5), slope=1)
     assert {rows: recording.count for rows, recording in counts.items()} == {2: 3, 5: 6}
+
+
+def test_one_number_of_rows_shows_no_growth(django_assert_constant_queries: Constant) -> None:
+    with pytest.raises(pytest.fail.Exception, match="two different numbers of rows"):
+        django_assert_constant_queries(make_trucks, Truck.objects.count, scales=(2, 2))
 
 
 def test_what_a_call_does_is_undone(client: Client, django_assert_constant_queries: Constant) -> None:
@@ -108,8 +115,14 @@ def test_block_that_runs_less_than_exactly_so_many_fails(django_assert_query_bud
         Truck.objects.count()
 
 
-def test_queries_of_other_databases_can_be_left_out(django_assert_query_budget: Budget) -> None:
-    with django_assert_query_budget(exact=0, using="other"):
+def test_queries_of_other_databases_can_be_left_out(django_query_recorder: Callable[[], Any]) -> None:
+    with django_query_recorder() as recording:
+        Truck.objects.count()
+    assert [recording.in_databases(using).count for using in ("other", ["default"], "__all__")] == [0, 1, 1]
+
+
+def test_database_that_is_not_there_is_refused(django_assert_query_budget: Budget) -> None:
+    with pytest.raises(LimitError, match="using names 'othr'"), django_assert_query_budget(max=1, using="othr"):
         Truck.objects.count()
 
 

@@ -222,3 +222,35 @@ def test_file_that_cannot_be_used_ends_the_run_with_one_sentence(project: Path, 
     assert status == pytest.ExitCode.USAGE_ERROR
     assert "query_budgets.json:2: not JSON" in output
     assert "Traceback" not in output
+
+
+def test_reason_without_recording_is_refused(recorded: Path, pytester: pytest.Pytester) -> None:
+    status, output = run(pytester, "--query-budget-reason=it has to")
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "--query-budget-reason is for recording: add --query-budget=record" in output
+
+
+MISTAKEN = """
+import pytest
+from test_views import fill
+
+pytestmark = pytest.mark.django_db
+
+def test_grows(client, django_assert_constant_queries):
+    django_assert_constant_queries(fill, lambda: client.get("/members/1/"))
+
+def test_over(client):
+    fill(9)
+    client.get("/members/1/")
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+def test_colours_are_for_the_terminal_alone(workers: str, recorded: Path, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_mistaken=MISTAKEN)
+    output = run(pytester, "test_mistaken.py", workers, "--color=yes", "--junitxml=junit.xml")[1]
+    assert output.count("\x1b[36mline\x1b[0m   shop_urls.py") == 2
+    assert "\x1b[31m+1 per row\x1b[0m" in output
+    junit = (recorded / "junit.xml").read_text()
+    assert ("line   shop_urls.py" in junit, "#x1B" in junit) == (True, False)
+    assert "\x1b" not in run(pytester, "test_mistaken.py", workers)[1]
