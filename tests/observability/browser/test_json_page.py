@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,13 @@ def test_page_holds_nothing_that_a_browser_runs() -> None:
 
 def test_address_in_a_value_is_a_link() -> None:
     assert '<a href="http://example.com/?a=1&amp;b=2" rel="noreferrer">' in opened("/json/").content.decode()
+
+
+@pytest.mark.parametrize("maximum", [2, 3])
+def test_page_says_that_the_budget_of_the_route_is_exceeded(maximum: int, tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "budgets.json").write_text(json.dumps({"GET /counting/": {"max": maximum}}))
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"BUDGET_FILE": str(tmp_path / "budgets.json")}
+    assert ('<dd id="query-budget">2, exceeded</dd>' in opened("/counting/").content.decode()) == (maximum == 2)
 
 
 def test_numbers_are_those_of_the_observation(closed: list[Observation]) -> None:
