@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.test.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from observability import commands, database, redaction
+from observability import commands, database, outgoing, redaction
 from observability.conf import configuration, wrong_values
 from observability.readers import readers
 
@@ -24,6 +24,7 @@ class ObservabilityConfig(AppConfig):
         from observability import checks  # noqa: F401, PLC0415 - registers the checks
 
         database.install()
+        outgoing.install()
         commands.install()
         install_readers()
 

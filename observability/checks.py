@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.utils.module_loading import import_string
 
 from observability.conf import KEYS, configuration, wrong_values
+from observability.propagation import is_host
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
 READER_METHODS = ("step", "response_started", "closed")
@@ -54,6 +55,23 @@ def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
         Error(f"OBSERVABILITY['READERS'] names {path!r}, which is no reader.", hint=hint, id="observability.E002")
         for path in configuration().readers
         if not any(hasattr(import_string(path), method) for method in READER_METHODS)
+    ]
+
+
+@register("observability")
+def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """E004: an entry of PROPAGATE_TO that is no host, such as a URL: no call would ever match it."""
+    written = getattr(settings, "OBSERVABILITY", {}).get("PROPAGATE_TO", ())
+    if wrong_values({"PROPAGATE_TO": written}):
+        return []
+    return [
+        Error(
+            f"OBSERVABILITY['PROPAGATE_TO'] has {entry!r}, which is no host.",
+            hint="It is a host such as 'api.example.com' or 'api.example.com:8443', or '.example.com' for all below.",
+            id="observability.E004",
+        )
+        for entry in written
+        if not is_host(entry)
     ]
 
 

@@ -19,6 +19,7 @@ class Configuration:
     server_timing: who gets the Server-Timing header.
     levels_file: the file by which `manage.py loglevel` reaches the processes of this machine; empty: levels stay.
     code_root: the directory of the project's own code, to name the line that caused a query.
+    propagate_to: hosts that get the ids of the work that calls them; `.example.com` is all names below it.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
     budget_file: the file with the query budget of each route, relative to the root of the code.
     over_budget_file: where the processes of this machine keep which routes of `release` they told to be over budget.
@@ -33,6 +34,7 @@ class Configuration:
     server_timing: Literal["everyone", "staff", "nobody"] = "staff"
     levels_file: str = ""
     code_root: str = ""
+    propagate_to: tuple[str, ...] = ()
     redacted_keys: tuple[str, ...] = ()
     budget_file: str = ""
     over_budget_file: str = ""

@@ -13,7 +13,7 @@ class RequestIdHeader:
 
 
 class ServerTimingHeader:
-    """Server-Timing (W3C): total and database time in milliseconds, for those whom SERVER_TIMING allows.
+    """Server-Timing (W3C), for those whom SERVER_TIMING allows: total, database, and calls where there were any, in ms.
 
     The durations are those until the response started. Values that are there already stay.
     """
@@ -27,6 +27,9 @@ class ServerTimingHeader:
             f"total;dur={observation.duration_ms:.1f}, "
             f'db;dur={observation.query_duration_ms:.1f};desc="{count} {"query" if count == 1 else "queries"}{budget}"'
         )
+        if calls := observation.outgoing_count:
+            named = f"{calls} {'call' if calls == 1 else 'calls'}"
+            ours += f', outgoing;dur={observation.outgoing_duration_ms:.1f};desc="{named}"'
         theirs = headers.get("Server-Timing")
         headers["Server-Timing"] = f"{ours}, {theirs}" if theirs else ours
 

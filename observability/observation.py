@@ -25,6 +25,8 @@ MAX_TRAIL = 50
 MAX_STATEMENTS = 200
 
 _current: ContextVar["Observation | None"] = ContextVar("observation", default=None)
+# Emptied when the first observation of the process is made.
+_before_first: list[Callable[[], None]] = []
 _traceparent = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
 
@@ -32,8 +34,9 @@ class Step(NamedTuple):
     """One thing that happened within a unit of work; primitives only.
 
     `text` is the statement with placeholders (query; a large one is folded as its fingerprint is), the event (line), or
-    method and host (call); `source` the alias of the database, the logger, or the host. A step with a `fingerprint` is
-    counted under it. `ended_ns` is the time of `time.perf_counter_ns()` at its end, 0 where it is not known.
+    method, host and outcome (call): `GET api.example.com 200`, or the exception's name in the place of the status.
+    `source` is the alias of the database, the logger, or the host. A step with a `fingerprint` is counted under it.
+    `ended_ns` is the time of `time.perf_counter_ns()` at its end, 0 where it is not known.
     """
 
     kind: StepKind
@@ -96,6 +99,8 @@ class Observation:
         "__weakref__",
         "_duration_ms",
         "_lock",
+        "_outgoing_count",
+        "_outgoing_duration_ms",
         "_query_count",
         "_query_duration_ms",
         "_started_ns",
@@ -134,6 +139,8 @@ class Observation:
         parent: "Observation | None" = None,
         http: HttpExchange | None = None,
     ) -> None:
+        if _before_first:
+            _prepare()
         # One question to the system for all three ids: each costs as much as the rest of this.
         ids = os.urandom(40).hex()
         self.kind = kind
@@ -162,6 +169,8 @@ class Observation:
         self._query_count = 0
         self._query_duration_ms = 0.0
         self._statements: dict[str, int] = {}
+        self._outgoing_count = 0
+        self._outgoing_duration_ms = 0.0
         self.transaction: Literal["none", "committed", "rolled_back"] = "none"
         self._trail: deque[Step] = deque(maxlen=MAX_TRAIL)
         self._uncounted: deque[Step] = deque()
@@ -197,6 +206,20 @@ class Observation:
         if self._uncounted:
             self._count()
         return self._query_duration_ms
+
+    @property
+    def outgoing_count(self) -> int:
+        """How often it called another service."""
+        if self._uncounted:
+            self._count()
+        return self._outgoing_count
+
+    @property
+    def outgoing_duration_ms(self) -> float:
+        """How long it waited for the answers of other services, each of them; calls at the same time add up."""
+        if self._uncounted:
+            self._count()
+        return self._outgoing_duration_ms
 
     @property
     def statements(self) -> dict[str, int]:
@@ -282,6 +305,9 @@ class Observation:
                         self._statements[fingerprint] += 1
                     elif len(self._statements) < MAX_STATEMENTS:
                         self._statements[fingerprint] = 1
+                elif kind == "call":
+                    self._outgoing_count += 1
+                    self._outgoing_duration_ms += duration_ms
 
     def settle(self, outcome: Literal["committed", "rolled_back"]) -> None:
         """Remember how a transaction ended, here and in the enclosing observations; one that was rolled back stands."""
@@ -299,6 +325,20 @@ class Observation:
             self._count()
             self._duration_ms = self._elapsed_ms()
         readers.closed(self)
+
+
+def before_first(act: Callable[[], None]) -> None:
+    """Have this done before the next observation of the process is made: what only work needs, and a start does not.
+
+    Threads that make an observation at the same moment all do it, so it has to allow that, and let them wait.
+    """
+    _before_first.append(act)
+
+
+def _prepare() -> None:
+    for act in tuple(_before_first):
+        act()
+    _before_first.clear()
 
 
 class active:  # noqa: N801 - a context manager, and read as a phrase: `with active(observation):`

@@ -124,6 +124,13 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 # Observability
 
+PROPAGATE_TO = environment.names(
+    "PROPAGATE_TO",
+    default=[],
+    pattern=r"(\.?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?",
+    allowed="hosts such as api.example.com, api.example.com:8443 or .example.com, separated by commas",
+)
+
 OBSERVABILITY: dict[str, Any] = {
     "READERS": [
         "observability.budgets.reader.QueryBudgets",
@@ -136,6 +143,7 @@ OBSERVABILITY: dict[str, Any] = {
     ],
     "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT,
     "QUIET_PATHS": ["/livez", "/readyz"],
+    "PROPAGATE_TO": PROPAGATE_TO,
     "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
     "CODE_ROOT": str(BASE_DIR),
     "BUDGET_FILE": "service/query_budgets.json",

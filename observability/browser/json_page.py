@@ -175,6 +175,8 @@ def _facts(observation: Observation | None) -> SafeString:
         ("request id", "request-id", observation.request_id),
         ("log line", "log-line", f"grep {observation.request_id} {log_file()}"),
     ]
+    if calls := observation.outgoing_count:
+        facts.insert(2, ("calls", "outgoing", f"{calls}, {observation.outgoing_duration_ms:.1f} ms"))
     if repeated > 1:
         facts.insert(1, ("of one statement", "repeated-count", f"{repeated}"))
     if observation.over_budget:

@@ -60,6 +60,8 @@ def _http_facts(observation: Observation, http: HttpExchange) -> dict[str, Any]:
         "db.duration_ms": round(observation.query_duration_ms, 3),
         "db.repeated_count": observation.repeated_count,
         "db.transaction": observation.transaction,
+        "outgoing.count": observation.outgoing_count,
+        "outgoing.duration_ms": round(observation.outgoing_duration_ms, 3),
         "client.address": http.client_address,
         "user_agent.original": http.user_agent,
         "user.id": http.user_id,
@@ -75,6 +77,8 @@ def _work_facts(observation: Observation) -> dict[str, Any]:
         "db.duration_ms": round(observation.query_duration_ms, 3),
         "db.repeated_count": observation.repeated_count,
         "db.transaction": observation.transaction,
+        "outgoing.count": observation.outgoing_count,
+        "outgoing.duration_ms": round(observation.outgoing_duration_ms, 3),
     }
 
 

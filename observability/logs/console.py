@@ -64,6 +64,8 @@ def _short_access(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         "queries": facts.get("db.query_count"),
         "db_ms": round(facts.get("db.duration_ms", 0), 1),
         "repeated": repeated if repeated > 1 else None,
+        "calls": facts.get("outgoing.count") or None,
+        "calls_ms": round(facts.get("outgoing.duration_ms", 0), 1) or None,
         "transaction": facts.get("db.transaction"),
         "user": facts.get("user.id"),
     }
@@ -71,4 +73,4 @@ def _short_access(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return event, {key: value for key, value in (shown | noted).items() if value not in (None, "none")}
 
 
-_access_prefixes = ("http.", "url.", "db.", "client.", "user.", "user_agent.", "duration_ms")
+_access_prefixes = ("http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms")

@@ -70,6 +70,19 @@ def test_readers_that_are_no_list_of_names_stop_the_start(settings: Settings, va
         settings.OBSERVABILITY = {"READERS": value}
 
 
+@pytest.mark.parametrize("entry", ["https://api.example.com", "api.example.com/v1", "*.example.com", "", "a.b:", "a b"])
+def test_entry_of_propagate_to_that_is_no_host_is_an_error(settings: Settings, entry: str) -> None:
+    settings.OBSERVABILITY = {"PROPAGATE_TO": ["api.example.com", entry]}
+    (message,) = run_checks(tags=["observability"])
+    expected = f"OBSERVABILITY['PROPAGATE_TO'] has {entry!r}, which is no host."
+    assert (message.id, message.msg) == ("observability.E004", expected)
+
+
+def test_propagate_to_that_is_no_list_is_one_error(settings: Settings) -> None:
+    settings.OBSERVABILITY = {"PROPAGATE_TO": "*"}
+    assert ids() == ["observability.E003"]
+
+
 def test_values_of_every_allowed_type_pass(settings: Settings) -> None:
     settings.OBSERVABILITY = {"QUIET_PATHS": ("/a",), "SLOW_QUERY_MS": 0, "SERVER_TIMING": "nobody"}
     assert ids() == []

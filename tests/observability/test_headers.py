@@ -7,6 +7,8 @@ from django.test import Client
 from django.urls import path
 from pytest_django import Settings
 
+from observability.observation import Step, current
+
 
 def with_timing(request: HttpRequest) -> HttpResponse:
     return HttpResponse(headers={"Server-Timing": "theirs;dur=1"})
@@ -20,13 +22,25 @@ def plain(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [path("with-timing/", with_timing), path("who/", who), path("plain/", plain)]
+def calling(request: HttpRequest) -> HttpResponse:
+    observation = current()
+    assert observation is not None
+    observation.record(Step("call", "GET a 200", "a", 2.5))
+    return HttpResponse()
+
+
+urlpatterns = [path("with-timing/", with_timing), path("who/", who), path("plain/", plain), path("calling/", calling)]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
 def test_server_timing_keeps_the_values_that_are_there(client: Client) -> None:
     assert client.get("/with-timing/").headers["Server-Timing"].endswith('desc="0 queries", theirs;dur=1')
+
+
+def test_server_timing_tells_of_calls_where_there_were_any(client: Client) -> None:
+    assert "outgoing" not in client.get("/plain/").headers["Server-Timing"]
+    assert client.get("/calling/").headers["Server-Timing"].endswith(', outgoing;dur=2.5;desc="1 call"')
 
 
 @pytest.mark.parametrize(("is_staff", "is_shown"), [(True, True), (False, False)])

@@ -10,8 +10,8 @@ from tests.server import COMMANDS, Answer, Server, access_lines, running, wait_f
 FIELDS = [
     "timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name",
     "http.request.method", "http.route", "url.path", "http.response.status_code", "duration_ms", "db.query_count",
-    "db.duration_ms", "db.repeated_count", "db.transaction", "client.address", "user_agent.original", "user.id",
-    "http.response.body.size",
+    "db.duration_ms", "db.repeated_count", "db.transaction", "outgoing.count", "outgoing.duration_ms", "client.address",
+    "user_agent.original", "user.id", "http.response.body.size",
 ]  # fmt: skip
 
 
@@ -39,6 +39,8 @@ def test_access_line_has_every_field_in_order(server: Server) -> None:
         "db.duration_ms": line["db.duration_ms"],
         "db.repeated_count": 3,
         "db.transaction": "committed",
+        "outgoing.count": 0,
+        "outgoing.duration_ms": 0.0,
         "client.address": "127.0.0.1",
         "user_agent.original": "tests",
         "user.id": None,

@@ -8,7 +8,16 @@ import pytest
 from django.db import connection
 
 from observability import current, note, observe
-from observability.observation import MAX_FACTS, MAX_STATEMENTS, MAX_TRAIL, Observation, Step, TraceParent, active
+from observability.observation import (
+    MAX_FACTS,
+    MAX_STATEMENTS,
+    MAX_TRAIL,
+    Observation,
+    Step,
+    TraceParent,
+    active,
+    before_first,
+)
 from observability.readers import readers
 
 
@@ -191,3 +200,21 @@ def test_long_texts_are_cut() -> None:
         observation.record(Step("query", "S" * 10_000, "default", 1.0, "S"))
     ((key, value),) = observation.facts.items()
     assert (len(key), len(str(value)), len(observation.trail[0].text)) == (128, 1_024, 2_048)
+
+
+def test_calls_are_counted_and_are_no_queries() -> None:
+    with observe("outer") as outer, observe("inner") as inner:
+        inner.record(Step("call", "GET a 200", "a", 1.5))
+        inner.record(Step("call", "GET b 200", "b", 2.5))
+    for observation in (outer, inner):
+        assert (observation.outgoing_count, observation.outgoing_duration_ms) == (2, 4.0)
+        assert (observation.query_count, observation.query_duration_ms, observation.statements) == (0, 0.0, {})
+
+
+def test_what_has_to_be_done_before_the_next_observation_is_done_once() -> None:
+    done: list[int] = []
+    before_first(lambda: done.append(1))
+    assert done == []
+    for _ in range(2):
+        Observation("work", "work")
+    assert done == [1]

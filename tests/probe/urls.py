@@ -22,6 +22,7 @@ urlpatterns = [
     path("failing-body-async/", views.failing_body_async),
     path("failing-by-api/", views.FailingByApi.as_view()),
     path("not-found-by-api/", views.NotFoundByApi.as_view()),
+    path("calling/<int:count>/", views.calling),
     path("sleeping/", views.sleeping),
     path("sleeping-async/", views.sleeping_async),
     path("slow-query/", views.slow_query),

@@ -1,12 +1,14 @@
 """A view for each way in which a request can go. `Manufacturer` serves as a table to read and write."""
 
 import asyncio
+import http.client
 import logging
 import os
 import tempfile
 import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 
 import structlog
 from asgiref.sync import async_to_sync, sync_to_async
@@ -172,6 +174,15 @@ class NotFoundByApi(APIView):
 
     def get(self, request: Request) -> Response:
         raise NotFound
+
+
+def calling(request: HttpRequest, count: int) -> HttpResponse:
+    """Call another service of this machine, at the port that the query string names."""
+    for _ in range(count):
+        with closing(http.client.HTTPConnection("127.0.0.1", int(request.GET["port"]))) as connection:
+            connection.request("GET", "/status/200/?token=secret")
+            connection.getresponse().read()
+    return HttpResponse()
 
 
 def sleeping(request: HttpRequest) -> HttpResponse:

@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from observability.browser.json_page import MAX_SHOWN_BYTES
-from observability.observation import Observation
+from observability.observation import Observation, Step, current
 from service.models import Manufacturer
 
 NAVIGATION = {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}
@@ -50,6 +50,14 @@ def failing(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"detail": "broken"}, status=500)
 
 
+def calling(request: HttpRequest) -> HttpResponse:
+    observation = current()
+    assert observation is not None
+    for _ in range(2):
+        observation.record(Step("call", "GET a 200", "a", 2.0))
+    return JsonResponse({})
+
+
 def counting(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"known": [Manufacturer.objects.count() for _ in range(3)]})
 
@@ -68,6 +76,7 @@ urlpatterns = [
     path("problem/", as_json(content_type="application/problem+json; charset=utf-8")),
     path("missing/", Missing.as_view()),
     path("failing/", failing),
+    path("calling/", calling),
     path("counting/", counting),
     path("asynchronous/", asynchronous),
     path("gzip/", as_json(gzip.compress(BODY), Content_Encoding="gzip", ETag='"1"')),
@@ -198,6 +207,10 @@ def test_numbers_are_those_of_the_observation(closed: list[Observation]) -> None
     assert (fact(response, "query-count"), fact(response, "repeated-count")) == ("3", "3")
     assert fact(response, "request-id") == observation.request_id == response.headers["X-Request-ID"]
     assert fact(response, "log-line").startswith(f"grep {observation.request_id} ")
+
+
+def test_calls_to_other_services_are_told() -> None:
+    assert fact(opened("/calling/"), "outgoing") == "2, 4.0 ms"
 
 
 def test_page_without_an_observation_says_what_is_missing(settings: Settings) -> None:

@@ -7,21 +7,32 @@ from observability import observe
 from observability.logs.console import ConsoleFormatter
 
 
-def test_access_line_is_short_on_the_console() -> None:
+def access_line(**others: object) -> str:
     facts = {
         "http.request.method": "GET", "http.route": "/a/", "url.path": "/a/", "http.response.status_code": 200,
         "duration_ms": 3.2, "db.query_count": 2, "db.repeated_count": 1, "db.transaction": "none", "user.id": None,
-        "client.address": "127.0.0.1", "noted": 5,
+        "outgoing.count": 0, "outgoing.duration_ms": 0.0, "client.address": "127.0.0.1", "noted": 5,
     }  # fmt: skip
     record = logging.makeLogRecord(
-        {"name": "observability.access", "msg": "request", "levelname": "INFO", "facts": facts}
+        {"name": "observability.access", "msg": "request", "levelname": "INFO", "facts": facts | others}
     )
-    line = ConsoleFormatter().format(record)
+    return ConsoleFormatter().format(record)
+
+
+def test_access_line_is_short_on_the_console() -> None:
+    line = access_line()
     assert "GET /a/ 200" in line
     assert "queries=2" in line
     assert "noted=5" in line
     assert "client.address" not in line
     assert "None" not in line
+    assert "calls" not in line
+
+
+def test_calls_to_other_services_are_on_the_console() -> None:
+    line = access_line(**{"outgoing.count": 2, "outgoing.duration_ms": 31.04})
+    assert "calls=2 calls_ms=31.0" in line
+    assert "outgoing" not in line
 
 
 def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
