@@ -134,6 +134,8 @@ def _context_of(observation: Observation) -> dict[str, Any]:
         "db.duration_ms": round(root.query_duration_ms, 3),
         "db.repeated_count": root.repeated_count,
         "db.transaction": fate,
+        "outgoing.count": root.outgoing_count,
+        "outgoing.duration_ms": round(root.outgoing_duration_ms, 3),
     }
     if observation is not root:
         shown["work.name"] = observation.name
