@@ -1,12 +1,13 @@
-"""Makes .venv what requirements files say, then becomes the command that needs it.
+"""Makes a virtual environment what requirements files say, then becomes the command that needs it.
 
-`environment.py [--prepare] FILE … [-- argument …]`: the arguments after `--` are those of .venv's own Python, which
-takes the place of this process, so that a signal reaches it. `--prepare` runs `manage.py prepare` before that.
+`environment.py [--directory DIRECTORY] [--prepare] FILE … [-- argument …]`: the arguments after `--` are those of the
+environment's own Python, which takes the place of this process, so that a signal reaches it. The environment is .venv,
+or the directory that is given. `--prepare` runs `manage.py prepare` before that.
 
 A directory that is there proves nothing: `python3 -m venv` leaves one behind when it fails, and a killed installation
-leaves half a package that its installer takes for whole. So a stamp is written last, and a mark lies in .venv as long
-as an installation runs: with the mark .venv is made anew, without the stamp it is installed into. Processes that come
-at the same time wait for each other; each of them may be killed at any moment, and the next one makes good.
+leaves half a package that its installer takes for whole. So a stamp is written last, and a mark lies in the directory
+as long as an installation runs: with the mark it is made anew, without the stamp it is installed into. Processes that
+come at the same time wait for each other; each of them may be killed at any moment, and the next one makes good.
 """
 
 import argparse
@@ -20,18 +21,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = ROOT / ".venv"
-PYTHON = ENVIRONMENT / "bin" / "python"
-UNFINISHED = ENVIRONMENT / "unfinished"
 LOCK = ROOT / "var" / "environment.lock"
 OLDEST = (3, 11)
-# In an activated .venv this process runs the Python of the directory that it may remove: the one behind it stays.
-OUTSIDE_PYTHON = (
-    os.path.realpath(sys.executable) if Path(sys.prefix).resolve() == ENVIRONMENT.resolve() else sys.executable
-)
 SHOWN_LINES = 12
 
 NO_INSTALLER = (
@@ -48,6 +43,32 @@ Command = Sequence[str | Path]
 
 class SetUpError(Exception):
     """The environment could not be made; the message is for the person who started the command."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The directory of a virtual environment, in whatever state it is."""
+
+    path: Path
+
+    @property
+    def python(self) -> Path:
+        return self.path / "bin" / "python"
+
+    @property
+    def unfinished(self) -> Path:
+        """The mark of an installation that runs, or was killed."""
+        return self.path / "unfinished"
+
+    @property
+    def outside_python(self) -> str:
+        """A Python that stays when the directory is removed: an activated environment is the one of this process."""
+        is_own = Path(sys.prefix).resolve() == self.path.resolve()
+        return os.path.realpath(sys.executable) if is_own else sys.executable
+
+    def stamp(self, requirements: Path) -> Path:
+        """The file which says that the packages of this requirements file are installed."""
+        return self.path / f"{requirements.name}.stamp"
 
 
 def say(text: str) -> None:
@@ -114,27 +135,22 @@ def failure(written: str, advice: str) -> SetUpError:
     return SetUpError("\n".join([*written.strip().splitlines()[-SHOWN_LINES:], advice]))
 
 
-def version() -> str:
-    """The version of .venv's Python, such as 3.11.7; empty where .venv has none that runs.
+def version(environment: Environment) -> str:
+    """The version of the environment's Python, such as 3.11.7; empty where it has none that runs.
 
-    Without its pyvenv.cfg the Python of .venv is the machine's own, and installing would change the machine.
+    Without its pyvenv.cfg that Python is the machine's own, and installing would change the machine.
     """
     question = "import sys; print(*sys.version_info[:3], sep='.'); sys.exit(sys.prefix == sys.base_prefix)"
     try:
-        code, written = run([PYTHON, "-I", "-c", question])
+        code, written = run([environment.python, "-I", "-c", question])
     except OSError:
         return ""
     return written.strip() if code == 0 else ""
 
 
-def can_be_kept(found: str) -> bool:
-    """Whether a .venv with this version is worth keeping: it runs, is new enough, and nothing in it was broken off."""
-    return bool(found) and tuple(map(int, found.split(".")[:2])) >= OLDEST and not UNFINISHED.exists()
-
-
-def stamp(requirements: Path) -> Path:
-    """The file in .venv which says that the packages of this requirements file are installed."""
-    return ENVIRONMENT / f"{requirements.name}.stamp"
+def can_be_kept(environment: Environment, found: str) -> bool:
+    """Whether it is worth keeping: it runs, this version of it is new enough, and nothing in it was broken off."""
+    return bool(found) and tuple(map(int, found.split(".")[:2])) >= OLDEST and not environment.unfinished.exists()
 
 
 def seal(requirements: Path, found: str) -> str:
@@ -142,11 +158,11 @@ def seal(requirements: Path, found: str) -> str:
     return f"{hashlib.sha256(requirements.read_bytes()).hexdigest()} {found}"
 
 
-def is_ready(requirements: Path) -> bool:
+def is_ready(environment: Environment, requirements: Path) -> bool:
     """Whether there is nothing to do."""
-    found = version()
-    written = stamp(requirements)
-    return can_be_kept(found) and written.is_file() and written.read_text() == seal(requirements, found)
+    found = version(environment)
+    written = environment.stamp(requirements)
+    return can_be_kept(environment, found) and written.is_file() and written.read_text() == seal(requirements, found)
 
 
 def uv() -> str | None:
@@ -155,112 +171,116 @@ def uv() -> str | None:
     return found if found and succeeds(found, "--version") else None
 
 
-def create() -> None:
-    """An empty .venv in the place of whatever is there. It has no pip yet: `installer` sees to that."""
-    if ENVIRONMENT.is_symlink() or ENVIRONMENT.is_file():
-        ENVIRONMENT.unlink()
-    elif ENVIRONMENT.exists():
-        shutil.rmtree(ENVIRONMENT)
+def create(environment: Environment) -> None:
+    """An empty environment in the place of whatever is there. It has no pip yet: `installer` sees to that."""
+    path, outside_python = environment.path, environment.outside_python
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
     if found := uv():
-        code, written = run([found, "venv", "--quiet", "--python", OUTSIDE_PYTHON, ENVIRONMENT])
+        code, written = run([found, "venv", "--quiet", "--python", outside_python, path])
     else:
-        code, written = run([OUTSIDE_PYTHON, "-m", "venv", "--without-pip", ENVIRONMENT])
+        code, written = run([outside_python, "-m", "venv", "--without-pip", path])
     if code:
         raise failure(written, NO_INSTALLER)
 
 
-def installer() -> Command:
-    """The beginning of the command that installs into .venv: uv, the pip in it, or the machine's own pip.
+def installer(environment: Environment) -> Command:
+    """The beginning of the command that installs into the environment: uv, the pip in it, or the machine's own pip.
 
     Debian ships `ensurepip`, which puts pip into an environment, in the package python3-venv alone. Raises SetUpError
     where there is no way.
     """
+    python = environment.python
     if found := uv():
-        return [found, "pip", "install", "--quiet", "--python", PYTHON]
-    has_pip: Command = [PYTHON, "-I", "-c", "import pip"]
-    machine_pip: Command = [OUTSIDE_PYTHON, "-m", "pip", "--python", PYTHON]
+        return [found, "pip", "install", "--quiet", "--python", python]
+    has_pip: Command = [python, "-I", "-c", "import pip"]
+    machine_pip: Command = [environment.outside_python, "-m", "pip", "--python", python]
     options = ["install", "--quiet", "--no-user", "--no-input", "--disable-pip-version-check"]
-    written = "" if succeeds(*has_pip) else run([PYTHON, "-m", "ensurepip"])[1]
+    written = "" if succeeds(*has_pip) else run([python, "-m", "ensurepip"])[1]
     if succeeds(*has_pip):
-        return [PYTHON, "-I", "-m", "pip", *options]
+        return [python, "-I", "-m", "pip", *options]
     if succeeds(*machine_pip, "--version"):
         return [*machine_pip, *options]
     raise failure(written, NO_INSTALLER)
 
 
 @contextmanager
-def marked(*, is_new: bool) -> Iterator[None]:
+def marked(environment: Environment, *, is_new: bool) -> Iterator[None]:
     """The mark, as long as an installation runs.
 
-    It stays where the installation is killed, and where it fails in a .venv that is new; one that served before a
-    failure is kept: without a network there would be no other.
+    It stays where the installation is killed, and where it fails in an environment that is new; one that served before
+    a failure is kept: without a network there would be no other.
     """
-    UNFINISHED.touch()
+    environment.unfinished.touch()
     try:
         yield
     except SetUpError:
         if not is_new:
-            UNFINISHED.unlink()
+            environment.unfinished.unlink()
         raise
-    UNFINISHED.unlink()
+    environment.unfinished.unlink()
 
 
-def forget_old_stamps() -> None:
+def forget_old_stamps(environment: Environment) -> None:
     """Remove the stamps of contents that are no longer those of their files: the packages are about to change."""
-    found = version()
-    for written in ENVIRONMENT.glob("*.stamp"):
+    found = version(environment)
+    for written in environment.path.glob("*.stamp"):
         requirements = ROOT / written.stem
         if not requirements.is_file() or written.read_text() != seal(requirements, found):
             written.unlink()
 
 
-def install(requirements: Path) -> None:
-    """Make .venv hold the packages of the requirements file, and stamp it. Raises SetUpError where that fails."""
+def install(environment: Environment, requirements: Path) -> None:
+    """Make it hold the packages of the requirements file, and stamp it. Raises SetUpError where that fails."""
     number = len(re.findall(r"^[\w.\[\]-]+ *==", requirements.read_text(), re.MULTILINE))
-    say(f"Installing {number} packages into .venv (once) …")
-    is_new = not can_be_kept(version())
+    say(f"Installing {number} packages into {os.path.relpath(environment.path, ROOT)} (once) …")
+    is_new = not can_be_kept(environment, version(environment))
     if is_new:
-        create()
-    with marked(is_new=is_new):
-        forget_old_stamps()
-        code, written = run([*installer(), "--require-hashes", "-r", requirements])
+        create(environment)
+    with marked(environment, is_new=is_new):
+        forget_old_stamps(environment)
+        code, written = run([*installer(environment), "--require-hashes", "-r", requirements])
         if code:
             raise failure(written, FAILED_INSTALLATION.format(name=requirements.name))
-    stamp(requirements).write_text(seal(requirements, version()))
+    environment.stamp(requirements).write_text(seal(requirements, version(environment)))
 
 
-def set_up(requirements: Path) -> None:
+def set_up(environment: Environment, requirements: Path) -> None:
     """Install what is missing, after whoever is at it already."""
-    if is_ready(requirements):
+    if is_ready(environment, requirements):
         return
     with alone():
-        if not is_ready(requirements):
-            install(requirements)
+        if not is_ready(environment, requirements):
+            install(environment, requirements)
 
 
-def prepare() -> None:
+def prepare(environment: Environment) -> None:
     """Run `manage.py prepare`, which says itself what it does; where it fails, this process ends with its exit code."""
     with alone():
-        code, _ = run([PYTHON, "manage.py", "prepare"], shown=True)
+        code, _ = run([environment.python, "manage.py", "prepare"], shown=True)
     if code:
         sys.exit(code)
 
 
 def main(arguments: list[str]) -> None:
-    """Set up, and go on as .venv's Python with the arguments after `--`; exits with 1 where setting up failed."""
+    """Set up, and go on as its Python with the arguments after `--`; exits with 1 where setting up failed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(description="Make .venv what requirements files say.")
+    parser = argparse.ArgumentParser(description="Make a virtual environment what requirements files say.")
+    parser.add_argument("--directory", default=".venv", help="of the environment, from the root of the repository")
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("requirements", nargs="+", type=lambda name: ROOT / name)
     options = parser.parse_args(arguments[:end])
+    environment = Environment(ROOT / options.directory)
     try:
         for requirements in options.requirements:
-            set_up(requirements)
+            set_up(environment, requirements)
         if options.prepare:
-            prepare()
+            prepare(environment)
         if command := arguments[end + 1 :]:
-            os.execv(PYTHON, [str(PYTHON), *command])
+            os.execv(environment.python, [str(environment.python), *command])
     except SetUpError as error:
         sys.exit(str(error))
     except OSError as error:
