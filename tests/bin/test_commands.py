@@ -73,7 +73,7 @@ def test_bin_lock_needs_uv(checkout: Checkout) -> None:
 def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkout) -> None:
     checkout.put("uv", '#!/bin/sh\n[ "$1" = --version ] || echo "$UV_CUSTOM_COMPILE_COMMAND:" "$@"\n')
     code, written = checkout.run("bin/lock", "--upgrade")
-    application, *drivers, development = written.splitlines()
+    application, *drivers, development, bugsink = written.splitlines()
     assert code == 0
     assert application.startswith("bin/lock: pip compile")
     assert "--generate-hashes" in application
@@ -84,3 +84,4 @@ def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkou
     ]
     assert "--group dev --constraints requirements-postgresql.txt" in development
     assert development.endswith("--output-file requirements-dev.txt --upgrade pyproject.toml")
+    assert bugsink.endswith("--output-file bin/requirements-bugsink.txt --upgrade bin/requirements-bugsink.in")

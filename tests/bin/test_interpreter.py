@@ -36,7 +36,7 @@ def test_where_each_is_too_old_one_sentence_says_what_was_found(checkout: Checko
     assert "needs Python 3.11 or newer (python3 is 3.9.18, python is 2.7.18): install it" in written
 
 
-@pytest.mark.parametrize("command", ["run", "test", "check", "bench"])
+@pytest.mark.parametrize("command", ["run", "test", "check", "bench", "sentry"])
 def test_without_python_each_command_says_what_it_needs(checkout: Checkout, command: str) -> None:
     (checkout.programs / "python3").unlink()
     code, written = checkout.run(f"bin/{command}")

@@ -1,0 +1,183 @@
+"""bin/sentry, for real: the Bugsink that it serves takes an event, shows it, and ends with all of it."""
+
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import pytest
+import sentry_sdk
+
+from tests.bin.checkout import DEADLINE_S, Checkout
+from tests.bugsink import PYTHON as BUGSINK_PYTHON
+from tests.bugsink import Bugsink, empty_bugsink
+from tests.server import is_listening, wait_for
+
+RUNNING = re.compile(
+    r"Issues  (?P<address>\S+)   login (?P<login>\S+), password (?P<password>\S+)\n"
+    r"  Report  SENTRY_DSN=(?P<dsn>\S+) bin/run\n"
+)
+
+
+@dataclass
+class Started:
+    """A bin/sentry that said where it is."""
+
+    process: subprocess.Popen[str]
+    written: str
+
+    def __getitem__(self, name: str) -> str:
+        found = RUNNING.search(self.written)
+        assert found, self.written
+        return found[name]
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self["address"]).port or 0
+
+
+@pytest.fixture
+def clone(checkout: Checkout, bugsink: Bugsink) -> Checkout:
+    """A clone where Bugsink is installed: its environment sees the packages of the one that the tests have."""
+    checkout.put_uv()
+    arguments = ["--directory", "var/bugsink/venv", "bin/requirements-bugsink.txt"]
+    assert checkout.run("python3", "bin/environment.py", *arguments)[0] == 0
+    packages = sysconfig.get_path("purelib", vars={"base": str(environment_of(checkout))})
+    installed = sysconfig.get_path("purelib", vars={"base": str(BUGSINK_PYTHON.parents[1])})
+    (Path(packages) / "packages-of-the-tests.pth").write_text(installed)
+    return checkout
+
+
+@pytest.fixture
+def clone_with_tables(clone: Checkout) -> Checkout:
+    """The same, where bin/sentry was run before, but on no port of this machine yet."""
+    data = clone.path / "var" / "bugsink" / "data"
+    data.mkdir()
+    for file in empty_bugsink().iterdir():
+        if file.is_file() and file.name != "port":
+            (data / file.name).write_bytes(file.read_bytes())
+    return clone
+
+
+def environment_of(checkout: Checkout) -> Path:
+    return checkout.path / "var" / "bugsink" / "venv"
+
+
+def data_of(checkout: Checkout) -> Path:
+    return checkout.path / "var" / "bugsink" / "data"
+
+
+@contextmanager
+def started(checkout: Checkout) -> Iterator[Started]:
+    """A bin/sentry from when it says where it is; nothing of it outlives the block."""
+    with checkout.start("bin/sentry") as process:
+        try:
+            assert process.stdout
+            written = ""
+            while "stops it" not in written:
+                line = process.stdout.readline()
+                assert line, written
+                written += line
+            yield Started(process, written)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def page_after_login(running: Started) -> str:
+    """The page that a person sees who opens the address and logs in with what was printed."""
+    opener = build_opener(HTTPCookieProcessor(CookieJar()))
+    with opener.open(running["address"], timeout=DEADLINE_S) as form:
+        address, html = form.url, form.read().decode()
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
+    fields = {"username": running["login"], "password": running["password"]} | hidden
+    request = Request(address, urlencode(fields).encode(), {"Referer": address})  # noqa: S310 - http
+    with opener.open(request, timeout=DEADLINE_S) as page:
+        assert page.url == running["address"]
+        return str(page.read().decode())
+
+
+def test_from_a_fresh_clone_it_takes_an_event_and_shows_it_to_who_logs_in(clone: Checkout) -> None:
+    with started(clone) as running:
+        client = sentry_sdk.Client(dsn=running["dsn"], default_integrations=False)
+        client.capture_event({"message": "the pump failed"})
+        client.close(timeout=DEADLINE_S)
+        assert "the pump failed" in page_after_login(running)
+
+
+def test_ctrl_c_ends_all_of_it_without_a_traceback(clone_with_tables: Checkout) -> None:
+    with started(clone_with_tables) as running:
+        os.killpg(running.process.pid, signal.SIGINT)
+        written, _ = running.process.communicate(timeout=DEADLINE_S)
+        assert (running.process.returncode, "Traceback" in written) == (0, False)
+        assert not is_listening(running.port)
+
+
+def test_closed_terminal_ends_it(clone_with_tables: Checkout) -> None:
+    with started(clone_with_tables) as running:
+        os.killpg(running.process.pid, signal.SIGHUP)
+        running.process.communicate(timeout=DEADLINE_S)
+        assert not is_listening(running.port)
+
+
+def test_second_one_says_where_the_first_is(clone_with_tables: Checkout) -> None:
+    with started(clone_with_tables) as first:
+        code, written = clone_with_tables.run("bin/sentry")
+        second = Started(first.process, written)
+        assert (code, second["dsn"], second["password"]) == (0, first["dsn"], first["password"])
+        assert f"`kill {first.process.pid}`" in written
+
+
+def test_address_and_login_stay_from_run_to_run(clone_with_tables: Checkout) -> None:
+    found = []
+    for _ in range(2):
+        with started(clone_with_tables) as running:
+            found.append((running["dsn"], running["password"]))
+            # All of it at once, as a machine that loses its power.
+    assert found[0] == found[1]
+
+
+def test_busy_port_is_left_to_whoever_has_it(clone_with_tables: Checkout, bugsink: Bugsink) -> None:
+    (data_of(clone_with_tables) / "port").write_text(str(bugsink.port))
+    with started(clone_with_tables) as running:
+        assert running.port != bugsink.port
+        assert is_listening(running.port)
+
+
+def test_killed_alone_the_next_one_takes_its_place(clone_with_tables: Checkout) -> None:
+    with started(clone_with_tables) as running:
+        running.process.kill()
+        running.process.wait()
+        with started(clone_with_tables) as next_one:
+            assert next_one["dsn"].partition("@")[0] == running["dsn"].partition("@")[0]
+            assert next_one.process.pid != running.process.pid
+
+
+def test_killed_while_it_makes_its_tables_the_next_one_makes_them(clone: Checkout) -> None:
+    database = data_of(clone) / "db.sqlite3"
+    with clone.start("bin/sentry") as process:
+        wait_for(lambda: database.exists() and database.stat().st_size, "the first tables")
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (data_of(clone) / "access.json").exists()
+    with started(clone) as running:
+        assert "Issues · vitrine" in page_after_login(running)
+
+
+def test_nobody_else_can_read_what_it_stores(clone: Checkout) -> None:
+    directory = empty_bugsink()
+    stored = [directory / name for name in ("access.json", "bugsink_conf.py", "db.sqlite3", "lock")]
+    assert {path.stat().st_mode & 0o077 for path in [directory, *stored]} == {0}
+
+
+def test_an_option_that_it_does_not_know_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/sentry", "--port=8001")
+    assert code == 2
+    assert written.startswith("usage: bin/sentry [--help]")
