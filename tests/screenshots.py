@@ -1,25 +1,37 @@
-"""Takes the pictures of the documentation: the development service in a real browser. `bin/screenshots` runs it."""
+"""Takes the pictures of the documentation: the development service, and what Bugsink shows of a failure, in a real
+browser. `bin/screenshots` runs it.
+"""
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Page
+
+from tests.bugsink import Bugsink, bugsink, why_not_installed
 from tests.chromium import chromium, chromium_path
-from tests.server import ROOT, Server, developing, is_listening
+from tests.server import ROOT, Server, developing, is_listening, wait_for
 
 IMAGES = ROOT / "docs" / "images"
 PATH = "/api/v1/trucks/?status=driving&page_size=2"
+FAILING_PATH = "/api/v1/trucks/status-counts/"
 PORT = 8000
 
 
-def take(service: Server) -> Path:
+@contextmanager
+def window(height: int) -> Iterator[Page]:
+    with chromium() as browser:
+        yield browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
+
+
+def take_json_page(service: Server) -> Path:
     """The page of a JSON answer, with the toolbar."""
     picture = IMAGES / "json-page.png"
-    IMAGES.mkdir(exist_ok=True)
     # The first request of a process takes longer than any other.
     service.get(PATH)
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
+    with window(720) as page:
         page.goto(service.origin + PATH)
         page.reload()
         page.locator("#djDebugToolbar").wait_for()
@@ -28,18 +40,40 @@ def take(service: Server) -> Path:
     return picture
 
 
+def take_event(service: Server, sentry: Bugsink) -> Path:
+    """The event of a request that failed for a table that is not there, as after a forgotten migration."""
+    picture = IMAGES / "bugsink-event.png"
+    service.database.rows("ALTER TABLE service_truck RENAME TO service_lorry")
+    request_id = service.get(FAILING_PATH).headers["X-Request-ID"]
+    (event,) = wait_for(lambda: sentry.events_of(request_id), "the event")
+    with window(1180) as page:
+        page.goto(f"{sentry.origin}/issues/issue/{event['issue']}/event/{event['id']}/")
+        page.locator("[name=username]").fill(sentry.access["login"])
+        page.locator("[name=password]").fill(sentry.access["password"])
+        page.locator("[name=password]").press("Enter")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=picture)
+    return picture
+
+
 def main() -> int:
-    """Take them; 1 where there is no browser."""
+    """Take them; 1 where there is no browser or no Bugsink."""
     if chromium_path() is None:
         sys.stderr.write("bin/screenshots needs Chromium: apt install chromium, or name it: CHROMIUM=/path.\n")
         return 1
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    if reason := why_not_installed():
+        sys.stderr.write(f"{reason}.\n")
+        return 1
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, bugsink(Path(name) / "bugsink") as sentry:
+        directory = Path(name) / "service"
+        directory.mkdir()
         # The address and the file of the log are on the picture: they are those of `bin/run` where that is possible.
         port = None if is_listening(PORT) else PORT
-        with developing(directory, port, LOG_DIR=str(directory / "var" / "log")) as service:
-            picture = take(service)
-    sys.stdout.write(f"Wrote {picture.relative_to(ROOT)}.\n")
+        variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": sentry.dsn}
+        with developing(directory, port, **variables) as service:
+            pictures = [take_json_page(service), take_event(service, sentry)]
+    sys.stdout.writelines(f"Wrote {picture.relative_to(ROOT)}.\n" for picture in pictures)
     return 0
 
 
