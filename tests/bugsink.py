@@ -80,7 +80,7 @@ class Bugsink:
 
     def events_of(self, request_id: str) -> list[dict[str, Any]]:
         """The events with the tag of this request, by now."""
-        return [event for event in self.events() if dict(event["data"]["tags"])["request_id"] == request_id]
+        return [event for event in self.events() if tags_of(event).get("request_id") == request_id]
 
     def _pages(self, path: str) -> list[dict[str, Any]]:
         results, address = [], f"{self.origin}/api/canonical/0/{path}"
@@ -95,6 +95,11 @@ class Bugsink:
         with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310 - http
             answer: dict[str, Any] = json.load(response)
             return answer
+
+
+def tags_of(event: dict[str, Any]) -> dict[str, str]:
+    """The tags that an event was sent with; it may have none."""
+    return dict(event["data"].get("tags") or {})
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.bugsink import Bugsink
+from tests.bugsink import Bugsink, tags_of
 from tests.server import Server, running, wait_for
 
 
@@ -43,7 +43,7 @@ def test_unhandled_exception_is_one_event_with_the_ids_of_its_request(server: Se
     events_when_there(bugsink, failed_request(server))
     (event,) = bugsink.events_of(request_id)
     data = event["data"]
-    assert dict(data["tags"])["trace_id"] == server.access_line(request_id)["trace_id"]
+    assert tags_of(event)["trace_id"] == server.access_line(request_id)["trace_id"]
     assert (data["transaction"], data["release"]) == ("/failing/", "r1")
     assert data["exception"]["values"][-1]["type"] == "RuntimeError"
 
