@@ -142,7 +142,7 @@ class Server(BaseApplication):
             "worker_class": "gthread",
             "threads": 4,
             # Those who report keep their connections open.
-            "graceful_timeout": 1,
+            "graceful_timeout": 3,
             "preload_app": True,
             "loglevel": "warning",
             "control_socket_disable": True,
