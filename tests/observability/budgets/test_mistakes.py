@@ -11,7 +11,8 @@ from tests.server import ROOT
 pytest_plugins = ["pytester"]
 
 COPIED = ["observability", "settings", "service", "logging.yaml", "tests/__init__.py", "tests/conftest.py"]
-COPIED += ["tests/databases.py", "tests/service/__init__.py", "tests/service/conftest.py", "tests/service/fleet.py"]
+COPIED += ["tests/bugsink.py", "tests/databases.py", "tests/server.py"]
+COPIED += ["tests/service/__init__.py", "tests/service/conftest.py", "tests/service/fleet.py"]
 
 VIEWS, SERIALIZERS, QUERYSETS = "service/api/views.py", "service/api/serializers.py", "service/querysets.py"
 
