@@ -11,6 +11,7 @@ import sentry_sdk
 from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.atexit import AtexitIntegration
 
+from observability.conf import configuration
 from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.event_log import EventLog
 
@@ -39,6 +40,7 @@ def start_sentry(
         integrations=integrations,
         auto_session_tracking=False,
         include_local_variables=with_locals,
+        project_root=configuration().code_root or None,
         include_source_context=True,
         before_send=complete_event,
         **sampling,
