@@ -157,6 +157,9 @@ SENTRY_DSN = environment.secret(
     allowed="a DSN such as https://key@sentry.example.com/1, or nothing",
     is_allowed=lambda dsn: re.fullmatch(r"https?://[^@/\s]+@\S+/\d+", dsn) is not None,
 )
+SENTRY_SPOOL_DIR = environment.text(
+    "SENTRY_SPOOL_DIR", default=str(VAR_DIR / "sentry-spool"), allowed="the directory of events that wait for Sentry"
+)
 SENTRY_TRACES_SAMPLE_RATE = environment.number(
     "SENTRY_TRACES_SAMPLE_RATE",
     float,

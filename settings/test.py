@@ -9,6 +9,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES = databases(default_url="sqlite://:memory:", is_pooled=False)
 ENVIRONMENT = "test"
 SENTRY_DSN = ""
+SENTRY_SPOOL_DIR = ""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {

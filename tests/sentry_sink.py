@@ -1,27 +1,64 @@
-"""A server that takes what the Sentry SDK sends, and keeps its events."""
+"""A server that takes what the Sentry SDK sends, and keeps its events; it can be slow, broken, or away."""
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 
 @dataclass
 class Sink:
-    """The address to send to, and the events that came."""
+    """The address to send to, the events that came, and how it answers, which a test may change at any time.
 
-    dsn: str = ""
+    attempts: the types of all items that came, also of those that were not taken.
+    status, headers: of the answer; events are kept where it is below 300.
+    limited: answers 429 to events whose type is one of these.
+    delay_s: before the answer. is_black_hole: no answer at all.
+    """
+
+    port: int = 0
     events: list[dict[str, Any]] = field(default_factory=list)
     transactions: list[dict[str, Any]] = field(default_factory=list)
+    envelopes: list[bytes] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    limited: set[str] = field(default_factory=set)
+    delay_s: float = 0
+    is_black_hole: bool = False
+    ended: Event = field(default_factory=Event)
+
+    @property
+    def dsn(self) -> str:
+        return f"http://key@127.0.0.1:{self.port}/1"
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the events that were taken, in the order in which they came."""
+        return [event["event_id"] for event in self.events]
+
+    def take(self, envelope: bytes) -> tuple[int, dict[str, str]]:
+        """What is answered to an envelope, whose events are kept."""
+        items = items_of(envelope)
+        status, headers = self.status, self.headers
+        if self.limited & {kind for kind, _ in items}:
+            status = 429
+        if status < 300:
+            self.envelopes.append(envelope)
+            self.events += [json.loads(payload) for kind, payload in items if kind == "event"]
+            self.transactions += [json.loads(payload) for kind, payload in items if kind == "transaction"]
+        self.attempts += [kind for kind, _ in items]
+        return status, headers
 
 
 @contextmanager
-def sentry_sink() -> Iterator[Sink]:
-    """Listen on a free port until the block ends."""
+def sentry_sink(port: int = 0) -> Iterator[Sink]:
+    """Listen on this port, or a free one, until the block ends."""
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -29,30 +66,42 @@ def sentry_sink() -> Iterator[Sink]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            sink.events += items_of(body, "event")
-            sink.transactions += items_of(body, "transaction")
-            self.send_response(200)
+            if sink.is_black_hole:
+                sink.attempts.append("")
+                sink.ended.wait()
+                return
+            time.sleep(sink.delay_s)
+            status, headers = sink.take(body)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(b"{}")
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        sink.dsn = f"http://key@127.0.0.1:{server.server_port}/1"
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield sink
-        server.shutdown()
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Clients are killed."""
+
+    with Server(("127.0.0.1", port), Handler) as server:
+        sink.port = server.server_port
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield sink
+        finally:
+            sink.ended.set()
+            server.shutdown()
 
 
-def items_of(envelope: bytes, kind: str) -> list[dict[str, Any]]:
-    """The items of a kind in an envelope: a header, then a header and a payload of its length for each item."""
+def items_of(envelope: bytes) -> list[tuple[str, bytes]]:
+    """The types and payloads of an envelope: a header, then a header and a payload of its length for each item."""
     _, _, rest = envelope.partition(b"\n")
     items = []
     while rest.strip():
         header, _, rest = rest.partition(b"\n")
         item = json.loads(header)
         payload, rest = rest[: item["length"]], rest[item["length"] + 1 :]
-        if item["type"] == kind:
-            items.append(json.loads(payload))
+        items.append((item["type"], payload))
     return items

@@ -5,6 +5,8 @@ With a sample rate of 0 nothing of the SDK runs in a request that succeeds: the 
 The SDK's own integration for logging is never used: beside the handler one failure would be two events.
 """
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import sentry_sdk
@@ -14,15 +16,23 @@ from sentry_sdk.integrations.atexit import AtexitIntegration
 from observability.conf import configuration
 from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.event_log import EventLog
+from observability.sentry.transport import SpoolTransport
 
 
 def start_sentry(
-    *, dsn: str, release: str, environment: str, traces_sample_rate: float, with_locals: bool = False
+    *,
+    dsn: str,
+    release: str,
+    environment: str,
+    traces_sample_rate: float,
+    with_locals: bool = False,
+    spool_dir: str = "",
 ) -> None:
     """Report to the project of this DSN from now on; without one events go to the logger `observability.events`.
 
     A traces_sample_rate above 0 adds the SDK's Django integration, which measures every request that it samples. With
     `with_locals` events have the local variables of the frames: what redaction does not know leaves with them.
+    In `spool_dir` events wait for a server that is away; without it, as on Windows, the SDK sends them or loses them.
     """
     integrations: list[Integration] = [AtexitIntegration(callback=lambda *_: None)]
     sampling: dict[str, Any] = {}
@@ -33,7 +43,7 @@ def start_sentry(
         sampling = {"traces_sampler": sampler(traces_sample_rate), "before_send_transaction": complete_transaction}
     sentry_sdk.init(
         dsn=dsn or None,
-        transport=None if dsn else EventLog(),
+        transport=spooling(dsn, spool_dir) if dsn else EventLog(),
         release=release or None,
         environment=environment,
         default_integrations=False,
@@ -45,3 +55,9 @@ def start_sentry(
         before_send=complete_event,
         **sampling,
     )
+
+
+def spooling(dsn: str, spool_dir: str) -> SpoolTransport | None:
+    """The transport that loses nothing, or None for the SDK's own."""
+    # A spool needs flock, and files that are opened in an open directory.
+    return SpoolTransport(dsn, Path(spool_dir)) if spool_dir and sys.platform != "win32" else None

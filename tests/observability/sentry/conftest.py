@@ -1,8 +1,8 @@
-"""What would be sent to Sentry, in the process of the tests."""
+"""What would be sent to Sentry, in the process of the tests, and where it waits for the server."""
 
 import json
 import logging.config
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,15 @@ import pytest
 import sentry_sdk
 
 from observability.logs.config import load_logging
+from observability.sentry.bounds import Bounds
 from observability.sentry.setup import start_sentry
+from observability.sentry.spool import Spool
+from observability.sentry.transport import SpoolTransport
+from tests.observability.sentry.spooling import AWAY, QUICK
+from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT
+
+Make = Callable[..., SpoolTransport]
 
 
 class Keeping(logging.Handler):
@@ -36,3 +43,30 @@ def events(tmp_path: Path, restored_logging: None) -> Iterator[list[dict[str, An
     yield kept.events
     logging.getLogger("observability.events").removeHandler(kept)
     sentry_sdk.get_global_scope().set_client(None)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """A spool of a server that is away."""
+    return Spool.of(tmp_path / "spool", AWAY)
+
+
+@pytest.fixture
+def listening() -> Iterator[Sink]:
+    """A server of the test's own."""
+    with sentry_sink() as sink:
+        yield sink
+
+
+@pytest.fixture
+def transport_to(tmp_path: Path) -> Iterator[Make]:
+    """Makes the transport to a DSN; ended with the test."""
+    made: list[SpoolTransport] = []
+
+    def make(dsn: str, bounds: Bounds = Bounds()) -> SpoolTransport:  # noqa: B008 - frozen
+        made.append(SpoolTransport(dsn, tmp_path / "spool", bounds=bounds, patience=QUICK, read_timeout_s=0.3))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()

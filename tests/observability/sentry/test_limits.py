@@ -1,0 +1,50 @@
+"""What a server asks for."""
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from observability.sentry.limits import ALL, Limits, limits_of
+
+LIMITS = "X-Sentry-Rate-Limits"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (200, {}, {}),
+        (503, {"Retry-After": "7"}, {}),
+        (429, {}, {ALL: 60}),
+        (429, {"Retry-After": "7"}, {ALL: 7}),
+        (429, {"Retry-After": "0"}, {ALL: 0}),
+        (429, {"Retry-After": "soon"}, {ALL: 60}),
+        (429, {"Retry-After": "-5"}, {ALL: 60}),
+        (429, {"Retry-After": "9" * 30}, {ALL: 86_400}),
+        (429, {"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"}, {ALL: 0}),
+        (200, {LIMITS: "60:transaction:organization"}, {"transaction": 60}),
+        (429, {LIMITS: "60:error;transaction:key, 2700::organization"}, {"error": 60, "transaction": 60, ALL: 2700}),
+        (429, {LIMITS: "60", "Retry-After": "7"}, {ALL: 60}),
+        (429, {LIMITS: "1.5:error, nonsense, :error, x:error"}, {"error": 1.5}),
+    ],
+)
+def test_limits_are_read(status: int, headers: dict[str, str], expected: dict[str, float]) -> None:
+    assert limits_of(status, headers) == expected
+
+
+def test_date_is_a_limit_until_then() -> None:
+    date = formatdate(time.time() + 100, usegmt=True)
+    assert 90 < limits_of(429, {"Retry-After": date})[ALL] <= 100
+
+
+def test_limit_of_all_holds_for_each_category() -> None:
+    limits = Limits()
+    limits.add({ALL: 100, "error": 1})
+    assert limits.remaining_s("error") > 90
+    assert limits.remaining_s("transaction") > 90
+
+
+def test_limit_of_one_category_holds_for_no_other() -> None:
+    limits = Limits()
+    limits.add({"transaction": 100})
+    assert limits.remaining_s("error") == 0

@@ -1,0 +1,74 @@
+"""Locks of files."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from observability.sentry.lock import Lock
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[int]:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+def take(directory: int, name: str = "file") -> Lock | None:
+    return Lock.take(name, directory=directory, flags=os.O_CREAT)
+
+
+def test_file_is_taken_by_one_until_it_is_released(directory: int) -> None:
+    lock = take(directory)
+    assert lock is not None
+    assert take(directory) is None
+    lock.release()
+    assert take(directory) is not None
+
+
+def test_file_that_is_gone_is_not_taken(directory: int) -> None:
+    assert Lock.take("file", directory=directory) is None
+
+
+def test_link_is_not_followed(directory: int, tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("of somebody else")
+    (tmp_path / "file").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="symbolic links"):
+        take(directory)
+
+
+def test_directory_and_pipe_are_not_taken(directory: int, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "file")
+    assert take(directory) is None
+
+
+def test_file_can_be_read_by_its_owner_alone_under_any_umask(directory: int, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        take(directory)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_child_of_a_fork_does_not_hold_the_lock(directory: int) -> None:
+    """Without unlocking it in the parent."""
+    lock = take(directory)
+    assert lock is not None
+    (reading, writing), (told, telling) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        os.write(telling, b"\n")
+        os.read(reading, 1)
+        os._exit(0)
+    os.read(told, 1)
+    assert take(directory) is None
+    # As the end of the parent would: closed, not unlocked.
+    os.close(lock.descriptor)
+    lock.descriptor = os.open("/dev/null", os.O_RDONLY)
+    assert take(directory) is not None
+    os.close(writing)
+    os.waitpid(child, 0)

@@ -1,0 +1,68 @@
+"""Sending one envelope."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from observability.sentry.server import Outcome, Server, sent_now
+from tests.observability.sentry.spooling import AWAY, letter
+from tests.sentry_sink import Sink
+
+
+def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -> None:
+    written = letter()
+    Server(listening.dsn).post(written)
+    (arrived,) = listening.envelopes
+    header, _, rest = arrived.partition(b"\n")
+    sent_at = datetime.fromisoformat(json.loads(header)["sent_at"])
+    assert timedelta(0) <= datetime.now(UTC) - sent_at < timedelta(minutes=1)
+    assert rest == written.partition(b"\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (200, Outcome.TAKEN, "200 OK"),
+        (400, Outcome.REFUSED, "400 Bad Request"),
+        (413, Outcome.REFUSED, "413 "),
+        (499, Outcome.REFUSED, "499"),
+        (408, Outcome.LATER, "408 Request Timeout"),
+        (429, Outcome.LATER, "429 Too Many Requests"),
+        (503, Outcome.LATER, "503 Service Unavailable"),
+    ],
+)
+def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: Outcome, reason: str) -> None:
+    listening.status = status
+    answer = Server(listening.dsn).post(letter())
+    assert answer.outcome is outcome
+    assert answer.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "reason"),
+    [
+        (AWAY, "connection refused"),
+        ("http://key@nowhere.invalid/1", "the name of the host is not known"),
+        ("https://key@127.0.0.1:{port}/1", "SSLError"),
+    ],
+)
+def test_server_that_cannot_be_reached_is_told_in_words(listening: Sink, dsn: str, reason: str) -> None:
+    answer = Server(dsn.format(port=listening.port)).post(letter())
+    assert answer.outcome is Outcome.LATER
+    assert answer.reason.startswith(reason)
+
+
+def test_limits_come_with_an_answer_of_any_status(listening: Sink) -> None:
+    listening.headers = {"x-sentry-rate-limits": "60:transaction:key"}
+    assert Server(listening.dsn).post(letter()).limits == {"transaction": 60}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\0", b"[]\n{}", b'{"event_id": "1"}', b'{"event_id": "1"}\n', b"\xff\n{}"]
+)
+def test_what_is_no_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        sent_now(content)
+    assert Server(listening.dsn).post(content).outcome is Outcome.REFUSED
+    assert listening.attempts == []

@@ -1,0 +1,19 @@
+"""Starting the Sentry SDK."""
+
+from pathlib import Path
+
+import sentry_sdk
+
+from observability.sentry.setup import start_sentry
+from observability.sentry.spool import Spool
+from tests.observability.sentry.spooling import AWAY
+
+
+def test_events_wait_in_the_spool_that_is_named(tmp_path: Path) -> None:
+    start_sentry(dsn=AWAY, release="", environment="test", traces_sample_rate=0, spool_dir=str(tmp_path))
+    try:
+        sentry_sdk.capture_message("import_failed")
+        assert len(Spool.of(tmp_path, AWAY).waiting()) == 1
+    finally:
+        sentry_sdk.get_client().close(timeout=0)
+        sentry_sdk.get_global_scope().set_client(None)
