@@ -16,7 +16,8 @@ RUN DJANGO_SETTINGS_MODULE=settings.production LOGGING_LAYERS=production,contain
     /opt/venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.13-slim
-RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service
+RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service && \
+    install --directory --owner=service --mode=700 /var/lib/sentry-spool
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
@@ -26,6 +27,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     DJANGO_SETTINGS_MODULE=settings.production \
     LOGGING_LAYERS=production,container \
     STATIC_ROOT=/app/static \
+    SENTRY_SPOOL_DIR=/var/lib/sentry-spool \
     HOST=0.0.0.0 \
     PORT=8000
 USER service
