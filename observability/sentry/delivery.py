@@ -77,7 +77,9 @@ class Delivery:
         if self._thread is not None and self._thread.is_alive():
             flush = Flush()
             self._tokens.put(flush)
-            flush.done.wait(timeout_s)
+            if not flush.done.wait(timeout_s):
+                # Who ends now leaves no other word of a server that says nothing.
+                write_trouble(self._spool, Trouble(f"{timeout_s:g} s were not enough"))
 
     def end(self) -> None:
         """Send no more. The directory is left to others now, or when the thread has done what it is doing."""

@@ -266,6 +266,9 @@ def test_flush_waits_no_longer_than_it_was_told(transport_to: Make, listening: S
     capture(transport, 8)
     transport.flush(0.3)
     assert not transport.spool.is_empty()
+    trouble = last_trouble(transport.spool)
+    assert trouble is not None
+    assert trouble.reason == "0.3 s were not enough"
 
 
 def test_flush_that_finds_no_server_does_not_use_up_its_time(transport_to: Make) -> None:
