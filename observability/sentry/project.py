@@ -11,6 +11,12 @@ def project_of(dsn: str) -> str:
     return f"{parsed.scheme}://{_place(parsed)}"
 
 
+def address_of(dsn: str) -> str:
+    """The address of the server, for a person to open."""
+    parsed = Dsn(dsn)
+    return f"{parsed.scheme}://{parsed.netloc}/"
+
+
 def masked(dsn: str) -> str:
     """The DSN as people know it, with … for its key."""
     parsed = Dsn(dsn)

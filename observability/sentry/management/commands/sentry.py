@@ -1,4 +1,4 @@
-"""What waits for Sentry: `manage.py sentry status`, and `manage.py sentry flush` to send it."""
+"""Whether failures arrive: `manage.py sentry test`; what waits: `status`; and sending that: `flush`."""
 
 import time
 from datetime import datetime
@@ -12,11 +12,14 @@ from django.template.defaultfilters import filesizeformat
 
 from observability.sentry.bounds import total_bytes
 from observability.sentry.flushing import flush
-from observability.sentry.project import masked
+from observability.sentry.project import address_of, masked
+from observability.sentry.server import Outcome
 from observability.sentry.spool import Spool, Waiting, other_spools
 from observability.sentry.transport import SpoolTransport
+from observability.sentry.trial import TRIED, send_trial
 from observability.sentry.trouble import Trouble, last_trouble
 
+HANDLER = "observability.sentry.handler.FailureHandler"
 FLUSH_TIMEOUT_S = 30.0
 UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -24,12 +27,15 @@ UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 class Command(BaseCommand):
     """Each subcommand is a method of its name."""
 
-    help = "Tells which failures wait for Sentry, and sends them."
+    help = "Tells whether failures arrive at Sentry and which ones wait, and sends those."
     # Failures are looked for when something is wrong already.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="what", metavar="COMMAND", required=True)
+        commands.add_parser(
+            "test", help="send an event, and tell what the server answered; exits with 1 where it is not there"
+        )
         commands.add_parser("status", help="tell what waits, since when, and why")
         flush = commands.add_parser("flush", help="send what waits now; exits with 1 where some remain")
         flush.add_argument(
@@ -46,7 +52,22 @@ class Command(BaseCommand):
         transport = sentry_sdk.get_client().transport
         if isinstance(transport, SpoolTransport):
             transport.kill()
-        {"status": self.status, "flush": self.flush}[what](**options)
+        {"test": self.test, "status": self.status, "flush": self.flush}[what](**options)
+
+    def test(self, **_: object) -> None:
+        """Send an event, and tell where it is."""
+        dsn = settings.SENTRY_DSN
+        if not dsn:
+            raise CommandError("SENTRY_DSN is not set: failures are lines of sentry.jsonl, and nothing is sent.")
+        trial = send_trial(dsn)
+        self._line("project", masked(dsn))
+        if trial.event_id is None or trial.answer is None:
+            raise CommandError(f"Nothing reported the error: LOGGING has no handler {HANDLER} for it.")
+        self._line("event", trial.event_id)
+        self._line("answer", f"{trial.answer.reason}, after {trial.duration_ms:.0f} ms")
+        if trial.answer.outcome is not Outcome.TAKEN:
+            raise CommandError(f"The event did not arrive: {trial.answer.reason}.")
+        self._line("look at", f"{address_of(dsn)}, the issue {TRIED}")
 
     def status(self, **_: object) -> None:
         """Tell what waits."""
