@@ -1,5 +1,6 @@
 """System checks of the room."""
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,12 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
+from observability.conf import configuration
+from observability.sentry.handler import FailureHandler
 from observability.sentry.spool import Spool
+
+READER = "observability.sentry.reader.Failures"
+ACCESS_LINE = "observability.logs.access.AccessLine"
 
 
 @register("observability")
@@ -25,6 +31,27 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             id="observability.W301",
         )
     ]
+
+
+@register("observability")
+def check_reports(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """W302: no handler reports what is logged; W303: what leaves no record is not reported, or too late for its line."""
+    if not settings.SENTRY_DSN:
+        return []
+    found: list[CheckMessage] = []
+    if not any(isinstance(handler, FailureHandler) for handler in logging.getLogger().handlers):
+        hint = (
+            "Add the handler observability.sentry.handler.FailureHandler at level ERROR to the root logger of LOGGING."
+        )
+        found.append(
+            Warning("Failures that are logged are not reported to Sentry.", hint=hint, id="observability.W302")
+        )
+    names = list(configuration().readers)
+    if READER not in names or (ACCESS_LINE in names and names.index(ACCESS_LINE) < names.index(READER)):
+        hint = f"Put {READER!r} into READERS, before {ACCESS_LINE!r}."
+        message = "Failures of bodies, commands and blocks of work are not reported before their line is written."
+        found.append(Warning(message, hint=hint, id="observability.W303"))
+    return found
 
 
 def can_be_written(directory: Path) -> bool:

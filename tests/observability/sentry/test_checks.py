@@ -1,13 +1,16 @@
 """The system checks of the room."""
 
+import logging
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
 
-from observability.sentry.checks import can_be_written
+from observability.sentry.checks import can_be_written, check_reports
+from observability.sentry.handler import FailureHandler
 from tests.observability.sentry.spooling import AWAY
 
 
@@ -36,3 +39,28 @@ def test_directory_of_somebody_else_cannot_be_written(monkeypatch: pytest.Monkey
     """Root may write everywhere, so it is asked what another user is told."""
     monkeypatch.setattr("os.access", lambda *_: False)
     assert not can_be_written(Path(tempfile.gettempdir()))
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """A handler that reports, as logging.yaml has it outside of the tests."""
+    handler = FailureHandler()
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+
+
+def test_dsn_without_a_handler_that_reports_is_told(settings: Settings) -> None:
+    assert check_reports(None) == []
+    settings.SENTRY_DSN = AWAY
+    assert [each.id for each in check_reports(None)] == ["observability.W302"]
+
+
+@pytest.mark.usefixtures("handled")
+def test_reader_that_is_absent_or_too_late_is_told(settings: Settings) -> None:
+    settings.SENTRY_DSN = AWAY
+    assert check_reports(None) == []
+    readers = settings.OBSERVABILITY["READERS"]
+    for others in ([], readers[::-1]):
+        settings.OBSERVABILITY = settings.OBSERVABILITY | {"READERS": others}
+        assert [each.id for each in check_reports(None)] == ["observability.W303"]
