@@ -27,6 +27,12 @@ def capture(transport: SpoolTransport, count: int = 1, *, kind: str = "event") -
     return [each.headers["event_id"] for each in made]
 
 
+def is_removed(directory: Path) -> bool:
+    """Remove it; the thread may write into it meanwhile."""
+    shutil.rmtree(directory, ignore_errors=True)
+    return not directory.exists()
+
+
 def wait_until_sent(transport: SpoolTransport) -> None:
     wait_for(transport.spool.is_empty, "an empty spool")
 
@@ -225,7 +231,7 @@ def test_spool_that_cannot_be_made_costs_no_event(tmp_path: Path, transport_to: 
 def test_spool_that_is_removed_is_made_again(transport_to: Make) -> None:
     transport = transport_to(AWAY)
     capture(transport)
-    shutil.rmtree(transport.spool.root)
+    wait_for(lambda: is_removed(transport.spool.root), "the end of the spool")
     capture(transport)
     assert len(transport.spool.waiting()) == 1
 
