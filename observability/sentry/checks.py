@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
 from observability.conf import configuration
+from observability.sentry.delivery.spool import Spool
 from observability.sentry.handler import FailureHandler
-from observability.sentry.spool import Spool
 
 READER = "observability.sentry.reader.Failures"
 ACCESS_LINE = "observability.logs.access.AccessLine"
@@ -35,7 +35,7 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 @register("observability")
 def check_reports(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W302: no handler reports what is logged; W303: what leaves no record is not reported, or too late for its line."""
+    """W302: no handler reports what is logged; W303: what leaves no record is reported too late, or not at all."""
     if not settings.SENTRY_DSN:
         return []
     found: list[CheckMessage] = []

@@ -14,9 +14,9 @@ from sentry_sdk.integrations import Integration
 from sentry_sdk.integrations.atexit import AtexitIntegration
 
 from observability.conf import configuration
+from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.event_log import EventLog
-from observability.sentry.transport import SpoolTransport
 
 
 def start_sentry(

@@ -9,7 +9,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from observability.observation import active, observe
-from observability.sentry.server import Answer, Server
+from observability.sentry.delivery.server import Answer, Server
 
 TRIED = "sentry_tried"
 

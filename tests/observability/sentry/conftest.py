@@ -10,11 +10,11 @@ import pytest
 import sentry_sdk
 
 from observability.logs.config import load_logging
-from observability.sentry.bounds import Bounds
+from observability.sentry.delivery.bounds import Bounds
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.setup import start_sentry
-from observability.sentry.spool import Spool
-from observability.sentry.transport import SpoolTransport
-from tests.observability.sentry.spooling import AWAY, QUICK
+from tests.observability.sentry.delivery.spooling import AWAY, QUICK
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import sentry_sdk
 
+from observability.sentry.delivery.spool import Spool
 from observability.sentry.setup import start_sentry
-from observability.sentry.spool import Spool
-from tests.observability.sentry.spooling import AWAY
+from tests.observability.sentry.delivery.spooling import AWAY
 
 
 def test_events_wait_in_the_spool_that_is_named(tmp_path: Path) -> None:

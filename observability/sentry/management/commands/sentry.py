@@ -10,14 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from observability.sentry.bounds import total_bytes
-from observability.sentry.flushing import flush
-from observability.sentry.project import address_of, masked
-from observability.sentry.server import Outcome
-from observability.sentry.spool import Spool, Waiting, other_spools
-from observability.sentry.transport import SpoolTransport
+from observability.sentry.delivery.bounds import total_bytes
+from observability.sentry.delivery.flushing import flush
+from observability.sentry.delivery.project import address_of, masked
+from observability.sentry.delivery.server import Outcome
+from observability.sentry.delivery.spool import Spool, Waiting, other_spools
+from observability.sentry.delivery.transport import SpoolTransport
+from observability.sentry.delivery.trouble import Trouble, last_trouble
 from observability.sentry.trial import TRIED, send_trial
-from observability.sentry.trouble import Trouble, last_trouble
 
 HANDLER = "observability.sentry.handler.FailureHandler"
 FLUSH_TIMEOUT_S = 30.0

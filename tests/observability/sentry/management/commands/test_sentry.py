@@ -9,11 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.trouble import Trouble, last_trouble, write_trouble
 from observability.sentry.management.commands.sentry import moment
-from observability.sentry.own_directory import OwnDirectory
-from observability.sentry.spool import Spool
-from observability.sentry.trouble import Trouble, last_trouble, write_trouble
-from tests.observability.sentry.spooling import AWAY, letter
+from tests.observability.sentry.delivery.spooling import AWAY, letter
 from tests.sentry_sink import Sink
 
 

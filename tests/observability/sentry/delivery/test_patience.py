@@ -1,6 +1,6 @@
 """When a server is asked again."""
 
-from observability.sentry.patience import Patience
+from observability.sentry.delivery.patience import Patience
 
 
 def test_pauses_double_up_to_the_longest() -> None:

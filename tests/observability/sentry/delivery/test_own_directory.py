@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from observability.sentry.own_directory import OwnDirectory
-from observability.sentry.spool import Spool
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.spool import Spool
 from tests.observability.logs.test_log_file import space_of
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sentry_sdk.envelope import Envelope
 
-from observability.sentry.patience import Patience
+from observability.sentry.delivery.patience import Patience
 from tests.server import ROOT
 
 # Nothing listens on this port.
@@ -35,11 +35,11 @@ def letter(text: str = "failure") -> bytes:
 
 
 class Writer:
-    """A process of `tests/observability/sentry/writer.py`; it has made its failures when `wait()` returns."""
+    """A process of `writer.py`; it has made its failures when `wait()` returns."""
 
     def __init__(self, dsn: str, root: Path, mode: str, count: int) -> None:
         told = json.dumps({"dsn": dsn, "root": str(root), "mode": mode, "count": count})
-        command = [sys.executable, "-m", "tests.observability.sentry.writer", told]
+        command = [sys.executable, "-m", "tests.observability.sentry.delivery.writer", told]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait(self) -> None:

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from observability.sentry.limits import ALL, Limits, limits_of
+from observability.sentry.delivery.limits import ALL, Limits, limits_of
 
 LIMITS = "X-Sentry-Rate-Limits"
 

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from observability.sentry.bounds import Bounds
-from observability.sentry.limits import Limits
-from observability.sentry.outbox import Letter
-from observability.sentry.server import Answer, Outcome, Server
-from observability.sentry.spool import Spool, Taken, Waiting
-from observability.sentry.trouble import Trouble
+from observability.sentry.delivery.bounds import Bounds
+from observability.sentry.delivery.limits import Limits
+from observability.sentry.delivery.outbox import Letter
+from observability.sentry.delivery.server import Answer, Outcome, Server
+from observability.sentry.delivery.spool import Spool, Taken, Waiting
+from observability.sentry.delivery.trouble import Trouble
 
 EVENTS_DROPPED = "sentry_events_dropped"
 

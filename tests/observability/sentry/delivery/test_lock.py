@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.lock import Lock
+from observability.sentry.delivery.lock import Lock
 
 
 @pytest.fixture

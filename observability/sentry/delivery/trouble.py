@@ -6,8 +6,8 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
-from observability.sentry.lock import FILE_MODE, FLAGS
-from observability.sentry.spool import Spool, give_to_owner
+from observability.sentry.delivery.lock import FILE_MODE, FLAGS
+from observability.sentry.delivery.spool import Spool, give_to_owner
 
 NAME = "trouble.json"
 MAX_BYTES = 10_000

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from observability.sentry.dispatch import Dispatch
-from observability.sentry.server import READ_TIMEOUT_S, Server
-from observability.sentry.spool import Spool
-from observability.sentry.trouble import Trouble, clear_trouble, write_trouble
+from observability.sentry.delivery.dispatch import Dispatch
+from observability.sentry.delivery.server import READ_TIMEOUT_S, Server
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.trouble import Trouble, clear_trouble, write_trouble
 
 PAUSE_S = 0.1
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.sentry.project import masked, project_of
+from observability.sentry.delivery.project import masked, project_of
 
 
 @pytest.mark.parametrize(

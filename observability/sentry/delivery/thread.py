@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from observability.complaint import Complaint, shown
-from observability.sentry.bounds import Bounds
-from observability.sentry.dispatch import Dispatch, log_dropped
-from observability.sentry.outbox import Outbox
-from observability.sentry.patience import Patience
-from observability.sentry.server import Server
-from observability.sentry.spool import Spool
-from observability.sentry.trouble import Trouble, clear_trouble, write_trouble
+from observability.sentry.delivery.bounds import Bounds
+from observability.sentry.delivery.dispatch import Dispatch, log_dropped
+from observability.sentry.delivery.outbox import Outbox
+from observability.sentry.delivery.patience import Patience
+from observability.sentry.delivery.server import Server
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.trouble import Trouble, clear_trouble, write_trouble
 
 SERVER_UNREACHABLE = "sentry_unreachable"
 SERVER_REACHED = "sentry_reached"

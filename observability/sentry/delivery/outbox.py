@@ -5,8 +5,8 @@ from collections import deque
 from typing import NamedTuple
 
 from observability.complaint import Complaint
-from observability.sentry.own_directory import OwnDirectory
-from observability.sentry.spool import Spool, Waiting
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.spool import Spool, Waiting
 
 MAX_IN_MEMORY = 100
 

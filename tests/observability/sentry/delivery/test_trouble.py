@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.spool import Spool
-from observability.sentry.trouble import Trouble, clear_trouble, last_trouble, write_trouble
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.trouble import Trouble, clear_trouble, last_trouble, write_trouble
 
 
 def test_trouble_is_read_by_others_until_it_is_over(spool: Spool) -> None:

@@ -1,7 +1,7 @@
 """What has to go."""
 
-from observability.sentry.bounds import TOO_MANY_BYTES, TOO_OLD, Bounds
-from observability.sentry.spool import Waiting
+from observability.sentry.delivery.bounds import TOO_MANY_BYTES, TOO_OLD, Bounds
+from observability.sentry.delivery.spool import Waiting
 
 
 def waiting(*written_at: float, size_bytes: int = 10) -> list[Waiting]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sentry_sdk.envelope import Envelope
 
-from observability.sentry.bounds import Bounds, total_bytes
-from observability.sentry.spool import Spool
-from observability.sentry.transport import SpoolTransport
-from observability.sentry.trouble import last_trouble
+from observability.sentry.delivery.bounds import Bounds, total_bytes
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.transport import SpoolTransport
+from observability.sentry.delivery.trouble import last_trouble
 from tests.observability.logs.test_log_file import space_of
 from tests.observability.sentry.conftest import Make
-from tests.observability.sentry.spooling import AWAY, envelope
+from tests.observability.sentry.delivery.spooling import AWAY, envelope
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import free_port, wait_for
 
@@ -92,7 +92,7 @@ def test_event_that_the_server_could_not_take_is_sent_again(transport_to: Make, 
     assert listening.ids == ids
 
 
-@pytest.mark.parametrize("status", [400, 403, 413])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_event_that_the_server_refuses_is_dropped_with_a_line_that_says_the_status(
     transport_to: Make, listening: Sink, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from observability.sentry.lock import Lock
-from observability.sentry.project import project_of, spool_name
+from observability.sentry.delivery.lock import Lock
+from observability.sentry.delivery.project import project_of, spool_name
 
 DIRECTORY_MODE = 0o700
 DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.own_directory import OwnDirectory
-from observability.sentry.spool import Spool, other_spools
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.spool import Spool, other_spools
 
 
 def modes(path: Path) -> dict[str, int]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.spool import Spool
-from tests.observability.sentry.spooling import AWAY, letter, writing
+from observability.sentry.delivery.spool import Spool
+from tests.observability.sentry.delivery.spooling import AWAY, letter, writing
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT, free_port, manage, production_environment, running, wait_for
 

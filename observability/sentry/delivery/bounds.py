@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from observability.sentry.spool import Waiting
+from observability.sentry.delivery.spool import Waiting
 
 TOO_OLD = "too old"
 TOO_MANY_BYTES = "too many bytes"

@@ -6,8 +6,8 @@ from contextlib import suppress
 from itertools import count
 from typing import Self
 
-from observability.sentry.lock import FILE_MODE, FLAGS, Lock
-from observability.sentry.spool import (
+from observability.sentry.delivery.lock import FILE_MODE, FLAGS, Lock
+from observability.sentry.delivery.spool import (
     DIRECTORY_FLAGS,
     DIRECTORY_MODE,
     LOCK_NAME,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from observability.sentry.server import Outcome, Server, sent_now
-from tests.observability.sentry.spooling import AWAY, letter
+from observability.sentry.delivery.server import Outcome, Server, sent_now
+from tests.observability.sentry.delivery.spooling import AWAY, letter
 from tests.sentry_sink import Sink
 
 

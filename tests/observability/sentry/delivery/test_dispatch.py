@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.bounds import Bounds
-from observability.sentry.dispatch import Dispatch
-from observability.sentry.own_directory import OwnDirectory
-from observability.sentry.server import Server
-from observability.sentry.spool import Spool
-from tests.observability.sentry.spooling import letter
+from observability.sentry.delivery.bounds import Bounds
+from observability.sentry.delivery.dispatch import Dispatch
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.server import Server
+from observability.sentry.delivery.spool import Spool
+from tests.observability.sentry.delivery.spooling import letter
 from tests.sentry_sink import Sink
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import sentry_sdk
 from sentry_sdk.integrations.atexit import AtexitIntegration
 
-from observability.sentry.transport import SpoolTransport
-from tests.observability.sentry.spooling import QUICK
+from observability.sentry.delivery.transport import SpoolTransport
+from tests.observability.sentry.delivery.spooling import QUICK
 
 
 def fail(count: int) -> None:

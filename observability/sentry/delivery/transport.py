@@ -11,12 +11,12 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from observability.complaint import Complaint, shown
-from observability.sentry.bounds import Bounds
-from observability.sentry.delivery import Delivery
-from observability.sentry.outbox import Outbox
-from observability.sentry.patience import Patience
-from observability.sentry.server import READ_TIMEOUT_S, Server
-from observability.sentry.spool import Spool
+from observability.sentry.delivery.bounds import Bounds
+from observability.sentry.delivery.outbox import Outbox
+from observability.sentry.delivery.patience import Patience
+from observability.sentry.delivery.server import READ_TIMEOUT_S, Server
+from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.thread import Delivery
 
 
 class SpoolTransport(Transport):

@@ -19,13 +19,20 @@ from urllib3.exceptions import (
 )
 
 from observability.complaint import shown
-from observability.sentry.limits import limits_of
+from observability.sentry.delivery.limits import limits_of
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 GZIP_LEVEL = 6
 # Redirects alone are followed: when to try again is not urllib3's to say.
 RETRIES = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3, respect_retry_after_header=False)
+
+
+# A key that was revoked, and a project or a proxy that is not there, are mended by people.
+LATER = frozenset({
+    HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+})  # fmt: skip
 
 
 class Outcome(Enum):
@@ -89,11 +96,13 @@ class Server(HttpTransport):
 
 
 def outcome_of(status: int) -> Outcome:
-    """What an HTTP status says of an envelope. A server that is down, or behind a proxy that is, may take it later."""
+    """What an HTTP status says of an envelope.
+
+    A server that is down, or behind a proxy that is, may take it later; so may one whose key is put right.
+    """
     if HTTPStatus(200) <= status < HTTPStatus(300):
         return Outcome.TAKEN
-    later = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-    is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in later
+    is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in LATER
     return Outcome.REFUSED if is_refused else Outcome.LATER
 
 
