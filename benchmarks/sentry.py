@@ -3,9 +3,11 @@
 import argparse
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,9 +17,10 @@ from benchmarks.request import environ
 
 REQUESTS = {"/": 300, "/fails/": 30}
 REPEATS = 7
+# Nobody listens there.
 DSN = "http://key@127.0.0.1:1/1"
 # The SDK patches Django for the whole process: each way has one of its own.
-WAYS = ("without Sentry", "errors only", "SDK defaults, rate 0", "SDK defaults, rate 1")
+WAYS = ("without Sentry", "errors only", "errors only, spooled", "SDK defaults, rate 0", "SDK defaults, rate 1")
 
 urlpatterns: list[Any] = []
 
@@ -70,6 +73,7 @@ def _start(way: str) -> None:
     from sentry_sdk.transport import Transport  # noqa: PLC0415
 
     from observability.readers import readers  # noqa: PLC0415
+    from observability.sentry.delivery.transport import SpoolTransport  # noqa: PLC0415
     from observability.sentry.handler import FailureHandler  # noqa: PLC0415
     from observability.sentry.reader import Failures  # noqa: PLC0415
 
@@ -79,8 +83,9 @@ def _start(way: str) -> None:
         def capture_envelope(self, envelope: Envelope) -> None:
             envelope.serialize()
 
-    if way == "errors only":
-        sentry_sdk.get_client().transport = Discarding()
+    if way.startswith("errors only"):
+        spooled = SpoolTransport(DSN, Path(os.environ["LOG_DIR"]) / "spool")
+        sentry_sdk.get_client().transport = spooled if way.endswith("spooled") else Discarding()
         return
     sentry_sdk.get_global_scope().set_client(None)
     root = logging.getLogger()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from observability.sentry.delivery.spool import Spool
+from tests.bugsink import Bugsink
 from tests.observability.sentry.delivery.spooling import AWAY, letter, writing
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT, free_port, manage, production_environment, running, wait_for
@@ -165,3 +166,31 @@ def test_file_that_a_power_cut_left_is_dropped_and_the_others_are_sent(tmp_path:
     with writing(listening.dsn, tmp_path):
         wait_for(lambda: not dead.exists(), "the end of the directory")
     assert messages(listening) == ["whole"]
+
+
+def test_200_failures_during_an_outage_of_a_real_server_are_there_in_the_end(tmp_path: Path, bugsink: Bugsink) -> None:
+    spool = Spool.of(tmp_path, bugsink.dsn)
+    bugsink.stop()
+    try:
+        with writing(bugsink.dsn, tmp_path, count=50, processes=4) as writers:
+            for each in writers:
+                each.wait()
+                each.kill()
+            pids = {str(each.process.pid) for each in writers}
+        assert len(spool.waiting()) == 200
+    finally:
+        bugsink.start()
+    with writing(bugsink.dsn, tmp_path) as (replayer,):
+        wait_for(lambda: len(spool.waiting()) < 190, "the first of them")
+        replayer.kill()
+    assert not spool.is_empty()
+    with writing(bugsink.dsn, tmp_path):
+        wait_for(spool.is_empty, "an empty spool")
+    wait_for(lambda: len(messages_of(bugsink, pids)) >= 200, "200 events")
+    assert len(messages_of(bugsink, pids)) == len(set(messages_of(bugsink, pids))) == 200
+
+
+def messages_of(bugsink: Bugsink, pids: set[str]) -> list[str]:
+    """What these processes reported, as it is stored."""
+    stored = [event["data"].get("message", "") for event in bugsink.events()]
+    return [message for message in stored if message.startswith("failure ") and message.rpartition(" ")[2] in pids]
