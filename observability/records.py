@@ -155,15 +155,19 @@ def _known_variables() -> list[tuple[str, Callable[..., Any]]]:
     return _variables
 
 
-class ObservationHandler(logging.Handler):
-    """Records each log record as a step of its observation, where it has one that is open; nothing is formatted."""
+class UnlockedHandler(logging.Handler):
+    """A handler that writes to no stream: it needs no lock, and threads do not wait for each other."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Filter and record, without the lock of a handler that writes."""
+        """Filter and emit."""
         if self.filters and not self.filter(record):
             return False
         self.emit(record)
         return True
+
+
+class ObservationHandler(UnlockedHandler):
+    """Records each log record as a step of its observation, where it has one that is open; nothing is formatted."""
 
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)

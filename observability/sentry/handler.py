@@ -3,23 +3,14 @@
 import logging
 
 from observability.complaint import Complaint, shown
+from observability.records import UnlockedHandler
 from observability.sentry.reporting import report_record
 
 _complaint = Complaint("sentry:")
 
 
-class FailureHandler(logging.Handler):
-    """Reports each failure once that a record tells of; while Sentry is not started it does nothing.
-
-    It takes no lock: an event is made from what its own thread knows.
-    """
-
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Filter and report."""
-        if self.filters and not self.filter(record):
-            return False
-        self.emit(record)
-        return True
+class FailureHandler(UnlockedHandler):
+    """Reports each failure once that a record tells of; while Sentry is not started it does nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
