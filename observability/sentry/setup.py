@@ -51,6 +51,8 @@ def start_sentry(
         auto_session_tracking=False,
         include_local_variables=with_locals,
         project_root=configuration().code_root or None,
+        # This layer stands on every stack between the project and the database, and is at fault seldom.
+        in_app_exclude=["observability"],
         include_source_context=True,
         before_send=complete_event,
         **sampling,

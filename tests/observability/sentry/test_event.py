@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.utils import DatabaseError
 from django.test import Client
 from pytest_django import Settings
 
+from observability import observe
 from observability.records import facts_of
 from observability.sentry.event import complete_event
 from observability.sentry.setup import start_sentry
@@ -64,6 +67,14 @@ def test_event_says_what_the_observation_knows(client: Client, events: Events) -
     numbers = event["contexts"]["observation"]
     assert (numbers["db.query_count"], numbers["db.transaction"]) == (3, "rolled_back")
     assert event["contexts"]["trace"]["trace_id"] == event["tags"]["trace_id"]
+
+
+def test_frames_of_the_project_are_its_own_and_those_of_this_layer_are_not(events: Events) -> None:
+    with pytest.raises(DatabaseError), observe("work"), connection.cursor() as cursor:
+        cursor.execute("SELECT nothing FROM nowhere")
+    frames = events[0]["exception"]["values"][-1]["stacktrace"]["frames"]
+    own = {frame["module"].partition(".")[0]: frame["in_app"] for frame in frames}
+    assert own == {"observability": False, "django": False, "tests": True}
 
 
 def test_breadcrumbs_are_the_steps_before_the_failure_in_their_order(client: Client, events: Events) -> None:
