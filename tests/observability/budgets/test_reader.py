@@ -62,6 +62,7 @@ def test_line_of_a_request_within_its_budget_or_without_one_is_as_it_was(
     client.get("/ordinary/3/")
     level, facts = line(caplog)
     assert (level, [key for key in facts if "budget" in key]) == ("INFO", [])
+    assert "observability.budgets" not in {each.name for each in caplog.records}
 
 
 def test_server_timing_tells_of_an_exceeded_budget(budgets: Callable[..., None], client: Client) -> None:

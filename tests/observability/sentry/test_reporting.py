@@ -120,6 +120,18 @@ def test_error_outside_of_any_exception_is_a_failure_each_time(events: Events) -
     assert [event["logentry"]["message"] for event in events] == ["stock_empty", "stock_empty"]
 
 
+def test_exception_while_a_reported_one_is_handled_is_of_the_same_failure(events: Events) -> None:
+    try:
+        try:
+            raise KeyError
+        except KeyError:
+            log.exception("failed")
+            raise ValueError  # noqa: B904 - without a cause is the point
+    except ValueError:
+        log.exception("failed again")
+    assert [event["logentry"]["message"] for event in events] == ["failed"]
+
+
 def test_error_that_a_group_holds_is_reported_with_the_first_of_them(events: Events) -> None:
     try:
         raise ExceptionGroup("both", [KeyError("a"), ValueError("b")])
@@ -136,3 +148,10 @@ def test_exception_that_refers_to_itself_is_reported(events: Events) -> None:
     error.__cause__.__cause__ = error
     log.error("failed", exc_info=error)
     assert len(events) == 1
+
+
+def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Events) -> None:
+    with observe("outer") as outer, observe("inner") as inner:
+        log.error("first")
+        log.error("second")
+    assert {outer.event_id, inner.event_id} == {events[0]["event_id"]}
