@@ -33,6 +33,8 @@ MAX_VALUES = 10_000
 MAX_TEXT = 65_536
 MAX_NAME = 64
 TOO_DEEP = "[too deep]"
+# Python refuses to write an int of more than 4,300 digits.
+LARGEST = 10**4_000
 
 _punctuation = re.compile(r"[^a-z0-9]")
 _words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -79,8 +81,8 @@ def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
     second of a pair whose first one does. Below eight levels nothing is shown, which also ends data that refers to
     itself; of a list or mapping the first 1,000 items, of a text the first 65,536 characters, of all together about
     10,000 values. What JSON does not have becomes text: times (ISO 8601), bytes (UTF-8) and other objects; an object
-    that has no text says so. NaN and infinity become None, so that what is a number in one line is none of another
-    type in the next.
+    that has no text says so, as does a number of 4,000 digits. NaN and infinity become None, so that what is a number
+    in one line is none of another type in the next.
     """
     return _Redaction().redacted(value, key, MAX_DEPTH)
 
@@ -100,7 +102,7 @@ class _Redaction:
         if type(value) is str:
             return redact_text(value)
         if type(value) is int:
-            return value
+            return value if -LARGEST < value < LARGEST else f"<int of {value.bit_length()} bits>"
         if type(value) is float:
             return value if isfinite(value) else None
         try:
@@ -120,7 +122,7 @@ class _Redaction:
         if isinstance(value, datetime | date | time):
             return value.isoformat()
         if isinstance(value, int):
-            return int(value)
+            return self.redacted(int(value), "", depth)
         if isinstance(value, float):
             return self.redacted(float(value), "", depth)
         return redact_text(repr(value) if isinstance(value, BaseException) else str(value))

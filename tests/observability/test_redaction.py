@@ -180,3 +180,7 @@ def test_row_that_a_database_refused_is_not_shown_where_it_may_hold_a_secret(tex
 )
 def test_row_that_a_database_refused_is_shown_where_it_holds_none(text: str) -> None:
     assert redact_text(text) == text
+
+
+def test_number_that_json_cannot_write_says_so() -> None:
+    assert redact({"large": 10**5_000, "usual": 10**30}) == {"large": "<int of 16610 bits>", "usual": 10**30}
