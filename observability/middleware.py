@@ -208,9 +208,11 @@ def note_user(request: HttpRequest, http: HttpExchange) -> None:
     if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
         # What `await request.auser()` found.
         user = request.__dict__.get("_acached_user")
-    if getattr(user, "is_authenticated", False):
-        http.user_id = str(getattr(user, "pk", user))
-        http.user_is_staff = bool(getattr(user, "is_staff", False))
+    # A project's own class of users may fail here, which must not fail the request.
+    with suppress(Exception):
+        if getattr(user, "is_authenticated", False):
+            http.user_id = str(getattr(user, "pk", user))
+            http.user_is_staff = bool(getattr(user, "is_staff", False))
 
 
 def open_observation(request: HttpRequest) -> Observation:

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.test import RequestFactory
 
+from observability.middleware import note_user
+from observability.observation import HttpExchange
 from tests.server import COMMANDS, Answer, Server, access_lines, running, wait_for
 
 FIELDS = [
@@ -232,3 +235,20 @@ def test_eight_threads_that_read_and_write_meet_no_locked_database(server: Serve
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(160)))
     assert [answer.status for answer in answers] == [200] * 160
+
+
+class FailingUser:
+    """A user of a project's own class, whose key cannot be read."""
+
+    is_authenticated = True
+
+    @property
+    def pk(self) -> int:
+        raise LookupError
+
+
+def test_user_who_cannot_be_read_fails_no_request() -> None:
+    request, http = RequestFactory().get("/"), HttpExchange("GET", "/")
+    request.user = FailingUser()  # type: ignore[assignment]
+    note_user(request, http)
+    assert http.user_id is None
