@@ -11,7 +11,7 @@ from observability.database import has_open_transaction
 from observability.observation import Observation, Step, current
 from observability.records import facts_of, observation_of, text_of
 from observability.redaction import redact
-from observability.sentry.failure import event_id_of, mark_reported
+from observability.sentry.failure import is_reported, mark_reported
 from observability.sentry.reporting import is_answer
 from observability.sentry.request import request_data
 
@@ -46,9 +46,9 @@ def _bare(event: dict[str, Any]) -> Event:
 
 def _completed(event: Event, hint: Hint) -> Event | None:
     error = cast("BaseException | None", (hint.get("exc_info") or (None, None))[1])
-    if error is not None and event_id_of(error) is not None:
-        return None
     observation = _observation_of(hint)
+    if error is not None and is_reported(error, observation):
+        return None
     fields = cast("dict[str, Any]", event)
     if "log_record" in hint:
         _add_record(fields, hint, observation)
@@ -56,7 +56,7 @@ def _completed(event: Event, hint: Hint) -> Event | None:
         _add_observation(fields, observation, error, hint.get("log_record"))
         _remember(observation, fields["event_id"])
     if error is not None:
-        mark_reported(error, fields["event_id"])
+        mark_reported(error, observation)
     return cast("Event", redact(fields))
 
 

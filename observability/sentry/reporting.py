@@ -10,7 +10,7 @@ from sentry_sdk.utils import event_from_exception
 
 from observability.observation import Observation, current
 from observability.records import exception_of, observation_of, text_of
-from observability.sentry.failure import event_id_of
+from observability.sentry.failure import is_reported
 
 SERVER_ERROR = 500
 # Whose loggers tell of exceptions that nobody handled.
@@ -20,7 +20,9 @@ FRAMEWORKS = frozenset({"django", "gunicorn", "uvicorn", "asyncio"})
 def report_record(record: logging.LogRecord) -> None:
     """Report the failure that a log record tells of, unless it was reported before or is one of the client."""
     # Inside of an `except` block an error is about the exception, whether it was given to the logger or not.
-    error = exception_of(record) or sys.exception()
+    error = exception_of(record)
+    if error is None:
+        error = sys.exception()
     if not _is_failure(record, error):
         return
     event: Event = {"logger": record.name, "level": _level(record)}
@@ -32,23 +34,30 @@ def report_record(record: logging.LogRecord) -> None:
 
 def report_exception(error: BaseException, observation: Observation | None) -> None:
     """Report an exception that ended a unit of work, unless it was reported before."""
-    if event_id_of(error) is None:
+    if not is_reported(error, observation):
         _send({"level": "error"}, {}, error, observation, is_handled=False)
 
 
 def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
-    if getattr(record, "status_code", SERVER_ERROR) < SERVER_ERROR:
+    status_code = _status_code(record)
+    if status_code is not None and status_code < SERVER_ERROR:
         return False
-    if error is not None:
-        return event_id_of(error) is None
-    # The answer 500 that follows from a failure is none of its own.
     observation = observation_of(record)
+    if error is not None:
+        return not is_reported(error, observation)
+    # The answer 500 that follows from a failure is none of its own.
     return not (is_answer(record) and observation is not None and observation.event_id)
 
 
 def is_answer(record: logging.LogRecord) -> bool:
     """Whether it is Django's record of a response, and of no exception."""
-    return hasattr(record, "status_code") and exception_of(record) is None
+    return _status_code(record) is not None and exception_of(record) is None
+
+
+def _status_code(record: logging.LogRecord) -> int | None:
+    """The status that Django logs of its own response; elsewhere one is a fact, of another service's answer maybe."""
+    status_code = getattr(record, "status_code", None)
+    return status_code if record.name.startswith("django.") and isinstance(status_code, int) else None
 
 
 def _send(
@@ -59,10 +68,19 @@ def _send(
         return
     if error is not None:
         mechanism = {"type": "logging" if "log_record" in hint else "observation", "handled": is_handled}
-        of_exception, its_hint = event_from_exception(error, client_options=client.options, mechanism=mechanism)
-        event, hint = of_exception | event, its_hint | hint
+        event = _exceptions(error, client.options, mechanism) | event
+        hint["exc_info"] = (type(error), error, error.__traceback__)
     hint["observation"] = observation or current()
     sentry_sdk.capture_event(event, hint)
+
+
+def _exceptions(error: BaseException, options: dict[str, Any], mechanism: dict[str, Any]) -> Event:
+    """The exception with its chain, or its type alone where its class lets nobody read it."""
+    try:
+        return event_from_exception(error, client_options=options, mechanism=mechanism)[0]
+    except Exception:  # noqa: BLE001 - an exception that cannot be shown must not be lost
+        alone = {"type": type(error).__qualname__, "module": type(error).__module__, "mechanism": mechanism}
+        return {"level": "error", "exception": {"values": [alone]}}
 
 
 def _entry(record: logging.LogRecord) -> dict[str, Any]:

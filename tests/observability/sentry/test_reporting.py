@@ -155,3 +155,40 @@ def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Even
         log.error("first")
         log.error("second")
     assert {outer.event_id, inner.event_id} == {events[0]["event_id"]}
+
+
+class UnreadableError(Exception):
+    """An exception of which the SDK can make nothing."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        raise RuntimeError(name)
+
+
+def test_exception_that_cannot_be_shown_is_reported_by_its_type(events: Events) -> None:
+    with pytest.raises(UnreadableError), observe("work"):
+        raise UnreadableError
+    assert events[0]["exception"]["values"][0]["type"] == "UnreadableError"
+
+
+@pytest.mark.parametrize("status_code", [404, 503, "404", None])
+def test_error_that_tells_of_the_status_of_another_service_is_a_failure(events: Events, status_code: object) -> None:
+    with observe("work"):
+        log.error("stock_empty")
+        log.error("upstream_failed", extra={"status_code": status_code})
+    assert [event["logentry"]["message"] for event in events] == ["stock_empty", "upstream_failed"]
+
+
+def test_exception_that_is_kept_and_raised_again_is_an_event_of_each_work(events: Events) -> None:
+    kept = KeyError("vin")
+    for name in ("first", "second"):
+        with pytest.raises(KeyError), observe(name):
+            raise kept
+    assert [event["transaction"] for event in events] == ["first", "second"]
+
+
+def test_group_of_a_reported_exception_and_another_is_reported(events: Events) -> None:
+    told, untold = KeyError("a"), ValueError("b")
+    with observe("work"):
+        log.error("failed", exc_info=told)
+        log.error("failed", exc_info=ExceptionGroup("both", [told, untold]))
+    assert len(events) == 2
