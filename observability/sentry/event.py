@@ -1,5 +1,6 @@
 """What an event says: what the observation knows of the work, and the request as it was; nothing secret."""
 
+import json
 from collections.abc import Mapping
 from logging import LogRecord
 from typing import Any, cast
@@ -18,6 +19,10 @@ from observability.sentry.request import request_data
 # Facts that tell apart what has one name: each of their values is an issue of its own.
 GROUPED_BY = ("budget.route",)
 BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
+# Of a frame without its source and variables.
+PLACE = ("filename", "abs_path", "module", "function", "lineno", "in_app")
+# Sentry refuses an event of more than a megabyte (https://develop.sentry.dev/sdk/foundations/transport/envelopes/).
+MAX_FRAMES_LENGTH = 500_000
 
 _complaint = Complaint("sentry:")
 _categories = {"query": "query", "call": "http", "line": "log", "commit": "transaction", "rollback": "transaction"}
@@ -50,14 +55,16 @@ def _completed(event: Event, hint: Hint) -> Event | None:
     if error is not None and is_reported(error, observation):
         return None
     fields = cast("dict[str, Any]", event)
+    # It leaves whatever follows, bare at the least.
+    if error is not None:
+        mark_reported(error, observation)
+    if observation is not None:
+        _remember(observation, fields["event_id"])
     if "log_record" in hint:
         _add_record(fields, hint, observation)
     if observation is not None:
         _add_observation(fields, observation, error, hint.get("log_record"))
-        _remember(observation, fields["event_id"])
-    if error is not None:
-        mark_reported(error, observation)
-    return cast("Event", redact(fields))
+    return cast("Event", _without_secrets(fields))
 
 
 def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG001 - the SDK's signature
@@ -66,7 +73,32 @@ def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG
     observation = current()
     if observation is not None and observation.root.http is not None:
         _add_request(fields, observation.root, None)
-    return cast("Event", redact(fields))
+    return cast("Event", _without_secrets(fields))
+
+
+def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
+    """Redacted part by part, and frame by frame: what one walk leaves out at its end is none of another part."""
+    shown = {name: redact(part, name) for name, part in event.items() if name not in ("exception", "spans")}
+    if "spans" in event:
+        shown["spans"] = [redact(span) for span in event["spans"]]
+    if "exception" in event:
+        shown["exception"] = {"values": _exceptions(event["exception"]["values"])}
+    return shown
+
+
+def _exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The exceptions and their frames; those next to the failure, at the end of each list, have room first."""
+    left = MAX_FRAMES_LENGTH
+    shown = []
+    for value in reversed(values):
+        exception = redact({name: part for name, part in value.items() if name != "stacktrace"})
+        frames = []
+        for frame in reversed((value.get("stacktrace") or {}).get("frames", ())):
+            redacted = redact(frame)
+            left -= len(json.dumps(redacted))
+            frames.append(redacted if left >= 0 else {name: redacted[name] for name in PLACE if name in redacted})
+        shown.append(exception | ({"stacktrace": {"frames": frames[::-1]}} if frames else {}))
+    return shown[::-1]
 
 
 def _observation_of(hint: Hint) -> Observation | None:

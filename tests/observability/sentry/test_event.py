@@ -179,3 +179,60 @@ def test_event_that_cannot_be_completed_leaves_bare(
     assert events[1]["exception"]["values"][0]["type"] == "RuntimeError"
     assert SECRET not in json.dumps(events)
     assert "sentry: an event cannot be completed: KeyError" in capsys.readouterr().err
+
+
+def test_event_that_leaves_bare_is_the_only_one_of_its_failure(
+    client: Client, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("observability.sentry.event.request_data", None)
+    client.raise_request_exception = False
+    client.get("/failures/logged-then-raised-again/")
+    assert len(events) == 1
+
+
+def fail_in_depth(depth: int, cause: Exception | None) -> None:
+    if depth:
+        fail_in_depth(depth - 1, cause)
+    raise ValueError(depth) from cause
+
+
+def fail_with_long_chain() -> None:
+    """Raise the last of twelve exceptions, each with some ninety frames."""
+    cause = None
+    for _ in range(12):
+        try:
+            fail_in_depth(90, cause)
+        except ValueError as error:
+            cause = error
+    raise KeyError from cause
+
+
+def test_long_chain_keeps_all_frames_and_what_follows_them(events: Events) -> None:
+    with pytest.raises(KeyError), observe("work"):
+        fail_with_long_chain()
+    (event,) = events
+    frames = [frame for each in event["exception"]["values"] for frame in each["stacktrace"]["frames"]]
+    assert len(frames) > 1_000
+    assert all(frame["lineno"] for frame in frames)
+    assert event["contexts"]["observation"]["kind"] == "work"
+
+
+def test_event_is_smaller_than_what_sentry_takes_and_the_last_frames_are_whole(events: Events) -> None:
+    with pytest.raises(KeyError), observe("work"):
+        fail_with_long_chain()
+    assert len(json.dumps(events[0])) < 1_000_000
+    frames = [each["stacktrace"]["frames"] for each in events[0]["exception"]["values"]]
+    assert "context_line" in frames[-1][-1]
+    assert "context_line" not in frames[0][0]
+
+
+def look_up(truck: dict[str, str]) -> None:
+    raise KeyError(truck["vin"])
+
+
+def test_containers_in_local_variables_are_shown(events: Events) -> None:
+    start_sentry(dsn="", release="r1", environment="test", traces_sample_rate=0, with_locals=True)
+    with pytest.raises(KeyError), observe("work"):
+        look_up({"vin": "LZZ5DXSBXSA000001", "password": SECRET})
+    shown = events[0]["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]["truck"]
+    assert shown == {"vin": "'LZZ5DXSBXSA000001'", "password": "[redacted]"}
