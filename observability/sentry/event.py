@@ -44,7 +44,7 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
 def _bare(event: dict[str, Any]) -> Event:
     """What of an event is no value of the work, and so holds no secret."""
     kept = {name: event[name] for name in BARE if name in event}
-    exceptions = event.get("exception", {}).get("values", [])
+    exceptions = _values(event)
     types = {"values": [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]}
     return cast("Event", kept | ({"exception": types} if exceptions else {}))
 
@@ -82,8 +82,14 @@ def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
     if "spans" in event:
         shown["spans"] = [redact(span) for span in event["spans"]]
     if "exception" in event:
-        shown["exception"] = {"values": _exceptions(event["exception"]["values"])}
+        shown["exception"] = {"values": _exceptions(_values(event))}
     return shown
+
+
+def _values(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The exceptions of an event, in whichever of the protocol's forms the project captured it."""
+    exceptions = event.get("exception") or []
+    return (exceptions.get("values") or []) if isinstance(exceptions, dict) else exceptions
 
 
 def _exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -93,7 +99,7 @@ def _exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for value in reversed(values):
         exception = redact({name: part for name, part in value.items() if name != "stacktrace"})
         frames = []
-        for frame in reversed((value.get("stacktrace") or {}).get("frames", ())):
+        for frame in reversed((value.get("stacktrace") or {}).get("frames") or ()):
             redacted = redact(frame)
             left -= len(json.dumps(redacted))
             frames.append(redacted if left >= 0 else {name: redacted[name] for name in PLACE if name in redacted})

@@ -236,3 +236,10 @@ def test_containers_in_local_variables_are_shown(events: Events) -> None:
         look_up({"vin": "LZZ5DXSBXSA000001", "password": SECRET})
     shown = events[0]["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]["truck"]
     assert shown == {"vin": "'LZZ5DXSBXSA000001'", "password": "[redacted]"}
+
+
+@pytest.mark.parametrize("exception", [[{"type": "KeyError"}], {"values": [{"type": "KeyError", "stacktrace": None}]}])
+def test_event_that_the_project_made_keeps_its_exception(exception: Any) -> None:  # noqa: ANN401 - a part of an event
+    event: Any = {"event_id": "1", "exception": exception}
+    completed: Any = complete_event(event, {})
+    assert completed["exception"]["values"][0]["type"] == "KeyError"
