@@ -9,7 +9,9 @@ from observability.observation import Observation
 MAX_CHAIN = 1_000
 # For how long an exception is known as reported where it is not known whose work it ended.
 MARK_LIFE_S = 60.0
-_mark = "_sentry_mark"
+# An exception that is kept may be raised by many requests at a time.
+MAX_MARKS = 16
+_marks = "_sentry_marks"
 # Where an exception keeps its attributes, whatever its class makes of reading and setting them.
 _attributes_of: Any = BaseException.__dict__["__dict__"].__get__
 
@@ -34,7 +36,7 @@ def is_reported(error: BaseException, observation: Observation | None) -> bool:
     """
     work = _work_of(observation)
     found = list(chain(error))
-    reported = {id(each) for each in found if _holds(_attributes_of(each).get(_mark), work)}
+    reported = {id(each) for each in found if any(_holds(mark, work) for mark in _marks_of(each))}
     known_count = 0
     while known_count < len(reported):
         known_count = len(reported)
@@ -51,16 +53,19 @@ def mark_reported(error: BaseException, observation: Observation | None) -> None
     """
     mark = (_work_of(observation), time.monotonic())
     for each in chain(error):
-        _attributes_of(each)[_mark] = mark
+        _attributes_of(each)[_marks] = (*_marks_of(each)[1 - MAX_MARKS :], mark)
+
+
+def _marks_of(error: BaseException) -> tuple[tuple[str | None, float], ...]:
+    marks: tuple[tuple[str | None, float], ...] = _attributes_of(error).get(_marks, ())
+    return marks
 
 
 def _work_of(observation: Observation | None) -> str | None:
     return None if observation is None else observation.root.span_id
 
 
-def _holds(mark: tuple[str | None, float] | None, work: str | None) -> bool:
-    if mark is None:
-        return False
+def _holds(mark: tuple[str | None, float], work: str | None) -> bool:
     marked_work, marked_at = mark
     if work is not None and marked_work is not None:
         return work == marked_work

@@ -52,6 +52,13 @@ def test_exception_that_is_kept_is_a_failure_again_in_the_next_work() -> None:
     assert not is_reported(error, work())
 
 
+def test_exception_that_is_kept_is_known_in_each_of_the_works_that_run_at_a_time() -> None:
+    error, works = KeyError("vin"), (work(), work())
+    for each in works:
+        mark_reported(error, each)
+    assert all(is_reported(error, each) for each in works)
+
+
 def test_exception_is_known_in_all_parts_of_the_work() -> None:
     error, root = KeyError("vin"), work()
     mark_reported(error, Observation("work", "inner", parent=root))
