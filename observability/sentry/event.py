@@ -1,6 +1,5 @@
 """What an event says: what the observation knows of the work, and the request as it was; nothing secret."""
 
-import json
 from collections.abc import Mapping
 from logging import LogRecord
 from typing import Any, cast
@@ -11,7 +10,7 @@ from observability.complaint import Complaint, shown
 from observability.database import has_open_transaction
 from observability.observation import Observation, Step, current
 from observability.records import facts_of, observation_of, text_of
-from observability.redaction import redact
+from observability.sentry.event_redaction import exceptions_of, without_secrets
 from observability.sentry.failure import is_reported, mark_reported
 from observability.sentry.reporting import is_answer
 from observability.sentry.request import request_data
@@ -19,10 +18,6 @@ from observability.sentry.request import request_data
 # Facts that tell apart what has one name: each of their values is an issue of its own.
 GROUPED_BY = ("budget.route",)
 BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
-# Of a frame without its source and variables.
-PLACE = ("filename", "abs_path", "module", "function", "lineno", "in_app")
-# Sentry refuses an event of more than a megabyte (https://develop.sentry.dev/sdk/foundations/transport/envelopes/).
-MAX_FRAMES_LENGTH = 500_000
 
 _complaint = Complaint("sentry:")
 _categories = {"query": "query", "call": "http", "line": "log", "commit": "transaction", "rollback": "transaction"}
@@ -44,7 +39,7 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
 def _bare(event: dict[str, Any]) -> Event:
     """What of an event is no value of the work, and so holds no secret."""
     kept = {name: event[name] for name in BARE if name in event}
-    exceptions = _values(event)
+    exceptions = exceptions_of(event)
     types = {"values": [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]}
     return cast("Event", kept | ({"exception": types} if exceptions else {}))
 
@@ -64,7 +59,7 @@ def _completed(event: Event, hint: Hint) -> Event | None:
         _add_record(fields, hint, observation)
     if observation is not None:
         _add_observation(fields, observation, error, hint.get("log_record"))
-    return cast("Event", _without_secrets(fields))
+    return cast("Event", without_secrets(fields))
 
 
 def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG001 - the SDK's signature
@@ -73,38 +68,7 @@ def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG
     observation = current()
     if observation is not None and observation.root.http is not None:
         _add_request(fields, observation.root, None)
-    return cast("Event", _without_secrets(fields))
-
-
-def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
-    """Redacted part by part, and frame by frame: what one walk leaves out at its end is none of another part."""
-    shown = {name: redact(part, name) for name, part in event.items() if name not in ("exception", "spans")}
-    if "spans" in event:
-        shown["spans"] = [redact(span) for span in event["spans"]]
-    if "exception" in event:
-        shown["exception"] = {"values": _exceptions(_values(event))}
-    return shown
-
-
-def _values(event: dict[str, Any]) -> list[dict[str, Any]]:
-    """The exceptions of an event, in whichever of the protocol's forms the project captured it."""
-    exceptions = event.get("exception") or []
-    return (exceptions.get("values") or []) if isinstance(exceptions, dict) else exceptions
-
-
-def _exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The exceptions and their frames; those next to the failure, at the end of each list, have room first."""
-    left = MAX_FRAMES_LENGTH
-    shown = []
-    for value in reversed(values):
-        exception = redact({name: part for name, part in value.items() if name != "stacktrace"})
-        frames = []
-        for frame in reversed((value.get("stacktrace") or {}).get("frames") or ()):
-            redacted = redact(frame)
-            left -= len(json.dumps(redacted))
-            frames.append(redacted if left >= 0 else {name: redacted[name] for name in PLACE if name in redacted})
-        shown.append(exception | ({"stacktrace": {"frames": frames[::-1]}} if frames else {}))
-    return shown[::-1]
+    return cast("Event", without_secrets(fields))
 
 
 def _observation_of(hint: Hint) -> Observation | None:
