@@ -74,7 +74,8 @@ def test_frames_of_the_project_are_its_own_and_those_of_this_layer_are_not(event
         cursor.execute("SELECT nothing FROM nowhere")
     frames = events[0]["exception"]["values"][-1]["stacktrace"]["frames"]
     own = {frame["module"].partition(".")[0]: frame["in_app"] for frame in frames}
-    assert own == {"observability": False, "django": False, "tests": True}
+    assert {name for name, in_app in own.items() if in_app} == {"tests"}
+    assert "observability" in own
 
 
 def test_breadcrumbs_are_the_steps_before_the_failure_in_their_order(client: Client, events: Events) -> None:
