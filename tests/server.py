@@ -74,9 +74,12 @@ class Server:
                 read_bytes -= len(received)
 
     def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
-        """The log lines of a request, or of none, by now; each line of the file has to be JSON."""
+        """The log lines of a request, or of none, by now; each line of the file has to be JSON.
+
+        What follows the last line break is being written: a reader may see a part of one write.
+        """
         path = self.log_dir / file
-        written = path.read_text().splitlines() if path.exists() else []
+        written = path.read_text().split("\n")[:-1] if path.exists() else []
         return [line for line in map(json.loads, written) if line["request_id"] == request_id]
 
     def access_line(self, request_id: str) -> dict[str, Any]:
