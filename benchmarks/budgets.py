@@ -101,7 +101,8 @@ def _without_recorder(connection: Any) -> Iterator[None]:  # noqa: ANN401 - of a
 @contextmanager
 def _request(*read_by: object) -> Iterator[None]:
     """A request with these readers, which is open until the block ends."""
-    from observability.observation import HttpExchange, Observation, active  # noqa: PLC0415
+    from observability.http_exchange import HttpExchange  # noqa: PLC0415
+    from observability.observation import Observation, active  # noqa: PLC0415
     from observability.readers import readers  # noqa: PLC0415
 
     installed = readers._installed  # noqa: SLF001 - as above

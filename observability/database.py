@@ -19,7 +19,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from observability.fingerprint import statement
-from observability.observation import Observation, Step, current
+from observability.observation import Observation, current
+from observability.step import Step
 
 # libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, and COMMIT will roll back.
 POSTGRESQL_ABORTED = 3

@@ -15,8 +15,10 @@ from django.utils.functional import LazyObject, empty
 
 from observability.client_address import client_address
 from observability.conf import configuration
-from observability.observation import HttpExchange, Observation, TraceParent, active
+from observability.http_exchange import HttpExchange
+from observability.observation import Observation, active
 from observability.readers import Headers, readers
+from observability.trace_parent import TraceParent
 
 # What nginx logs for a client that went away before it was answered; no status was sent.
 CLIENT_CLOSED_REQUEST = 499

@@ -1,85 +1,31 @@
 """The Observation, the one record of a unit of work, and `observe()`, which opens one. Standard library only."""
 
 import os
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal
 
+from observability.http_exchange import HttpExchange
 from observability.readers import readers
+from observability.step import MAX_STEP_TEXT, Step
+from observability.trace_parent import TraceParent
 
 Kind = Literal["request", "command", "work"]
-StepKind = Literal["query", "commit", "rollback", "call", "line"]
 Fact = str | int | float | bool | None
 
 MAX_FACTS = 32
 MAX_FACT_NAME = 128
 MAX_FACT_LENGTH = 1024
-MAX_STEP_TEXT = 2048
 MAX_TRAIL = 50
 MAX_STATEMENTS = 200
 
 _current: ContextVar["Observation | None"] = ContextVar("observation", default=None)
 # Emptied when the first observation of the process is made.
 _before_first: list[Callable[[], None]] = []
-_traceparent = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
-
-
-class Step(NamedTuple):
-    """One thing that happened within a unit of work; primitives only.
-
-    `text` is the statement with placeholders (query; a large one is folded as its fingerprint is), the event (line), or
-    method, host and outcome (call): `GET api.example.com 200`, or the exception's name in the place of the status.
-    `source` is the alias of the database, the logger, or the host. A step with a `fingerprint` is counted under it.
-    `ended_ns` is the time of `time.perf_counter_ns()` at its end, 0 where it is not known.
-    """
-
-    kind: StepKind
-    text: str
-    source: str
-    duration_ms: float = 0.0
-    fingerprint: str = ""
-    ended_ns: int = 0
-
-
-class TraceParent(NamedTuple):
-    """The ids of the caller from a `traceparent` header (W3C Trace Context, level 1): 32 and 16 hexadecimal digits."""
-
-    trace_id: str
-    span_id: str
-
-    @classmethod
-    def parse(cls, header: str) -> Self | None:
-        """The ids, or None where the header is absent, malformed or has an id of zeros."""
-        match = _traceparent.fullmatch(header.strip())
-        if not match or header.startswith("ff") or set(match["trace_id"]) == {"0"} or set(match["span_id"]) == {"0"}:
-            return None
-        return cls(match["trace_id"], match["span_id"])
-
-
-@dataclass(slots=True)
-class HttpExchange:
-    """What an HTTP request asked and what it got. None is not known (yet): a route that did not match, no user.
-
-    `request()` is the framework's request, for who asks while the work runs; it is None once that is gone.
-    """
-
-    method: str
-    path: str
-    client_address: str | None = None
-    user_agent: str | None = None
-    route: str | None = None
-    status_code: int | None = None
-    response_body_size: int = 0
-    user_id: str | None = None
-    user_is_staff: bool = False
-    # A weak reference: the request holds the observation already.
-    request: Callable[[], Any] | None = None
 
 
 class Observation:

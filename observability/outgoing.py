@@ -23,8 +23,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from observability.complaint import Complaint, shown
-from observability.observation import Observation, Step, before_first, current
+from observability.observation import Observation, before_first, current
 from observability.propagation import headers_for
+from observability.step import Step
 
 Method = Callable[..., Any]
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from observability.complaint import Complaint, shown
 
 if TYPE_CHECKING:
-    from observability.observation import Observation, Step
+    from observability.observation import Observation
+    from observability.step import Step
 
 Headers = MutableMapping[str, str]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 
-from observability.observation import Observation, Step, current
+from observability.observation import Observation, current
+from observability.step import Step
 
 # A record's own attributes come first in its __dict__, in this number; those of `extra=` follow.
 _own_attribute_count = len(logging.makeLogRecord({}).__dict__)

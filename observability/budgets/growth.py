@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
-from observability.budgets.cause import NO_CAUSE
 from observability.budgets.message import Shown, footnote, statement_lines
 from observability.budgets.recording import Query, Recording
+from observability.causes.cause import NO_CAUSE
 
 Scales = Mapping[int, Recording]
 

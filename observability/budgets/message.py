@@ -1,18 +1,15 @@
 """What a failure says: plain text for a terminal of 80 columns or more; `coloured` adds the colours there."""
 
-import inspect
 import re
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
-from observability.budgets.advice import advice
-from observability.budgets.cause import Field
 from observability.budgets.recording import Query, Recording
-from observability.budgets.statement import plain, short
+from observability.causes.advice import advice
+from observability.causes.declaration import field_declaration
+from observability.statement import plain, short
 
 MAX_STATEMENTS = 8
 MIN_WIDTH, MAX_WIDTH = 72, 120
@@ -69,38 +66,15 @@ def _origin(shown: Shown) -> list[str]:
     lines = []
     if cause.field is not None:
         lines.append(f"field  {cause.field}")
-        declared = declaration(cause.field)
+        declared = field_declaration(cause.field)
         lines += [f"line   {declared}"] if declared and not cause.sites else []
     if not cause.sites and cause.view:
         lines.append(f"view   {cause.view}")
     for number, site in enumerate(cause.sites):
         lines.append(f"{'line' if number == 0 else 'from':<5}  {site}")
     if shown.is_at_fault and shown.is_repeated:
-        lines.append(f"try    {advice(shown.query)}")
+        lines.append(f"try    {advice(shown.query.fingerprint, cause)}")
     return lines
-
-
-@cache
-def declaration(field: Field) -> str:
-    """The file and line on which a field is declared, or those of its serializer; nothing where there is no file."""
-    module, _, name = field.serializer.rpartition(".")
-    serializer = getattr(sys.modules.get(module), name, None)
-    attribute = field.name.rpartition(".")[2]
-    for owner in getattr(serializer, "__mro__", ())[:-1]:
-        try:
-            lines, first = inspect.getsourcelines(owner)
-        except (OSError, TypeError):
-            continue
-        for offset, line in enumerate(lines):
-            if re.match(rf"\s+{re.escape(attribute)}\s*[:=]", line):
-                return f"{_relative(inspect.getfile(owner))}:{first + offset}"
-    return ""
-
-
-def _relative(path: str) -> str:
-    from observability.budgets.cause import project_path  # noqa: PLC0415 - it needs Django's settings
-
-    return project_path(path)
 
 
 def footnote(recording: Recording) -> str:

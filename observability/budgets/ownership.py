@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from django.apps import apps
 from django.contrib.auth import get_user_model
 
-from observability.budgets.statement import plain, table
+from observability.statement import plain, table
 
 # Whose tables are the framework's: it reads and writes them for a request, whatever the application does.
 FRAMEWORK_APPS = ("admin", "authtoken", "contenttypes", "sessions", "sites")

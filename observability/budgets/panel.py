@@ -6,8 +6,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from observability.budgets.ownership import framework_count
-from observability.budgets.statement import short
 from observability.observation import Observation
+from observability.statement import short
 
 
 class QueryBudgetPanel(Panel):

@@ -10,8 +10,9 @@ from observability.budgets.ownership import framework_count
 from observability.budgets.recording import key_of
 from observability.budgets.told import is_first_to_tell
 from observability.complaint import Complaint
-from observability.observation import Observation, Step
+from observability.observation import Observation
 from observability.readers import Headers
+from observability.step import Step
 
 OVER_BUDGET = "query_budget_exceeded"
 

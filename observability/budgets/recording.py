@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
-from observability.budgets.cause import NO_CAUSE, Cause, cause
 from observability.budgets.ownership import framework_count, is_framework, is_login
-from observability.budgets.statement import short, table
-from observability.observation import HttpExchange, Observation, Step, active, current
+from observability.causes.cause import NO_CAUSE, Cause, cause
+from observability.http_exchange import HttpExchange
+from observability.observation import Observation, active, current
+from observability.statement import short, table
+from observability.step import Step
 
 ALL_DATABASES = "__all__"
 DEFAULT_DATABASE = "default"

@@ -8,8 +8,6 @@ from typing import Literal
 
 from django.conf import settings
 
-from observability.budgets import cause
-from observability.budgets.asked import noted
 from observability.budgets.budget_file import CONSTANT, Budgets, load, save
 from observability.budgets.limit import Limit
 from observability.budgets.location import budget_path
@@ -18,6 +16,8 @@ from observability.budgets.message import over_budget
 from observability.budgets.recording import Recorder, Recording, key_of
 from observability.budgets.routes import routes
 from observability.budgets.verdict import Finding, Run, findings, recorded
+from observability.causes import cause
+from observability.causes.asked import noted
 from observability.observation import Observation
 from observability.readers import readers
 

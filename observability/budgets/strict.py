@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from observability.observation import Observation, Step
+from observability.observation import Observation
 from observability.readers import WorkRefused, readers
+from observability.step import Step
 
 
 class OverBudget(WorkRefused):

@@ -5,8 +5,9 @@ import sys
 from typing import Any
 
 from observability.conf import configuration
+from observability.http_exchange import HttpExchange
 from observability.logs.pipeline import log_event
-from observability.observation import HttpExchange, Observation
+from observability.observation import Observation
 
 
 class AccessLine:

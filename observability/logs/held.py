@@ -17,8 +17,9 @@ from observability.complaint import Complaint, shown
 from observability.conf import configuration
 from observability.logs.levels import levels
 from observability.logs.slow_queries import QUERY
-from observability.observation import Observation, Step
+from observability.observation import Observation
 from observability.records import capture, observation_of
+from observability.step import Step
 
 HELD_LINES_DROPPED = "held_lines_dropped"
 SQL_LOGGER = "observability.sql"

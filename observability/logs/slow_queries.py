@@ -5,7 +5,8 @@ from typing import Any
 
 from observability.callsite import call_site
 from observability.conf import configuration
-from observability.observation import Observation, Step
+from observability.observation import Observation
+from observability.step import Step
 
 SLOW_QUERY = "slow_query"
 QUERY = "query"

@@ -8,12 +8,13 @@ from sentry_sdk.types import Event, Hint
 
 from observability.complaint import Complaint, shown
 from observability.database import has_open_transaction
-from observability.observation import Observation, Step, current
+from observability.observation import Observation, current
 from observability.records import facts_of, observation_of, text_of
 from observability.sentry.event_redaction import exceptions_of, without_secrets
 from observability.sentry.failure import is_reported, mark_reported
 from observability.sentry.reporting import is_answer
 from observability.sentry.request import request_data
+from observability.step import Step
 
 # Facts that tell apart what has one name: each of their values is an issue of its own.
 GROUPED_BY = ("budget.route",)

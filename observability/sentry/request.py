@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest
 from django.http.request import RawPostDataException
 
+from observability.http_exchange import HttpExchange
 from observability.middleware import note_user
-from observability.observation import HttpExchange
 from observability.redaction import redact
 
 MAX_BODY = 8_192

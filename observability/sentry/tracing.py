@@ -9,7 +9,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from sentry_sdk.integrations.django import DjangoIntegration
 
 from observability.conf import configuration
-from observability.observation import TraceParent
+from observability.trace_parent import TraceParent
 
 SAMPLED = 0x01
 

@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import path
 from pytest_django import Settings
 
-from observability.observation import Step, current
+from observability.observation import current
+from observability.step import Step
 
 
 def with_timing(request: HttpRequest) -> HttpResponse:

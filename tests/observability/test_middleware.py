@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.test import RequestFactory
 
+from observability.http_exchange import HttpExchange
 from observability.middleware import note_user
-from observability.observation import HttpExchange
 from tests.server import COMMANDS, Answer, Server, access_lines, running, wait_for
 
 FIELDS = [

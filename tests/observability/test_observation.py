@@ -13,12 +13,12 @@ from observability.observation import (
     MAX_STATEMENTS,
     MAX_TRAIL,
     Observation,
-    Step,
-    TraceParent,
     active,
     before_first,
 )
 from observability.readers import readers
+from observability.step import Step
+from observability.trace_parent import TraceParent
 
 
 class Recording:

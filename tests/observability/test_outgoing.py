@@ -31,8 +31,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability import outgoing
-from observability.observation import Observation, Step, active, observe
+from observability.observation import Observation, active, observe
 from observability.outgoing import host_named, name_of
+from observability.step import Step
 from tests.other_service import OtherService, other_service, own_certificate, silent_service
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT, free_port

@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
-from observability.observation import Observation, Step
+from observability.observation import Observation
 from observability.readers import Headers, Readers
+from observability.step import Step
 
 
 class Failing:

@@ -22,7 +22,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from observability.browser.json_page import MAX_SHOWN_BYTES
-from observability.observation import Observation, Step, current
+from observability.observation import Observation, current
+from observability.step import Step
 from service.models import Manufacturer
 
 NAVIGATION = {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}

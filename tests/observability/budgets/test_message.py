@@ -2,9 +2,9 @@
 
 import pytest
 
-from observability.budgets.cause import NO_CAUSE
 from observability.budgets.message import Shown, statement_lines
 from observability.budgets.recording import Query
+from observability.causes.cause import NO_CAUSE
 
 TABLES = "SELECT a FROM " + " INNER JOIN ".join(f"table_{number} ON (a = b)" for number in range(9))
 

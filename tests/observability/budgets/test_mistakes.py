@@ -87,7 +87,7 @@ MISTAKES = {
         ".all()",
         [
             "field  service.api.serializers.Maker.models (source='truck_models')",
-            'try    prefetch_related("truck_models") on the queryset of the view',
+            'try    prefetch_related("truck_models") on the queryset of Makers (service/api/views.py:',
         ],
     ),
     "method that counts": (

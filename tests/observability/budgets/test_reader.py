@@ -12,7 +12,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability.budgets import OverBudget, strict
-from observability.observation import HttpExchange, Observation, active
+from observability.http_exchange import HttpExchange
+from observability.observation import Observation, active
 from observability.records import facts_of
 from service.models import Truck
 

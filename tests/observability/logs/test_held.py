@@ -14,13 +14,15 @@ import structlog
 from pytest_django import Settings
 
 from observability import observe
+from observability.http_exchange import HttpExchange
 from observability.logs import held
 from observability.logs.config import load_logging
 from observability.logs.held import HeldHandler
 from observability.logs.level_file import Change
 from observability.logs.levels import levels
-from observability.observation import HttpExchange, Observation, Step, active
+from observability.observation import Observation, active
 from observability.records import facts_of, observation_of
+from observability.step import Step
 from tests.server import ROOT, running, wait_for
 
 NAME = "tests.held"

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from observability.http_exchange import HttpExchange
 from observability.logs.sampling import TailSampling, writes
-from observability.observation import MAX_STATEMENTS, HttpExchange, Observation, Step, TraceParent
+from observability.observation import MAX_STATEMENTS, Observation
+from observability.step import Step
+from observability.trace_parent import TraceParent
 
 LOWEST = "0" * 18 + "1" * 14
 REJECTED, KEPT = LOWEST, "0" * 18 + "f" * 14

@@ -1,6 +1,7 @@
 """What caused a query: lines of the project's code, the field of a serializer (DRF), the relation that was followed.
 
-It is found on the stack of the thread while the query runs, in tests alone: a walk costs some microseconds.
+It is found on the stack of the thread while the query runs, in tests and for a developer who looks at a request: a walk
+costs some microseconds.
 """
 
 import sys
@@ -11,8 +12,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal, NamedTuple
 
-from observability.budgets.asked import Place, asked
 from observability.callsite import CallSite, path_in_project
+from observability.causes.asked import Place, asked
 from observability.conf import configuration
 
 MAX_FRAMES = 150

@@ -6,8 +6,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, QuerySet
 
 from observability.budgets.ownership import framework_count, is_framework
-from observability.budgets.statement import short, table
 from observability.fingerprint import fingerprint
+from observability.statement import short, table
 from service.models import TelemetryFrame, Truck
 
 

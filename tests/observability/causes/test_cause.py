@@ -11,7 +11,7 @@ from django.test import AsyncClient
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from observability.budgets.cause import Cause
+from observability.causes.cause import Cause
 from service.ingest import ingest_frames
 from service.models import Truck, User
 from tests.service.fleet import decoded, make_trucks, realtime, vin
