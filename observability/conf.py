@@ -14,7 +14,8 @@ class Configuration:
 
     readers: dotted names of reader classes, in the order in which they run.
     trusted_proxy_count: how many proxies stand before the service and append to X-Forwarded-For.
-    quiet_paths: paths whose requests leave no access line while they succeed, such as those of health checks.
+    quiet_paths: paths whose requests leave no access line while they succeed, such as those of health checks; one that
+        ends with `*` is all paths that begin so.
     slow_query_ms: from this duration on a query is logged as slow.
     server_timing: who gets the Server-Timing header.
     levels_file: the file by which `manage.py loglevel` reaches the processes of this machine; empty: levels stay.
@@ -22,6 +23,7 @@ class Configuration:
     propagate_to: hosts that get the ids of the work that calls them; `.example.com` is all names below it.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
     budget_file: the file with the query budget of each route, relative to the root of the code.
+    profile_file: the file of the last calls that a developer sees in the browser, relative to the root of the code.
     over_budget_file: where the processes of this machine keep which routes of `release` they told to be over budget.
     release: the version that runs.
     raise_reader_errors: let a failing reader break the work, as tests want it.
@@ -37,6 +39,7 @@ class Configuration:
     propagate_to: tuple[str, ...] = ()
     redacted_keys: tuple[str, ...] = ()
     budget_file: str = ""
+    profile_file: str = "var/profiles.sqlite3"
     over_budget_file: str = ""
     release: str = ""
     raise_reader_errors: bool = False

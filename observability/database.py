@@ -18,9 +18,11 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from observability.causes.cause import cause
+from observability.details import Details
 from observability.fingerprint import statement
 from observability.observation import Observation, current
-from observability.step import Step
+from observability.step import Step, StepKind
 
 # libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, and COMMIT will roll back.
 POSTGRESQL_ABORTED = 3
@@ -83,17 +85,23 @@ class QueryRecorder:
         elif not transactions.connection.autocommit:
             transactions.is_used = True
         observation = current()
+        failure = ""
         started = perf_counter_ns()
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:
             transactions.failed(error)
+            failure = f"{type(error).__name__}: {error}"
             raise
         finally:
             if observation is not None:
                 ended = perf_counter_ns()
                 duration_ms = (ended - started) / 1e6
-                observation.record(Step("query", known.text, transactions.alias, duration_ms, known.fingerprint, ended))
+                step = Step("query", known.text, transactions.alias, duration_ms, known.fingerprint, ended)
+                # Before the readers hear of it: one may end the work here.
+                if observation.details is not None:
+                    observation.details.add(step, cause=cause(), error=failure)
+                observation.record(step)
 
 
 class TransactionRecorder:
@@ -114,6 +122,7 @@ class TransactionRecorder:
         self.is_connecting = False
         self._began_in: Observation | None = None
         self._outermost_savepoint: str | None = None
+        self._undone_savepoint: str | None = None
         self._connect = connection.connect
         self._commit = connection.commit
         self._rollback = connection.rollback
@@ -140,6 +149,7 @@ class TransactionRecorder:
 
     def ended_by_database(self, kind: Literal["commit", "rollback"]) -> None:
         """Hear that the database ends the transaction by itself, now."""
+        self._tell(kind, perf_counter_ns())
         self._ended(kind, perf_counter_ns())
 
     def connect(self) -> None:
@@ -150,16 +160,20 @@ class TransactionRecorder:
             self.is_connecting = False
 
     def set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401, FBT001
+        started = perf_counter_ns()
         self._set_autocommit(autocommit, *args, **kwargs)
         if not autocommit:
             self._began_in = _outermost_observation()
             self.is_used = False
+            self._tell("begin", started)
 
     def commit(self) -> None:
         is_aborted = self._is_aborted()
         started = perf_counter_ns()
         self._commit()
-        self._ended("rollback" if is_aborted else "commit", started)
+        kind: Literal["commit", "rollback"] = "rollback" if is_aborted else "commit"
+        self._tell(kind, started)
+        self._ended(kind, started)
         self._began_in = None
 
     def rollback(self) -> None:
@@ -167,6 +181,7 @@ class TransactionRecorder:
         try:
             self._rollback()
         finally:
+            self._tell("rollback", started)
             self._ended("rollback", started)
             self._began_in = None
 
@@ -175,10 +190,14 @@ class TransactionRecorder:
         started = perf_counter_ns()
         self._close()
         if is_lost:
+            self._tell("rollback", started)
             self._ended("rollback", started)
 
     def savepoint(self) -> str | None:
+        started = perf_counter_ns()
         savepoint: str | None = self._savepoint()
+        if savepoint:
+            self._tell("savepoint", started)
         observation = _outermost_observation()
         if savepoint and observation is not self._began_in and self._outermost_savepoint is None:
             self._outermost_savepoint = savepoint
@@ -188,12 +207,17 @@ class TransactionRecorder:
     def savepoint_commit(self, savepoint: str) -> None:
         started = perf_counter_ns()
         self._savepoint_commit(savepoint)
+        # Django releases one that it rolled back to, too.
+        if savepoint != self._undone_savepoint:
+            self._tell("release savepoint", started)
         if savepoint == self._outermost_savepoint:
             self._ended("commit", started)
 
     def savepoint_rollback(self, savepoint: str) -> None:
         started = perf_counter_ns()
         self._savepoint_rollback(savepoint)
+        self._undone_savepoint = savepoint
+        self._tell("rollback to savepoint", started)
         if savepoint == self._outermost_savepoint:
             self._ended("rollback", started)
 
@@ -201,6 +225,14 @@ class TransactionRecorder:
         if self.connection.vendor != "postgresql" or self.connection.connection is None:
             return False
         return bool(self.connection.connection.info.transaction_status == POSTGRESQL_ABORTED)
+
+    def _tell(self, kind: StepKind, started: int) -> None:
+        """Add it to the details of the current observation, where it has any; also what executed nothing."""
+        observation = current()
+        details: Details | None = None if observation is None else observation.details
+        if details is not None:
+            now = perf_counter_ns()
+            details.add(Step(kind, kind.upper(), self.alias, (now - started) / 1e6, ended_ns=now))
 
     def _ended(self, kind: Literal["commit", "rollback"], started: int) -> None:
         is_used, self.is_used = self.is_used, False

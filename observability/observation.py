@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from typing import Any, Literal
 
+from observability.details import Details
 from observability.http_exchange import HttpExchange
 from observability.readers import readers
 from observability.step import MAX_STEP_TEXT, Step
@@ -38,7 +39,8 @@ class Observation:
     lines about it that come from outside of it; None while it is not known. `kept` is for readers: what one keeps with
     the observation, under a key of its own, goes when the observation goes. `query_budget` is how many queries the
     application may run, where something watches that: `framework_query_count` of `query_count` are not among them.
-    `event_id` is that of the report of its failure, where one was made.
+    `event_id` is that of the report of its failure, where one was made. `details` are there where somebody wants to see
+    the whole of it; observations within it share them.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Observation:
         "_trail",
         "_uncounted",
         "context",
+        "details",
         "dropped_fact_count",
         "error_type",
         "event_id",
@@ -105,6 +108,7 @@ class Observation:
             self.parent_span_id = caller.span_id if caller else parent.span_id
         self.facts: dict[str, Fact] = {}
         self.kept: dict[object, Any] = {}
+        self.details: Details | None = None if parent is None else parent.details
         self.dropped_fact_count = 0
         self.error_type: str | None = None
         self.event_id: str | None = None
@@ -130,6 +134,10 @@ class Observation:
     def duration_ms(self) -> float:
         """The time it took, or so far."""
         return self._elapsed_ms() if self._duration_ms is None else self._duration_ms
+
+    def milliseconds_at(self, step: Step) -> float:
+        """When a step began, in milliseconds since the start of the work."""
+        return max(0.0, (step.ended_ns - self._started_ns) / 1e6 - step.duration_ms)
 
     def time_of(self, step: Step) -> float:
         """When a step ended, in seconds of the epoch; the time of the start where that is not known."""
@@ -215,6 +223,8 @@ class Observation:
         """
         if self.error_type is None and not self.is_closed:
             self.error_type = qualified_name(type(error))
+            if self.details is not None and self.parent is None:
+                self.details.fail(error)
             self.failed = isinstance(error, Exception) and not expected
 
     def record(self, step: Step) -> None:
@@ -270,6 +280,8 @@ class Observation:
                 return
             self._count()
             self._duration_ms = self._elapsed_ms()
+        if self.details is not None and self.parent is not None:
+            self.details.add(Step("work", self.name, "", self._duration_ms, ended_ns=time.perf_counter_ns()))
         readers.closed(self)
 
 

@@ -56,7 +56,10 @@ class Call:
         """Record it with its status, or the name of the exception that ended it."""
         ended = perf_counter_ns()
         text = f"{self.method} {self.host} {outcome}"
-        self.observation.record(Step("call", text, self.host, (ended - self.started_ns) / 1e6, ended_ns=ended))
+        step = Step("call", text, self.host, (ended - self.started_ns) / 1e6, ended_ns=ended)
+        self.observation.record(step)
+        if self.observation.details is not None:
+            self.observation.details.add(step)
 
 
 def install() -> None:

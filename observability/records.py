@@ -13,8 +13,10 @@ from typing import Any
 
 import structlog
 
+from observability.details import Details
 from observability.observation import Observation, current
-from observability.step import Step
+from observability.redaction import redact, redact_text
+from observability.step import MAX_STEP_TEXT, Step
 
 # A record's own attributes come first in its __dict__, in this number; those of `extra=` follow.
 _own_attribute_count = len(logging.makeLogRecord({}).__dict__)
@@ -172,8 +174,20 @@ class ObservationHandler(UnlockedHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         observation = observation_of(record)
-        if observation is not None and not observation.is_closed:
-            observation.record(Step("line", text_of(record.msg), record.name, ended_ns=perf_counter_ns()))
+        if observation is None or observation.is_closed:
+            return
+        step = Step("line", text_of(record.msg), record.name, ended_ns=perf_counter_ns())
+        observation.record(step)
+        if observation.details is not None:
+            _add_details(observation.details, record, step)
+
+
+def _add_details(details: Details, record: logging.LogRecord, step: Step) -> None:
+    text, problem = message_of(record)
+    facts = redact(_given_to(record) | ({"problem": problem} if problem else {}))
+    stack = redact_text(details.stack_unless_known(exception_of(record)))
+    shown = step._replace(text=redact_text(text)[:MAX_STEP_TEXT])
+    details.add(shown, level=record.levelname.lower(), facts=facts, stack=stack)
 
 
 def text_of(message: object) -> str:

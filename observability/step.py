@@ -2,7 +2,11 @@
 
 from typing import Literal, NamedTuple
 
-StepKind = Literal["query", "commit", "rollback", "call", "line"]
+StepKind = Literal[
+    "query", "commit", "rollback", "call", "line",
+    # In the details of an observation alone.
+    "begin", "savepoint", "release savepoint", "rollback to savepoint", "work",
+]  # fmt: skip
 
 MAX_STEP_TEXT = 2048
 

@@ -27,12 +27,12 @@ LOGIN_URL = "admin:login"
 LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
-    "QUIET_PATHS": [
-        *OBSERVABILITY["QUIET_PATHS"],
-        "/__debug__/render_panel/",
-        "/__debug__/history_sidebar/",
-        "/__debug__/history_refresh/",
-    ],
+    "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
+    "PROFILE_FILE": environment.text(
+        "PROFILE_FILE", default=str(VAR_DIR / "profiles.sqlite3"), allowed="the file of the last calls"
+    ),
+    # Last, since it shows what the others found.
+    "READERS": [*OBSERVABILITY["READERS"], "observability.browser.profiles.reader.Profiles"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
@@ -43,17 +43,19 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.browser.browsable_api.BrowsableByName",
 }
 
-# The browser: the toolbar, and inside of it the page of a JSON answer
+# The browser: the toolbar, inside of it the page of a JSON answer, and inside of that the profile of the call
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.browser", "debug_toolbar"]
 BROWSER_MIDDLEWARE = [
-    "observability.browser.toolbar.ToolbarMiddleware",
-    "observability.browser.json_page.JsonPageMiddleware",
+    "observability.browser.json_page.middleware.JsonPageMiddleware",
+    "observability.browser.profiles.middleware.ProfileMiddleware",
 ]
+# Without it the calls are recorded all the same, and take a third of the time.
+if environment.flag("TOOLBAR", default=True):
+    BROWSER_MIDDLEWARE = ["observability.browser.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
 DEBUG_TOOLBAR_CONFIG = {
-    "SHOW_TOOLBAR_CALLBACK": "observability.browser.audience.shows_toolbar",
-    "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.RedactedStore",
-    "DISABLE_PANELS": {"observability.browser.toolbar.ProfilingPanel"},
+    "SHOW_TOOLBAR_CALLBACK": "observability.browser.toolbar.shows_toolbar",
+    "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }
 # What one API call did. The panels of settings, versions, signals, … would cost every call and tell the same each time.
@@ -66,7 +68,6 @@ DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.headers.HeadersPanel",
     "debug_toolbar.panels.cache.CachePanel",
     "debug_toolbar.panels.templates.TemplatesPanel",
-    "observability.browser.toolbar.ProfilingPanel",
 ]
 
 # silk, asleep: for requests that ask for it, in a database of its own; the service works without the package

@@ -7,7 +7,12 @@ from django.urls import include, path
 
 from settings.urls import urlpatterns as service_urlpatterns
 
-urlpatterns = [*debug_toolbar_urls(), *staticfiles_urlpatterns(), *service_urlpatterns]
+urlpatterns = [
+    path("__debug__/requests/", include("observability.browser.pages.urls")),
+    *debug_toolbar_urls(),
+    *staticfiles_urlpatterns(),
+    *service_urlpatterns,
+]
 
 if apps.is_installed("silk"):
     urlpatterns += [path("silk/", include("silk.urls", namespace="silk"))]

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+import brotli
+
 
 @dataclass
 class Sink:
@@ -64,8 +66,12 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+            match self.headers.get("Content-Encoding"):
+                case "gzip":
+                    body = gzip.decompress(body)
+                case "br":
+                    # The SDK's own transport sends it where the package is installed.
+                    body = brotli.decompress(body)
             if sink.is_black_hole:
                 sink.attempts.append("")
                 sink.ended.wait()

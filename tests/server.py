@@ -112,6 +112,7 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
         "LOG_DIR": str(directory / "log"),
+        "PROFILE_FILE": str(directory / "profiles.sqlite3"),
         "SENTRY_SPOOL_DIR": str(directory / "sentry-spool"),
         "STATIC_ROOT": str(directory / "static"),
         **others,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
 ROOM = "observability.browser"
-JSON_PAGE = "observability.browser.json_page.JsonPageMiddleware"
+JSON_PAGE = "observability.browser.json_page.middleware.JsonPageMiddleware"
 TOOLBAR = "observability.browser.toolbar.ToolbarMiddleware"
 
 

@@ -3,23 +3,37 @@
 The settings name the middleware, the panels and the store of this module in the place of the toolbar's own.
 """
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from debug_toolbar.middleware import DebugToolbarMiddleware
-from debug_toolbar.panels import Panel, profiling, sql
-from debug_toolbar.store import MemoryStore
+from debug_toolbar.panels import sql
+from debug_toolbar.settings import get_config
+from debug_toolbar.store import BaseStore, deserialize, serialize
 from debug_toolbar.toolbar import DebugToolbar
-from django.core.handlers.asgi import ASGIRequest
+from debug_toolbar.utils import is_processable_html_response
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.http.response import HttpResponseBase
 
-from observability.browser.audience import wants_profile
+from observability.browser.addresses import is_of_tools, redacted_url
+from observability.browser.audience import goes_without_toolbar, is_from_developer, wants_silk
+from observability.browser.profiles.profile import Profile, profile_of
+from observability.browser.profiles.store import store
 from observability.fingerprint import statement
-from observability.observation import active
+from observability.observation import active, current
 from observability.redaction import redact
+
+
+def shows_toolbar(request: HttpRequest) -> bool:
+    """The toolbar's SHOW_TOOLBAR_CALLBACK: for all calls of a developer, so that their pages have its panels.
+
+    A request that silk records goes without, since each would count the other's queries; so do the pages of the tools,
+    which it would cover. The toolbar asks for its own addresses too, before it answers there.
+    """
+    if not is_from_developer(request):
+        return False
+    if is_of_tools(request.path):
+        return DebugToolbar.is_toolbar_request(request)
+    return not (wants_silk(request) or goes_without_toolbar(request))
 
 
 class ToolbarMiddleware(DebugToolbarMiddleware):
@@ -31,6 +45,9 @@ class ToolbarMiddleware(DebugToolbarMiddleware):
         The toolbar replaces Server-Timing: what the application had put there comes back before its values.
         """
         theirs = response.headers.get("Server-Timing")
+        if not is_processable_html_response(response):  # type: ignore[no-untyped-call] # the toolbar's own
+            # It would be rendered to be thrown away.
+            toolbar.render_toolbar = str  # type: ignore[method-assign]
         with active(None):
             response = super()._postprocess(request, response, toolbar)
         if theirs and (toolbars := response.headers.get("Server-Timing")) != theirs:
@@ -46,46 +63,58 @@ class SQLPanel(sql.SQLPanel):
             super().record(**query)  # type: ignore[no-untyped-call] # the toolbar's own
 
 
-class ProfilingPanel(profiling.ProfilingPanel):
-    """The toolbar's panel, also for one request by `?profile`; one at a time, since cProfile runs cannot overlap.
+class ProfileToolbarStore(BaseStore):
+    """The toolbar's store, in the file of profiles: what one process stores, every other one shows.
 
-    A request that comes while another one is profiled is answered without a profile.
+    What the panels of a call store waits with its profile, and is written with its row, before the response leaves. It
+    is kept without what clients keep secret: the panels History, Request and Headers store what a client sent. The SQL
+    panel shows statements with their parameters, as they ran: that is what it is for. A request without a profile is
+    not stored.
     """
 
-    _running = threading.Lock()
+    @classmethod
+    def request_ids(cls) -> list[str]:
+        """Those of the last requests, RESULTS_CACHE_SIZE of them, the oldest first."""
+        return store().toolbar_ids(get_config()["RESULTS_CACHE_SIZE"])
 
-    @property
-    def enabled(self) -> bool:
-        """By `?profile`, or by the toolbar's own checkbox (a cookie); never under ASGI, where cProfile sees nothing."""
-        request = self.toolbar.request
-        if self.from_store or isinstance(request, ASGIRequest) or not wants_profile(request):
-            return bool(super().enabled)
-        return True
+    @classmethod
+    def exists(cls, request_id: str) -> bool:
+        return store().has_toolbar(request_id)
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase
-        if not self._running.acquire(blocking=False):
-            response = Panel.process_request(self, request)  # type: ignore[no-untyped-call] # the toolbar's own
-            return response
-        try:
-            response = super().process_request(request)  # type: ignore[no-untyped-call] # the toolbar's own
-        finally:
-            self._running.release()
-        return response
+    @classmethod
+    def set(cls, request_id: str) -> None:
+        """Called when the toolbar begins to look at the request that is the current one."""
+        profile = profile_of(current())
+        if profile is not None:
+            profile.has_toolbar(request_id)
 
+    @classmethod
+    def clear(cls) -> None:
+        store().clear()
 
-class RedactedStore(MemoryStore):
-    """The toolbar's store, in this process and for its last 25 requests, without what clients keep secret.
-
-    The panels History, Request and Headers store what a client sent. The SQL panel shows statements with their
-    parameters, as they ran: that is what it is for.
-    """
+    @classmethod
+    def delete(cls, request_id: str) -> None:
+        store().clear(request_id)
 
     @classmethod
     def save_panel(cls, request_id: str, panel_id: str, data: Any = None) -> None:  # noqa: ANN401
         if panel_id in ("HistoryPanel", "RequestPanel", "HeadersPanel") and data:
             data = {key: _without_secrets(key, value) for key, value in data.items()}
-        super().save_panel(request_id, panel_id, data)
+        profile = Profile.by_toolbar_id.get(request_id)
+        if profile is not None and not profile.is_begun:
+            profile.panels[panel_id] = serialize(data)
+        else:
+            store().save_panels(request_id, {panel_id: serialize(data)})
+
+    @classmethod
+    def panel(cls, request_id: str, panel_id: str) -> Any:  # noqa: ANN401 - what a panel stored
+        stored = store().panel(request_id, panel_id)
+        return {} if stored is None else deserialize(stored)
+
+    @classmethod
+    def panels(cls, request_id: str) -> Iterator[tuple[str, Any]]:
+        for panel_id, stored in store().panels(request_id).items():
+            yield panel_id, deserialize(stored)
 
 
 def _without_secrets(key: str, value: Any) -> Any:  # noqa: ANN401 - what a panel stores
@@ -99,10 +128,3 @@ def _without_secrets(key: str, value: Any) -> Any:  # noqa: ANN401 - what a pane
         # Variables, as pairs of a name and a value.
         return {"list": [(name, redact(one, str(name))) for name, one in value["list"]]}
     return redact(value)
-
-
-def redacted_url(url: str) -> str:
-    """The path and query without the values of secret parameters."""
-    parts = urlsplit(url)
-    query = [(name, redact(value, name)) for name, value in parse_qsl(parts.query, keep_blank_values=True)]
-    return urlunsplit(parts._replace(query=urlencode(query, safe="[]/:,")))

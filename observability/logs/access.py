@@ -4,10 +4,10 @@ import logging
 import sys
 from typing import Any
 
-from observability.conf import configuration
 from observability.http_exchange import HttpExchange
 from observability.logs.pipeline import log_event
 from observability.observation import Observation
+from observability.quiet_paths import QuietPaths
 
 
 class AccessLine:
@@ -25,7 +25,7 @@ class AccessLine:
             "work": logging.getLogger("observability.work"),
         }
         # Readers are made again when the setting changes.
-        self._quiet_paths = frozenset(configuration().quiet_paths)
+        self._quiet_paths = QuietPaths()
 
     def closed(self, observation: Observation) -> None:
         http = observation.http

@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from sentry_sdk.integrations.django import DjangoIntegration
 
-from observability.conf import configuration
+from observability.quiet_paths import QuietPaths
 from observability.trace_parent import TraceParent
 
 SAMPLED = 0x01
@@ -50,11 +50,11 @@ class TracingIntegration(DjangoIntegration):
 
 def sampler(rate: float) -> Callable[[dict[str, Any]], float]:
     """A `traces_sampler`: never a health check (QUIET_PATHS), the caller's decision where there is one, or the rate."""
-    quiet_paths = frozenset(configuration().quiet_paths)
+    quiet_paths = QuietPaths()
 
     def sampled(context: dict[str, Any]) -> float:
         request = context.get("wsgi_environ") or context.get("asgi_scope") or {}
-        if request.get("PATH_INFO", request.get("path")) in quiet_paths:
+        if request.get("PATH_INFO", request.get("path", "")) in quiet_paths:
             return 0.0
         decision = context.get("parent_sampled")
         return rate if decision is None else float(decision)

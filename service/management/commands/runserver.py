@@ -1,6 +1,7 @@
 """Django's development server, with a start that shows where things are."""
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as StaticFilesRunserver
 from django.core.servers.basehttp import WSGIServer
 from django.db import connection
+from django.urls import NoReverseMatch, reverse
 from django.utils import autoreload
 
 from service.management.commands import prepare
@@ -57,7 +59,12 @@ def banner(origin: str) -> str:
     mode, login = "DEBUG is off", ""
     if settings.DEBUG:
         mode, login = "development", f"   login {prepare.LOGIN}, password {prepare.PASSWORD}"
-    places = {"API": f"{origin}/api/v1/trucks/", "Admin": f"{origin}/admin/{login}", "Logs": log_file()}
+    places = {
+        "API": f"{origin}/api/v1/trucks/",
+        "Calls": calls(origin),
+        "Admin": f"{origin}/admin/{login}",
+        "Logs": log_file(),
+    }
     lines = [
         f"{settings.SERVICE_NAME.capitalize()} · {mode} · {database()}",
         "",
@@ -66,6 +73,13 @@ def banner(origin: str) -> str:
         "Ctrl-C stops it.",
     ]
     return "\n" + "".join(f"  {line}".rstrip() + "\n" for line in lines)
+
+
+def calls(origin: str) -> str:
+    """The page of the last calls; empty where this environment has none."""
+    with suppress(NoReverseMatch):
+        return f"{origin}{reverse('observability_browser:requests')}"
+    return ""
 
 
 def database() -> str:

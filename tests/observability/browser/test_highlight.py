@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.browser.highlight import INDENT, MAX_INDENTED_DEPTH, highlight
+from observability.browser.highlight import INDENT, MAX_HTML_LENGTH, MAX_INDENTED_DEPTH, MAX_TOKENS, highlight
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -36,7 +36,7 @@ def test_no_markup_comes_from_the_text(text: str) -> None:
         *re.findall(r"<a href[^>]*|</a", highlighted),
     }
     assert "<" not in re.sub(
-        r'<span class="text">|</span>|<a href="https?://[^"<>]*" rel="noreferrer">|</a>', "", highlighted
+        r'<span class="text">|</span>|<a href="(https?:/)?/[^"<>]*" rel="noreferrer">|</a>', "", highlighted
     )
 
 
@@ -59,9 +59,23 @@ def test_character_that_nobody_would_see_is_written_out(character: str) -> None:
     assert character not in highlighted
 
 
-@pytest.mark.parametrize("address", ["http://example.com/?a=1&b=2", "https://example.com/é", "HTTPS://example.com"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.com/?a=1&b=2",
+        "https://example.com/é",
+        "HTTPS://example.com",
+        "/api/v1/trucks/4711/?a=1&b=2#c",
+        "/a//b",
+        "/",
+    ],
+)
 def test_address_can_be_followed(address: str) -> None:
     assert f'<a href="{html.escape(address)}" rel="noreferrer">' in highlight(json.dumps({"next": address}))
+
+
+def test_address_can_be_followed_whose_slashes_are_escaped() -> None:
+    assert '<a href="/api/v1/" rel="noreferrer">' in highlight('["\\/api\\/v1\\/"]')
 
 
 @pytest.mark.parametrize(
@@ -71,6 +85,22 @@ def test_other_text_cannot_be_followed(text: str) -> None:
     assert "<a " not in highlight(json.dumps({"next": text}))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["//host/", "/\\host/", "/\t/host/", "/\n\\host/", "/a\\b", "/\u200b/host/", "\\\\host/", " /a", "/a b", "a/b"],
+)
+def test_path_that_may_leave_this_origin_cannot_be_followed(text: str) -> None:
+    assert "<a " not in highlight(json.dumps({"next": text}))
+
+
+@given(st.text(alphabet="/\\\t\n\r\x00 .:@ah", min_size=1, max_size=8))
+def test_no_path_leads_to_another_host(text: str) -> None:
+    found = re.search(r'<a href="([^"]*)"', highlight(json.dumps([f"/{text}"])))
+    # How a browser reads an address (https://url.spec.whatwg.org/#url-parsing).
+    read = re.sub(r"[\t\n\r]", "", f"/{text}").replace("\\", "/")
+    assert found is None or not read.startswith("//")
+
+
 def test_key_is_no_link() -> None:
     assert "<a " not in highlight('{"http://example.com": 1}')
 
@@ -78,3 +108,18 @@ def test_key_is_no_link() -> None:
 def test_depth_does_not_make_the_page_longer_than_its_text_deserves() -> None:
     highlighted = highlight("[" * 5_000)
     assert len(highlighted) < 5_000 * (len(INDENT) * MAX_INDENTED_DEPTH + 2)
+
+
+@pytest.mark.parametrize("text", ["[" * 400_000, '{"a":' * 400_000, "1," * 400_000, '["a"],' * 200_000])
+def test_text_of_very_many_tokens_is_plain_from_some_point_on(text: str) -> None:
+    highlighted = highlight(text)
+    styled, _, rest = highlighted.partition('<span class="as-sent">')
+    assert len(styled) <= MAX_HTML_LENGTH + 1_000
+    assert styled.count("<span") <= MAX_TOKENS
+    assert text.endswith(text_of(rest))
+    assert re.sub(r"\s", "", text_of(highlighted)) == text
+
+
+@pytest.mark.parametrize("text", ['"' + "x" * 1_000_000, '"' + "\\\\" * 500_000, '"' + "\\n" * 500_000 + '"'])
+def test_one_very_long_string_is_shown(text: str) -> None:
+    assert text_of(highlight(text)) == text

@@ -61,14 +61,6 @@ def test_panel_of_the_queries_opens(page: Page) -> None:
     expect(page.locator("#SQLPanel .djDebugPanelContent")).to_contain_text('FROM "service_truck"')
 
 
-def test_profile_opens_for_the_request_that_asked(page: Page) -> None:
-    page.goto(f"{LIST}&profile")
-    page.locator("#djdt-ProfilingPanel a").click()
-    expect(page.locator("#ProfilingPanel .djDebugPanelContent")).to_contain_text("_get_response")
-    page.goto(LIST)
-    expect(page.locator("#djdt-ProfilingPanel a")).to_have_count(0)
-
-
 def test_script_of_the_page_gets_plain_json(page: Page) -> None:
     page.goto(LIST)
     answer = page.evaluate(

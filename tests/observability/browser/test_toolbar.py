@@ -3,14 +3,13 @@
 import html
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.observability.browser.conftest import NAVIGATION
-from tests.server import Answer, Server, running
+from tests.server import Answer, Server, developing, running
 
 LIST = "/api/v1/trucks/?page_size=2"
 FETCH = {"Sec_Fetch_Mode": "cors", "Accept": "*/*"}
@@ -50,11 +49,28 @@ def test_error_carries_the_toolbar_and_keeps_its_status(service: Server) -> None
     assert b'id="djDebug"' in answer.body
 
 
-def test_program_goes_without_the_toolbar(service: Server) -> None:
+def test_call_of_a_program_has_panels_and_stays_json(service: Server) -> None:
     answer = service.get(LIST)
+    assert len(json.loads(answer.body)["results"]) == 2
+    assert "FROM" in panel(service, answer, "SQLPanel")
+
+
+@pytest.mark.parametrize(("query", "headers"), [("&toolbar=off", {}), ("", {"X_Toolbar": "off"})])
+def test_request_that_asks_for_it_goes_without_the_toolbar(
+    service: Server, query: str, headers: dict[str, str]
+) -> None:
+    answer = service.get(LIST + query, **headers)
     assert "djdt-request-id" not in answer.headers
     assert "Panel" not in answer.headers["Server-Timing"]
-    assert len(json.loads(answer.body)["results"]) == 2
+    assert "X-Profile-URL" in answer.headers
+
+
+def test_without_the_variable_there_is_no_toolbar_and_calls_are_recorded(tmp_path: Path) -> None:
+    with developing(tmp_path, TOOLBAR="false") as server:
+        answer = server.get(LIST, **NAVIGATION)
+        assert b'id="djDebug"' not in answer.body
+        call = server.get(answer.headers["X-Profile-URL"].removeprefix(server.origin))
+        assert json.loads(call.body)["query_count"] == 2
 
 
 def test_fetch_of_a_page_is_in_the_history_and_gets_json(service: Server) -> None:
@@ -97,19 +113,6 @@ def test_secrets_of_a_client_are_not_kept(service: Server, name: str) -> None:
     shown = panel(service, answer, name)
     assert "[redacted]" in shown
     assert "correct" not in shown
-
-
-def test_profile_is_made_for_the_request_that_asks_alone(service: Server) -> None:
-    with_profile = service.get(f"{LIST}&profile", **NAVIGATION)
-    without = service.get(LIST, **NAVIGATION)
-    assert "cumtime" in panel(service, with_profile, "ProfilingPanel").lower()
-    assert b'class="ProfilingPanel"' not in without.body
-
-
-def test_requests_that_are_profiled_at_once_are_all_answered(service: Server) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: service.get(f"{LIST}&profile", **NAVIGATION), range(4)))
-    assert [answer.status for answer in answers] == [200] * 4
 
 
 @pytest.mark.parametrize(("query", "is_browsable"), [("format=api", True), ("format=json", False), ("", False)])

@@ -49,6 +49,7 @@ def test_start_prints_where_things_are_and_nothing_else(
         f"  Vitrine · development · {described(machine['DATABASE_URL'])}",
         "",
         f"  API     http://127.0.0.1:{port}/api/v1/trucks/",
+        f"  Calls   http://127.0.0.1:{port}/__debug__/requests/",
         f"  Admin   http://127.0.0.1:{port}/admin/   login admin, password admin",
         f"  Logs    {machine['LOG_DIR']}/service.jsonl",
         "",

@@ -1,0 +1,53 @@
+"""The addresses of the room's own pages, and of the other tools of a developer."""
+
+from functools import lru_cache
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
+
+from observability.redaction import redact
+
+REQUESTS = "observability_browser:requests"
+REQUEST = "observability_browser:request"
+# An address of each tool, and what follows the beginning that all of its addresses have.
+_tools = ((REQUESTS, ""), ("djdt:render_panel", "render_panel/"), ("silk:summary", ""))
+
+
+def is_of_tools(path: str) -> bool:
+    """Whether an address is one of the tools' own (these pages, the toolbar, silk) or a static file."""
+    return path.startswith(_beginnings(get_urlconf(), get_script_prefix()))
+
+
+@lru_cache(maxsize=16)
+def _beginnings(urlconf: str | None, _script_prefix: str) -> tuple[str, ...]:
+    found = [settings.STATIC_URL] if settings.STATIC_URL and settings.STATIC_URL != "/" else []
+    for name, end in _tools:
+        try:
+            found.append(reverse(name, urlconf).removesuffix(end))
+        except NoReverseMatch:
+            continue
+    return tuple(found)
+
+
+def profile_url(request: HttpRequest, profile_id: str) -> str:
+    """The address of a call's page with scheme and host, or without where the host is not allowed.
+
+    Raises `NoReverseMatch` where the addresses of the room are not among the project's.
+    """
+    path = reverse(REQUEST, args=[profile_id])
+    try:
+        return f"{request.scheme}://{request.get_host()}{path}"
+    except DisallowedHost:
+        return path
+
+
+def redacted_url(url: str) -> str:
+    """The path and query without the values of secret parameters."""
+    parts = urlsplit(url)
+    if not parts.query:
+        return url
+    query = [(name, redact(value, name)) for name, value in parse_qsl(parts.query, keep_blank_values=True)]
+    return urlunsplit(parts._replace(query=urlencode(query, safe="[]/:,")))

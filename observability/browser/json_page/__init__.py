@@ -1,0 +1,1 @@
+"""The page of a JSON answer that a developer opens in a browser."""

@@ -1,0 +1,60 @@
+"""Who may open the room's pages, and what they get: a person HTML, a program JSON."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from observability.browser.audience import is_from_developer
+from observability.browser.policy import POLICY
+
+View = Callable[..., HttpResponse]
+
+
+def for_developers(view: View) -> View:
+    """The view for developers alone, to read, outside of any transaction; for all others the address does not exist.
+
+    That is so wherever DEBUG is off, whatever else is set, and for scripts of other sites that the developer visits.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - the view's
+        if not is_from_developer(request) or _is_script_of_others(request):
+            raise Http404
+        response = view(request, *args, **kwargs)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    for alias in connections:
+        guarded = transaction.non_atomic_requests(using=alias)(guarded)
+    return login_not_required(never_cache(require_safe(guarded)))
+
+
+def _is_script_of_others(request: HttpRequest) -> bool:
+    site, mode = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Mode")
+    return site == "cross-site" and mode != "navigate"
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a program asks: it names no HTML among what it accepts, as every browser does."""
+    return "text/html" not in request.headers.get("Accept", "")
+
+
+def answer(
+    request: HttpRequest, template: str, context: dict[str, Any], told: Callable[[], dict[str, Any]], status: int = 200
+) -> HttpResponse:
+    """The page of a template, or what it tells a program, which is made only for one."""
+    if wants_json(request):
+        response: HttpResponse = JsonResponse(told(), status=status, json_dumps_params={"indent": 2})
+    else:
+        response = render(request, f"observability/browser/{template}.html", context, status=status)
+    response.headers["Vary"] = "Accept"
+    return response

@@ -1,0 +1,164 @@
+"""The document of a profile: all that is shown of a call, as JSON and without secrets, made when the call is over."""
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+
+from observability.browser.addresses import redacted_url
+from observability.browser.profiles.body import shown
+from observability.browser.profiles.profile import Profile
+from observability.causes.advice import advice
+from observability.causes.cause import NO_CAUSE, Cause
+from observability.causes.declaration import field_declaration
+from observability.details import Detail, Details, Failure
+from observability.observation import Observation
+from observability.redaction import redact, redact_text
+from observability.statement import plain, short
+
+# Of all lines of a call together; later lines are shown without their facts.
+MAX_FACT_BYTES = 512 * 1024
+
+Document = dict[str, Any]
+
+
+def encoded(document: Document) -> bytes:
+    """The document as JSON; what orjson refuses (surrogates, large numbers) Python's own module writes as escapes."""
+    try:
+        return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(document).encode()
+
+
+def document_of(profile: Profile) -> Document:
+    """The document of a call that is over; docs/browser.md has its keys. Times are in milliseconds."""
+    observation, exchange = profile.observation, profile.exchange
+    details = observation.details or Details()
+    statements = _Statements()
+    return {
+        "id": profile.id,
+        "request_id": observation.request_id,
+        "trace_id": observation.trace_id,
+        "request": {
+            "url": redacted_url(exchange.url),
+            "headers": redact(exchange.request_headers),
+            "body": shown(exchange.request_body, exchange.request_headers.get("Content-Type", "")),
+        },
+        "response": {
+            "headers": redact(exchange.response_headers),
+            "body": shown(
+                exchange.response_body,
+                exchange.response_headers.get("Content-Type", ""),
+                exchange.response_headers.get("Content-Encoding", ""),
+            ),
+        },
+        **_numbers(observation),
+        "facts": redact(observation.facts),
+        "exception": _exception(details.failure),
+        "steps": _steps(observation, details.entries, statements),
+        "statements": statements.listed(),
+        "dropped_steps": dict(details.dropped),
+        "with_toolbar": profile.toolbar_id is not None,
+        "notice": profile.notice,
+    }
+
+
+def _numbers(observation: Observation) -> Document:
+    http = observation.http
+    return {
+        "client_address": http.client_address if http else None,
+        "query_duration_ms": round(observation.query_duration_ms, 3),
+        "query_budget": observation.query_budget,
+        "framework_query_count": observation.framework_query_count,
+        "outgoing_count": observation.outgoing_count,
+        "outgoing_duration_ms": round(observation.outgoing_duration_ms, 3),
+        "error_type": observation.error_type,
+        "sentry_event_id": observation.event_id,
+    }
+
+
+def _exception(failure: Failure | None) -> Document | None:
+    if failure is None:
+        return None
+    return {"type": failure.type, "message": redact_text(failure.message), "stack": redact_text(failure.stack)}
+
+
+def _steps(observation: Observation, entries: Iterable[Detail], statements: "_Statements") -> list[Document]:
+    """The steps in the order in which they began."""
+    facts = _Facts()
+    steps: list[Document] = []
+    # Threads of the request may still be adding.
+    for detail in tuple(entries):
+        step = detail.step
+        told: Document = {"kind": step.kind, "at_ms": round(observation.milliseconds_at(step), 3)}
+        if step.kind == "query":
+            told |= {"duration_ms": round(step.duration_ms, 3), "statement": statements.number_of(detail)}
+            if detail.error:
+                told["error"] = redact_text(detail.error)
+        elif step.kind == "line":
+            told |= {"text": step.text, "level": detail.level, "logger": step.source, "facts": facts.of(detail)}
+            if detail.stack:
+                told["stack"] = detail.stack
+        else:
+            told |= {"text": step.text, "source": step.source, "duration_ms": round(step.duration_ms, 3)}
+        steps.append(told)
+    steps.sort(key=lambda told: cast("float", told["at_ms"]))
+    return steps
+
+
+class _Facts:
+    """The facts of lines, until they are too many together."""
+
+    def __init__(self) -> None:
+        self.left = MAX_FACT_BYTES
+
+    def of(self, detail: Detail) -> Document:
+        if not detail.facts:
+            return {}
+        self.left -= len(encoded(dict(detail.facts)))
+        return dict(detail.facts) if self.left >= 0 else {"…": "left out: the lines of this call have too many facts"}
+
+
+class _Statements:
+    """The statements of a call, each for one reason and one database, with how often and how long it ran."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str, Cause], int] = {}
+        self._totals: list[tuple[int, float]] = []
+
+    def number_of(self, detail: Detail) -> int:
+        """Count it; the number of its statement."""
+        step = detail.step
+        cause = detail.cause if isinstance(detail.cause, Cause) else NO_CAUSE
+        number = self._numbers.setdefault((step.fingerprint, step.source, cause), len(self._numbers))
+        if number == len(self._totals):
+            self._totals.append((0, 0.0))
+        count, duration_ms = self._totals[number]
+        self._totals[number] = count + 1, duration_ms + step.duration_ms
+        return number
+
+    def listed(self) -> list[Document]:
+        return [
+            {
+                "text": plain(fingerprint),
+                "short": short(fingerprint),
+                "database": database,
+                "count": count,
+                "duration_ms": round(duration_ms, 3),
+                "cause": _told_cause(cause),
+                "advice": advice(fingerprint, cause) if count > 1 else "",
+            }
+            for ((fingerprint, database, cause), (count, duration_ms)) in zip(self._numbers, self._totals, strict=True)
+        ]
+
+
+@lru_cache(maxsize=1024)
+def _told_cause(cause: Cause) -> Document:
+    return {
+        "lines": [str(site) for site in cause.sites],
+        "field": str(cause.field) if cause.field is not None else "",
+        "declared": field_declaration(cause.field) if cause.field is not None else "",
+        "view": cause.view,
+    }

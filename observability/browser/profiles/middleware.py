@@ -1,0 +1,51 @@
+"""The middleware that hears what each call of a developer sends and gets."""
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from observability.browser.profiles.profile import Profile, profile_of
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+
+class ProfileMiddleware:
+    """Begins the profile of a call, and keeps its request and its response as the program gets it.
+
+    It stands after the middleware of the JSON page, which shows something else than what a program gets.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        profile = _begun(request)
+        if self.is_async:
+            return self._call_async(request, profile)
+        response = cast("GetResponse", self.get_response)(request)
+        if profile is not None:
+            profile.exchange.answered(response)
+        return response
+
+    async def _call_async(self, request: HttpRequest, profile: Profile | None) -> HttpResponseBase:
+        response = await cast("GetResponseAsync", self.get_response)(request)
+        if profile is not None:
+            profile.exchange.answered(response)
+        return response
+
+
+def _begun(request: HttpRequest) -> Profile | None:
+    profile = profile_of(getattr(request, "observation", None))
+    if profile is not None:
+        profile.exchange.listen(request)
+    return profile

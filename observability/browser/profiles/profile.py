@@ -1,0 +1,120 @@
+"""A call under way, as it is profiled: who is, and what is kept of it until it is over."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.test.signals import setting_changed
+
+from observability.browser.addresses import is_of_tools
+from observability.browser.audience import is_from_developer, opens_a_page
+from observability.browser.profiles.exchange import Exchange
+from observability.details import Details
+from observability.observation import Observation
+from observability.quiet_paths import QuietPaths
+
+_not_asked = object()
+
+
+class Profile:
+    """The profile of one call, from the moment it is first asked for until its observation is closed.
+
+    It stands on the observation and goes with it. `panels` are those of the toolbar, by id, as they are serialised,
+    until the row of the call is written (`is_begun`); `documents` what is written at its end.
+    """
+
+    # The toolbar knows its requests by ids of its own.
+    by_toolbar_id: ClassVar["WeakValueDictionary[str, Profile]"] = WeakValueDictionary()
+
+    __slots__ = (
+        "__weakref__", "documents", "exchange", "id", "is_begun", "notice", "observation", "panels", "repeat_of",
+        "toolbar_id",
+    )  # fmt: skip
+
+    def __init__(self, observation: Observation) -> None:
+        # An id of its own: those of clients repeat.
+        self.id = os.urandom(8).hex()
+        self.observation = observation
+        self.exchange = Exchange()
+        self.toolbar_id: str | None = None
+        self.panels: dict[str, str] = {}
+        self.documents: dict[str, bytes] = {}
+        self.is_begun = False
+        self.repeat_of: str | None = None
+        # What went wrong with the profile itself.
+        self.notice = ""
+        observation.details = Details()
+
+    def has_toolbar(self, toolbar_id: str) -> None:
+        """Hear that the toolbar looks at this call too."""
+        self.toolbar_id = toolbar_id
+        Profile.by_toolbar_id[toolbar_id] = self
+
+    def row(self) -> Mapping[str, object]:
+        """A value for each column of the store."""
+        observation, http = self.observation, self.observation.http
+        return {
+            "id": self.id,
+            "request_id": observation.request_id,
+            "toolbar_id": self.toolbar_id,
+            "is_running": True,
+            "process": os.getpid(),
+            "started_at": observation.started_at,
+            "method": http.method if http else "",
+            "path": http.path if http else "",
+            "repeat_of": self.repeat_of,
+        } | self.changing()
+
+    def changing(self) -> dict[str, object]:
+        """The values of the row that may change until the call is over."""
+        observation, http = self.observation, self.observation.http
+        return {
+            "route": http.route if http else None,
+            "status": http.status_code if http else None,
+            "duration_ms": round(observation.duration_ms, 3),
+            "query_count": observation.query_count,
+            "repeated_count": observation.repeated_count,
+            "over_budget": observation.over_budget,
+            "transaction": observation.transaction,
+            "user_id": http.user_id if http else None,
+            "failed": observation.failed,
+            "silk_url": self.exchange.response_headers.get("X-Silk-URL"),
+        }
+
+
+def profile_of(observation: Observation | None) -> Profile | None:
+    """The profile of a request, begun here where nobody asked before; None where it has none.
+
+    Those of a developer have one, but for requests of the tools themselves, and those of QUIET_PATHS that no person
+    opens.
+    """
+    if observation is None:
+        return None
+    profile: Any = observation.kept.get(Profile, _not_asked)
+    if profile is _not_asked:
+        profile = observation.kept[Profile] = Profile(observation) if _is_profiled(observation) else None
+    return profile if isinstance(profile, Profile) else None
+
+
+def _is_profiled(observation: Observation) -> bool:
+    http = observation.http
+    request: HttpRequest | None = http.request() if http is not None and http.request is not None else None
+    if request is None or not is_from_developer(request) or is_of_tools(request.path):
+        return False
+    return request.path not in _quiet_paths() or opens_a_page(request)
+
+
+@cache
+def _quiet_paths() -> QuietPaths:
+    return QuietPaths()
+
+
+@receiver(setting_changed, dispatch_uid="observability.browser.profiles.profile")
+def _forget_quiet_paths(*, setting: str, **_: Any) -> None:  # noqa: ANN401
+    """Follow `override_settings(OBSERVABILITY=…)` in tests."""
+    if setting == "OBSERVABILITY":
+        _quiet_paths.cache_clear()

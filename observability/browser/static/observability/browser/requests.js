@@ -1,0 +1,46 @@
+// Keeps the list of calls up to date: it fetches the same page again, and changes the rows that differ.
+
+const REFRESH_MS = 2000;
+const table = document.getElementById("calls");
+const live = document.getElementById("live");
+
+live.closest("label").hidden = false;
+live.addEventListener("change", () => live.checked && refresh());
+
+async function refresh() {
+  if (!live.checked || document.hidden) return;
+  try {
+    const response = await fetch(table.dataset.refresh, { headers: { Accept: "text/html" } });
+    if (!response.ok) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    show(page.getElementById("calls"));
+  } catch {
+    // The server restarts: the next time it will answer.
+  }
+}
+
+function show(newTable) {
+  table.caption.replaceWith(newTable.caption);
+  if (newTable.tHead && !table.tHead) table.tHead = newTable.tHead;
+  const body = table.tBodies[0];
+  let place = body.firstElementChild;
+  for (const row of [...newTable.tBodies[0].rows]) {
+    const known = document.getElementById(row.id);
+    if (known === null) {
+      body.insertBefore(row, place);
+      continue;
+    }
+    // A row that is as it was keeps the focus that somebody may have there.
+    if (known.dataset.state !== row.dataset.state) known.replaceChildren(...row.children);
+    known.dataset.state = row.dataset.state;
+    place = known.nextElementSibling;
+  }
+  while (place) {
+    const next = place.nextElementSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+setInterval(refresh, REFRESH_MS);
+document.addEventListener("visibilitychange", refresh);
