@@ -12,6 +12,8 @@ SILK_HEADER = "X-Silk"
 TOOLBAR = "toolbar"
 TOOLBAR_HEADER = "X-Toolbar"
 OFF = "off"
+# What in an address asks for a tool, and not for another answer.
+TOOL_PARAMETERS = frozenset({PROFILE, RAW, SILK, TOOLBAR})
 
 
 def is_from_developer(request: HttpRequest) -> bool:

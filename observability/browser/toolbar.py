@@ -13,6 +13,7 @@ from debug_toolbar.store import BaseStore, deserialize, serialize
 from debug_toolbar.toolbar import DebugToolbar
 from debug_toolbar.utils import is_processable_html_response
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.safestring import SafeString, mark_safe
 
 from observability.browser.addresses import is_of_tools, redacted_url
 from observability.browser.audience import goes_without_toolbar, is_from_developer, wants_silk
@@ -34,6 +35,12 @@ def shows_toolbar(request: HttpRequest) -> bool:
     if is_of_tools(request.path):
         return DebugToolbar.is_toolbar_request(request)
     return not (wants_silk(request) or goes_without_toolbar(request))
+
+
+def replayed(toolbar_id: str) -> SafeString:
+    """The toolbar of an earlier call, whose panels are loaded from the store; nothing where it was forgotten."""
+    toolbar = DebugToolbar.fetch(toolbar_id)
+    return mark_safe("" if toolbar is None else toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
 
 
 class ToolbarMiddleware(DebugToolbarMiddleware):

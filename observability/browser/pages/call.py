@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from observability.browser.profiles.store import Row, store
+from observability.browser.flame.graph import FlameGraph
+from observability.browser.profiles.store import CALL, FLAME, Row, store
 
 Document = dict[str, Any]
 
@@ -41,6 +42,12 @@ class Call:
         return datetime.fromtimestamp(self.row.started_at, UTC)
 
     @property
+    def flame_samples(self) -> Document | None:
+        """What its flame graph is drawn from; None where it has none. It is read from the store each time."""
+        data = store().document(self.row.number, FLAME)
+        return None if data is None else json.loads(data)
+
+    @property
     def repeated(self) -> list[Document]:
         """The statements that ran more than once for one reason, the most frequent first."""
         found = [each for each in self.document["statements"] if each["count"] > 1]
@@ -49,7 +56,7 @@ class Call:
 
 def load(row: Row) -> Call:
     """The call of a row; raises `sqlite3.Error` or `OSError` where the file cannot be read."""
-    data = store().document(row.number, "call")
+    data = store().document(row.number, CALL)
     return Call(row, NO_DOCUMENT if data is None else json.loads(data))
 
 
@@ -78,4 +85,7 @@ def summary(row: Row) -> Document:
 
 def whole(call: Call) -> Document:
     """All that is known of a call, for a program."""
-    return summary(call.row) | (call.document if call.is_over else {})
+    if not call.is_over:
+        return summary(call.row)
+    samples = call.flame_samples
+    return summary(call.row) | call.document | {"flame_graph": FlameGraph(samples).told() if samples else None}

@@ -3,10 +3,12 @@
 import re
 import shlex
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
+from observability.browser.audience import TOOL_PARAMETERS
 from observability.redaction import REDACTED
 
-# What curl writes itself, what belongs to a browser or its page, and what asked for a tool.
+# What curl writes itself, what belongs to a browser or its page, and what asked for a tool or the ids of the call.
 _left_out = re.compile(
     r"host|content-length|connection|accept-encoding|user-agent|upgrade-insecure-requests|sec-.*|priority|dnt|te"
     r"|cache-control|pragma|x-request-id|traceparent|x-silk|x-profile|x-toolbar",
@@ -24,19 +26,29 @@ def curl(origin: str, method: str, request: dict[str, Any], *extra: str) -> str:
     parts = ["curl", "-i"]
     if method != "GET":
         parts += ["-I"] if method == "HEAD" else ["-X", method]
-    parts.append(shlex.quote(f"{origin}{request['url']}"))
+    parts.append(shlex.quote(f"{origin}{without_tools(request['url'])}"))
     lines = [" ".join(parts)]
+    body = request["body"]
     for name, value in request["headers"].items():
-        if not _left_out.fullmatch(name):
+        # The development server invents a type of a body that is not there.
+        is_told = body["bytes"] or name.lower() != "content-type"
+        if is_told and not _left_out.fullmatch(name) and (name.lower(), value) != ("accept", "*/*"):
             lines.append(f"-H {_header(name, str(value))}")
     lines += [f"-H {shlex.quote(header)}" for header in extra]
-    body = request["body"]
     if body["text"] and not body["is_cut"] and REDACTED not in body["text"]:
         lines.append(f"--data-raw {shlex.quote(body['text'])}")
     command = " \\\n  ".join(lines)
     if body["bytes"] and not lines[-1].startswith("--data-raw"):
         command = f"# The body ({body['bytes']:,} bytes) is not kept as it was sent: add it by --data-raw.\n{command}"
     return command
+
+
+def without_tools(url: str, **more: str) -> str:
+    """An address without the parameters that ask for a tool, and with others at its end."""
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] not in TOOL_PARAMETERS]
+    query = "&".join([*kept, urlencode(more)] if more else kept)
+    return f"{parts.path}?{query}" if query else parts.path
 
 
 def _header(name: str, value: str) -> str:

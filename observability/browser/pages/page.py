@@ -1,17 +1,16 @@
 """What the page of a call shows."""
 
+import re
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-from debug_toolbar.toolbar import DebugToolbar
-from django.conf import settings
+from django.apps import apps
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
 
-from observability.browser.audience import PROFILE, SILK
+from observability.browser.flame.graph import FlameGraph
 from observability.browser.highlight import highlight, visible
 from observability.browser.pages.call import Call
-from observability.browser.pages.curl import curl
+from observability.browser.pages.curl import curl, without_tools
 from observability.browser.pages.happenings import happenings
 from observability.browser.pages.timeline import lanes, scale
 from observability.browser.pages.transaction import meaning
@@ -19,6 +18,8 @@ from observability.browser.profiles.store import store
 
 # Of the statements that ran again and again, so many are told above all else.
 MAX_WARNINGS = 5
+
+_number = re.compile(r"[0-9]{1,6}")
 
 
 def call_context(request: HttpRequest, call: Call) -> dict[str, Any]:
@@ -43,8 +44,9 @@ def call_context(request: HttpRequest, call: Call) -> dict[str, Any]:
         "curl": curl(origin, call.row.method, document["request"]),
         "repeat": _repeats(call),
         "curl_silk": curl(origin, call.row.method, document["request"], f"X-Silk: {call.row.id}"),
-        "curl_profile": curl(origin, call.row.method, document["request"], "X-Profile: 1"),
-        "has_silk": "silk" in settings.INSTALLED_APPS,
+        "curl_profile": curl(origin, call.row.method, document["request"], "X-Profile: 1", "X-Toolbar: off"),
+        "flame": _flame_graph(request, call),
+        "has_silk": apps.is_installed("silk"),
         "toolbar": _toolbar(call),
     }
 
@@ -58,23 +60,28 @@ def _body(message: dict[str, Any]) -> SafeString:
     return mark_safe(html)  # noqa: S308
 
 
+def _flame_graph(request: HttpRequest, call: Call) -> FlameGraph | None:
+    """Its flame graph, from the frame on that `frame` in the address names."""
+    samples = call.flame_samples
+    frame = _number.fullmatch(request.GET.get("frame", ""))
+    return None if samples is None else FlameGraph(samples, int(frame[0]) if frame else None)
+
+
 def _repeats(call: Call) -> dict[str, str]:
     """Addresses by which a browser repeats a call that only reads: as it is, for a flame graph, and under silk."""
     if call.row.method != "GET" or not call.is_over:
         return {}
-    parts = urlsplit(call.url)
-
-    def with_query(**more: str) -> str:
-        kept = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] not in (PROFILE, SILK)]
-        query = "&".join([*kept, urlencode(more)] if more else kept)
-        return f"{parts.path}?{query}" if query else parts.path
-
-    return {"plain": with_query(), "profile": with_query(profile="1"), "silk": with_query(silk=call.row.id)}
+    return {
+        "plain": without_tools(call.url),
+        "profile": without_tools(call.url, profile="1", toolbar="off"),
+        "silk": without_tools(call.url, silk=call.row.id),
+    }
 
 
-def _toolbar(call: Call) -> SafeString:
+def _toolbar(call: Call) -> str:
     """The toolbar of this call, whose panels are loaded from the store; nothing where it had none."""
-    if call.row.toolbar_id is None or not call.is_over:
-        return mark_safe("")
-    toolbar = DebugToolbar.fetch(call.row.toolbar_id)
-    return mark_safe("" if toolbar is None else toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
+    if call.row.toolbar_id is None or not call.is_over or not apps.is_installed("debug_toolbar"):
+        return ""
+    from observability.browser.toolbar import replayed  # noqa: PLC0415 - a project may have the room without the toolbar
+
+    return replayed(call.row.toolbar_id)

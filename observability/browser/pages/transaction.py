@@ -4,6 +4,9 @@ import re
 
 from observability.browser.pages.call import Call
 
+# The steps that are parts of a transaction.
+KINDS = ("begin", "savepoint", "release savepoint", "rollback to savepoint", "commit", "rollback")
+
 _writes = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|MERGE|WITH .*\b(INSERT|UPDATE|DELETE)\b)", re.IGNORECASE)
 
 

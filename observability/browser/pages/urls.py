@@ -11,4 +11,5 @@ urlpatterns = [
     path("latest/", views.latest, name="latest"),
     path("<str:profile_id>/", views.request, name="request"),
     path("<str:first_id>/compare/<str:second_id>/", views.comparison, name="comparison"),
+    path("<str:profile_id>/speedscope.json", views.speedscope_file, name="speedscope"),
 ]

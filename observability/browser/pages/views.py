@@ -2,8 +2,9 @@
 
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from observability.browser.flame.speedscope import speedscope
 from observability.browser.pages.access import answer, for_developers
 from observability.browser.pages.call import Call, load, summary, whole
 from observability.browser.pages.comparison import Comparison
@@ -49,6 +50,18 @@ def comparison(request: HttpRequest, first_id: str, second_id: str) -> HttpRespo
         return _missing(request, f"There is no call {' and no call '.join(missing)}: the last 500 are kept.")
     compared = Comparison(*(load(row) for row in rows if row is not None))
     return answer(request, "comparison", {"comparison": compared}, compared.told)
+
+
+@for_developers
+def speedscope_file(request: HttpRequest, profile_id: str) -> HttpResponse:
+    """The flame graph of a call, to be opened by speedscope."""
+    row = store().row(profile_id)
+    samples = None if row is None else load(row).flame_samples
+    if row is None or samples is None:
+        return _missing(request, f"There is no flame graph of a call {profile_id}: ?profile or X-Profile records one.")
+    response = JsonResponse(speedscope(samples, f"{row.method} {row.path}"))
+    response.headers["Content-Disposition"] = f'attachment; filename="{row.id}.speedscope.json"'
+    return response
 
 
 def _page_of(request: HttpRequest, call: Call) -> HttpResponse:

@@ -7,6 +7,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from observability.browser.audience import silk_of, wants_flame_graph, wants_silk
+from observability.browser.flame.recorder import recorded, recorded_async
 from observability.browser.profiles.profile import Profile, profile_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -14,7 +16,7 @@ GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 class ProfileMiddleware:
-    """Begins the profile of a call, and keeps its request and its response as the program gets it.
+    """Begins the profile of a call, and keeps its request, the response that a program gets, and where its time went.
 
     It stands after the middleware of the JSON page, which shows something else than what a program gets.
     """
@@ -32,20 +34,26 @@ class ProfileMiddleware:
         profile = _begun(request)
         if self.is_async:
             return self._call_async(request, profile)
-        response = cast("GetResponse", self.get_response)(request)
-        if profile is not None:
-            profile.exchange.answered(response)
+        get_response = cast("GetResponse", self.get_response)
+        if profile is None:
+            return get_response(request)
+        response = recorded(get_response, request, profile) if wants_flame_graph(request) else get_response(request)
+        profile.exchange.answered(response)
         return response
 
     async def _call_async(self, request: HttpRequest, profile: Profile | None) -> HttpResponseBase:
-        response = await cast("GetResponseAsync", self.get_response)(request)
-        if profile is not None:
-            profile.exchange.answered(response)
+        get_response = cast("GetResponseAsync", self.get_response)
+        if profile is None:
+            return await get_response(request)
+        is_sampled = wants_flame_graph(request)
+        response = await (recorded_async(get_response, request, profile) if is_sampled else get_response(request))
+        profile.exchange.answered(response)
         return response
 
 
 def _begun(request: HttpRequest) -> Profile | None:
     profile = profile_of(getattr(request, "observation", None))
     if profile is not None:
+        profile.repeat_of = silk_of(request) if wants_silk(request) else None
         profile.exchange.listen(request)
     return profile

@@ -5,7 +5,7 @@ import sqlite3
 from observability.browser.addresses import profile_url
 from observability.browser.profiles.document import document_of, encoded
 from observability.browser.profiles.profile import Profile
-from observability.browser.profiles.store import store
+from observability.browser.profiles.store import CALL, store
 from observability.observation import Observation
 from observability.readers import Headers
 
@@ -45,7 +45,7 @@ class Profiles:
         if not profile.is_begun:
             # It ended without a response: the client hung up, or the task was cancelled.
             _begin(profile)
-        documents = {**profile.documents, "call": encoded(document_of(profile))}
+        documents = {**profile.documents, CALL: encoded(document_of(profile))}
         try:
             store().close(profile.id, profile.changing(), documents)
         except (sqlite3.Error, OSError) as error:

@@ -13,6 +13,9 @@ from django.test.signals import setting_changed
 
 from observability.browser.profiles.file import ProfileFile, profile_path
 
+# The kinds of documents: all that a call did, and the samples of its flame graph.
+CALL, FLAME = "call", "flame"
+
 MAX_PROFILES = 500
 MAX_BYTES = 128 * 1024 * 1024
 MAX_PANEL_BYTES = 4 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""Flame graphs: where the Python code of one call spent its time."""
