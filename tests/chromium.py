@@ -4,8 +4,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -32,3 +33,61 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def window(browser: Browser, origin: str, *, javascript: bool = True, others: bool = False) -> Iterator[Page]:
+    """A new window that opens paths of this origin, until the block ends.
+
+    It fails where the browser complains of anything but a status, and, unless `others`, where anything was asked of
+    another host.
+    """
+    context = browser.new_context(
+        base_url=origin, viewport={"width": 1280, "height": 800}, java_script_enabled=javascript
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    yield page
+    context.close()
+    assert [text for text in complaints if "responded with a status of" not in text] == []
+    assert others or {url for url in asked if not url.startswith((f"{origin}/", "data:"))} == set()
+
+
+def low_contrasts(page: Page) -> dict[str, float]:
+    """The visible elements of a page whose text has less contrast than WCAG's AA asks for (4.5), with what it has."""
+    return cast("dict[str, float]", page.evaluate(LOW_CONTRASTS))
+
+
+LOW_CONTRASTS = """() => {
+    const luminance = (colour) => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
+            const part = value / 255;
+            return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+        if (element === null) return "rgb(255, 255, 255)";
+        const colour = getComputedStyle(element).backgroundColor;
+        return colour !== "rgba(0, 0, 0, 0)" ? colour : behind(element.parentElement);
+    };
+    const ratio = (element) => {
+        const style = getComputedStyle(element);
+        const drawn = element.closest("svg") ? style.fill : style.color;
+        const below = element.parentElement.querySelector(":scope > rect");
+        const pair = [luminance(drawn), luminance(below ? getComputedStyle(below).fill : behind(element))];
+        return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    };
+    const found = {};
+    for (const element of document.querySelectorAll("body *")) {
+        if (element.tagName === "title" || !element.getClientRects().length) continue;
+        const isText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        const name = `${element.tagName} ${element.textContent.trim().slice(0, 40)}`;
+        if (isText && ratio(element) < 4.5) found[name] = ratio(element);
+    }
+    return found;
+}"""

@@ -137,7 +137,8 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
 @contextmanager
 def developing(directory: Path, port: int | None = None, **variables: str) -> Iterator[Server]:
     """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends."""
-    environment = own_environment(directory, DJANGO_SETTINGS_MODULE="settings.development", **variables)
+    development = {"DJANGO_SETTINGS_MODULE": "settings.development"}
+    environment = own_environment(directory, **development | variables)
     manage(environment, "prepare")
     port = port or free_port()
     command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]

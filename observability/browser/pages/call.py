@@ -35,7 +35,7 @@ class Call:
     @property
     def url(self) -> str:
         """Path and query, without secrets."""
-        return self.document["request"]["url"] or self.row.path
+        return self.document["request"]["url"] or self.row.url
 
     @property
     def started(self) -> datetime:
@@ -69,6 +69,7 @@ def summary(row: Row) -> Document:
         "started_at": datetime.fromtimestamp(row.started_at, UTC).isoformat(timespec="milliseconds"),
         "method": row.method,
         "path": row.path,
+        "query": row.query,
         "route": row.route,
         "status": row.status,
         "duration_ms": row.duration_ms,

@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.test.signals import setting_changed
 
-from observability.browser.addresses import is_of_tools
+from observability.browser.addresses import is_of_tools, redacted_url
 from observability.browser.audience import is_from_developer, opens_a_page
 from observability.browser.profiles.exchange import Exchange
 from observability.details import Details
@@ -66,6 +66,7 @@ class Profile:
             "started_at": observation.started_at,
             "method": http.method if http else "",
             "path": http.path if http else "",
+            "query": redacted_url(self.exchange.url).partition("?")[2],
             "repeat_of": self.repeat_of,
         } | self.changing()
 

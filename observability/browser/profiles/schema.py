@@ -2,7 +2,7 @@
 
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 
 # `number` is the order of the calls. What a list shows stands in rows of its own, which are read fast.
 _tables = """
@@ -16,6 +16,7 @@ CREATE TABLE profile (
     started_at REAL NOT NULL,
     method TEXT NOT NULL,
     path TEXT NOT NULL,
+    query TEXT,
     route TEXT,
     status INTEGER,
     duration_ms REAL,

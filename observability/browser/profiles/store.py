@@ -36,6 +36,7 @@ class Row:
     started_at: float
     method: str
     path: str
+    query: str | None
     route: str | None
     status: int | None
     duration_ms: float | None
@@ -47,6 +48,11 @@ class Row:
     failed: bool | None
     repeat_of: str | None
     silk_url: str | None
+
+    @property
+    def url(self) -> str:
+        """Path and query, without secrets."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def state(self) -> str:
@@ -65,7 +71,7 @@ _insert = f"""INSERT INTO profile ({", ".join(f'"{name}"' for name in _written)}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which calls: a part of the path, statuses from and to (both included), the least milliseconds, a request id."""
+    """Which calls: a part of path and query, statuses from and to (both included), the least milliseconds, a request id."""
 
     path: str = ""
     statuses: tuple[int, int] | None = None
@@ -76,7 +82,7 @@ class Wanted:
         """A condition of SQL and its parameters."""
         parts: dict[str, dict[str, object]] = {"1": {}}
         if self.path:
-            parts["instr(lower(path), lower(:path)) > 0"] = {"path": self.path}
+            parts["instr(lower(path || '?' || coalesce(query, '')), lower(:path)) > 0"] = {"path": self.path}
         if self.statuses:
             first, last = self.statuses
             parts["status BETWEEN :first AND :last"] = {"first": first, "last": last}

@@ -3,44 +3,15 @@
 No test here touches the database itself: while Playwright runs, its thread counts as asynchronous for Django.
 """
 
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.chromium import chromium, chromium_path
+from tests.chromium import low_contrasts
 from tests.server import Server
 
 LIST = "/api/v1/trucks/?page_size=3"
-NOT_RUN = (
-    "no Chromium (apt install chromium, or name it: CHROMIUM=/path): what a developer sees in a browser is not tested"
-)
-
-if chromium_path() is None and not os.environ.get("CI"):
-    pytest.skip(NOT_RUN, allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if chromium_path() is None:
-        pytest.fail(NOT_RUN)
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Server) -> Iterator[Page]:
-    """A new window; the test fails where the browser complains of anything but the status that a test asked for."""
-    context = browser.new_context(base_url=service.origin, viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    yield page
-    context.close()
-    assert [text for text in complaints if "responded with a status of" not in text] == []
 
 
 def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(service: Server, page: Page) -> None:
@@ -139,26 +110,4 @@ def test_nothing_lies_over_the_json(page: Page, scheme: str, width: int) -> None
 def test_colours_have_the_contrast_of_wcag_aa(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(LIST)
-    ratios: dict[str, float] = page.evaluate(
-        """() => {
-            const luminance = (colour) => {
-                const [r, g, b] = colour.match(/\\d+/g).slice(0, 3).map((value) => {
-                    const part = value / 255;
-                    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-                });
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const behind = (element) => {
-                const colour = getComputedStyle(element).backgroundColor;
-                return colour !== "rgba(0, 0, 0, 0)" ? colour : behind(element.parentElement);
-            };
-            const ratio = (selector) => {
-                const element = document.querySelector(selector);
-                const pair = [luminance(getComputedStyle(element).color), luminance(behind(element))];
-                return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-            };
-            const selectors = [".key", ".text", ".text a", ".number", ".word", ".status", ".method", "dt", "dd"];
-            return Object.fromEntries(selectors.map((selector) => [selector, ratio(selector)]));
-        }"""
-    )
-    assert {selector: ratio for selector, ratio in ratios.items() if ratio < 4.5} == {}
+    assert low_contrasts(page) == {}
