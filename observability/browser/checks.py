@@ -1,4 +1,4 @@
-"""System checks of the room: that it is not served to the public, and that its middleware can work together."""
+"""System checks of the room: that it is not served to the public, and that its parts are there and in order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,27 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
+from django.urls import NoReverseMatch, reverse
+
+from observability.browser.addresses import REQUESTS
+from observability.conf import configuration
 
 ROOM = "observability.browser"
-JSON_PAGE = "observability.browser.json_page.middleware.JsonPageMiddleware"
 TOOLBAR = "observability.browser.toolbar.ToolbarMiddleware"
+JSON_PAGE = "observability.browser.json_page.middleware.JsonPageMiddleware"
+PROFILE = "observability.browser.profiles.middleware.ProfileMiddleware"
+SILK = "observability.browser.silk.SilkMiddleware"
+READER = "observability.browser.profiles.reader.Profiles"
+STORE = "observability.browser.toolbar.ProfileToolbarStore"
+URLS = "observability.browser.pages.urls"
+
+# Each is put around what the next ones made of the answer, and each but the last says why it may not stand further in.
+ORDER = {
+    TOOLBAR: "the page of a JSON answer has no toolbar",
+    JSON_PAGE: "the profile of a call has the page of its JSON, and not the JSON",
+    PROFILE: "the profile of a call does not know of its record by silk",
+    SILK: "",
+}
 
 
 @register("observability")
@@ -28,14 +45,43 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 @register("observability")
 def check_order(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W102: the toolbar stands after the JSON page, so that the page it is put into is made too late."""
-    order = [path for path in settings.MIDDLEWARE if path in (TOOLBAR, JSON_PAGE)]
-    if order != [JSON_PAGE, TOOLBAR]:
+    """W102: a middleware of the room stands before one that has to stand around it."""
+    found = [path for path in settings.MIDDLEWARE if path in ORDER]
+    wanted = [path for path in ORDER if path in found]
+    for first, path in zip(wanted, found, strict=True):
+        if first != path:
+            return [
+                Warning(
+                    f"{first} stands too late in MIDDLEWARE: {ORDER[first]}.",
+                    hint=f"Put {first!r} before {path!r}.",
+                    id="observability.W102",
+                )
+            ]
+    return []
+
+
+@register("observability")
+def check_profiles(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """W103: a part of what gives each call a page is there, and another part is not."""
+    if not (settings.DEBUG and apps.is_installed(ROOM)):
+        return []
+    store = getattr(settings, "DEBUG_TOOLBAR_CONFIG", {}).get("TOOLBAR_STORE_CLASS")
+    parts = {
+        f"{PROFILE!r} to MIDDLEWARE": PROFILE in settings.MIDDLEWARE,
+        f"{READER!r} to OBSERVABILITY['READERS'], as the last one": READER in configuration().readers,
+        f"path('__debug__/requests/', include('{URLS}')) to the addresses": _is_served(),
+    }
+    missing = [words for words, is_there in parts.items() if not is_there]
+    if not missing or (len(missing) == len(parts) and store != STORE):
         return []
     return [
-        Warning(
-            "The page of a JSON answer has no toolbar.",
-            hint=f"Put {TOOLBAR!r} before {JSON_PAGE!r} in MIDDLEWARE.",
-            id="observability.W102",
-        )
+        Warning("Calls have no page of their own.", hint=f"Add {'; '.join(missing)}.", id="observability.W103"),
     ]
+
+
+def _is_served() -> bool:
+    try:
+        reverse(REQUESTS)
+    except NoReverseMatch:
+        return False
+    return True

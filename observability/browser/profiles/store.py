@@ -71,7 +71,7 @@ _insert = f"""INSERT INTO profile ({", ".join(f'"{name}"' for name in _written)}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which calls: a part of path and query, statuses from and to (both included), the least milliseconds, a request id."""
+    """Which calls: a part of path and query, statuses (first and last), the least milliseconds, a request id."""
 
     path: str = ""
     statuses: tuple[int, int] | None = None
