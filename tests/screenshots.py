@@ -40,6 +40,37 @@ def take_json_page(service: Server) -> Path:
     return picture
 
 
+def take_calls(probe: Server) -> list[Path]:
+    """The list of calls, the page of one that repeats a query, the same call after the remedy, and a flame graph."""
+    for path in ("/fleet/", PATH, FAILING_PATH, "/api/v1/trucks/NOPE/", "/probe/write-then-raise/lost/"):
+        probe.get(path)
+    slow, fixed = (profile_url(probe, path) for path in ("/fleet/", "/fleet/?fixed"))
+    first, second = (url.split("/")[-2] for url in (slow, fixed))
+    flame = profile_url(probe, "/fleet/?page_size=200&profile&toolbar=off")
+    addresses = {
+        "call": slow,
+        "comparison": f"{probe.origin}/__debug__/requests/{first}/compare/{second}/",
+        "calls": f"{probe.origin}/__debug__/requests/",
+    }
+    pictures = [picture(name, address, 760) for name, address in addresses.items()]
+    return [*pictures, picture("flame-graph", f"{flame}#flame", 720)]
+
+
+def profile_url(server: Server, path: str) -> str:
+    url: str = server.get(path).headers["X-Profile-URL"]
+    return url
+
+
+def picture(name: str, address: str, height: int) -> Path:
+    """A picture of a page, from where its address leads to."""
+    path = IMAGES / f"{name}.png"
+    with window(height) as page:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=path)
+    return path
+
+
 def take_event(service: Server, sentry: Bugsink) -> Path:
     """The event of a request that failed for a table that is not there, as after a forgotten migration."""
     picture = IMAGES / "bugsink-event.png"
@@ -73,6 +104,11 @@ def main() -> int:
         variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": sentry.dsn}
         with developing(directory, port, **variables) as service:
             pictures = [take_json_page(service), take_event(service, sentry)]
+        others = Path(name) / "probe"
+        others.mkdir()
+        variables = {"LOG_DIR": str(others / "var" / "log"), "DJANGO_SETTINGS_MODULE": "tests.probe.development"}
+        with developing(others, port, **variables) as probe:
+            pictures += take_calls(probe)
     sys.stdout.writelines(f"Wrote {picture.relative_to(ROOT)}.\n" for picture in pictures)
     return 0
 

@@ -1,7 +1,7 @@
 """The addresses of the room's own pages, and of the other tools of a developer."""
 
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote_plus
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -45,9 +45,13 @@ def profile_url(request: HttpRequest, profile_id: str) -> str:
 
 
 def redacted_url(url: str) -> str:
-    """The path and query without the values of secret parameters."""
-    parts = urlsplit(url)
-    if not parts.query:
-        return url
-    query = [(name, redact(value, name)) for name, value in parse_qsl(parts.query, keep_blank_values=True)]
-    return urlunsplit(parts._replace(query=urlencode(query, safe="[]/:,")))
+    """The path and query as they were sent, without the values of secret parameters."""
+    path, mark, query = url.partition("?")
+    return f"{path}{mark}{'&'.join(map(_redacted_pair, query.split('&')))}"
+
+
+def _redacted_pair(pair: str) -> str:
+    name, _, value = pair.partition("=")
+    known = unquote_plus(value)
+    shown = redact(known, unquote_plus(name))
+    return pair if shown == known else f"{name}={quote(shown, safe='[]')}"

@@ -40,7 +40,11 @@ def shows_toolbar(request: HttpRequest) -> bool:
 def replayed(toolbar_id: str) -> SafeString:
     """The toolbar of an earlier call, whose panels are loaded from the store; nothing where it was forgotten."""
     toolbar = DebugToolbar.fetch(toolbar_id)
-    return mark_safe("" if toolbar is None else toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
+    if toolbar is None:
+        return mark_safe("")
+    # It reads the panels from the last to the first, and would show them so.
+    toolbar._panels = dict(reversed(toolbar._panels.items()))  # noqa: SLF001 - it has no other way
+    return mark_safe(toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
 
 
 class ToolbarMiddleware(DebugToolbarMiddleware):

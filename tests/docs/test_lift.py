@@ -18,11 +18,15 @@ print(Client(headers={"host": "localhost"}).get("/admin/login/").headers["X-Requ
 """
 
 
-PAGE = """
+PAGES = """
 import django; django.setup()
 from django.test import Client
 headers = {"host": "localhost", "sec-fetch-mode": "navigate", "accept": "text/html"}
-print("djDebug" in Client(headers=headers).get("/admin/login/").content.decode())
+opened = Client(headers=headers).get("/admin/login/?profile")
+print("djDebug" in opened.content.decode())
+page = Client(headers=headers).get(opened.headers["X-Profile-URL"]).content.decode()
+print("djDebug" in page)
+print("/admin/login/" in page and 'id="flame"' in page)
 """
 
 
@@ -68,4 +72,15 @@ def test_project_can_have_the_toolbar(project: Path) -> None:
     append(project / "mysite" / "settings.py", blocks()[1])
     append(project / "mysite" / "urls.py", blocks()[2])
     assert "no issues" in run(project, "manage.py", "check")
-    assert run(project, "-c", PAGE).strip() == "True"
+    assert run(project, "-c", PAGES).split() == ["True", "True", "True"]
+
+
+def test_project_can_have_the_pages_of_calls_without_the_toolbar(project: Path) -> None:
+    settings = [line for line in blocks()[1].splitlines() if "ToolbarMiddleware" not in line]
+    kept = "\n".join(settings).partition("DEBUG_TOOLBAR_CONFIG")[0].replace(', "debug_toolbar"', "")
+    assert "debug_toolbar" not in kept
+    append(project / "mysite" / "settings.py", kept)
+    urls = [line for line in blocks()[2].splitlines() if "debug_toolbar" not in line]
+    append(project / "mysite" / "urls.py", "\n".join(urls))
+    assert "no issues" in run(project, "manage.py", "check")
+    assert run(project, "-c", PAGES).split() == ["False", "False", "True"]

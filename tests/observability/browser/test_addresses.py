@@ -1,0 +1,27 @@
+"""The addresses of the room, and what is shown of those of calls."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observability.browser.addresses import redacted_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("/trucks/", "/trucks/"),
+        ("/trucks/?fixed&page=2&q=a+b%2Fc", "/trucks/?fixed&page=2&q=a+b%2Fc"),
+        ("/trucks/?token=hunter2&page=2", "/trucks/?token=[redacted]&page=2"),
+        ("/trucks/?access%5Ftoken=hunter2", "/trucks/?access%5Ftoken=[redacted]"),
+        ("/trucks/?q=Bearer%20abcdefghijklmnopqrstuvwxyz0123456789", "/trucks/?q=Bearer%20[redacted]"),
+        ("/trucks/?a=%ff%zz", "/trucks/?a=%ff%zz"),
+    ],
+)
+def test_address_is_shown_as_it_was_sent_without_secrets(url: str, shown: str) -> None:
+    assert redacted_url(url) == shown
+
+
+@given(st.text(), st.text())
+def test_secret_parameter_is_never_shown(before: str, after: str) -> None:
+    assert "hunter2" not in redacted_url(f"/{before}?{after}&password=hunter2&{after}")
