@@ -8,14 +8,14 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import parse_qs
 
 import silk.middleware
 import silk.sql
-from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import DatabaseError
 from django.db.models.sql.compiler import SQLCompiler
 from django.http import HttpRequest
@@ -25,6 +25,7 @@ from silk.collector import DataCollector
 from silk.model_factory import RequestModelFactory, ResponseModelFactory
 
 from observability.browser.audience import wants_silk
+from observability.browser.middleware import GetResponse, GetResponseAsync, Middleware
 from observability.observation import active
 from observability.redaction import REDACTED, redact
 
@@ -33,34 +34,29 @@ MAX_TRACEBACK_LENGTH = 4_000
 
 log = logging.getLogger(__name__)
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
-GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
-
 # A parameter that may be a token, the key of a session or the hash of a password: 20 characters or more, no space.
 _long_word = re.compile(r"\S{20,}")
 
 
-class SilkMiddleware:
+class SilkMiddleware(Middleware):
     """Hands a request that asks for it (`?silk` or the header X-Silk) to silk; it is shown nothing of the others.
 
     It stands after the JSON page's middleware, so that silk records the JSON and not the page. The header X-Silk-URL of
     the response names the page of the record.
     """
 
-    sync_capable = True
-    async_capable = True
-
     def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-            self.recorder = sync_to_async(Recorder(async_to_sync(cast("Any", get_response))))
-        else:
-            self.recorder = Recorder(get_response)
+        super().__init__(get_response)
+        recorder = Recorder(async_to_sync(self.get_response) if self.is_async else get_response)
+        self.recorder: Any = sync_to_async(recorder) if self.is_async else recorder
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self.recorder(request) if wants_silk(request) else self.get_response(request)
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        answer: GetResponse = self.recorder if wants_silk(request) else self.get_response
+        return answer(request)
+
+    async def call_async(self, request: HttpRequest) -> HttpResponseBase:
+        answer: GetResponseAsync = self.recorder if wants_silk(request) else self.get_response
+        return await answer(request)
 
 
 class Recorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk has no types

@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from observability.browser.flame.samples import samples_of
+from observability.browser.middleware import GetResponse, GetResponseAsync
 from observability.browser.profiles.document import encoded
 from observability.browser.profiles.profile import Profile
 from observability.browser.profiles.store import FLAME
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.001
 NOT_INSTALLED = "It has no flame graph, since pyinstrument is not installed: pip install pyinstrument."
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
-GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 def recorded(get_response: GetResponse, request: HttpRequest, profile: Profile) -> HttpResponseBase:

@@ -3,11 +3,9 @@
 What a program gets stays as it is, byte for byte.
 """
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TypeGuard, cast
+from typing import TypeGuard
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -15,12 +13,10 @@ from observability.browser.audience import is_from_developer, opens_a_page, want
 from observability.browser.json_page.body import Answer, Body, read, read_async
 from observability.browser.json_page.page import page
 from observability.browser.json_page.response import page_response
-
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
-GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+from observability.browser.middleware import Middleware
 
 
-class JsonPageMiddleware:
+class JsonPageMiddleware(Middleware):
     """Shows a developer who opens an address in a browser its JSON as a page; errors too, with their status.
 
     It stands right after the toolbar's middleware, which puts the toolbar into the page. Downloads, parts, redirects
@@ -28,25 +24,14 @@ class JsonPageMiddleware:
     decompress, and everything while DEBUG is off.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if self.is_async:
-            return self._call_async(request)
-        response = cast("GetResponse", self.get_response)(request)
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
         if not (wants_page(request) and is_shown_as_page(response)):
             return response
         return shown(request, response, read(response))
 
-    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
-        response = await cast("GetResponseAsync", self.get_response)(request)
+    async def call_async(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = await self.get_response(request)
         if not (wants_page(request) and is_shown_as_page(response)):
             return response
         return shown(request, response, await read_async(response))

@@ -1,48 +1,32 @@
 """The middleware that hears what each call of a developer sends and gets."""
 
-from collections.abc import Awaitable, Callable
-from typing import cast
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from observability.browser.audience import silk_of, wants_flame_graph, wants_silk
 from observability.browser.flame.recorder import recorded, recorded_async
+from observability.browser.middleware import GetResponse, GetResponseAsync, Middleware
 from observability.browser.profiles.profile import Profile, profile_of
 
-GetResponse = Callable[[HttpRequest], HttpResponseBase]
-GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
-
-class ProfileMiddleware:
+class ProfileMiddleware(Middleware):
     """Begins the profile of a call, and keeps its request, the response that a program gets, and where its time went.
 
     It stands after the middleware of the JSON page, which shows something else than what a program gets.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        get_response: GetResponse = self.get_response
         profile = _begun(request)
-        if self.is_async:
-            return self._call_async(request, profile)
-        get_response = cast("GetResponse", self.get_response)
         if profile is None:
             return get_response(request)
         response = recorded(get_response, request, profile) if wants_flame_graph(request) else get_response(request)
         profile.exchange.answered(response)
         return response
 
-    async def _call_async(self, request: HttpRequest, profile: Profile | None) -> HttpResponseBase:
-        get_response = cast("GetResponseAsync", self.get_response)
+    async def call_async(self, request: HttpRequest) -> HttpResponseBase:
+        get_response: GetResponseAsync = self.get_response
+        profile = _begun(request)
         if profile is None:
             return await get_response(request)
         is_sampled = wants_flame_graph(request)
