@@ -19,18 +19,16 @@ def decoded(data: bytes, content_type: str, *, is_cut: bool) -> tuple[str, list[
     charset = named or json.detect_encoding(data).removesuffix("-sig")
     notes = []
     if not named and charset != "utf-8":
-        notes.append(f"The answer names no charset, and JSON without one is UTF-8. It was read as {charset}.")
+        notes.append(f"It names no charset, and JSON without one is UTF-8. It was read as {charset}.")
     try:
         text, more = _read(data, charset, is_cut=is_cut)
     except ValueError:
         text, more = _read(data, "utf-8", is_cut=is_cut)
-        notes.append(f"The answer names the charset “{charset[:40]}”, which is not known. It was read as UTF-8.")
+        notes.append(f"It names the charset “{charset[:40]}”, which is not known. It was read as UTF-8.")
     notes += more
     if text.startswith("\ufeff"):
         text = text.removeprefix("\ufeff")
-        notes.append(
-            "The answer begins with a byte order mark, which many readers of JSON refuse. It is left out here."
-        )
+        notes.append("It begins with a byte order mark, which many readers of JSON refuse. It is left out here.")
     return text, notes
 
 
@@ -56,4 +54,4 @@ def _read(data: bytes, charset: str, *, is_cut: bool) -> tuple[str, list[str]]:
         return make("strict").decode(data, final=not is_cut), []
     except UnicodeDecodeError:
         text = make("replace").decode(data, final=not is_cut)
-        return text, [f"The answer is not all {charset}: what could not be read is shown as \ufffd."]
+        return text, [f"It is not all {charset}: what could not be read is shown as \ufffd."]

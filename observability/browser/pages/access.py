@@ -1,7 +1,9 @@
 """Who may open the room's pages, and what they get: a person HTML, a program JSON."""
 
+import sqlite3
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -13,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from observability.browser.audience import is_from_developer
 from observability.browser.policy import POLICY
+from observability.browser.profiles.file import profile_path
 
 View = Callable[..., HttpResponse]
 
@@ -27,7 +30,10 @@ def for_developers(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - the view's
         if not is_from_developer(request) or _is_script_of_others(request):
             raise Http404
-        response = view(request, *args, **kwargs)
+        try:
+            response = view(request, *args, **kwargs)
+        except (sqlite3.Error, OSError) as error:
+            response = sentence(request, f"{profile_path()} cannot be used: {error}.", HTTPStatus.SERVICE_UNAVAILABLE)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
@@ -36,6 +42,11 @@ def for_developers(view: View) -> View:
     for alias in connections:
         guarded = transaction.non_atomic_requests(using=alias)(guarded)
     return login_not_required(never_cache(require_safe(guarded)))
+
+
+def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
+    """A page, or JSON, that has one sentence to say."""
+    return answer(request, "sentence", {"sentence": text}, lambda: {"error": text}, status)
 
 
 def _is_script_of_others(request: HttpRequest) -> bool:

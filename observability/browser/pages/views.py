@@ -5,7 +5,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from observability.browser.flame.speedscope import speedscope
-from observability.browser.pages.access import answer, for_developers
+from observability.browser.pages.access import answer, for_developers, sentence
 from observability.browser.pages.call import Call, load, summary, whole
 from observability.browser.pages.comparison import Comparison
 from observability.browser.pages.filters import Filters
@@ -68,5 +68,5 @@ def _page_of(request: HttpRequest, call: Call) -> HttpResponse:
     return answer(request, "request", call_context(request, call), lambda: whole(call))
 
 
-def _missing(request: HttpRequest, sentence: str) -> HttpResponse:
-    return answer(request, "missing", {"sentence": sentence}, lambda: {"error": sentence}, HTTPStatus.NOT_FOUND)
+def _missing(request: HttpRequest, text: str) -> HttpResponse:
+    return sentence(request, text, HTTPStatus.NOT_FOUND)

@@ -12,7 +12,7 @@ from observability.redaction import is_secret, may_hold_secret, redact, redact_t
 
 FORM = "application/x-www-form-urlencoded"
 
-_json_key = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s{0,8}:')
+_json_key = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s*:')
 _textual = re.compile(r"text/|.*[/+](json|xml|yaml|javascript|x-ndjson)$")
 
 
@@ -60,13 +60,17 @@ def _decompressed(data: bytes, content_encoding: str) -> bytes:
 def _without_secrets(text: str, media_type: str, *, is_cut: bool) -> str:
     if media_type == FORM and not is_cut:
         pairs = parse_qsl(text, keep_blank_values=True)
-        return urlencode([(name, redact(value, name)) for name, value in pairs], safe="[]")
+        # Some charsets of Python's can read what UTF-8 cannot write.
+        return urlencode([(name, redact(value, name)) for name, value in pairs], safe="[]", errors="replace")
     if media_type.endswith("json") and not is_cut:
         # Most bodies have nothing to hide, and stay as they were sent.
-        if not may_hold_secret(text) and not any(map(is_secret, set(_json_key.findall(text)))):
+        names_secret = any(map(is_secret, set(_json_key.findall(text))))
+        if not names_secret and not may_hold_secret(text):
             return text
         try:
-            return json.dumps(redact(json.loads(text)), ensure_ascii=False)
+            value = json.loads(text)
+            told = redact(value)
+            return text if told == value and not names_secret else json.dumps(told, ensure_ascii=False)
         except (ValueError, RecursionError):
             pass
     return redact_text(text)

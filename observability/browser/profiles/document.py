@@ -44,7 +44,11 @@ def document_of(profile: Profile) -> Document:
         "request": {
             "url": redacted_url(exchange.url),
             "headers": redact(exchange.request_headers),
-            "body": shown(exchange.request_body, exchange.request_headers.get("Content-Type", "")),
+            "body": shown(
+                exchange.request_body,
+                exchange.request_headers.get("Content-Type", ""),
+                exchange.request_headers.get("Content-Encoding", ""),
+            ),
         },
         "response": {
             "headers": redact(exchange.response_headers),
@@ -142,7 +146,8 @@ class _Statements:
     def listed(self) -> list[Document]:
         return [
             {
-                "text": plain(fingerprint),
+                # A statement that was written with its values may hold a secret.
+                "text": redact_text(plain(fingerprint)),
                 "short": short(fingerprint),
                 "database": database,
                 "count": count,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, cast
 
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -38,8 +38,8 @@ class Exchange:
         self.request_headers: dict[str, str] = {}
         self.request_body = Heard()
         self.status: int | None = None
-        self.response_headers: dict[str, str] = {}
-        self.response_body: Heard | None = None
+        self.response_headers = ResponseHeaders({})
+        self.response_body: Heard | None = Heard()
 
     def listen(self, request: HttpRequest) -> None:
         """Hear what is read of the request's body from now on."""
@@ -52,8 +52,9 @@ class Exchange:
     def answered(self, response: HttpResponseBase) -> None:
         """Keep the response as a program gets it; of a streaming one what is sent later, too."""
         self.status = response.status_code
-        self.response_headers = dict(response.headers)
+        self.response_headers = ResponseHeaders(response.headers)
         if isinstance(response, FileResponse):
+            self.response_body = None
             return
         body = self.response_body = Heard()
         if isinstance(response, StreamingHttpResponse):

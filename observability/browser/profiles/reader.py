@@ -62,13 +62,17 @@ def _begin(profile: Profile) -> None:
     try:
         store().begin(profile.row(), panels)
     except (sqlite3.Error, OSError) as error:
+        # The call is not held up, and nothing told, a second time when it is over.
+        profile.observation.kept[Profile] = None
         raise _not_kept(error) from error
     profile.is_begun = True
 
 
 def _not_kept(error: Exception) -> ProfileNotKept:
     path = store().file.path
-    hint = "; it holds profiles alone and may be deleted" if isinstance(error, sqlite3.DatabaseError) else ""
+    # Of what happens while it is in use, such as a lock that lasts, it would not help to delete it.
+    is_broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    hint = "; it holds profiles alone and may be deleted" if is_broken else ""
     return ProfileNotKept(f"{path} cannot be used: {error}{hint}")
 
 

@@ -248,5 +248,6 @@ def store() -> Store:
 @receiver(setting_changed, dispatch_uid="observability.browser.profiles.store")
 def _forget_store(*, setting: str, **_: Any) -> None:  # noqa: ANN401
     """Follow `override_settings(OBSERVABILITY=…)` in tests."""
-    if setting == "OBSERVABILITY":
+    if setting == "OBSERVABILITY" and store.cache_info().currsize:
+        store().file.close()
         store.cache_clear()

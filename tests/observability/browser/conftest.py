@@ -71,5 +71,6 @@ def recording(settings: Settings, tmp_path: Path) -> None:
     ]
     settings.OBSERVABILITY = settings.OBSERVABILITY | {
         "READERS": [*settings.OBSERVABILITY["READERS"], "observability.browser.profiles.reader.Profiles"],
+        "QUIET_PATHS": ["/quiet/"],
         "PROFILE_FILE": str(tmp_path / "profiles.sqlite3"),
     }

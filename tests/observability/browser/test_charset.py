@@ -61,7 +61,7 @@ def test_what_the_charset_cannot_be_is_replaced_and_told() -> None:
 def test_half_a_character_where_the_body_was_cut_is_no_mistake_of_the_answer() -> None:
     data = '"é'.encode()[:-1]
     assert read(data, is_cut=True) == ('"', "")
-    assert read(data) == ('"\ufffd', "The answer is not all utf-8: what could not be read is shown as \ufffd.")
+    assert read(data) == ('"\ufffd', "It is not all utf-8: what could not be read is shown as \ufffd.")
 
 
 @given(st.binary(max_size=50), st.text(max_size=20), st.booleans())

@@ -156,6 +156,8 @@ def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(service: Server,
     page.goto(profile_of(service.get("/api/v1/trucks/?page_size=200&profile&toolbar=off")))
     flame = page.get_by_role("group", name="Flame graph")
     bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^Trucks\.list$")))
+    # The page may have come before the call was over.
+    expect(bar).to_be_visible()
     before = flame.locator("a").count()
     bar.click()
     expect(page.get_by_text("all of it")).to_be_visible()

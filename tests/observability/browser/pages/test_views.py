@@ -1,5 +1,6 @@
 """Who may open the pages of calls, and what a program gets."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,6 +137,14 @@ def test_nothing_was_called_yet() -> None:
     response = asked(f"{CALLS}latest/")
     assert (response.status_code, response.json()) == (404, {"error": "No call was recorded yet."})
     assert asked(CALLS).json() == {"requests": [], "errors": {}}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_file_that_cannot_be_used_is_told_in_a_sentence(settings: Settings, tmp_path: Path, address: str) -> None:
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"PROFILE_FILE": str(tmp_path)}
+    response = asked(CALLS + address.format("nope"))
+    assert response.status_code == 503
+    assert response.json()["error"].startswith(f"{tmp_path} cannot be used: ")
 
 
 def test_comparison_tells_a_program_what_changed(called: str) -> None:
