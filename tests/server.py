@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,23 +128,39 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
         environment = own_environment(directory, **others)
         manage(environment, "migrate", "--verbosity=0")
         port = free_port()
-        bind = ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
-        command = [sys.executable, "-m", *COMMANDS[name], *bind]
+        command = [sys.executable, "-m", *COMMANDS[name], *binding(name, port)]
         with started(command, name, port, directory, environment, database) as server:
             yield server
 
 
 @contextmanager
-def developing(directory: Path, port: int | None = None, **variables: str) -> Iterator[Server]:
-    """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends."""
+def developing(
+    directory: Path, port: int | None = None, *, name: str = "runserver", options: Sequence[str] = (), **variables: str
+) -> Iterator[Server]:
+    """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends.
+
+    `name` and `options` are another program and what is passed to it.
+    """
     development = {"DJANGO_SETTINGS_MODULE": "settings.development"}
     environment = own_environment(directory, **development | variables)
     manage(environment, "prepare")
     port = port or free_port()
-    command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
     database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
-    with started(command, "runserver", port, directory, environment, database, working_directory=directory) as server:
+    if name == "runserver":
+        command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
+        directory_of_process = directory
+    else:
+        command = [sys.executable, "-m", *COMMANDS[name], *binding(name, port), *options]
+        directory_of_process = ROOT
+    with started(
+        command, name, port, directory, environment, database, working_directory=directory_of_process
+    ) as server:
         yield server
+
+
+def binding(name: str, port: int) -> list[str]:
+    """The options by which a program of COMMANDS listens at a port of this machine."""
+    return ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
 
 
 def own_environment(directory: Path, **variables: str) -> dict[str, str]:

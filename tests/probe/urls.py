@@ -8,6 +8,7 @@ from tests.probe import failures, views
 urlpatterns = [
     path("ordinary/<int:count>/", views.ordinary),
     path("async/<int:count>/", views.asynchronous),
+    path("counting-async/", views.counting_async),
     path("streaming/<int:count>/", views.streaming),
     path("streaming-async/<int:count>/", views.streaming_async),
     path("binding-body/", views.binding_body),

@@ -50,6 +50,11 @@ async def asynchronous(request: HttpRequest, count: int) -> HttpResponse:
     return JsonResponse({"count": count})
 
 
+@transaction.non_atomic_requests
+async def counting_async(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"count": await Manufacturer.objects.acount()})
+
+
 def streaming(request: HttpRequest, count: int) -> StreamingHttpResponse:
     def body() -> Iterator[bytes]:
         for _ in range(count):

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,26 +16,20 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.databases import OwnDatabase
 from tests.observability.browser.conftest import NAVIGATION
-from tests.server import COMMANDS, Answer, Server, free_port, manage, own_environment, started, wait_for
+from tests.server import Answer, Server, developing, wait_for
 
-PROCESSES = {"gunicorn": ["--workers=2"], "uvicorn": []}
-BIND = {"gunicorn": "--bind=127.0.0.1:{port}", "uvicorn": "--port={port}"}
+PROCESSES: dict[str, list[str]] = {"gunicorn": ["--workers=2"], "uvicorn": []}
 LIST = "/__debug__/requests/"
 CALLS = 50
 
 
 @contextmanager
 def serving(name: str, directory: Path, settings: str = "settings.development") -> Iterator[Server]:
-    """Serve the service with its demo fleet as a developer would, gunicorn by two processes, until the block ends."""
-    environment = own_environment(directory, DJANGO_SETTINGS_MODULE=settings)
-    manage(environment, "prepare")
-    port = free_port()
-    command = [sys.executable, "-m", *COMMANDS[name], *PROCESSES[name], BIND[name].format(port=port)]
-    database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
-    with started(command, name, port, directory, environment, database) as server:
-        wait_for(lambda: len(processes_of(server)) == 1 + len(PROCESSES[name]), "an answer of each process")
+    """Serve the service as a developer would, gunicorn by two processes, until the block ends."""
+    options = PROCESSES[name]
+    with developing(directory, name=name, options=options, DJANGO_SETTINGS_MODULE=settings) as server:
+        wait_for(lambda: len(processes_of(server)) == 1 + len(options), "an answer of each process")
         yield server
 
 
@@ -185,3 +178,10 @@ def test_file_that_was_deleted_under_the_processes_is_made_anew(streaming: Serve
         answers = list(pool.map(lambda _: streaming.get("/api/v1/trucks/?page_size=1"), range(20)))
     calls = [call_of(streaming, answer) for answer in answers]
     assert {call["request_id"] for call in calls} == {answer.headers["X-Request-ID"] for answer in answers}
+
+
+def test_query_of_asynchronous_code_has_the_line_that_waited_for_it(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, "tests.probe.development") as server:
+        call = call_of(server, server.get("/probe/counting-async/"))
+    (statement,) = call["statements"]
+    assert [line.partition(" ")[2] for line in statement["cause"]["lines"]] == ["counting_async"]
