@@ -100,7 +100,8 @@ class QueryRecorder:
                 step = Step("query", known.text, transactions.alias, duration_ms, known.fingerprint, ended)
                 # Before the readers hear of it: one may end the work here.
                 if observation.details is not None:
-                    observation.details.add(step, cause=cause(), error=failure)
+                    found = cause(known.fingerprint, observation.details.before)
+                    observation.details.add(step, cause=found, error=failure)
                 observation.record(step)
 
 

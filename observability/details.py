@@ -44,15 +44,17 @@ class Details:
 
     Whoever wants to look makes it, `observation.details = Details()`, before the work begins; recorders add to it from
     any thread; it is read when the work has ended. Bounded: the first 1,000 steps are kept, of the others `dropped`
-    counts each kind. Transactions are told here from their beginning, with their savepoints.
+    counts each kind. Transactions are told here from their beginning, with their savepoints. `before` is for who looks
+    for causes: what was found for a statement; the work's end empties it.
     """
 
-    __slots__ = ("_failed", "_lock", "dropped", "entries", "failure")
+    __slots__ = ("_failed", "_lock", "before", "dropped", "entries", "failure")
 
     def __init__(self) -> None:
         self.entries: list[Detail] = []
         self.dropped: Counter[str] = Counter()
         self.failure: Failure | None = None
+        self.before: dict[str, Any] = {}
         self._failed: int | None = None
         self._lock = Lock()
 

@@ -280,8 +280,11 @@ class Observation:
                 return
             self._count()
             self._duration_ms = self._elapsed_ms()
-        if self.details is not None and self.parent is not None:
-            self.details.add(Step("work", self.name, "", self._duration_ms, ended_ns=time.perf_counter_ns()))
+        if self.details is not None:
+            if self.parent is None:
+                self.details.before.clear()
+            else:
+                self.details.add(Step("work", self.name, "", self._duration_ms, ended_ns=time.perf_counter_ns()))
         readers.closed(self)
 
 

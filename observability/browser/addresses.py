@@ -37,11 +37,16 @@ def profile_url(request: HttpRequest, profile_id: str) -> str:
 
     Raises `NoReverseMatch` where the addresses of the room are not among the project's.
     """
-    path = reverse(REQUEST, args=[profile_id])
+    path = f"{_requests(get_urlconf(), get_script_prefix())}{profile_id}/"
     try:
         return f"{request.scheme}://{request.get_host()}{path}"
     except DisallowedHost:
         return path
+
+
+@lru_cache(maxsize=16)
+def _requests(urlconf: str | None, _script_prefix: str) -> str:
+    return reverse(REQUESTS, urlconf)
 
 
 def redacted_url(url: str) -> str:

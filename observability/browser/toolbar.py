@@ -112,7 +112,7 @@ class ProfileToolbarStore(BaseStore):
         if panel_id in ("HistoryPanel", "RequestPanel", "HeadersPanel") and data:
             data = {key: _without_secrets(key, value) for key, value in data.items()}
         profile = Profile.by_toolbar_id.get(request_id)
-        if profile is not None and not profile.is_begun:
+        if profile is not None and profile.number is None:
             profile.panels[panel_id] = serialize(data)
         else:
             store().save_panels(request_id, {panel_id: serialize(data)})

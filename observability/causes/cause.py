@@ -17,6 +17,10 @@ from observability.causes.asked import Place, asked
 from observability.conf import configuration
 
 MAX_FRAMES = 150
+# Above the code that asks stand at least: two functions of this module, the recorder, and two methods of the cursor.
+FRAMES_ABOVE = 5
+# Of the statements of one unit of work.
+MAX_BEFORE = 200
 # Of the project's frames the innermost alone may be a method of a QuerySet, whose caller is at fault.
 MAX_SITES = 2
 
@@ -24,7 +28,7 @@ MAX_SITES = 2
 FIELD_FUNCTIONS = frozenset({"to_representation", "get_attribute", "run_validation", "to_internal_value"})
 
 
-SourceKind = Literal["other", "project", "field", "relation", "compiler", "view", "thread", "end"]
+SourceKind = Literal["project", "field", "relation", "compiler", "view", "thread", "end"]
 
 
 class Source(NamedTuple):
@@ -39,7 +43,6 @@ class Source(NamedTuple):
     is_last: bool = False
 
 
-_other = Source("other")
 _field = Source("field", FIELD_FUNCTIONS)
 _view = Source("view", frozenset({"dispatch"}), is_last=True)
 _end = Source("end", None, is_last=True)
@@ -56,8 +59,8 @@ _known_files = {
     "_pytest/python.py": _end,
 }
 _root = ""
-# By the root of the project and the name of a file: as many as there are files with code.
-_sources: dict[str, dict[str, Source]] = {}
+# By the root of the project and the name of a file: as many as there are files with code. None is of no interest.
+_sources: dict[str, dict[str, Source | None]] = {}
 
 
 class Field(NamedTuple):
@@ -102,35 +105,86 @@ def use_root(directory: Path) -> None:
     _root = str(directory)
 
 
-def cause() -> Cause:
-    """What caused the query that runs on this thread."""
+def cause(statement: str = "", before: dict[str, "Before"] | None = None) -> Cause:
+    """What caused the query that runs on this thread.
+
+    `before` remembers causes by their statement, for as long as one unit of work runs: where a statement comes from the
+    same frames again, at the same depths and for the same objects, its cause is not looked for anew.
+    """
+    known = None if before is None else before.get(statement)
+    if known is not None and _is_again(known):
+        return known.cause
     root = configuration().code_root or _root
-    return _Found(_marks(root), root).cause()
+    marks = _marks(root, FRAMES_ABOVE)
+    found = _Found(marks, root)
+    if before is not None and not found.is_of_thread and len(before) < MAX_BEFORE:
+        places = tuple((depth, frame.f_code, frame.f_lasti) for _, frame, depth in marks)
+        before[statement] = Before(places, tuple(found.owners), found.cause())
+    return found.cause()
 
 
 def places() -> tuple[Place, ...]:
     """Where the project's code stands on the stack of this thread, innermost first."""
-    marks = _marks(configuration().code_root or _root)
-    return tuple((frame.f_code, frame.f_lasti) for kind, frame in marks if kind == "project")[:MAX_SITES]
+    marks = _marks(configuration().code_root or _root, 1)
+    return tuple((mark.frame.f_code, mark.frame.f_lasti) for mark in marks if mark.kind == "project")[:MAX_SITES]
 
 
-def _marks(root: str) -> list[tuple[SourceKind, FrameType]]:
-    """The frames of interest on the stack of this thread, innermost first."""
+class Mark(NamedTuple):
+    """A frame of interest, and how many frames below the function that looks it stands."""
+
+    kind: SourceKind
+    frame: FrameType
+    depth: int
+
+
+class Before(NamedTuple):
+    """Where a statement came from: the frames of interest by depth, code and instruction, and whose methods they are.
+
+    The owners are those of relations and fields, which their code does not tell; the view is that of the whole work. It
+    holds no frame, which would keep all of its locals.
+    """
+
+    places: tuple[tuple[int, CodeType, int], ...]
+    owners: tuple[tuple[int, Any], ...]
+    cause: Cause
+
+
+def _is_again(before: Before) -> bool:
+    try:
+        for depth, code, instruction in before.places:
+            frame = sys._getframe(depth)  # noqa: SLF001 - what stands between is not made an object of
+            if frame.f_code is not code or frame.f_lasti != instruction:
+                return False
+        for depth, owner in before.owners:
+            if sys._getframe(depth).f_locals.get("self") is not owner:  # noqa: SLF001
+                return False
+    except ValueError:
+        # The stack is not so deep.
+        return False
+    return True
+
+
+def _marks(root: str, depth: int) -> list[Mark]:
+    """The frames of interest on the stack of this thread, innermost first, without the first `depth` frames of all.
+
+    A frame costs little until somebody looks at it: then Python makes an object of it.
+    """
     sources = _sources.get(root)
     if sources is None:
         sources = _sources[root] = {}
-    marks: list[tuple[SourceKind, FrameType]] = []
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
-    for _ in range(MAX_FRAMES):
+    marks: list[Mark] = []
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - inspect.currentframe() says the same, slower
+    for each in range(depth, depth + MAX_FRAMES):
         if frame is None:
             break
         code = frame.f_code
-        source = sources.get(code.co_filename)
-        if source is None:
+        try:
+            source = sources[code.co_filename]
+        except KeyError:
             source = sources[code.co_filename] = _source_of(code.co_filename, root)
         # Most frames are of no interest: those are passed by without a call.
-        if source is not _other and (source.functions is None or code.co_name in source.functions):
-            marks.append((source.kind, frame))
+        if source is not None and (source.functions is None or code.co_name in source.functions):
+            marks.append(Mark(source.kind, frame, each))
             if source.is_last:
                 break
         frame = frame.f_back
@@ -140,42 +194,54 @@ def _marks(root: str) -> list[tuple[SourceKind, FrameType]]:
 class _Found:
     """What the frames of interest tell, innermost first; it is put into words only when it is new."""
 
-    __slots__ = ("field", "is_raw", "places", "relation", "root", "view")
+    __slots__ = ("field", "is_of_thread", "is_raw", "owners", "places", "relation", "root", "view")
 
-    def __init__(self, marks: Iterable[tuple[SourceKind, FrameType]], root: str) -> None:
+    def __init__(self, marks: Iterable[Mark], root: str) -> None:
         self.root = root
         self.places: list[Place] = []
         self.field: Any = None
         self.relation = ""
         self.view: tuple[type, str] | None = None
         self.is_raw = True
-        for kind, frame in marks:
-            if kind == "project":
-                if len(self.places) < MAX_SITES:
-                    self.places.append((frame.f_code, frame.f_lasti))
-                # A field of the project's own.
-                if frame.f_code.co_name in FIELD_FUNCTIONS:
-                    self._take_field(frame)
-            elif kind == "compiler":
-                self.is_raw = self.is_raw and bool(self.places)
-            elif kind == "field":
-                self._take_field(frame)
+        self.is_of_thread = False
+        self.owners: list[tuple[int, Any]] = []
+        for mark in marks:
+            if mark.kind == "field":
+                # A function of DRF has the name of a method of its fields.
+                if mark.frame.f_code.co_qualname != "get_attribute":
+                    self._take_field(mark)
+            elif mark.kind == "project":
+                self._take_project(mark)
             else:
-                self._take(kind, frame)
+                self._take(mark)
 
-    def _take_field(self, frame: FrameType) -> None:
+    def _take_field(self, mark: Mark) -> None:
         if self.field is None:
-            self.field = _field_of(frame.f_locals.get("self"))
+            self.field = _field_of(self._owner_of(mark))
 
-    def _take(self, kind: SourceKind, frame: FrameType) -> None:
-        if kind == "relation" and not (self.relation or self.places):
-            self.relation = getattr(getattr(frame.f_locals.get("self"), "field", None), "name", "")
-        elif kind == "view":
-            view, request = frame.f_locals.get("self"), frame.f_locals.get("request")
-            handler = getattr(view, "action", None) or str(getattr(request, "method", "")).lower()
-            self.view = type(view), handler
-        elif kind == "thread":
+    def _take_project(self, mark: Mark) -> None:
+        code = mark.frame.f_code
+        if len(self.places) < MAX_SITES:
+            self.places.append((code, mark.frame.f_lasti))
+        # A field of the project's own.
+        if code.co_name in FIELD_FUNCTIONS:
+            self._take_field(mark)
+
+    def _take(self, mark: Mark) -> None:
+        if mark.kind == "compiler":
+            self.is_raw = self.is_raw and bool(self.places)
+        elif mark.kind == "relation" and not (self.relation or self.places):
+            self.relation = getattr(getattr(self._owner_of(mark), "field", None), "name", "")
+        elif mark.kind == "view":
+            self.view = _view_of(mark.frame)
+        elif mark.kind == "thread":
+            self.is_of_thread = True
             self.places += asked()[: MAX_SITES - len(self.places)]
+
+    def _owner_of(self, mark: Mark) -> Any:  # noqa: ANN401 - whatever has the method
+        owner = mark.frame.f_locals.get("self")
+        self.owners.append((mark.depth, owner))
+        return owner
 
     def cause(self) -> Cause:
         key: list[object] = [self.is_raw, self.relation, self.view]
@@ -200,19 +266,28 @@ class _Found:
 
 def _site(root: str, code: CodeType, instruction: int) -> CallSite:
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
-    return CallSite(_source_of(code.co_filename, root).path, line or code.co_firstlineno, code.co_qualname)
+    return CallSite(_path_in(root, code.co_filename), line or code.co_firstlineno, code.co_qualname)
 
 
 @cache
-def _source_of(filename: str, root: str) -> Source:
-    """What a file tells, with its path below the root where it is the project's."""
+def _source_of(filename: str, root: str) -> Source | None:
+    """What a file tells, with its path below the root where it is the project's; None where it tells nothing."""
     path = Path(filename).as_posix()
     known = next((source for end, source in _known_files.items() if path.endswith(f"/{end}")), None)
     if known is not None:
         return known
     # The layer itself lies in the project's directory, and is no part of it.
     project = path_in_project(filename, root)
-    return _other if project is None else Source("project", None, project)
+    return None if project is None else Source("project", None, project)
+
+
+def _view_of(frame: FrameType) -> tuple[type, str]:
+    """The class of the view that dispatches, and the name of its handler."""
+    # The locals are a dictionary that is made anew each time.
+    names = frame.f_locals
+    view = names.get("self")
+    handler = getattr(view, "action", None) or str(getattr(names.get("request"), "method", "")).lower()
+    return type(view), handler
 
 
 def _field_of(field: Any) -> Any:  # noqa: ANN401 - DRF may not be there
@@ -246,4 +321,9 @@ def _name(owner: type) -> str:
 
 def project_path(filename: str) -> str:
     """A file of the project relative to its root, as a person in it would name it; another one as it is."""
-    return _source_of(filename, configuration().code_root or _root).path or filename
+    return _path_in(configuration().code_root or _root, filename) or filename
+
+
+def _path_in(root: str, filename: str) -> str:
+    source = _source_of(filename, root)
+    return "" if source is None else source.path

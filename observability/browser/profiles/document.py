@@ -1,7 +1,7 @@
 """The document of a profile: all that is shown of a call, as JSON and without secrets, made when the call is over."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -20,6 +20,8 @@ from observability.statement import plain, short
 
 # Of all lines of a call together; later lines are shown without their facts.
 MAX_FACT_BYTES = 512 * 1024
+
+SERVER_TIMING = "Server-Timing"
 
 Document = dict[str, Any]
 
@@ -43,7 +45,7 @@ def document_of(profile: Profile) -> Document:
         "trace_id": observation.trace_id,
         "request": {
             "url": redacted_url(exchange.url),
-            "headers": redact(exchange.request_headers),
+            "headers": _shown_headers(exchange.request_headers),
             "body": shown(
                 exchange.request_body,
                 exchange.request_headers.get("Content-Type", ""),
@@ -51,7 +53,7 @@ def document_of(profile: Profile) -> Document:
             ),
         },
         "response": {
-            "headers": redact(exchange.response_headers),
+            "headers": _shown_headers(exchange.response_headers),
             "body": shown(
                 exchange.response_body,
                 exchange.response_headers.get("Content-Type", ""),
@@ -83,6 +85,12 @@ def _numbers(observation: Observation) -> Document:
     }
 
 
+def _shown_headers(headers: Mapping[str, str]) -> Document:
+    # Ours and the toolbar's own is long, and looks like what may hold a secret; it has numbers alone.
+    shown: Document = redact({name: value for name, value in headers.items() if name != SERVER_TIMING})
+    return shown | {SERVER_TIMING: headers[SERVER_TIMING]} if SERVER_TIMING in headers else shown
+
+
 def _exception(failure: Failure | None) -> Document | None:
     if failure is None:
         return None
@@ -96,17 +104,19 @@ def _steps(observation: Observation, entries: Iterable[Detail], statements: "_St
     # Threads of the request may still be adding.
     for detail in tuple(entries):
         step = detail.step
-        told: Document = {"kind": step.kind, "at_ms": round(observation.milliseconds_at(step), 3)}
+        at_ms = round(observation.milliseconds_at(step), 3)
+        told: Document = {"kind": step.kind, "at_ms": at_ms, "duration_ms": round(step.duration_ms, 3)}
         if step.kind == "query":
-            told |= {"duration_ms": round(step.duration_ms, 3), "statement": statements.number_of(detail)}
+            told["statement"] = statements.number_of(detail)
             if detail.error:
                 told["error"] = redact_text(detail.error)
         elif step.kind == "line":
             told |= {"text": step.text, "level": detail.level, "logger": step.source, "facts": facts.of(detail)}
+            del told["duration_ms"]
             if detail.stack:
                 told["stack"] = detail.stack
         else:
-            told |= {"text": step.text, "source": step.source, "duration_ms": round(step.duration_ms, 3)}
+            told |= {"text": step.text, "source": step.source}
         steps.append(told)
     steps.sort(key=lambda told: cast("float", told["at_ms"]))
     return steps
@@ -146,9 +156,7 @@ class _Statements:
     def listed(self) -> list[Document]:
         return [
             {
-                # A statement that was written with its values may hold a secret.
-                "text": redact_text(plain(fingerprint)),
-                "short": short(fingerprint),
+                **_told_statement(fingerprint),
                 "database": database,
                 "count": count,
                 "duration_ms": round(duration_ms, 3),
@@ -157,6 +165,12 @@ class _Statements:
             }
             for ((fingerprint, database, cause), (count, duration_ms)) in zip(self._numbers, self._totals, strict=True)
         ]
+
+
+@lru_cache(maxsize=1024)
+def _told_statement(fingerprint: str) -> Document:
+    # A statement that was written with its values may hold a secret.
+    return {"text": redact_text(plain(fingerprint)), "short": short(fingerprint)}
 
 
 @lru_cache(maxsize=1024)

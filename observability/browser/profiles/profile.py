@@ -24,14 +24,14 @@ class Profile:
     """The profile of one call, from the moment it is first asked for until its observation is closed.
 
     It stands on the observation and goes with it. `panels` are those of the toolbar, by id, as they are serialised,
-    until the row of the call is written (`is_begun`); `documents` what is written at its end.
+    until the row of the call is written (its `number`); `documents` what is written at its end.
     """
 
     # The toolbar knows its requests by ids of its own.
     by_toolbar_id: ClassVar["WeakValueDictionary[str, Profile]"] = WeakValueDictionary()
 
     __slots__ = (
-        "__weakref__", "documents", "exchange", "id", "is_begun", "notice", "observation", "panels", "repeat_of",
+        "__weakref__", "documents", "exchange", "id", "notice", "number", "observation", "panels", "repeat_of",
         "toolbar_id",
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Profile:
         self.toolbar_id: str | None = None
         self.panels: dict[str, str] = {}
         self.documents: dict[str, bytes] = {}
-        self.is_begun = False
+        self.number: int | None = None
         self.repeat_of: str | None = None
         # What went wrong with the profile itself.
         self.notice = ""

@@ -42,12 +42,12 @@ class Profiles:
         profile = _profile(observation)
         if profile is None:
             return
-        if not profile.is_begun:
+        if profile.number is None:
             # It ended without a response: the client hung up, or the task was cancelled.
             _begin(profile)
         documents = {**profile.documents, CALL: encoded(document_of(profile))}
         try:
-            store().close(profile.id, profile.changing(), documents)
+            store().close(profile.number or 0, profile.id, profile.changing(), documents)
         except (sqlite3.Error, OSError) as error:
             raise _not_kept(error) from error
 
@@ -60,12 +60,11 @@ def _profile(observation: Observation) -> Profile | None:
 def _begin(profile: Profile) -> None:
     panels, profile.panels = profile.panels, {}
     try:
-        store().begin(profile.row(), panels)
+        profile.number = store().begin(profile.row(), panels)
     except (sqlite3.Error, OSError) as error:
         # The call is not held up, and nothing told, a second time when it is over.
         profile.observation.kept[Profile] = None
         raise _not_kept(error) from error
-    profile.is_begun = True
 
 
 def _not_kept(error: Exception) -> ProfileNotKept:

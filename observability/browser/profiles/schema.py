@@ -2,13 +2,14 @@
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
-# `number` is the order of the calls. What a list shows stands in rows of its own, which are read fast.
+# `number` is the order of the calls. What a list shows stands in rows of its own, which are read fast. There is no
+# index beside it: each would be pages to write at every call, and to read 500 rows is quick.
 _tables = """
 CREATE TABLE profile (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
     request_id TEXT NOT NULL,
     toolbar_id TEXT,
     is_running INTEGER NOT NULL,
@@ -29,10 +30,10 @@ CREATE TABLE profile (
     repeat_of TEXT,
     silk_url TEXT
 );
-CREATE INDEX profile_request ON profile (request_id);
-CREATE INDEX profile_toolbar ON profile (toolbar_id);
-CREATE TABLE document (number INTEGER NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (number, kind));
-CREATE TABLE panel (number INTEGER NOT NULL, panel TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (number, panel));
+CREATE TABLE document (number INTEGER NOT NULL, kind TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (number, kind))
+    WITHOUT ROWID;
+CREATE TABLE panel (number INTEGER NOT NULL, panel TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (number, panel))
+    WITHOUT ROWID;
 """
 _names = ("profile", "document", "panel")
 

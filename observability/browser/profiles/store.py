@@ -19,7 +19,7 @@ CALL, FLAME = "call", "flame"
 MAX_PROFILES = 500
 MAX_BYTES = 128 * 1024 * 1024
 MAX_PANEL_BYTES = 4 * 1024 * 1024
-# How many of the oldest go at once where the file is too large.
+# How many of the oldest go at once, each time as many have come.
 FORGOTTEN_AT_ONCE = 25
 
 
@@ -94,7 +94,7 @@ class Wanted:
 
 
 class Store:
-    """Profiles by id, newest first, at most 500 and 128 MiB of them; made once per process and file by `store()`.
+    """Profiles by id, newest first, the last 500 or about 128 MiB of them; made once per process and file by `store()`.
 
     All of it raises `sqlite3.Error` or `OSError` where the file cannot be used.
     """
@@ -102,24 +102,30 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.file = ProfileFile(path)
 
-    def begin(self, values: Mapping[str, object], panels: Mapping[str, str]) -> None:
-        """Write the row of a call that has begun to answer (a value for each column), and its panels of the toolbar."""
+    def begin(self, values: Mapping[str, object], panels: Mapping[str, str]) -> int:
+        """Write the row of a call that has begun to answer (a value for each column), and its panels of the toolbar.
+
+        Returns its number.
+        """
         with self.file.writing() as connection:
             number = connection.execute(_insert, values).lastrowid or 0
             _write_panels(connection, number, panels.items())
-            _forget(connection, number - MAX_PROFILES)
-            _forget_while_too_large(connection)
+            if number % FORGOTTEN_AT_ONCE == 0:
+                _forget(connection, number - MAX_PROFILES)
+                _forget_while_too_large(connection)
+        return number
 
-    def close(self, profile_id: str, values: Mapping[str, object], documents: Mapping[str, bytes]) -> None:
+    def close(self, number: int, profile_id: str, values: Mapping[str, object], documents: Mapping[str, bytes]) -> None:
         """Complete the row of a call that is over, and write its documents; nothing where it was forgotten."""
         changes = ", ".join(f'"{name}" = :{name}' for name in values)
+        condition = "number = :number AND id = :id"
         with self.file.writing() as connection:
-            number = _number_of(connection, "id", profile_id)
-            if number is not None:
-                connection.execute(
-                    f"UPDATE profile SET {changes}, is_running = 0 WHERE number = :number",  # noqa: S608 - our columns
-                    {**values, "number": number},
-                )
+            # In a file that was made anew the number may be that of another call.
+            found = connection.execute(
+                f"UPDATE profile SET {changes}, is_running = 0 WHERE {condition}",  # noqa: S608 - our columns
+                {**values, "number": number, "id": profile_id},
+            )
+            if found.rowcount:
                 rows = [(number, kind, data) for kind, data in documents.items()]
                 connection.executemany("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", rows)
 
@@ -163,12 +169,12 @@ class Store:
 
     def has_toolbar(self, toolbar_id: str) -> bool:
         with self.file.reading() as connection:
-            return _number_of(connection, "toolbar_id", toolbar_id) is not None
+            return _number_of(connection, toolbar_id) is not None
 
     def save_panels(self, toolbar_id: str, panels: Mapping[str, str]) -> None:
         """Add panels to a call; nothing where it was forgotten."""
         with self.file.writing() as connection:
-            number = _number_of(connection, "toolbar_id", toolbar_id)
+            number = _number_of(connection, toolbar_id)
             if number is not None:
                 _write_panels(connection, number, panels.items())
 
@@ -194,8 +200,8 @@ class Store:
             connection.execute(f"UPDATE profile SET toolbar_id = NULL {condition}", {"id": toolbar_id})  # noqa: S608
 
 
-def _number_of(connection: sqlite3.Connection, column: str, value: str) -> int | None:
-    row = connection.execute(f"SELECT number FROM profile WHERE {column} = ?", (value,)).fetchone()  # noqa: S608 - ours
+def _number_of(connection: sqlite3.Connection, toolbar_id: str) -> int | None:
+    row = connection.execute("SELECT number FROM profile WHERE toolbar_id = ?", (toolbar_id,)).fetchone()
     return None if row is None else row["number"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from observability.browser.profiles.store import CALL, COLUMNS, Row, Store
 from observability.browser.profiles.store import store as own_store
 
-Begin = Callable[..., str]
+Begin = Callable[..., int]
 
 
 def values(profile_id: str, **others: object) -> dict[str, Any]:
@@ -51,10 +51,9 @@ def store(path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def begin(store: Store) -> Begin:
-    """Begins a call in the store, with these values beside the usual ones, and returns its id."""
+    """Begins a call in the store, with these values beside the usual ones, and returns its number."""
 
-    def begun(profile_id: str, panels: dict[str, str] | None = None, **others: object) -> str:
-        store.begin(values(profile_id, **others), panels or {})
-        return profile_id
+    def begun(profile_id: str, panels: dict[str, str] | None = None, **others: object) -> int:
+        return store.begin(values(profile_id, **others), panels or {})
 
     return begun

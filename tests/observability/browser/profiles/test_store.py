@@ -26,8 +26,8 @@ print("ready", flush=True)
 input()
 for number in range(int(sys.argv[3])):
     profile_id = f"{name}-{number}"
-    store.begin(values(profile_id), {"SQLPanel": profile_id})
-    store.close(profile_id, {"status": 200}, {"call": profile_id.encode()})
+    begun = store.begin(values(profile_id), {"SQLPanel": profile_id})
+    store.close(begun, profile_id, {"status": 200}, {"call": profile_id.encode()})
 """
 
 
@@ -70,7 +70,7 @@ def test_call_that_began_is_running(store: Store, begin: Begin) -> None:
 
 def test_call_that_is_over_has_its_values_and_its_documents(store: Store, begin: Begin) -> None:
     begin("a", status=200, query_count=1)
-    store.close("a", {"status": 500, "query_count": 7}, {"call": b"{}", "flame": b"[]"})
+    store.close(1, "a", {"status": 500, "query_count": 7}, {"call": b"{}", "flame": b"[]"})
     row = row_of(store, "a")
     assert (row.state, row.status, row.query_count) == ("closed", 500, 7)
     assert (document(store, "a"), document(store, "a", "flame")) == (b"{}", b"[]")
@@ -112,7 +112,7 @@ def test_call_that_was_closed_is_not_lost_with_its_process(store: Store, begin: 
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     begin("a", process=process.pid)
-    store.close("a", {"status": 200}, {})
+    store.close(1, "a", {"status": 200}, {})
     assert row_of(store, "a").state == "closed"
 
 
@@ -271,8 +271,9 @@ def test_clearing_the_toolbar_keeps_all_rows(store: Store, begin: Begin) -> None
 
 def test_oldest_go_with_their_documents_and_panels(store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_PROFILES", 2)
+    monkeypatch.setattr(store_module, "FORGOTTEN_AT_ONCE", 1)
     begin("a", {"SQLPanel": "[]"}, toolbar_id="t-a")
-    store.close("a", {"status": 200}, {"call": b"a"})
+    store.close(1, "a", {"status": 200}, {"call": b"a"})
     number = row_of(store, "a").number
     begin("b")
     assert (document(store, "a"), store.panels("t-a")) == (b"a", {"SQLPanel": "[]"})
@@ -285,20 +286,41 @@ def test_closing_a_call_that_was_forgotten_does_nothing(
     store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "MAX_PROFILES", 1)
+    monkeypatch.setattr(store_module, "FORGOTTEN_AT_ONCE", 1)
     begin("a")
     number = row_of(store, "a").number
     begin("b")
-    store.close("a", {"status": 200}, {"call": b"a"})
+    store.close(1, "a", {"status": 200}, {"call": b"a"})
     assert ids(store.rows()) == ["b"]
     assert rows_in_tables(store, number) == [0, 0, 0]
+
+
+def test_oldest_go_at_once_when_as_many_have_come(store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_PROFILES", 4)
+    monkeypatch.setattr(store_module, "FORGOTTEN_AT_ONCE", 3)
+    kept = []
+    for number in range(1, 13):
+        begin(f"{number}")
+        with store.file.reading() as connection:
+            kept.append(connection.execute("SELECT count(*) FROM profile").fetchone()[0])
+    assert kept[5:] == [4, 5, 6, 4, 5, 6, 4]
+
+
+def test_call_of_a_file_that_was_made_anew_is_none_of_another_one(store: Store, begin: Begin) -> None:
+    number = begin("a")
+    store.file.path.unlink()
+    assert begin("b") == number
+    store.close(number, "a", {"status": 500}, {"call": b"a"})
+    assert [(row.id, row.status) for row in store.rows()] == [("b", None)]
+    assert store.document(number, "call") is None
 
 
 def test_oldest_go_where_the_file_is_too_large(store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_BYTES", 512 * 1024)
     monkeypatch.setattr(store_module, "FORGOTTEN_AT_ONCE", 3)
     for number in range(40):
-        begin(f"{number}")
-        store.close(f"{number}", {"status": 200}, {"call": b"x" * 32 * 1024})
+        begun = begin(f"{number}")
+        store.close(begun, f"{number}", {"status": 200}, {"call": b"x" * 32 * 1024})
     kept = ids(store.rows())
     # It was filled twice over: the newest are there, in a row, and more than the last one.
     assert kept == [f"{number}" for number in range(39, 39 - len(kept), -1)]
@@ -310,6 +332,7 @@ def test_call_that_is_larger_than_all_may_be_stays_until_the_next(
     store: Store, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "MAX_BYTES", 64 * 1024)
+    monkeypatch.setattr(store_module, "FORGOTTEN_AT_ONCE", 1)
     begin("a", {"SQLPanel": "x" * 256 * 1024}, toolbar_id="t-a")
     assert ids(store.rows()) == ["a"]
     begin("b")
@@ -331,8 +354,8 @@ def rows_in_tables(store: Store, number: int) -> list[int]:
 def test_threads_that_write_at_once_lose_nothing(store: Store, begin: Begin) -> None:
     def write(name: str) -> None:
         for number in range(50):
-            begin(f"{name}-{number}", {"SQLPanel": "[]"}, toolbar_id=f"t-{name}-{number}")
-            store.close(f"{name}-{number}", {"status": 200}, {"call": f"{name}-{number}".encode()})
+            begun = begin(f"{name}-{number}", {"SQLPanel": "[]"}, toolbar_id=f"t-{name}-{number}")
+            store.close(begun, f"{name}-{number}", {"status": 200}, {"call": f"{name}-{number}".encode()})
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, "ab"))

@@ -1,0 +1,157 @@
+"""A process of development that answers one list in one way, for `bin/bench browser`.
+
+`python -m benchmarks._development WAY DIRECTORY` says `ready`, then answers each line on stdin: `round` by the CPU
+milliseconds of a request, `requests` and `call` by the wall milliseconds in which that page of the room is made.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REQUESTS = 20
+LIST = "/models/"
+OURS = ("observability", "debug_toolbar", "silk")
+STOCK_SQL_PANEL = "debug_toolbar.panels.sql.SQLPanel"
+TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
+OBSERVATION = "observability.middleware.ObservationMiddleware"
+JSON_PAGE = "observability.browser.json_page.middleware.JsonPageMiddleware"
+PROFILE = "observability.browser.profiles.middleware.ProfileMiddleware"
+PROFILES = "observability.browser.profiles.reader.Profiles"
+
+urlpatterns: list[Any] = []
+
+
+def shows_toolbar(_: object) -> bool:
+    """The toolbar's own condition asks for more than a benchmark has."""
+    return True
+
+
+def bare(settings: Any) -> None:  # noqa: ANN401 - Django's settings
+    _without(settings, *OURS)
+    settings.MIDDLEWARE = []
+
+
+def observed(settings: Any) -> None:  # noqa: ANN401
+    _without(settings, "debug_toolbar", "silk")
+    settings.MIDDLEWARE = [OBSERVATION]
+    readers = [reader for reader in settings.OBSERVABILITY["READERS"] if reader != PROFILES]
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"READERS": readers}
+
+
+def recorded(settings: Any) -> None:  # noqa: ANN401
+    _without(settings, "debug_toolbar", "silk")
+    settings.MIDDLEWARE = [OBSERVATION, JSON_PAGE, PROFILE]
+
+
+def toolbar(settings: Any, store: str = "MemoryStore") -> None:  # noqa: ANN401
+    """The toolbar without this project: its own middleware, store and panels, as many as development has of them."""
+    _without(settings, "observability", "silk")
+    settings.MIDDLEWARE = [TOOLBAR]
+    panels = [STOCK_SQL_PANEL if "SQLPanel" in panel else panel for panel in settings.DEBUG_TOOLBAR_PANELS]
+    settings.DEBUG_TOOLBAR_PANELS = [panel for panel in panels if not panel.startswith("observability")]
+    settings.DEBUG_TOOLBAR_CONFIG = {
+        "SHOW_TOOLBAR_CALLBACK": shows_toolbar,
+        "TOOLBAR_STORE_CLASS": f"debug_toolbar.store.{store}",
+        "SHOW_TEMPLATE_CONTEXT": False,
+    }
+
+
+def toolbar_in_database(settings: Any) -> None:  # noqa: ANN401
+    toolbar(settings, "DatabaseStore")
+
+
+def toolbar_and_recorded(settings: Any) -> None:  # noqa: ANN401
+    _without(settings, "silk")
+    settings.MIDDLEWARE = [OBSERVATION, "observability.browser.toolbar.ToolbarMiddleware", JSON_PAGE, PROFILE]
+
+
+def silk(settings: Any) -> None:  # noqa: ANN401
+    """What silk costs without this project, for each request."""
+    _without(settings, "observability", "debug_toolbar")
+    settings.MIDDLEWARE = ["silk.middleware.SilkyMiddleware"]
+    settings.SILKY_MIDDLEWARE_CLASS = "silk.middleware.SilkyMiddleware"
+    settings.SILKY_AUTHENTICATION = settings.SILKY_AUTHORISATION = False
+
+
+WAYS: dict[str, Callable[[Any], None]] = {
+    way.__name__: way for way in (bare, observed, recorded, toolbar, toolbar_and_recorded, toolbar_in_database, silk)
+}
+
+
+def _without(settings: Any, *packages: str) -> None:  # noqa: ANN401
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if not app.startswith(packages)]
+    settings.DATABASES = {"default": settings.DATABASES["default"]}
+    settings.DATABASE_ROUTERS = []
+
+
+def set_up(way: str, directory: Path) -> None:
+    """Django as in development, but for what this way changes, with files of its own."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "settings.development",
+        "ALLOWED_HOSTS": "testserver",
+        "SECRET_KEY": "of a benchmark",
+        "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3",
+        "PROFILE_FILE": f"{directory}/profiles.sqlite3",
+        "LOG_DIR": f"{directory}/log",
+        "SENTRY_SPOOL_DIR": f"{directory}/sentry-spool",
+    }
+    import django  # noqa: PLC0415 - the variables come first
+    from django.conf import settings  # noqa: PLC0415 - as above
+
+    WAYS[way](settings)
+    settings.ROOT_URLCONF = __name__
+    # What a line in the terminal costs is none of what is measured.
+    settings.LOGGING["root"]["handlers"] = [name for name in settings.LOGGING["root"]["handlers"] if name != "console"]
+    django.setup()
+
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.urls import include, path  # noqa: PLC0415
+
+    from benchmarks._list_view import TruckModels, fill  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    fill()
+    urlpatterns.append(path(LIST.lstrip("/"), TruckModels.as_view()))
+    if PROFILE in settings.MIDDLEWARE:
+        urlpatterns.append(path("__debug__/requests/", include("observability.browser.pages.urls")))
+    if "debug_toolbar" in settings.INSTALLED_APPS:
+        urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))
+
+
+def answer(client: Any, question: str) -> float:  # noqa: ANN401 - Django's test client
+    """Milliseconds; see above."""
+    if question == "round":
+        started = time.process_time_ns()
+        for _ in range(REQUESTS):
+            response = client.get(LIST)
+            if len(response.json()) != REQUESTS:
+                raise RuntimeError(response.content)
+        return (time.process_time_ns() - started) / 1e6 / REQUESTS
+    latest = client.get(LIST).headers["X-Profile-URL"]
+    address = latest if question == "call" else "/__debug__/requests/"
+    started = time.perf_counter_ns()
+    page = client.get(address, headers={"Accept": "text/html"})
+    took_ms = (time.perf_counter_ns() - started) / 1e6
+    if question == "requests" and page.content.count(b'<tr id="call-') != 500:  # noqa: PLR2004 - as many as are kept
+        raise RuntimeError("there are not 500 calls")
+    return took_ms
+
+
+def run(way: str, directory: Path) -> None:
+    set_up(way, directory)
+    from django.test import Client  # noqa: PLC0415
+
+    client = Client(headers={"Accept": "application/json"})
+    answer(client, "round")
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        sys.stdout.write(f"{answer(client, line.strip())}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Path(sys.argv[2]))

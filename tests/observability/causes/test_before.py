@@ -1,0 +1,131 @@
+"""Causes that are remembered while one unit of work runs are those that would be found anew."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rest_framework import serializers
+
+from observability import observe
+from observability.causes import cause as cause_module
+from observability.causes.cause import Cause
+from observability.details import Details
+from observability.observation import Observation
+from service.models import Manufacturer, Truck
+from tests.service.fleet import make_trucks
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def work() -> Iterator[Observation]:
+    """A unit of work that somebody wants to see whole."""
+    with observe("work") as observation:
+        observation.details = Details()
+        yield observation
+
+
+def causes(work: Observation) -> list[Cause]:
+    assert work.details is not None
+    return [entry.cause for entry in work.details.entries if isinstance(entry.cause, Cause)]
+
+
+def count() -> int:
+    return Manufacturer.objects.count()
+
+
+class Counts(serializers.Serializer[Any]):
+    """Two fields that ask for the same by one line."""
+
+    first = serializers.SerializerMethodField()
+    second = serializers.SerializerMethodField()
+
+    def get_first(self, _: object) -> int:
+        return count()
+
+    def get_second(self, _: object) -> int:
+        return count()
+
+
+def test_same_statement_of_two_fields_has_two_causes(work: Observation) -> None:
+    Counts([1, 2, 3], many=True).data  # noqa: B018 - it is made when it is read
+    assert [str(each.field).rpartition(".")[2] for each in causes(work)] == ["first", "second"] * 3
+
+
+class Wrapped(serializers.Field[Any, Any, Any, Any]):
+    """A field of the project's own, whose class two fields share."""
+
+    def to_representation(self, value: object) -> int:
+        return count()
+
+
+class Both(serializers.Serializer[Any]):
+    first = Wrapped(source="*")
+    second = Wrapped(source="*")
+
+
+def test_same_statement_of_two_fields_of_one_class_has_two_causes(work: Observation) -> None:
+    Both([1, 2], many=True).data  # noqa: B018 - as above
+    assert [str(each.field).rpartition(".")[2] for each in causes(work)] == ["first", "second"] * 2
+
+
+def test_same_statement_of_another_line_has_another_cause(work: Observation) -> None:
+    for _ in range(2):
+        Manufacturer.objects.count()
+        Manufacturer.objects.count()
+    lines = [each.sites[0].line for each in causes(work)]
+    assert lines[0] == lines[2]
+    assert lines[1] == lines[3] == lines[0] + 1
+
+
+def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_caller(work: Observation) -> None:
+    def deeper() -> int:
+        return count()
+
+    count()
+    deeper()
+    count()
+    callers = [each.sites[1].function.rpartition(".")[2] for each in causes(work)]
+    assert callers[0] == callers[2] != callers[1] == "deeper"
+
+
+def test_same_relation_of_each_row_has_one_cause_that_is_looked_for_once(
+    work: Observation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_trucks(5)
+    assert work.details is not None
+    work.details.entries.clear()
+    looked = counted(monkeypatch)
+    models = [truck.truck_model for truck in Truck.objects.order_by("vin")]
+    assert len(models) == 5
+    followed = [each for each in causes(work) if each.relation]
+    assert len(followed) == 5
+    assert len(set(map(id, followed))) == 1
+    assert len(looked) == 2
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The times that a cause is looked for, from now on."""
+    looked: list[object] = []
+
+    class Found(cause_module._Found):
+        def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - those of the class
+            looked.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(cause_module, "_Found", Found)
+    return looked
+
+
+def test_statements_that_are_remembered_are_limited_and_forgotten_with_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cause_module, "MAX_BEFORE", 1)
+    with observe("work") as work:
+        details = work.details = Details()
+        for _ in range(2):
+            Manufacturer.objects.count()
+            Truck.objects.count()
+        assert len(details.before) == 1
+    assert details.before == {}
+    assert len({each.sites[0].line for each in causes(work)}) == 2
