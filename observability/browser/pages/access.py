@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from observability.browser.audience import is_from_developer
@@ -23,15 +24,17 @@ View = Callable[..., HttpResponse]
 def for_developers(view: View) -> View:
     """The view for developers alone, to read, outside of any transaction; for all others the address does not exist.
 
-    That is so wherever DEBUG is off, whatever else is set, and for scripts of other sites that the developer visits.
+    That is so wherever DEBUG is off, whatever else is set, and for scripts of other origins that the developer visits.
     """
+
+    read = require_safe(view)
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - the view's
         if not is_from_developer(request) or _is_script_of_others(request):
             raise Http404
         try:
-            response = view(request, *args, **kwargs)
+            response = read(request, *args, **kwargs)
         except (sqlite3.Error, OSError) as error:
             response = sentence(request, f"{profile_path()} cannot be used: {error}.", HTTPStatus.SERVICE_UNAVAILABLE)
         response.headers.setdefault("Content-Security-Policy", POLICY)
@@ -41,7 +44,8 @@ def for_developers(view: View) -> View:
 
     for alias in connections:
         guarded = transaction.non_atomic_requests(using=alias)(guarded)
-    return login_not_required(never_cache(require_safe(guarded)))
+    # What an address refuses would tell that it is there.
+    return login_not_required(csrf_exempt(never_cache(guarded)))
 
 
 def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
@@ -51,7 +55,8 @@ def sentence(request: HttpRequest, text: str, status: int) -> HttpResponse:
 
 def _is_script_of_others(request: HttpRequest) -> bool:
     site, mode = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Mode")
-    return site == "cross-site" and mode != "navigate"
+    # Another port of this machine is the same site, and another origin; `none` is what a person types.
+    return site in ("cross-site", "same-site") and mode != "navigate"
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -50,7 +50,7 @@ ADDRESSES = ["", "latest/", "{0}/", "{0}/compare/{0}/", "{0}/speedscope.json"]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("refused", ["debug", "address", "script"])
+@pytest.mark.parametrize("refused", ["debug", "address", "cross-site", "same-site"])
 def test_address_does_not_exist_for_others(settings: Settings, called: str, address: str, refused: str) -> None:
     extra: dict[str, Any] = {}
     match refused:
@@ -58,8 +58,8 @@ def test_address_does_not_exist_for_others(settings: Settings, called: str, addr
             settings.DEBUG = False
         case "address":
             extra = {"REMOTE_ADDR": "192.0.2.1"}
-        case "script":
-            extra = {"headers": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}}
+        case site:
+            extra = {"headers": {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}}
     response = asked(CALLS + address.format(called), **extra)
     assert response.status_code == 404
     assert b"hunter" not in response.content
@@ -71,8 +71,11 @@ def test_link_of_another_site_opens_a_page(called: str) -> None:
     assert asked(f"{CALLS}{called}/", headers=headers).status_code == 200
 
 
-def test_pages_are_read_and_nothing_else(called: str) -> None:
-    assert Client().post(f"{CALLS}{called}/").status_code == 405
+def test_pages_are_read_and_nothing_else(settings: Settings, called: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert client.post(f"{CALLS}{called}/").status_code == 405
+    settings.DEBUG = False
+    assert client.post(f"{CALLS}{called}/").status_code == 404
 
 
 @pytest.mark.parametrize("address", ["", "latest/", "{0}/", "{0}/compare/{0}/", "nope/"])
