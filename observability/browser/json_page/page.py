@@ -35,7 +35,6 @@ PAGE = """\
 <meta name="color-scheme" content="light dark">
 <title>{status} {method} {path}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{theme}">
 <link rel="stylesheet" href="{style}">
 </head>
 <body class="with-toolbar">
@@ -67,8 +66,7 @@ def page(request: HttpRequest, response: Answer, body: Body) -> str:
         method=request.method,
         path=request.path,
         address=_safe(visible(request.get_full_path())),
-        theme=static("observability/browser/theme.css"),
-        style=static("observability/browser/json_page.css"),
+        style=static("observability/browser/theme.css"),
         links=format_html_join("\n", '<a href="{}" id="{}">{}</a>', _links(observation, address)),
         facts=_facts(observation),
         record=_record_of_silk(response.headers.get("X-Silk-URL", "")),

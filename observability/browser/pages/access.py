@@ -26,7 +26,6 @@ def for_developers(view: View) -> View:
 
     That is so wherever DEBUG is off, whatever else is set, and for scripts of other origins that the developer visits.
     """
-
     read = require_safe(view)
 
     @wraps(view)

@@ -137,7 +137,7 @@ def test_asgi_shows_page_and_toolbar_with_the_same_count(tmp_path: Path) -> None
         assert b'id="djDebug"' in answer.body
         assert f'<dd id="query-count">{line["db.query_count"]}</dd>'.encode() in answer.body
         assert f"({line['db.query_count']} quer" in panel(server, answer, "SQLPanel")
-        assert server.get("/static/observability/browser/json_page.css").status == 200
+        assert server.get("/static/observability/browser/theme.css").status == 200
 
 
 def test_panel_of_the_budget_counts_the_application_s_queries_alone(service: Server) -> None:
