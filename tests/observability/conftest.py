@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from observability import observe
+from observability.details import Details
 from observability.logs.config import load_logging
 from observability.observation import Observation
 from observability.readers import readers
@@ -27,6 +29,14 @@ def closed() -> Iterator[list[Observation]]:
     reader = Closed()
     with readers.added(reader):
         yield reader.observations
+
+
+@pytest.fixture
+def detailed_work() -> Iterator[Observation]:
+    """A unit of work that somebody wants to see whole."""
+    with observe("work") as observation:
+        observation.details = Details()
+        yield observation
 
 
 @pytest.fixture

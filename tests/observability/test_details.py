@@ -1,7 +1,6 @@
 """All that one unit of work did, as the recorders tell it."""
 
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 
 import httpx
@@ -17,14 +16,6 @@ from service.models import Manufacturer
 from tests.other_service import other_service
 
 log = logging.getLogger("tests.details")
-
-
-@pytest.fixture
-def work() -> Iterator[Observation]:
-    """A unit of work that somebody wants to see whole."""
-    with observe("work") as observation:
-        observation.details = Details()
-        yield observation
 
 
 def entries_of(work: Observation) -> list[Detail]:
@@ -43,7 +34,7 @@ def test_nothing_is_kept_where_nobody_wants_to_see_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_is_told_from_its_begin_with_its_savepoints(work: Observation) -> None:
+def test_transaction_is_told_from_its_begin_with_its_savepoints(detailed_work: Observation) -> None:
     with transaction.atomic():
         Manufacturer.objects.create(name="kept")
         with suppress(ZeroDivisionError), transaction.atomic():
@@ -51,7 +42,7 @@ def test_transaction_is_told_from_its_begin_with_its_savepoints(work: Observatio
             raise ZeroDivisionError
         with transaction.atomic():
             Manufacturer.objects.count()
-    assert kinds_of(work) == [
+    assert kinds_of(detailed_work) == [
         "begin",
         "query",
         "savepoint",
@@ -65,36 +56,36 @@ def test_transaction_is_told_from_its_begin_with_its_savepoints(work: Observatio
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_that_executed_nothing_is_told_and_is_no_step(work: Observation) -> None:
+def test_transaction_that_executed_nothing_is_told_and_is_no_step(detailed_work: Observation) -> None:
     with suppress(ZeroDivisionError), transaction.atomic():
         raise ZeroDivisionError
-    assert kinds_of(work) == ["begin", "rollback"]
-    assert list(work.trail) == []
+    assert kinds_of(detailed_work) == ["begin", "rollback"]
+    assert list(detailed_work.trail) == []
 
 
 @pytest.mark.django_db
-def test_query_has_its_cause_and_a_failed_one_its_error(work: Observation) -> None:
+def test_query_has_its_cause_and_a_failed_one_its_error(detailed_work: Observation) -> None:
     with suppress(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM nowhere")
-    (query,) = (entry for entry in entries_of(work) if entry.step.kind == "query")
+    (query,) = (entry for entry in entries_of(detailed_work) if entry.step.kind == "query")
     assert isinstance(query.cause, Cause)
     assert any("test_details.py" in str(site) for site in query.cause.sites)
     assert "nowhere" in query.error
 
 
-def test_line_has_its_level_and_its_facts_without_secrets(work: Observation) -> None:
+def test_line_has_its_level_and_its_facts_without_secrets(detailed_work: Observation) -> None:
     log.error("refused", extra={"truck": 7, "password": "hunter2"})
-    (line,) = entries_of(work)
+    (line,) = entries_of(detailed_work)
     assert (line.step.text, line.step.source, line.level) == ("refused", "tests.details", "error")
     assert line.facts == {"truck": 7, "password": "[redacted]"}
 
 
-def test_line_has_the_traceback_that_its_record_carries(work: Observation) -> None:
+def test_line_has_the_traceback_that_its_record_carries(detailed_work: Observation) -> None:
     try:
         raise ZeroDivisionError
     except ZeroDivisionError:
         log.exception("refused")
-    assert entries_of(work)[0].stack.rstrip().endswith("ZeroDivisionError")
+    assert entries_of(detailed_work)[0].stack.rstrip().endswith("ZeroDivisionError")
 
 
 def test_exception_that_ended_the_work_is_told_once() -> None:
@@ -111,26 +102,26 @@ def test_exception_that_ended_the_work_is_told_once() -> None:
     assert details.stack_unless_known(error) == ""
 
 
-def test_work_within_the_work_is_an_entry_and_shares_its_details(work: Observation) -> None:
+def test_work_within_the_work_is_an_entry_and_shares_its_details(detailed_work: Observation) -> None:
     with observe("import"):
         log.warning("imported")
-    assert [(entry.step.kind, entry.step.text) for entry in entries_of(work)] == [
+    assert [(entry.step.kind, entry.step.text) for entry in entries_of(detailed_work)] == [
         ("line", "imported"),
         ("work", "import"),
     ]
 
 
-def test_call_to_another_service_is_an_entry(work: Observation) -> None:
+def test_call_to_another_service_is_an_entry(detailed_work: Observation) -> None:
     with other_service() as other, httpx.Client(trust_env=False) as client:
         client.get(other.url("/status/200/"))
-    assert [entry.step.text for entry in entries_of(work)] == [f"GET {other.host} 200"]
+    assert [entry.step.text for entry in entries_of(detailed_work)] == [f"GET {other.host} 200"]
 
 
-def test_step_began_at_its_milliseconds(work: Observation) -> None:
+def test_step_began_at_its_milliseconds(detailed_work: Observation) -> None:
     log.warning("first")
     log.warning("second")
-    first, second = (work.milliseconds_at(entry.step) for entry in entries_of(work))
-    assert 0 <= first <= second <= work.duration_ms
+    first, second = (detailed_work.milliseconds_at(entry.step) for entry in entries_of(detailed_work))
+    assert 0 <= first <= second <= detailed_work.duration_ms
 
 
 def test_what_is_too_many_is_counted() -> None:

@@ -1,6 +1,5 @@
 """Causes that are remembered while one unit of work runs are those that would be found anew."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,6 @@ from service.models import Manufacturer, Truck
 from tests.service.fleet import make_trucks
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def work() -> Iterator[Observation]:
-    """A unit of work that somebody wants to see whole."""
-    with observe("work") as observation:
-        observation.details = Details()
-        yield observation
 
 
 def causes(work: Observation) -> list[Cause]:
@@ -47,9 +38,9 @@ class Counts(serializers.Serializer[Any]):
         return count()
 
 
-def test_same_statement_of_two_fields_has_two_causes(work: Observation) -> None:
+def test_same_statement_of_two_fields_has_two_causes(detailed_work: Observation) -> None:
     Counts([1, 2, 3], many=True).data  # noqa: B018 - it is made when it is read
-    assert [str(each.field).rpartition(".")[2] for each in causes(work)] == ["first", "second"] * 3
+    assert [str(each.field).rpartition(".")[2] for each in causes(detailed_work)] == ["first", "second"] * 3
 
 
 class Wrapped(serializers.Field[Any, Any, Any, Any]):
@@ -64,41 +55,41 @@ class Both(serializers.Serializer[Any]):
     second = Wrapped(source="*")
 
 
-def test_same_statement_of_two_fields_of_one_class_has_two_causes(work: Observation) -> None:
+def test_same_statement_of_two_fields_of_one_class_has_two_causes(detailed_work: Observation) -> None:
     Both([1, 2], many=True).data  # noqa: B018 - as above
-    assert [str(each.field).rpartition(".")[2] for each in causes(work)] == ["first", "second"] * 2
+    assert [str(each.field).rpartition(".")[2] for each in causes(detailed_work)] == ["first", "second"] * 2
 
 
-def test_same_statement_of_another_line_has_another_cause(work: Observation) -> None:
+def test_same_statement_of_another_line_has_another_cause(detailed_work: Observation) -> None:
     for _ in range(2):
         Manufacturer.objects.count()
         Manufacturer.objects.count()
-    lines = [each.sites[0].line for each in causes(work)]
+    lines = [each.sites[0].line for each in causes(detailed_work)]
     assert lines[0] == lines[2]
     assert lines[1] == lines[3] == lines[0] + 1
 
 
-def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_caller(work: Observation) -> None:
+def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_caller(detailed_work: Observation) -> None:
     def deeper() -> int:
         return count()
 
     count()
     deeper()
     count()
-    callers = [each.sites[1].function.rpartition(".")[2] for each in causes(work)]
+    callers = [each.sites[1].function.rpartition(".")[2] for each in causes(detailed_work)]
     assert callers[0] == callers[2] != callers[1] == "deeper"
 
 
 def test_same_relation_of_each_row_has_one_cause_that_is_looked_for_once(
-    work: Observation, monkeypatch: pytest.MonkeyPatch
+    detailed_work: Observation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_trucks(5)
-    assert work.details is not None
-    work.details.entries.clear()
+    assert detailed_work.details is not None
+    detailed_work.details.entries.clear()
     looked = counted(monkeypatch)
     models = [truck.truck_model for truck in Truck.objects.order_by("vin")]
     assert len(models) == 5
-    followed = [each for each in causes(work) if each.relation]
+    followed = [each for each in causes(detailed_work) if each.relation]
     assert len(followed) == 5
     assert len(set(map(id, followed))) == 1
     assert len(looked) == 2

@@ -186,12 +186,12 @@ def deflated(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "coding"),
     [
-        (gzip.compress(b'{"a": 1}'), "gzip"),
-        (gzip.compress(b'{"a": 1}'), "GZip"),
+        (gzip.compress(b'{"a": 1}', mtime=0), "gzip"),
+        (gzip.compress(b'{"a": 1}', mtime=0), "GZip"),
         (zlib.compress(b'{"a": 1}'), "deflate"),
         (deflated(b'{"a": 1}'), "deflate"),
         (brotli.compress(b'{"a": 1}'), "br"),
-        (gzip.compress(brotli.compress(b'{"a": 1}')), "br, gzip"),
+        (gzip.compress(brotli.compress(b'{"a": 1}'), mtime=0), "br, gzip"),
         (b'{"a": 1}', "identity"),
     ],
 )
