@@ -41,7 +41,9 @@ def record(connection: BaseDatabaseWrapper) -> None:
     """Record on this connection, once however often it is called: a connection that reconnects is created again."""
     if any(isinstance(wrapper, QueryRecorder) for wrapper in connection.execute_wrappers):
         return
-    transactions = TransactionRecorder(connection)
+    # Of a connection whose wrappers somebody replaced, the methods are wrapped still.
+    known = getattr(connection.commit, "__self__", None)
+    transactions = known if isinstance(known, TransactionRecorder) else TransactionRecorder(connection)
     # First in the list: `execute_wrapper()` pops the last one when its block ends.
     connection.execute_wrappers.insert(0, QueryRecorder(transactions))
 

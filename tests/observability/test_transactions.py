@@ -9,6 +9,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.test import Client
 
 from observability import database, observe
+from observability.details import Details
 from observability.observation import Observation
 from service.models import Manufacturer
 from tests.server import Server, running
@@ -222,6 +223,17 @@ def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_a
     with observe("work") as observation:
         Manufacturer.objects.exists()
     assert observation.query_count == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_whose_wrappers_were_replaced_tells_a_transaction_once() -> None:
+    connection.execute_wrappers = []
+    database.install()
+    with observe("work") as observation:
+        details = observation.details = Details()
+        with transaction.atomic():
+            pass
+    assert [entry.step.kind for entry in details.entries] == ["begin", "commit"]
 
 
 @pytest.mark.django_db
