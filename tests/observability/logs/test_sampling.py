@@ -13,6 +13,9 @@ from observability.observation import MAX_STATEMENTS, Observation
 from observability.step import Step
 from observability.trace_parent import TraceParent
 
+# However long the machine takes to make ten thousand of them, none of the requests is slow.
+NEVER_MS = 24 * 3_600_000
+
 LOWEST = "0" * 18 + "1" * 14
 REJECTED, KEPT = LOWEST, "0" * 18 + "f" * 14
 
@@ -32,7 +35,7 @@ def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
 
 def test_all_failures_are_kept_and_the_weights_of_the_rest_tell_how_many_there_were() -> None:
     """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
-    sampling = TailSampling(keep_one_in=10)
+    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret
     levels = [logging.INFO] * 10_000 + [logging.ERROR] * 100
     lines = [line(request(trace_id=f"{source.getrandbits(128):032x}"), level) for level in levels]
@@ -47,8 +50,8 @@ def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
     source = random.Random(21)  # noqa: S311 - not a secret
     observations = [request(trace_id=f"{source.getrandbits(128):032x}") for _ in range(2_000)]
     kept = [
-        {each.trace_id for each in observations if TailSampling(keep_one_in=keep_one_in).filter(line(each))}
-        for keep_one_in in (50, 7, 2)
+        {each.trace_id for each in observations if sampling.filter(line(each))}
+        for sampling in (TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
     ]
     assert set() < kept[0] < kept[1] < kept[2]
 
@@ -61,7 +64,7 @@ def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
 
 def test_line_kept_by_chance_says_for_how_many_it_stands_and_one_that_is_always_kept_does_not() -> None:
     by_chance, failure = line(request(trace_id=KEPT)), line(request(trace_id=KEPT), logging.ERROR)
-    sampling = TailSampling(keep_one_in=10)
+    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
     assert sampling.filter(by_chance)
     assert sampling.filter(failure)
     assert (by_chance.__dict__["facts"], failure.__dict__["facts"]) == ({"sample_rate": 10}, {})
@@ -71,7 +74,7 @@ def test_note_of_the_same_name_is_kept_aside() -> None:
     observation = request(trace_id=KEPT)
     observation.note(sample_rate="mine")
     record = line(observation)
-    assert TailSampling(keep_one_in=10).filter(record)
+    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 10, "note.sample_rate": "mine"}
 
 
@@ -80,7 +83,7 @@ def test_note_of_the_same_name_lets_a_line_that_is_always_kept_stand_for_one(kee
     observation = request(method="POST")
     observation.note(sample_rate=44_100)
     record = line(observation)
-    assert TailSampling(keep_one_in=keep_one_in).filter(record)
+    assert TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 1, "note.sample_rate": 44_100}
 
 
@@ -132,7 +135,7 @@ def test_request_over_its_budget_is_kept() -> None:
 
 
 def test_line_of_no_request_is_kept() -> None:
-    assert TailSampling(keep_one_in=10).filter(line(None))
+    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
     assert is_kept(Observation("work", "work", caller=TraceParent(REJECTED, "1" * 16)))
 
 
