@@ -57,15 +57,17 @@ def main(arguments: list[str]) -> None:
 
 
 def show(times_ms: dict[str, list[float]]) -> None:
-    """The table: CPU of one request, how many times that of the bare list it is, and what recording adds."""
+    """The table: CPU of one request, how many times that of the bare list it is, and of what that is made."""
     bare = times_ms["bare"]
     sys.stdout.write(f"a list of DRF with 21 queries, {REQUESTS} requests a round\n\n")
     sys.stdout.write(f"{'':<34}{'ms':>9}{'x bare':>9}\n")
     for way, each in times_ms.items():
         sys.stdout.write(f"{way.replace('_', ' '):<34}{median(each):>9.2f}{_ratio(each, bare):>9.2f}\n")
-    added = [first - second for first, second in zip(times_ms["recorded"], times_ms["observed"], strict=True)]
+    observed, recorded = (_ratio(times_ms[way], bare) for way in ("observed", "recorded"))
     both = _ratio(times_ms["toolbar_and_recorded"], times_ms["toolbar"])
-    sys.stdout.write(f"\n{'recording adds, x bare':<34}{_ratio(added, bare):>18.2f}   wanted: at most 0.15\n")
+    sys.stdout.write(f"\n{'recorded, x bare':<34}{recorded:>18.2f}   wanted: at most 1.15\n")
+    sys.stdout.write(f"{'of it, the observation':<34}{observed - 1:>18.2f}\n")
+    sys.stdout.write(f"{'of it, recording':<34}{recorded - observed:>18.2f}\n")
     sys.stdout.write(f"{'toolbar and recorded, x toolbar':<34}{both:>18.2f}   wanted: at most 1.30\n\n")
 
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from observability.step import Step
 
 MAX_ENTRIES = 1_000
+# Beyond these, parts of transactions.
+MAX_TRANSACTION_ENTRIES = 200
 MAX_STACK_TEXT = 16_384
 
 
@@ -68,7 +70,9 @@ class Details:
         facts: Mapping[str, Any] | None = None,
         stack: str = "",
     ) -> None:
-        if len(self.entries) < MAX_ENTRIES:
+        # A transaction without its end would read as another one.
+        is_counted = step.kind in ("query", "line", "call", "work")
+        if len(self.entries) < (MAX_ENTRIES if is_counted else MAX_ENTRIES + MAX_TRANSACTION_ENTRIES):
             self.entries.append(Detail(step, cause, error, level, facts or {}, stack))
         else:
             with self._lock:

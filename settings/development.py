@@ -21,7 +21,7 @@ ENVIRONMENT = "development"
 DEBUG = True
 SECRET_KEY = environment.environment.str("SECRET_KEY", default="") or machine_secret_key(VAR_DIR / "secret-key")
 ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"], allowed="host names")
-INTERNAL_IPS = ["127.0.0.1", "::1"]
+INTERNAL_IPS = environment.names("INTERNAL_IPS", default=["127.0.0.1", "::1"], allowed="addresses of developers")
 ROOT_URLCONF = "settings.development_urls"
 LOGIN_URL = "admin:login"
 LOGGING = logging_layers("development")
@@ -53,6 +53,9 @@ BROWSER_MIDDLEWARE = [
 # Without it the calls are recorded all the same, and take a third of the time.
 if environment.flag("TOOLBAR", default=True):
     BROWSER_MIDDLEWARE = ["observability.browser.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
+else:
+    # Its middleware is missing, as was asked.
+    SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
     "SHOW_TOOLBAR_CALLBACK": "observability.browser.toolbar.shows_toolbar",
     "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.ProfileToolbarStore",

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
+from django.utils.translation import get_language
 
-from observability.redaction import redact
+from observability.redaction import redact, redact_text
 
 REQUESTS = "observability_browser:requests"
 REQUEST = "observability_browser:request"
@@ -18,11 +19,11 @@ _tools = ((REQUESTS, ""), ("djdt:render_panel", "render_panel/"), ("silk:summary
 
 def is_of_tools(path: str) -> bool:
     """Whether an address is one of the tools' own (these pages, the toolbar, silk) or a static file."""
-    return path.startswith(_beginnings(get_urlconf(), get_script_prefix()))
+    return path.startswith(_beginnings(get_urlconf(), get_script_prefix(), get_language()))
 
 
 @lru_cache(maxsize=16)
-def _beginnings(urlconf: str | None, _script_prefix: str) -> tuple[str, ...]:
+def _beginnings(urlconf: str | None, _script_prefix: str, _language: str | None) -> tuple[str, ...]:
     found = [settings.STATIC_URL] if settings.STATIC_URL and settings.STATIC_URL != "/" else []
     for name, end in _tools:
         try:
@@ -37,7 +38,7 @@ def profile_url(request: HttpRequest, profile_id: str) -> str:
 
     Raises `NoReverseMatch` where the addresses of the room are not among the project's.
     """
-    path = f"{_requests(get_urlconf(), get_script_prefix())}{profile_id}/"
+    path = f"{_requests(get_urlconf(), get_script_prefix(), get_language())}{profile_id}/"
     try:
         return f"{request.scheme}://{request.get_host()}{path}"
     except DisallowedHost:
@@ -45,18 +46,21 @@ def profile_url(request: HttpRequest, profile_id: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _requests(urlconf: str | None, _script_prefix: str) -> str:
+def _requests(urlconf: str | None, _script_prefix: str, _language: str | None) -> str:
     return reverse(REQUESTS, urlconf)
 
 
 def redacted_url(url: str) -> str:
     """The path and query as they were sent, without the values of secret parameters."""
     path, mark, query = url.partition("?")
-    return f"{path}{mark}{'&'.join(map(_redacted_pair, query.split('&')))}"
+    return f"{path}{mark}{'&'.join(map(redacted_pair, query.split('&')))}"
 
 
-def _redacted_pair(pair: str) -> str:
-    name, _, value = pair.partition("=")
-    known = unquote_plus(value)
-    shown = redact(known, unquote_plus(name))
-    return pair if shown == known else f"{name}={quote(shown, safe='[]')}"
+def redacted_pair(pair: str) -> str:
+    """A parameter as it was sent, or what of it is no secret."""
+    name, mark, value = pair.partition("=")
+    known_name, known = unquote_plus(name), unquote_plus(value)
+    shown_name, shown = redact_text(known_name), redact(known, known_name)
+    if shown_name != known_name:
+        name = quote(shown_name, safe="[]")
+    return f"{name}{mark}{value if shown == known else quote(shown, safe='[]')}"

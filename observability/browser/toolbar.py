@@ -3,7 +3,10 @@
 The settings name the middleware, the panels and the store of this module in the place of the toolbar's own.
 """
 
+import re
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from debug_toolbar.middleware import DebugToolbarMiddleware
@@ -21,7 +24,9 @@ from observability.browser.profiles.profile import Profile, profile_of
 from observability.browser.profiles.store import store
 from observability.fingerprint import statement
 from observability.observation import active, current
-from observability.redaction import redact
+from observability.redaction import REDACTED, redact, redact_text
+
+_session_key = re.compile(r"(sessions\.cache(?:d_db)?)\S+")
 
 
 def shows_toolbar(request: HttpRequest) -> bool:
@@ -34,7 +39,11 @@ def shows_toolbar(request: HttpRequest) -> bool:
         return False
     if is_of_tools(request.path):
         return DebugToolbar.is_toolbar_request(request)
-    return not (wants_silk(request) or goes_without_toolbar(request))
+    if wants_silk(request) or goes_without_toolbar(request):
+        return False
+    # A request that has no profile, such as a health check, would have no panels either.
+    observation = getattr(request, "observation", None)
+    return observation is None or profile_of(observation) is not None
 
 
 def replayed(toolbar_id: str) -> SafeString:
@@ -78,9 +87,9 @@ class ProfileToolbarStore(BaseStore):
     """The toolbar's store, in the file of profiles: what one process stores, every other one shows.
 
     What the panels of a call store waits with its profile, and is written with its row, before the response leaves. It
-    is kept without what clients keep secret: the panels History, Request and Headers store what a client sent. The SQL
-    panel shows statements with their parameters, as they ran: that is what it is for. A request without a profile is
-    not stored.
+    is kept without what clients keep secret: the panels History, Request and Headers store what a client sent, and that
+    of the cache what is kept there. The SQL panel shows statements with their parameters, as they ran: that is what it
+    is for. A request without a profile is not stored.
     """
 
     @classmethod
@@ -109,12 +118,17 @@ class ProfileToolbarStore(BaseStore):
 
     @classmethod
     def save_panel(cls, request_id: str, panel_id: str, data: Any = None) -> None:  # noqa: ANN401
-        if panel_id in ("HistoryPanel", "RequestPanel", "HeadersPanel") and data:
+        if panel_id == "CachePanel" and data:
+            data = data | {"calls": [_without_values(call) for call in data.get("calls", [])]}
+        elif panel_id in ("HistoryPanel", "RequestPanel", "HeadersPanel") and data:
             data = {key: _without_secrets(key, value) for key, value in data.items()}
         profile = Profile.by_toolbar_id.get(request_id)
-        if profile is not None and profile.number is None:
+        if profile is None:
+            return
+        if profile.number is None:
             profile.panels[panel_id] = serialize(data)
-        else:
+            return
+        with suppress(sqlite3.Error, OSError):
             store().save_panels(request_id, {panel_id: serialize(data)})
 
     @classmethod
@@ -126,6 +140,12 @@ class ProfileToolbarStore(BaseStore):
     def panels(cls, request_id: str) -> Iterator[tuple[str, Any]]:
         for panel_id, stored in store().panels(request_id).items():
             yield panel_id, deserialize(stored)
+
+
+def _without_values(call: dict[str, Any]) -> dict[str, Any]:
+    """A call of a cache with its key, and without what is kept under it; the key of a session is a login."""
+    keys = [_session_key.sub(rf"\1{REDACTED}", redact_text(str(key))) for key in call.get("args", ())[:1]]
+    return call | {"args": keys, "kwargs": {}}
 
 
 def _without_secrets(key: str, value: Any) -> Any:  # noqa: ANN401 - what a panel stores

@@ -21,6 +21,7 @@ MAX_FRAMES = 150
 FRAMES_ABOVE = 5
 # Of the statements of one unit of work.
 MAX_BEFORE = 200
+MAX_SEEN = 4_096
 # Of the project's frames the innermost alone may be a method of a QuerySet, whose caller is at fault.
 MAX_SITES = 2
 
@@ -252,6 +253,9 @@ class _Found:
             key += type(field), type(field.parent), field.field_name, field.source
         seen = _seen.get(tuple(key))
         if seen is None:
+            if len(_seen) >= MAX_SEEN:
+                # DRF makes a class anew for each nested serializer without one, and the keys have it.
+                _seen.clear()
             seen = _seen[tuple(key)] = self._named(), [code for code, _ in self.places]
         return seen[0]
 

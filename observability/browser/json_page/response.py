@@ -4,7 +4,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
 
 from observability.browser.json_page.body import Answer
-from observability.browser.policy import POLICY
+from observability.browser.policy import policy
 
 # They describe the bytes of the JSON, or what may be done with it, and not the page; the page lists all of them.
 HEADERS_OF_THE_JSON = (
@@ -31,7 +31,7 @@ def page_response(answer: Answer, page: str) -> HttpResponse:
     response.content = page.encode(errors="replace")
     response.headers["Content-Type"] = "text/html; charset=utf-8"
     response.headers["Content-Length"] = str(len(response.content))
-    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Content-Security-Policy"] = policy()
     # A cache must never give the page to a program that asks for the same address.
     response.headers["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["Accept", "Sec-Fetch-Mode"])

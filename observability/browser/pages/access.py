@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from observability.browser.audience import is_from_developer
-from observability.browser.policy import POLICY
+from observability.browser.policy import policy
 from observability.browser.profiles.file import profile_path
 
 View = Callable[..., HttpResponse]
@@ -36,7 +36,7 @@ def for_developers(view: View) -> View:
             response = read(request, *args, **kwargs)
         except (sqlite3.Error, OSError) as error:
             response = sentence(request, f"{profile_path()} cannot be used: {error}.", HTTPStatus.SERVICE_UNAVAILABLE)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", policy())
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         return response

@@ -61,7 +61,7 @@ def load(row: Row) -> Call:
 
 
 def summary(row: Row) -> Document:
-    """What a list tells of a call, for a program. `duration_ms` is that until now while it runs."""
+    """What a list tells of a call, for a program. `duration_ms` is that until the answer began while it runs."""
     return {
         "id": row.id,
         "state": row.state,

@@ -10,10 +10,11 @@ from observability.redaction import REDACTED
 
 # What curl writes itself, what belongs to a browser or its page, and what asked for a tool or the ids of the call.
 _left_out = re.compile(
-    r"host|content-length|connection|accept-encoding|user-agent|upgrade-insecure-requests|sec-.*|priority|dnt|te"
+    r"host|content-length|content-encoding|connection|accept-encoding|user-agent|upgrade-insecure-requests|sec-.*|priority|dnt|te"
     r"|cache-control|pragma|x-request-id|traceparent|x-silk|x-profile|x-toolbar",
     re.IGNORECASE,
 )
+_redacted_parameter = re.compile(rf"([^?&=]*)=[^&]*{re.escape(REDACTED)}[^&]*")
 _not_in_a_variable = re.compile(r"[^A-Z0-9]+")
 
 
@@ -26,7 +27,10 @@ def curl(origin: str, method: str, request: dict[str, Any], *extra: str) -> str:
     parts = ["curl", "-i"]
     if method != "GET":
         parts += ["-I"] if method == "HEAD" else ["-X", method]
-    parts.append(shlex.quote(f"{origin}{without_tools(request['url'])}"))
+    url = f"{origin}{without_tools(request['url'])}"
+    # curl takes brackets and braces for a set of addresses.
+    parts += ["-g"] if re.search(r"[\[\]{}]", url.replace(REDACTED, "")) else []
+    parts.append(_address(url))
     lines = [" ".join(parts)]
     body = request["body"]
     for name, value in request["headers"].items():
@@ -51,8 +55,22 @@ def without_tools(url: str, **more: str) -> str:
     return f"{parts.path}?{query}" if query else parts.path
 
 
+def _address(url: str) -> str:
+    if REDACTED not in url:
+        return shlex.quote(url)
+    quoted = re.sub(r'([\\"$`])', r"\\\1", url)
+    return f'"{_redacted_parameter.sub(_variable_of_parameter, quoted)}"'
+
+
+def _variable_of_parameter(match: re.Match[str]) -> str:
+    return f"{match[1]}=${{{_variable(match[1])}}}"
+
+
+def _variable(name: str) -> str:
+    return _not_in_a_variable.sub("_", name.upper()).strip("_") or "SECRET"
+
+
 def _header(name: str, value: str) -> str:
     if REDACTED not in value:
         return shlex.quote(f"{name}: {value}")
-    variable = _not_in_a_variable.sub("_", name.upper()).strip("_")
-    return f'"{name}: ${{{variable}}}"'
+    return f'"{name}: ${{{_variable(name)}}}"'

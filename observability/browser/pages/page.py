@@ -5,8 +5,10 @@ from typing import Any
 
 from django.apps import apps
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from observability.browser.addresses import REQUEST
 from observability.browser.flame.graph import FlameGraph
 from observability.browser.highlight import highlight, visible
 from observability.browser.pages.call import Call
@@ -15,6 +17,7 @@ from observability.browser.pages.happenings import happenings
 from observability.browser.pages.timeline import lanes, scale
 from observability.browser.pages.transaction import meaning
 from observability.browser.profiles.store import store
+from observability.redaction import REDACTED
 
 # Of the statements that ran again and again, so many are told above all else.
 MAX_WARNINGS = 5
@@ -46,6 +49,7 @@ def call_context(request: HttpRequest, call: Call) -> dict[str, Any]:
         "curl_silk": curl(origin, call.row.method, document["request"], f"X-Silk: {call.row.id}"),
         "curl_profile": curl(origin, call.row.method, document["request"], "X-Profile: 1", "X-Toolbar: off"),
         "flame": _flame_graph(request, call),
+        "address": reverse(REQUEST, args=[call.row.id]),
         "has_silk": apps.is_installed("silk"),
         "toolbar": _toolbar(call),
     }
@@ -69,7 +73,7 @@ def _flame_graph(request: HttpRequest, call: Call) -> FlameGraph | None:
 
 def _repeats(call: Call) -> dict[str, str]:
     """Addresses by which a browser repeats a call that only reads: as it is, for a flame graph, and under silk."""
-    if call.row.method != "GET" or not call.is_over:
+    if call.row.method != "GET" or not call.is_over or REDACTED in call.url:
         return {}
     return {
         "plain": without_tools(call.url),

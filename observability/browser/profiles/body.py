@@ -3,8 +3,8 @@
 import json
 import re
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
+from observability.browser.addresses import redacted_pair
 from observability.browser.charset import decoded
 from observability.browser.codings import CodingError, Decoder
 from observability.browser.profiles.exchange import MAX_BODY_BYTES, Heard
@@ -15,19 +15,20 @@ FORM = "application/x-www-form-urlencoded"
 _json_key = re.compile(r'"([^"\\]{1,128}+)"\s*+:')
 # Where a body has escapes; it takes three times as long.
 _any_json_key = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s*:')
-_textual = re.compile(r"text/|.*[/+](json|xml|yaml|javascript|x-ndjson)$")
+# Of what an XML, a YAML or a table says nobody knows what is secret.
+_textual = re.compile(r"text/(plain|json|event-stream)|.*[/+](json|x-ndjson)$")
+# A secret that is cut may be any part of such a value.
+_secret_of_many = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s*:\s*[\[{]')
 
 
 def shown(body: Heard | None, content_type: str, content_encoding: str = "") -> dict[str, Any]:
     """`text`, `bytes` (of all of it, as it was sent), `is_cut`, and `note` where there is something to say about it.
 
-    JSON, forms and text are shown, decompressed, up to 64 KiB; of a body that is cut, or is no valid JSON, secrets are
-    looked for in the text.
+    JSON, forms and plain text are shown, decompressed, up to 64 KiB; of a body that is cut, or is no valid JSON,
+    secrets are looked for in the text.
     """
-    if body is None:
-        return _told("a file, sent by the server", 0)
-    if not body.size:
-        return _told("", 0)
+    if body is None or not body.size:
+        return _told("a file, sent by the server" if body is None else "", 0)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
         return _told("a form with files, not shown", body.size)
@@ -39,8 +40,10 @@ def shown(body: Heard | None, content_type: str, content_encoding: str = "") -> 
         return _told(f"compressed ({content_encoding}), not shown", body.size)
     is_cut = body.size > len(body.data) or len(data) > MAX_BODY_BYTES
     text, problems = decoded(data[:MAX_BODY_BYTES], content_type, is_cut=is_cut)
-    note = {"note": " ".join(problems)} if problems else {}
-    return {"text": _without_secrets(text, media_type, is_cut=is_cut), "bytes": body.size, "is_cut": is_cut} | note
+    told = _without_secrets(text, media_type, is_cut=is_cut)
+    if told is None:
+        return _told("cut within what may be secret, not shown", body.size)
+    return {"text": told, "bytes": body.size, "is_cut": is_cut} | ({"note": " ".join(problems)} if problems else {})
 
 
 def _told(note: str, size: int) -> dict[str, Any]:
@@ -59,12 +62,15 @@ def _decompressed(data: bytes, content_encoding: str) -> bytes:
     return found
 
 
-def _without_secrets(text: str, media_type: str, *, is_cut: bool) -> str:
-    if media_type == FORM and not is_cut:
-        pairs = parse_qsl(text, keep_blank_values=True)
+def _without_secrets(text: str, media_type: str, *, is_cut: bool) -> str | None:
+    """The text; None where what is secret in it cannot be told from the rest."""
+    if media_type == FORM and text.lstrip()[:1] not in ("{", "["):
         # Some charsets of Python's can read what UTF-8 cannot write.
-        return urlencode([(name, redact(value, name)) for name, value in pairs], safe="[]", errors="replace")
-    if media_type.endswith("json") and not is_cut:
+        return "&".join(map(redacted_pair, text.split("&"))).encode(errors="replace").decode()
+    # curl sends JSON as a form where it is not told otherwise.
+    if media_type.endswith("json") or media_type == FORM:
+        if is_cut:
+            return None if any(map(is_secret, _secret_of_many.findall(text))) else redact_text(text)
         # Most bodies have nothing to hide, and stay as they were sent.
         keys = (_any_json_key if "\\" in text else _json_key).findall(text)
         names_secret = any(map(is_secret, set(keys)))

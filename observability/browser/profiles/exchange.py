@@ -53,6 +53,8 @@ class Exchange:
         """Keep the response as a program gets it; of a streaming one what is sent later, too."""
         self.status = response.status_code
         self.response_headers = ResponseHeaders(response.headers)
+        if response.cookies:
+            self.response_headers["Set-Cookie"] = response.cookies.output(header="", sep=",").strip()
         if isinstance(response, FileResponse):
             self.response_body = None
             return

@@ -64,7 +64,7 @@ class ProfileFile:
     def _turn(self) -> RLock:
         if self._process != os.getpid():
             # A thread of the parent may have held the lock at the fork, and is not here to release it.
-            self._process, self._lock = os.getpid(), RLock()
+            self._lock, self._process = RLock(), os.getpid()
         return self._lock
 
     def _open(self) -> sqlite3.Connection:

@@ -1,7 +1,7 @@
 """The text of a JSON body, whatever charset it is in."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observability.browser.charset import decoded
@@ -64,6 +64,7 @@ def test_half_a_character_where_the_body_was_cut_is_no_mistake_of_the_answer() -
     assert read(data) == ('"\ufffd', "It is not all utf-8: what could not be read is shown as \ufffd.")
 
 
+@settings(deadline=None)  # no test asserts a time
 @given(st.binary(max_size=50), st.text(max_size=20), st.booleans())
 def test_no_body_and_no_header_fails(data: bytes, charset: str, is_cut: bool) -> None:
     decoded(data, f"application/json; charset={charset}", is_cut=is_cut)

@@ -1,5 +1,6 @@
 """Who may open the pages of calls, and what a program gets."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,16 @@ def test_file_that_cannot_be_used_is_told_in_a_sentence(settings: Settings, tmp_
     response = asked(CALLS + address.format("nope"))
     assert response.status_code == 503
     assert response.json()["error"].startswith(f"{tmp_path} cannot be used: ")
+
+
+def test_numbers_of_a_drawing_are_those_of_svg_in_any_language(settings: Settings) -> None:
+    settings.LANGUAGE_CODE = "de"
+    settings.USE_THOUSAND_SEPARATOR = True
+    url: str = Client().get("/counting/?profile").headers["X-Profile-URL"]
+    page = asked(url, headers={"Accept": "text/html"}).content.decode()
+    written = re.findall(r' (?:x|y|x1|x2|width|height)="([^"]*)"', page)
+    assert len(written) > 10
+    assert [each for each in written if not re.fullmatch(r"[0-9.]+%?", each)] == []
 
 
 def test_comparison_tells_a_program_what_changed(called: str) -> None:
