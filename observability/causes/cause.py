@@ -7,16 +7,15 @@ costs some microseconds.
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from observability.callsite import CallSite, path_in_project
+from observability.callsite import CallSite
 from observability.causes.asked import Place, asked
+from observability.causes.stack import FIELD_FUNCTIONS, Mark, marks, path_below
 from observability.conf import configuration
 
-MAX_FRAMES = 150
 # Above the code that asks stand at least: two functions of this module, the recorder, and two methods of the cursor.
 FRAMES_ABOVE = 5
 # Of the statements of one unit of work.
@@ -25,43 +24,7 @@ MAX_SEEN = 4_096
 # Of the project's frames the innermost alone may be a method of a QuerySet, whose caller is at fault.
 MAX_SITES = 2
 
-# The functions in which a field of a serializer is asked for its value, or given one.
-FIELD_FUNCTIONS = frozenset({"to_representation", "get_attribute", "run_validation", "to_internal_value"})
-
-
-SourceKind = Literal["project", "field", "relation", "compiler", "view", "thread", "end"]
-
-
-class Source(NamedTuple):
-    """A file on the stack: its kind, the functions in it that tell something (None: all), its path in the project.
-
-    Outside of the last one nothing is of interest.
-    """
-
-    kind: SourceKind
-    functions: frozenset[str] | None = frozenset()
-    path: str = ""
-    is_last: bool = False
-
-
-_field = Source("field", FIELD_FUNCTIONS)
-_view = Source("view", frozenset({"dispatch"}), is_last=True)
-_end = Source("end", None, is_last=True)
-_known_files = {
-    "rest_framework/fields.py": _field,
-    "rest_framework/serializers.py": _field,
-    "rest_framework/relations.py": _field,
-    "django/db/models/fields/related_descriptors.py": Source("relation", frozenset({"__get__"})),
-    "django/db/models/sql/compiler.py": Source("compiler", frozenset({"execute_sql"})),
-    "django/views/generic/base.py": _view,
-    "rest_framework/views.py": _view,
-    "asgiref/sync.py": Source("thread", frozenset({"thread_handler"}), is_last=True),
-    "observability/middleware.py": _end,
-    "_pytest/python.py": _end,
-}
 _root = ""
-# By the root of the project and the name of a file: as many as there are files with code. None is of no interest.
-_sources: dict[str, dict[str, Source | None]] = {}
 
 
 class Field(NamedTuple):
@@ -116,26 +79,18 @@ def cause(statement: str = "", before: dict[str, "Before"] | None = None) -> Cau
     if known is not None and _is_again(known):
         return known.cause
     root = configuration().code_root or _root
-    marks = _marks(root, FRAMES_ABOVE)
-    found = _Found(marks, root)
+    seen = marks(root, FRAMES_ABOVE)
+    found = _Found(seen, root)
     if before is not None and not found.is_of_thread and len(before) < MAX_BEFORE:
-        places = tuple((depth, frame.f_code, frame.f_lasti) for _, frame, depth in marks)
+        places = tuple((depth, frame.f_code, frame.f_lasti) for _, frame, depth in seen)
         before[statement] = Before(places, tuple(found.owners), found.cause())
     return found.cause()
 
 
 def places() -> tuple[Place, ...]:
     """Where the project's code stands on the stack of this thread, innermost first."""
-    marks = _marks(configuration().code_root or _root, 1)
-    return tuple((mark.frame.f_code, mark.frame.f_lasti) for mark in marks if mark.kind == "project")[:MAX_SITES]
-
-
-class Mark(NamedTuple):
-    """A frame of interest, and how many frames below the function that looks it stands."""
-
-    kind: SourceKind
-    frame: FrameType
-    depth: int
+    seen = marks(configuration().code_root or _root, 1)
+    return tuple((mark.frame.f_code, mark.frame.f_lasti) for mark in seen if mark.kind == "project")[:MAX_SITES]
 
 
 class Before(NamedTuple):
@@ -163,33 +118,6 @@ def _is_again(before: Before) -> bool:
         # The stack is not so deep.
         return False
     return True
-
-
-def _marks(root: str, depth: int) -> list[Mark]:
-    """The frames of interest on the stack of this thread, innermost first, without the first `depth` frames of all.
-
-    A frame costs little until somebody looks at it: then Python makes an object of it.
-    """
-    sources = _sources.get(root)
-    if sources is None:
-        sources = _sources[root] = {}
-    marks: list[Mark] = []
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - inspect.currentframe() says the same, slower
-    for each in range(depth, depth + MAX_FRAMES):
-        if frame is None:
-            break
-        code = frame.f_code
-        try:
-            source = sources[code.co_filename]
-        except KeyError:
-            source = sources[code.co_filename] = _source_of(code.co_filename, root)
-        # Most frames are of no interest: those are passed by without a call.
-        if source is not None and (source.functions is None or code.co_name in source.functions):
-            marks.append(Mark(source.kind, frame, each))
-            if source.is_last:
-                break
-        frame = frame.f_back
-    return marks
 
 
 class _Found:
@@ -270,19 +198,7 @@ class _Found:
 
 def _site(root: str, code: CodeType, instruction: int) -> CallSite:
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
-    return CallSite(_path_in(root, code.co_filename), line or code.co_firstlineno, code.co_qualname)
-
-
-@cache
-def _source_of(filename: str, root: str) -> Source | None:
-    """What a file tells, with its path below the root where it is the project's; None where it tells nothing."""
-    path = Path(filename).as_posix()
-    known = next((source for end, source in _known_files.items() if path.endswith(f"/{end}")), None)
-    if known is not None:
-        return known
-    # The layer itself lies in the project's directory, and is no part of it.
-    project = path_in_project(filename, root)
-    return None if project is None else Source("project", None, project)
+    return CallSite(path_below(root, code.co_filename), line or code.co_firstlineno, code.co_qualname)
 
 
 def _view_of(frame: FrameType) -> tuple[type, str]:
@@ -325,9 +241,4 @@ def _name(owner: type) -> str:
 
 def project_path(filename: str) -> str:
     """A file of the project relative to its root, as a person in it would name it; another one as it is."""
-    return _path_in(configuration().code_root or _root, filename) or filename
-
-
-def _path_in(root: str, filename: str) -> str:
-    source = _source_of(filename, root)
-    return "" if source is None else source.path
+    return path_below(configuration().code_root or _root, filename) or filename

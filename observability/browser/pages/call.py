@@ -38,10 +38,6 @@ class Call:
         return self.document["request"]["url"] or self.row.url
 
     @property
-    def started(self) -> datetime:
-        return datetime.fromtimestamp(self.row.started_at, UTC)
-
-    @property
     def flame_samples(self) -> Document | None:
         """What its flame graph is drawn from; None where it has none. It is read from the store each time."""
         data = store().document(self.row.number, FLAME)

@@ -31,13 +31,12 @@ class Exchange:
     the server sends.
     """
 
-    __slots__ = ("request_body", "request_headers", "response_body", "response_headers", "status", "url")
+    __slots__ = ("request_body", "request_headers", "response_body", "response_headers", "url")
 
     def __init__(self) -> None:
         self.url = ""
         self.request_headers: dict[str, str] = {}
         self.request_body = Heard()
-        self.status: int | None = None
         self.response_headers = ResponseHeaders({})
         self.response_body: Heard | None = Heard()
 
@@ -51,7 +50,6 @@ class Exchange:
 
     def answered(self, response: HttpResponseBase) -> None:
         """Keep the response as a program gets it; of a streaming one what is sent later, too."""
-        self.status = response.status_code
         self.response_headers = ResponseHeaders(response.headers)
         if response.cookies:
             self.response_headers["Set-Cookie"] = response.cookies.output(header="", sep=",").strip()
