@@ -39,6 +39,7 @@ urlpatterns = [
     path("write-then-iterate/<str:name>/", views.write_then_iterate),
     path("write-outside/<str:name>/", views.write_outside),
     path("read-then-write/<str:name>/", views.read_then_write),
+    path("caching/", views.caching),
     path("who/", views.who),
     path("whoever/", views.whoever),
     path("leaving/", views.leaving),

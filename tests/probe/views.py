@@ -12,6 +12,7 @@ from contextlib import closing
 
 import structlog
 from asgiref.sync import async_to_sync, sync_to_async
+from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from rest_framework.exceptions import NotFound, ValidationError
@@ -199,6 +200,13 @@ def sleeping(request: HttpRequest) -> HttpResponse:
 async def sleeping_async(request: HttpRequest) -> HttpResponse:
     await asyncio.sleep(30)
     return HttpResponse()
+
+
+def caching(request: HttpRequest) -> HttpResponse:
+    """Keep what the query says, and a session under the key that it says."""
+    cache.set("one-time", {"password": request.GET["value"]})
+    cache.set(f"django.contrib.sessions.cache{request.GET['session']}", {}, timeout=1)
+    return JsonResponse({})
 
 
 def who(request: HttpRequest) -> HttpResponse:

@@ -145,3 +145,16 @@ def test_panel_of_the_budget_counts_the_application_s_queries_alone(service: Ser
     content = panel(service, answer, "QueryBudgetPanel")
     assert "2 queries of the application, a budget of 2; 0 of the framework" in content
     assert "SELECT COUNT(*) FROM service_truck" in content
+
+
+def test_what_is_kept_in_the_cache_and_the_key_of_a_session_are_not_shown(probe: Server) -> None:
+    shown = panel(probe, probe.get("/probe/caching/?value=hunter2&session=0123456789abcdef"), "CachePanel")
+    assert "one-time" in shown
+    assert "sessions.cache[redacted]" in shown
+    assert "hunter2" not in shown
+    assert "0123456789abcdef" not in shown
+
+
+def test_health_check_of_a_program_has_neither_toolbar_nor_profile(service: Server) -> None:
+    headers = service.get("/livez").headers
+    assert ("djdt-request-id" in headers, "X-Profile-URL" in headers) == (False, False)

@@ -128,7 +128,7 @@ def test_request_without_a_stream_is_listened_to() -> None:
 # What it was answered.
 
 
-def test_answer_is_heard_with_status_and_headers() -> None:
+def test_answer_is_heard_with_its_headers() -> None:
     exchange = Exchange()
     exchange.answered(HttpResponse(b"{}", "application/json", 201, headers={"X-Own": "1"}))
     assert exchange.response_body is not None
