@@ -3,12 +3,12 @@
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import structlog
 
+from observability.logs.access_summary import access_summary
 from observability.logs.exceptions import exception_fields
 from observability.records import facts_of, message_of, observation_of
 from observability.redaction import redact, redact_text
@@ -41,7 +41,7 @@ class ConsoleFormatter(logging.Formatter):
             "event": redact_text(message_of(record)[0]),
         }
         if record.name == "observability.access":
-            event["event"], facts = _short_access(facts)
+            event["event"], facts = access_summary(facts)
         observation = observation_of(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]
@@ -53,24 +53,3 @@ class ConsoleFormatter(logging.Formatter):
                 event[name] = shown[key]
         line = self._render(None, record.name, event | facts)
         return line if isinstance(line, str) else str(line)
-
-
-def _short_access(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The event and the keys that a developer looks at, from those of an access line."""
-    event = f"{facts.get('http.request.method')} {facts.get('url.path')} {facts.get('http.response.status_code')}"
-    repeated = facts.get("db.repeated_count", 0)
-    shown = {
-        "ms": round(facts.get("duration_ms", 0), 1),
-        "queries": facts.get("db.query_count"),
-        "db_ms": round(facts.get("db.duration_ms", 0), 1),
-        "repeated": repeated if repeated > 1 else None,
-        "calls": facts.get("outgoing.count") or None,
-        "calls_ms": round(facts.get("outgoing.duration_ms", 0), 1) or None,
-        "transaction": facts.get("db.transaction"),
-        "user": facts.get("user.id"),
-    }
-    noted = {key: value for key, value in facts.items() if not key.startswith(_access_prefixes)}
-    return event, {key: value for key, value in (shown | noted).items() if value not in (None, "none")}
-
-
-_access_prefixes = ("http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms")

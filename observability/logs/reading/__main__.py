@@ -1,0 +1,43 @@
+"""`python -m observability.logs.reading`: the logs of any machine, without settings, a service or its secrets."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from observability.logs.reading.answer import Output, answer
+from observability.logs.reading.arguments import add_arguments
+from observability.logs.reading.mistake import ReadingError
+from observability.logs.reading.terminal import Terminal
+
+PROGRAM = "python -m observability.logs.reading"
+DEFAULT_PLACES = [Path("var/log")]
+
+
+def main(arguments: list[str]) -> int:
+    """Answer on standard output; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Reads log files of JSON lines with their rotated files, compressed or not."
+    )
+    parser.add_argument("--no-color", action="store_true", help="no colours, in a terminal too")
+    parser.add_argument("--force-color", action="store_true", help="colours, elsewhere too")
+    add_arguments(parser, PROGRAM)
+    options = vars(parser.parse_args(arguments))
+    terminal = Terminal.of(sys.stdout, no_color=options["no_color"], force_color=options["force_color"])
+    output = Output(lambda line: sys.stdout.write(f"{line}\n"), lambda line: sys.stderr.write(f"{line}\n"), terminal)
+    try:
+        answer(options, output, DEFAULT_PLACES)
+        sys.stdout.flush()
+    except ReadingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BrokenPipeError:
+        # Whoever read it has enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130 if options["question"] else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

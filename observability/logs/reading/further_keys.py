@@ -1,0 +1,57 @@
+"""The keys of lines that are none of ours: what the code bound or noted, and what others write."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from observability.logs.reading.columns import VIEWS, Columns
+from observability.logs.reading.lines import Record, holding, lines, lines_backwards, parsed
+from observability.logs.reading.segments import Log
+
+# How many lines of either end of a log are looked at for all keys that there are.
+SAMPLE = 200
+
+
+def add_named(columns: Columns, logs: Sequence[Log], names: Iterable[str]) -> None:
+    """Make columns of those of the names that are no column yet, and are the key of some line."""
+    for name in names:
+        if columns.name_of(name) is None and name not in VIEWS:
+            value = _value_of(name, columns, logs)
+            if value is not None:
+                columns.add(name, _type(value))
+
+
+def add_sampled(columns: Columns, logs: Sequence[Log]) -> None:
+    """Make columns of all keys that the first and the last lines of each log have."""
+    for record in _sample(columns, logs):
+        for key, value in record.items():
+            if value is not None:
+                columns.add(key, _type(value))
+
+
+def _sample(columns: Columns, logs: Sequence[Log]) -> Iterator[Record]:
+    for log in logs:
+        if log.segments:
+            some = [*islice(lines_backwards(log.segments[-1]), SAMPLE), *islice(lines(log.segments[0]), SAMPLE)]
+            yield from filter(None, (parsed(line, columns.time_key) for line in some))
+
+
+def _value_of(key: str, columns: Columns, logs: Sequence[Log]) -> object:
+    """A value that a key has in some line; None where none has it."""
+    text = json.dumps(key, ensure_ascii=False).encode()
+    for log in logs:
+        for segment in reversed(log.segments):
+            for line in holding(segment, text):
+                value = (parsed(line, columns.time_key) or {}).get(key)
+                if value is not None:
+                    return value
+    return None
+
+
+def _type(value: object) -> str:
+    """The DuckDB type of a key by one of its values; a number that is whole here may be none in another line."""
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    if isinstance(value, int | float):
+        return "DOUBLE"
+    return "VARCHAR" if isinstance(value, str) else "JSON"

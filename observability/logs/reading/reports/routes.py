@@ -1,0 +1,117 @@
+"""Requests by route, or by any other column: how many, how slow, how many of them failed, how many queries."""
+
+from collections.abc import Sequence
+
+from observability.logs.reading.columns import quoted
+from observability.logs.reading.database import Database, Row
+from observability.logs.reading.mistake import ReadingError
+from observability.logs.reading.numbers import clock, count, milliseconds, share
+from observability.logs.reading.reports.report import Report, extent, ordered, spans_days, summary_of
+from observability.logs.reading.table import Field, table
+from observability.logs.reading.terminal import Terminal
+
+# What a report is ordered by, and the column of it.
+ORDERS = {
+    "time": "time_ms",
+    "requests": "requests",
+    "errors": "errors",
+    "queries": "queries",
+    "p50": "p50_ms",
+    "p95": "p95_ms",
+    "p99": "p99_ms",
+    "repeated": "repeated",
+}
+READ = ["duration_ms", "status", "level", "query_count", "db_ms", "repeated_count", "transaction", "sample_rate"]
+
+# The line of a request that is sampled counts for many. A percentile is a value that there is: the smallest one that
+# so many requests did not exceed.
+GROUPED = """
+with lines as (
+    select {keys}, coalesce(sample_rate, 1) as weight, * exclude ({keys}, sample_rate) from requests
+), durations as (
+    select {keys}, duration_ms, sum(weight) as weight from lines where duration_ms is not null group by all
+), ranks as (
+    select {keys}, duration_ms,
+        sum(weight) over (partition by {keys} order by duration_ms rows unbounded preceding) as rank,
+        sum(weight) over (partition by {keys}) as whole
+    from durations
+), percentiles as (
+    select {keys},
+        min(duration_ms) filter (rank >= 0.5 * whole) as p50_ms,
+        min(duration_ms) filter (rank >= 0.95 * whole) as p95_ms,
+        min(duration_ms) filter (rank >= 0.99 * whole) as p99_ms,
+        max(duration_ms) as max_ms
+    from ranks group by all
+), groups as (
+    select {keys},
+        sum(weight) as requests,
+        coalesce(sum(weight) filter (status >= 500 or level in ('error', 'critical')), 0) as errors,
+        coalesce(sum(weight) filter (status between 400 and 499), 0) as client_errors,
+        sum(weight * duration_ms) as time_ms,
+        sum(weight * query_count) as query_total,
+        sum(weight * query_count) / sum(weight) filter (query_count is not null) as queries,
+        max(repeated_count) as repeated,
+        sum(weight * db_ms) as db_ms,
+        coalesce(sum(weight) filter (transaction = 'rolled_back'), 0) as rolled_back,
+        max(time) as last_seen
+    from lines group by all
+)
+select groups.*, p50_ms, p95_ms, p99_ms, max_ms from groups left join percentiles on {same}
+"""
+
+
+def routes(database: Database, terminal: Terminal, *, by: str, limit: int, per: Sequence[str]) -> Report:
+    """Groups of requests. `per` names columns; raises ReadingError for one that there is not."""
+    names = [_column(database, written) for written in per]
+    database.load("requests", [*READ, *names])
+    # Null is a group, too: no route matched.
+    same = " and ".join(f"groups.{each} is not distinct from percentiles.{each}" for each in map(quoted, names))
+    rows = database.rows(GROUPED.format(keys=", ".join(map(quoted, names)), same=same))
+    order = ORDERS[by]
+    rows.sort(key=lambda row: (-(row[order] or 0), *(str(row[name]) for name in names)))
+    found = extent(database, "requests")
+    shown, more = ordered(rows, limit)
+    fields = _fields(names, sum(row["time_ms"] or 0 for row in rows), is_long=spans_days(found))
+    lines = table(shown, fields, terminal) if shown else []
+    return Report(summary_of("request", found, _rate(found)), shown, lines, more)
+
+
+def _rate(found: Row) -> str:
+    seconds = (found["last"] - found["first"]).total_seconds() if found["amount"] else 0
+    return f"{found['amount'] / seconds:.1f} a second" if seconds >= 1 else ""
+
+
+def _column(database: Database, written: str) -> str:
+    name = database.column_named(written)
+    if name is None:
+        raise ReadingError(f"No line has {written!r}, by which the requests are to be grouped.")
+    return name
+
+
+def _fields(names: Sequence[str], total_ms: float, *, is_long: bool) -> list[Field]:
+    def group(row: Row) -> str:
+        if list(names) == ["method", "route"]:
+            return f"{row['method'] or '':<6} {row['route'] or '(no route)'}"
+        return "  ".join("(none)" if row[name] is None else str(row[name]) for name in names)
+
+    def of_errors(row: Row) -> tuple[str, ...]:
+        return ("red",) if row["errors"] else ()
+
+    heading = "route" if list(names) == ["method", "route"] else ", ".join(names)
+    return [
+        Field(heading, group, is_text=True),
+        Field("requests", lambda row: count(row["requests"])),
+        Field("errors", lambda row: count(row["errors"]) if row["errors"] else "-", style=of_errors),
+        Field("of all", lambda row: share(row["errors"], row["requests"]), importance=5, style=of_errors),
+        Field("4xx", lambda row: share(row["client_errors"], row["requests"]), importance=4),
+        Field("p50", lambda row: milliseconds(row["p50_ms"])),
+        Field("p95", lambda row: milliseconds(row["p95_ms"])),
+        Field("p99", lambda row: milliseconds(row["p99_ms"]), importance=1),
+        Field("max", lambda row: milliseconds(row["max_ms"]), importance=6),
+        Field("queries", lambda row: "" if row["queries"] is None else f"{row['queries']:.1f}", importance=1),
+        Field("repeated", lambda row: count(row["repeated"]), importance=6),
+        Field("in db", lambda row: share(row["db_ms"], row["time_ms"]), importance=5),
+        Field("rolled back", lambda row: share(row["rolled_back"], row["requests"]), importance=8),
+        Field("last", lambda row: clock(row["last_seen"], with_date=is_long), importance=9),
+        Field("time", lambda row: share(row["time_ms"], total_ms)),
+    ]
