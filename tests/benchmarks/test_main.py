@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 
 def test_benchmarks_are_listed() -> None:
-    assert names() == ["browser", "budgets", "faults", "ingest", "logging", "request", "sentry"]
+    assert names() == ["browser", "budgets", "faults", "ingest", "logging", "reading", "request", "sentry"]
 
 
 @pytest.mark.parametrize("name", ["ingest", "request"])
@@ -64,6 +64,14 @@ def test_cost_of_a_record_is_measured() -> None:
     assert [line.split(",")[0] for line in completed.stdout.splitlines() if "at most" in line] == ["ours", "ours"]
 
 
+def test_reading_of_access_lines_is_measured_and_says_what_a_loop_says() -> None:
+    completed = run("reading", "--lines", "3000", "--rounds", "1")
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.startswith("3,000 access lines, 2 MB\n")
+    rows = [line.rpartition("wanted:")[0].split() or line.split() for line in completed.stdout.splitlines()[3:]]
+    assert [len(row) > 3 for row in rows] == [True] * len(rows)
+
+
 def test_unknown_fault_is_named() -> None:
     completed = run("faults", "fire")
     assert (completed.returncode, "there is no fault fire: choose among rotation," in completed.stderr) == (2, True)
@@ -71,6 +79,6 @@ def test_unknown_fault_is_named() -> None:
 
 def test_unknown_benchmark_is_named() -> None:
     completed = run("nothing")
-    known = "browser, budgets, faults, ingest, logging, request, sentry"
+    known = "browser, budgets, faults, ingest, logging, reading, request, sentry"
     assert completed.returncode == 2
     assert completed.stderr == f"There is no benchmark 'nothing': choose one of {known}.\n"
