@@ -68,8 +68,7 @@ def test_reading_of_access_lines_is_measured_and_says_what_a_loop_says() -> None
     completed = run("reading", "--lines", "3000", "--rounds", "1")
     assert completed.returncode == 0, completed.stderr
     assert completed.stdout.startswith("3,000 access lines, 2 MB\n")
-    rows = [line.rpartition("wanted:")[0].split() or line.split() for line in completed.stdout.splitlines()[3:]]
-    assert [len(row) > 3 for row in rows] == [True] * len(rows)
+    assert "\na loop of Python with orjson " in completed.stdout
 
 
 def test_unknown_fault_is_named() -> None:

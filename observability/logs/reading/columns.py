@@ -75,6 +75,12 @@ VIEWS: dict[str, tuple[Column, ...]] = {
 }
 COLUMNS = {column.name: column for column in VIEWS["records"]}
 
+NUMBERS = ("BIGINT", "DOUBLE")
+
+# What no line has as a key: the file in which a line is (which may well have a `filename` of its own), and the number
+# of a record among those that are looked at together.
+FILE, NUMBER = "#file", "#"
+
 # Of somebody else's lines those are of requests which have these, as far as --column names them.
 REQUEST_SIGNS = ("status", "duration_ms")
 REQUEST, ACCESS = "request", "observability.access"
@@ -127,13 +133,26 @@ class Columns:
         return self.mapped["time"].path[0] if "time" in self.mapped else "timestamp"
 
     def add(self, key: str, kind: str = "VARCHAR") -> None:
-        """Let a key of the lines that is none of ours be a column of its own name."""
-        if key not in self._names and key not in COLUMNS:
+        """Let a key of the lines that is none of ours be a column of its own name.
+
+        SQL does not tell letters by their case: of keys that differ in it alone, the one that was added first is it.
+        """
+        if key and "\0" not in key and not self._is_taken(key):
             self.extra[key] = Column(key, key, kind)
 
     def name_of(self, written: str) -> str | None:
         """The name of the column that is written as its name or as its key; None where there is none."""
-        return written if written in COLUMNS or written in self.extra else self._names.get(written)
+        for name in (written, written.lower()):
+            if name in COLUMNS or name in self.extra:
+                return name
+            if name in self._names:
+                return self._names[name]
+        return None
+
+    def _is_taken(self, key: str) -> bool:
+        folded = key.lower()
+        taken = (*self._names, *COLUMNS, *map(str.lower, self.extra), FILE, NUMBER)
+        return folded in taken
 
     def of(self, view: str) -> list[Column]:
         """The columns of a view, the further keys after its own."""
@@ -161,7 +180,10 @@ class Columns:
         column, mapped = self.column(name), self.mapped.get(name)
         if mapped is None:
             key = quoted(column.key)
-            return f"try_cast({key} as TIMESTAMP)" if name == "time" else key
+            if name == "time":
+                return _time_expression(key)
+            is_shared = any(other.path[0] == column.key for other in self.mapped.values())
+            return f"try_cast({key} as {column.type})" if is_shared else key
         first, *others = mapped.path
         text = quoted(first)
         if others:
@@ -169,14 +191,11 @@ class Columns:
             text = f"json_extract_string({text}, {literal(path)})"
         if name == "time":
             return _time_expression(text)
-        if mapped.factor != 1:
-            return f"try_cast({text} as DOUBLE) * {mapped.factor}"
+        if column.type not in NUMBERS:
+            return f"try_cast({text} as {column.type})"
+        number = f"try_cast({text} as DOUBLE)" + (f" * {mapped.factor}" if mapped.factor != 1 else "")
         # A whole number may be written as 200.0 too.
-        return (
-            f"try_cast(try_cast({text} as DOUBLE) as BIGINT)"
-            if column.type == "BIGINT"
-            else (f"try_cast({text} as {column.type})")
-        )
+        return f"try_cast({number} as BIGINT)" if column.type == "BIGINT" else number
 
     def request_signs(self) -> list[str]:
         """The columns by which the line of a request is told."""
@@ -205,11 +224,11 @@ class Columns:
             value: Any = record
             for part in mapped.path:
                 value = value.get(part) if isinstance(value, dict) else None
-            if isinstance(value, int | float) and mapped.factor != 1:
-                value *= mapped.factor
             if name == "time":
                 time = time_of(value)
                 value = rfc_3339(time) if time else None
+            elif COLUMNS[name].type in NUMBERS:
+                value = _number(value, mapped.factor)
             found[COLUMNS[name].key] = value
         return record | found
 
@@ -224,11 +243,27 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _number(value: object, factor: float) -> float | None:
+    """A number that may be written as a text; None for what is none."""
+    if not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    return number if factor == 1 else number * factor
+
+
 def _time_expression(text: str) -> str:
-    """ISO 8601, with a comma too, or a number of the epoch."""
+    """ISO 8601, with a comma too, or a number of the epoch; null where it is none.
+
+    Ours take a shorter way, which has no time zones in it.
+    """
     number = f"try_cast({text} as DOUBLE)"
     micros = " ".join(f"when {number} < {limit} then {number} * {1e6 / divisor}" for limit, divisor in EPOCH_UNITS)
     return (
-        f"case when {number} is not null then make_timestamp(cast(case {micros} else {number} / 1000 end as BIGINT)) "
-        f"else timezone('UTC', try_cast(replace({text}, ',', '.') as TIMESTAMPTZ)) end"
+        f"coalesce(case when {text} like '____-__-__T%Z' then try_cast({text} as TIMESTAMP) end, "
+        f"case when {number} is not null then "
+        f"try(make_timestamp(try_cast(case {micros} else {number} / 1000 end as BIGINT))) "
+        f"when {text} like '____-%' then timezone('UTC', try_cast(replace({text}, ',', '.') as TIMESTAMPTZ)) end)"
     )

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from observability.logs.reading import further_keys
-from observability.logs.reading.columns import COLUMNS, VIEWS, Columns, literal, quoted
-from observability.logs.reading.lines import Record
+from observability.logs.reading.columns import COLUMNS, FILE, NUMBER, VIEWS, Columns, literal, quoted
+from observability.logs.reading.lines import Record, dumped
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.question import Question
 from observability.logs.reading.segments import Log, Segment, main_logs
-from observability.logs.reading.sources import PLAIN, Sources, dumped, select
+from observability.logs.reading.sources import PLAIN, Sources, select
+from observability.logs.reading.terminal import harmless
 from observability.logs.reading.times import Span, rfc_3339
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ MEMORY_LIMIT = "350MB"
 MAX_THREADS = 4
 # What tells lines apart that stand in two logs: the time has microseconds.
 IDENTITY = ("time", "logger", "event", "request_id")
-# No key of a line: the number of a record among those that are looked at together.
-NUMBER = "#"
 BEFORE_WHERE, AFTER_WHERE = "select 1 from records where (", "\n)"
 NEEDED = "This needs DuckDB: pip install -r requirements-reading.txt, or pip install duckdb."
 
@@ -51,11 +50,10 @@ def connected(logs: Sequence[Log], columns: Columns, span: Span, where: str = ""
                 "threads": min(MAX_THREADS, os.cpu_count() or 1),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
-                "TimeZone": "UTC",
             }
         )
         try:
-            connection.execute("set enable_progress_bar = false")
+            connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
             yield Database(connection, logs, Sources(logs, columns, Path(directory)), span, where)
         except duckdb.Error as error:
             raise ReadingError(_told(error)) from error
@@ -64,8 +62,9 @@ def connected(logs: Sequence[Log], columns: Columns, span: Span, where: str = ""
 
 
 def _told(error: Exception) -> str:
-    """What DuckDB says, without the words that are its own."""
-    return re.sub(r"^(\w+ )?Error: ", "", str(error)).strip()
+    """What DuckDB says, without the words that are its own; it may repeat what is in a line."""
+    text = re.sub(r"^([\w ]+ )?Error: ", "", str(error)).strip()
+    return "\n".join(map(harmless, text.split("\n")))
 
 
 class Database:
@@ -79,6 +78,7 @@ class Database:
         self.columns = sources.columns
         self._logs = logs
         self._span = span
+        self._asked_where = where
         self._where, self._where_names = self._condition_of(where) if where else ("", [])
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -97,17 +97,22 @@ class Database:
 
         `condition` is SQL over these columns that a line has to meet.
         """
-        wanted = list(dict.fromkeys(["time", *names]))
+        with self._telling_of_where():
+            self._load(view, list(dict.fromkeys(["time", *names])), condition)
+
+    def _load(self, view: str, wanted: Sequence[str], condition: str) -> None:
         self.sources.undamaged(
             lambda: self.connection.execute(
                 f"create temp table {view} as {self._select(view, wanted, condition, with_broken=True)}"
             )
         )
         self._mend(view)
-        self.connection.execute(f"delete from {view} where time is null")
-        if self.sources.has_recovered(self._segments_of(view)[0] + self._segments_of(view)[1]):
-            recovered = self._select(view, wanted, condition, recovered_alone=True)
-            self.connection.execute(f"insert into {view} select *, null from ({recovered})")
+        main, others = self._segments_of(view)
+        if self.sources.has_recovered([*main, *others]):
+            # What was recovered of one log may stand in another one.
+            self.connection.execute(f"create or replace temp table {view} as {self._select(view, wanted, condition)}")
+        else:
+            self.connection.execute(f"delete from {view} where time is null")
 
     def ask(self, sql: str) -> "duckdb.DuckDBPyConnection":
         """The answer to a question of somebody, over views that are read while it is answered."""
@@ -117,6 +122,8 @@ class Database:
         """Write the answer as a Parquet file, which is there whole or not at all, and return how many rows it has."""
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
+            if not self._is_select(sql):
+                raise ReadingError("A Parquet file is written of a SELECT alone.")
             self.connection.sql(self._prepared(sql)).write_parquet(str(unfinished))
             (row,) = self.rows("select count(*) as found from read_parquet($1)", [str(unfinished)])
             unfinished.replace(path)
@@ -126,20 +133,31 @@ class Database:
             unfinished.unlink(missing_ok=True)
         return int(row["found"])
 
+    def _is_select(self, sql: str) -> bool:
+        import duckdb  # noqa: PLC0415 - as above
+
+        statements = self.connection.extract_statements(sql)
+        # Several are a PIVOT.
+        return len(statements) == 1 and statements[0].type in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)
+
     def matching(self, records: Sequence[Record]) -> list[bool]:
         """For each record, as it was read, whether the condition of `where` holds for it."""
         path = self.sources.directory / "batch.jsonl"
-        path.write_bytes(b"".join(dumped({NUMBER: number} | record) for number, record in enumerate(records)))
+        path.write_text("".join(f"{dumped({NUMBER: number} | record)}\n" for number, record in enumerate(records)))
         source = select(self.columns, ["time", *self._where_names], {PLAIN: [path]}, {NUMBER: "BIGINT"})
-        found = self.connection.execute(f"select {quoted(NUMBER)} from ({source}) where {self._where}").fetchall()
+        sql = f"select {quoted(NUMBER)} from ({source}) records where {self._where}"
+        with self._telling_of_where():
+            found = self.connection.execute(sql).fetchall()
         kept = {number for (number,) in found}
         return [number in kept for number in range(len(records))]
 
     def _condition_of(self, where: str) -> tuple[str, list[str]]:
         """A condition with the names of columns, and these."""
-        import duckdb  # noqa: PLC0415 - as above
-
         question = Question(self.connection, f"{BEFORE_WHERE}{where}{AFTER_WHERE}")
+        if question.table_count > 1:
+            raise ReadingError(
+                f"--where is {where!r}: a condition of one line alone; `sql` answers what asks for others."
+            )
         further_keys.add_named(self.columns, self._logs, question.names())
         names = [name for written in question.names() if (name := self.columns.name_of(written))]
         rewritten = question.rewritten(self.columns.name_of)
@@ -147,12 +165,23 @@ class Database:
         nothing = select(self.columns, [*COLUMNS, *self.columns.extra], {})
         self.connection.execute(f"create temp table records as {nothing}")
         try:
-            self.connection.execute(f"explain {rewritten}")
-        except duckdb.Error as error:
-            raise ReadingError(f"--where is {where!r}: {_told(error).partition(chr(10))[0]}") from error
+            with self._telling_of_where():
+                self.connection.execute(f"explain {rewritten}")
         finally:
             self.connection.execute("drop table records")
         return f"({rewritten[len(BEFORE_WHERE) : -len(AFTER_WHERE)]}\n)", names
+
+    @contextmanager
+    def _telling_of_where(self) -> Iterator[None]:
+        """What DuckDB says of a condition, or of a value that it meets there, told of what somebody typed."""
+        import duckdb  # noqa: PLC0415 - as above
+
+        try:
+            yield
+        except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
+            if not self._asked_where:
+                raise
+            raise ReadingError(f"--where is {self._asked_where!r}: {_told(error).partition(chr(10))[0]}") from error
 
     def _prepared(self, sql: str) -> str:
         """The question as DuckDB takes it, once the views are made that it is about."""
@@ -172,7 +201,7 @@ class Database:
         self.sources.undamaged(
             lambda: self.connection.execute(
                 "create or replace temp table broken as "
-                f"select time, filename from ({self.sources.select(['time'], [*main, *others])}) where time is null"
+                f"select * from ({self.sources.select(['time'], [*main, *others])}) where time is null"
             )
         )
         self._mend("broken")
@@ -180,8 +209,15 @@ class Database:
         self.connection.execute(f"create or replace temp view {view} as {self._select(view, names)}")
 
     def _mend(self, table: str) -> None:
-        broken = f"select filename, count(*) from {table} where time is null group by filename"
-        self.sources.mend(self.connection.execute(broken).fetchall())
+        broken = f"select {quoted(FILE)}, count(*) from {table} where time is null group by all"
+        self.sources.mend(self.connection.execute(broken).fetchall(), self._rows_in_order)
+
+    def _rows_in_order(self, sql: str) -> list[tuple[Any, ...]]:
+        self.connection.execute("set preserve_insertion_order = true")
+        try:
+            return self.connection.execute(sql).fetchall()
+        finally:
+            self.connection.execute("set preserve_insertion_order = false")
 
     def _segments_of(self, view: str) -> tuple[list[Segment], list[Segment]]:
         """The segments in which a view's lines are, and those that have some of the same lines, and others."""
@@ -198,25 +234,25 @@ class Database:
         condition: str = "true",
         *,
         with_broken: bool = False,
-        recovered_alone: bool = False,
     ) -> str:
         """The lines of a view within the span; with `with_broken` also rows without a time, and the file of each."""
         condition = f"{self._condition(view)} and ({condition})"
         if with_broken:
             condition = f"time is null or ({condition})"
-        shown = ", ".join(map(quoted, names)) + (", filename" if with_broken else "")
+        shown = ", ".join(map(quoted, [*names, FILE] if with_broken else names))
         needed = {"requests": self.columns.request_signs(), "statements": ["statement"]}
         inner = ["time", *names, *needed.get(view, []), *self._where_names]
         main, others = self._segments_of(view)
-        lines = self.sources.select(inner, main, recovered_alone=recovered_alone)
-        selected = f"select {shown} from ({lines}) where {condition}"
+        lines = self.sources.select(inner, main)
+        selected = f"select {shown} from ({lines}) records where {condition}"
         if not others:
             return selected
-        repeating = self.sources.select([*inner, *IDENTITY], others, recovered_alone=recovered_alone)
-        same = " and ".join(f"own.{name} is not distinct from other.{name}" for name in IDENTITY)
+        repeating = self.sources.select([*inner, *IDENTITY], others)
+        same = " and ".join(f"own.{name} is not distinct from records.{name}" for name in IDENTITY)
         return (
-            f"{selected} union all select {shown} from ({repeating}) other where ({condition})"
-            f" and not exists (select 1 from ({self.sources.select(IDENTITY, main)}) own where {same})"
+            f"{selected} union all select {shown} from ({repeating}) records where ({condition})"
+            f" and not exists (select 1 from ({self.sources.select(IDENTITY, main)}) own"
+            f" where time is not null and {same})"
         )
 
     def _condition(self, view: str) -> str:

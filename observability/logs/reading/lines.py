@@ -6,10 +6,10 @@ import io
 import json
 import lzma
 import os
-import zlib
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from contextlib import contextmanager
+from typing import Any
 
 import orjson
 
@@ -29,11 +29,25 @@ def parsed(line: bytes, time_key: str = "timestamp") -> Record | None:
 
 
 def unread(line: bytes, time_key: str = "timestamp") -> Record | None:
-    """The record in a line that a strict parser of JSON reads none in: behind a fragment, or with half a surrogate."""
+    """The record in a line that a strict parser of JSON reads none in.
+
+    It stands behind a fragment, NULs or a byte order mark, or has half a surrogate, NaN, or bytes that are no UTF-8.
+    """
     if _record(line, orjson.loads, time_key):
         return None
-    start = max(0, line.rfind(f'{{"{time_key}":'.encode()))
-    return _record(line[start:], json.loads, time_key)
+    begin = f'{{"{time_key}":'.encode()
+    start = 0
+    while start >= 0:
+        # What begins within a line, such as an object in a list, does not end with it.
+        record = _record(line[start:], _lenient, time_key)
+        if record is not None:
+            return record
+        start = line.find(begin, start + 1)
+    return None
+
+
+def _lenient(text: bytes) -> Any:  # noqa: ANN401 - whatever JSON has
+    return json.loads(text.decode("utf-8-sig", "replace"))
 
 
 def _record(line: bytes, loads: Callable[[bytes], Any], time_key: str) -> Record | None:
@@ -50,7 +64,12 @@ def lines(segment: Segment, start: int = 0) -> Iterator[bytes]:
     `start` is where to begin, in bytes, of a file that is not compressed. What is damaged in a compressed file ends it.
     """
     for block in blocks(segment, start):
-        yield from filter(None, block.split(b"\n"))
+        yield from filter(None, bytes(block).split(b"\n"))
+
+
+def dumped(record: Record) -> str:
+    """The JSON of a record on one line, for strict parsers and any stream: half a surrogate becomes a question mark."""
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def holding(segment: Segment, text: bytes) -> Iterator[bytes]:
@@ -70,14 +89,23 @@ def lines_backwards(segment: Segment) -> Iterator[bytes]:
     if segment.compression:
         yield from reversed(list(lines(segment)))
         return
-    rest = b""
+    # The end of a line whose beginning is further to the front, in pieces, the last one first.
+    rest: list[bytes] = []
     end = segment.size
     while end > 0:
         start = max(0, end - BLOCK_BYTES)
-        block = os.pread(segment.descriptor, end - start, start) + rest
-        rest, *whole = block.split(b"\n") if start > 0 else [b"", *block.split(b"\n")]
-        yield from filter(None, reversed(whole))
+        block = os.pread(segment.descriptor, end - start, start)
+        # What was emptied meanwhile has nothing that this would be the end of.
+        rest = [*rest, block] if len(block) == end - start else [block]
         end = start
+        if start > 0 and b"\n" not in block and sum(map(len, rest)) < MAX_LINE_BYTES:
+            continue
+        first, *others = b"".join(reversed(rest)).split(b"\n")
+        yield from filter(None, reversed(others))
+        rest = [first]
+        if start == 0 or len(first) >= MAX_LINE_BYTES:
+            yield from filter(None, rest)
+            rest = []
 
 
 def blocks(segment: Segment, start: int = 0) -> Iterator[bytearray]:
@@ -86,11 +114,13 @@ def blocks(segment: Segment, start: int = 0) -> Iterator[bytearray]:
     It is read up to the size that the file had when it was opened: what comes later is of another look.
     """
     with _content(segment, start) as file:
-        left = segment.size - start if not segment.compression else -1
+        left = sys.maxsize if segment.compression else max(0, segment.size - start)
         carried = bytearray()
         buffer = bytearray(BLOCK_BYTES)
-        while count := _read_into(file, buffer, left):
-            left -= count if left > 0 else 0
+        count = len(buffer)
+        while count == len(buffer):
+            count = _fill(memoryview(buffer)[:left], file, segment)
+            left -= count
             end = buffer.rfind(b"\n", 0, count) + 1
             if not end and len(carried) < MAX_LINE_BYTES:
                 carried += buffer[:count]
@@ -105,49 +135,46 @@ def blocks(segment: Segment, start: int = 0) -> Iterator[bytearray]:
             yield carried
 
 
-def _read_into(file: BinaryIO, buffer: bytearray, left: int) -> int:
-    if left == 0:
-        return 0
-    room = memoryview(buffer)[: left if 0 < left < len(buffer) else len(buffer)]
-    with suppress(EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile):
-        return cast("io.RawIOBase", file).readinto(room) or 0
-    return 0
+def _fill(room: memoryview, file: io.BufferedIOBase | io.FileIO, segment: Segment) -> int:
+    """Read until the room is full or the file at its end; what follows damage in a compressed file is not there."""
+    count = 0
+    try:
+        # One piece at a time: what was unpacked before the damage is not thrown away with it.
+        read = file.readinto if isinstance(file, io.FileIO) else file.readinto1
+        while count < len(room) and (more := read(room[count:])):
+            count += more
+    except Exception:
+        # Each format has errors of its own.
+        if not segment.compression:
+            raise
+    return count
 
 
-def _content(segment: Segment, start: int) -> BinaryIO:
+@contextmanager
+def _content(segment: Segment, start: int) -> Iterator[io.BufferedIOBase | io.FileIO]:
     """A file object of its own, so that several may read the segment at a time."""
-    file = open(segment.open_path, "rb", buffering=0)  # noqa: PTH123, SIM115 - a raw file, which the caller closes
-    if segment.compression:
-        return _decompressors[segment.compression](file)
-    file.seek(start)
-    return cast("BinaryIO", file)
+    with open(segment.open_path, "rb", buffering=0) as file:  # noqa: PTH123 - a path cannot say that it is a raw file
+        if not segment.compression:
+            file.seek(start)
+            yield file
+            return
+        with io.BufferedReader(file, BLOCK_BYTES) as packed, _decompressors[segment.compression](packed) as unpacked:
+            yield unpacked
 
 
-def _gzip(file: io.RawIOBase) -> BinaryIO:
-    return cast("BinaryIO", gzip.GzipFile(fileobj=io.BufferedReader(file, BLOCK_BYTES)))
-
-
-def _bzip2(file: io.RawIOBase) -> BinaryIO:
-    return cast("BinaryIO", bz2.BZ2File(io.BufferedReader(file, BLOCK_BYTES)))
-
-
-def _xz(file: io.RawIOBase) -> BinaryIO:
-    return cast("BinaryIO", lzma.LZMAFile(io.BufferedReader(file, BLOCK_BYTES)))
-
-
-def _zstd(file: io.RawIOBase) -> BinaryIO:
+def _zstd(file: io.BufferedIOBase) -> io.BufferedIOBase:
     try:
         from backports import zstd  # noqa: PLC0415 - an optional package
     except ImportError:
         raise ReadingError(
             "Files that zstd compressed need backports.zstd: pip install -r requirements-reading.txt."
         ) from None
-    return cast("BinaryIO", zstd.ZstdFile(io.BufferedReader(file, BLOCK_BYTES)))
+    return zstd.ZstdFile(file)
 
 
-_decompressors: dict[str, Callable[[io.RawIOBase], BinaryIO]] = {
-    "gzip": _gzip,
-    "bzip2": _bzip2,
-    "xz": _xz,
+_decompressors: "dict[str, Callable[[io.BufferedReader[io.FileIO]], io.BufferedIOBase]]" = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
     "zstd": _zstd,
 }

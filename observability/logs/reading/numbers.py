@@ -16,7 +16,7 @@ def milliseconds(value: float | None) -> str:
     """A duration: three digits, and its unit."""
     if value is None:
         return ""
-    if value < SECOND_MS:
+    if round(value) < SECOND_MS:
         return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"  # noqa: PLR2004 - two digits at least
     for unit_ms, unit in ((SECOND_MS, "s"), (MINUTE_MS, "min"), (HOUR_MS, "h")):
         if value < 100 * unit_ms or unit == "h":
@@ -37,10 +37,12 @@ def share(part: float | None, whole: float | None) -> str:
 
 def size(bytes_: float) -> str:
     """A size in bytes, in decimal units."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if bytes_ >= factor:
-            return f"{bytes_ / factor:.1f} {unit}"
-    return f"{bytes_:.0f} B"
+    if bytes_ < 1e3:  # noqa: PLR2004
+        return f"{bytes_:.0f} B"
+    for unit, factor in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if round(bytes_ / factor, 1) < 1e3 or unit == "GB":  # noqa: PLR2004
+            break
+    return f"{bytes_ / factor:,.1f} {unit}"
 
 
 def clock(time: datetime | None, *, with_date: bool = False) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from observability.logs.access_summary import access_summary
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.lines import Record
+from observability.logs.reading.numbers import milliseconds
 from observability.logs.reading.terminal import Terminal, harmless
 from observability.logs.reading.times import time_of
 
@@ -16,7 +17,8 @@ LEVEL_STYLES = {
     "error": ("red",),
     "critical": ("bold", "red"),
 }
-LEVEL_WIDTH = 8
+SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
+LEVEL_WIDTH = 5
 INDENT = "    "
 STACKS = ("exception.stacktrace", "stacktrace")
 # What has a place of its own in the line, or tells nothing beside it.
@@ -30,14 +32,14 @@ ID_DIGITS = 8
 def record_lines(record: Record, columns: Columns, terminal: Terminal, *, moment: str = "") -> Iterator[str]:
     """The line, and those of the stack trace and of a statement, indented.
 
-    `moment` stands for the time; else it is that of the day, with its date where it is another day's.
+    `moment` stands for the time; else it is that of the day (`date_of` has the date).
     """
-    level = str(record.get("level") or "").lower()
+    level = harmless(str(record.get("level") or "").lower())
     is_request = columns.is_request_record(record)
-    event, facts = access_summary(record) if is_request else _told(record)
+    event, facts = _told_request(record) if is_request else _told(record)
     parts = [
         terminal.styled(moment or _clock(record), "dim"),
-        terminal.styled(f"{level:{LEVEL_WIDTH}}", *LEVEL_STYLES.get(level, ())),
+        terminal.styled(f"{SHORT_LEVELS.get(level, level):{LEVEL_WIDTH}}", *LEVEL_STYLES.get(level, ())),
         terminal.styled(harmless(event), "bold"),
     ]
     if not is_request and record.get("logger"):
@@ -53,26 +55,47 @@ def record_lines(record: Record, columns: Columns, terminal: Terminal, *, moment
     for key in STACKS:
         if record.get(key):
             text = record[key] if isinstance(record[key], list) else str(record[key]).split("\n")
-            yield from (f"{INDENT}{harmless(str(line)).replace(_escaped_tab, '    ')}" for line in text)
+            yield from (f"{INDENT}{harmless(str(line).expandtabs(len(INDENT)))}" for line in text)
 
 
-_escaped_tab = "\t"
+def _told_request(record: Record) -> tuple[str, dict[str, Any]]:
+    """What a person wants to know of any request, then what is not as usual."""
+    event, facts = access_summary(record)
+    took, queries = milliseconds(facts.pop("ms", None)), facts.pop("queries", None)
+    facts.pop("db_ms", None)
+    if facts.get("transaction") == "committed":
+        del facts["transaction"]
+    return f"{event} {took}{f' {queries}q' if queries else ''}", facts
 
 
 def _told(record: Record) -> tuple[str, dict[str, Any]]:
     event = str(record.get("event") or "")
     facts = {key: value for key, value in record.items() if value is not None}
-    if event in QUERIES:
-        place = f"{facts.pop('code.file.path', '')}:{facts.pop('code.line.number', '')}"
-        facts.pop("db.query.text", None)
-        function = facts.pop("code.function.name", "")
-        return event, facts | ({"at": f"{place} {function}".strip()} if len(place) > 1 else {})
-    return event, facts
+    if facts.get("exception.stacktrace"):
+        # It ends with these.
+        facts = {key: value for key, value in facts.items() if key not in {"exception.type", "exception.message"}}
+    return _told_query(event, facts) if event in QUERIES else (event, facts)
+
+
+def _told_query(event: str, facts: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """How long it took, and the line of code; its statement has a line of its own."""
+    place = f"{facts.pop('code.file.path', '')}:{facts.pop('code.line.number', '')}"
+    function = facts.pop("code.function.name", "")
+    facts.pop("db.query.text", None)
+    if facts.get("db.namespace") == "default":
+        del facts["db.namespace"]
+    took = milliseconds(facts.pop("duration_ms", None))
+    return f"{event} {took}", facts | ({"at": f"{place} {function}".strip()} if len(place) > 1 else {})
+
+
+def date_of(record: Record) -> str:
+    """The day of a record, in UTC."""
+    return str(record.get("timestamp"))[:10]
 
 
 def _clock(record: Record) -> str:
     time = time_of(record.get("timestamp"))
-    return time.strftime("%m-%d %H:%M:%S.%f")[:-3] if time else "?"
+    return time.strftime("%H:%M:%S.%f")[:-3] if time else "?"
 
 
 def _value(value: object) -> str:

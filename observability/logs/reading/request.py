@@ -1,10 +1,12 @@
 """All that the files say of one request."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.lines import Record, holding, parsed
@@ -16,14 +18,26 @@ from observability.logs.reading.terminal import Terminal, harmless
 from observability.logs.reading.times import Span, time_of
 
 SHORTEST_ID = 6
-IDS = ("request_id", "trace_id", "sentry.event_id")
+IDS = ("request_id", "trace_id")
+SENTRY_ID = "sentry.event_id"
+# The keys of the access line that stand above the lines.
+TOLD_ABOVE = (
+    "http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms", "error.type", "sentry.",
+    "sample_rate",
+)  # fmt: skip
 TRANSACTIONS = {
     "none": "none",
     "committed": "committed",
     "rolled_back": "rolled back: nothing was stored",
 }
-# Inbound ids may repeat; the span is ours.
-SPAN = "span_id"
+ENDS = {"observability.command": "command", "observability.work": "work"}
+
+
+class Work(NamedTuple):
+    """What tells units of work apart: inbound ids may repeat, the span is ours."""
+
+    request_id: str
+    span_id: str
 
 
 def find(logs: Sequence[Log], columns: Columns, span: Span, written: str) -> list[list[Record]]:
@@ -34,28 +48,42 @@ def find(logs: Sequence[Log], columns: Columns, span: Span, written: str) -> lis
     """
     if not re.fullmatch(rf"[A-Za-z0-9._-]{{{SHORTEST_ID},128}}", written):
         raise ReadingError(f"{written!r} is no id: letters, digits and . _ -, {SHORTEST_ID} of them at least.")
-    segments = [segment for log in logs for segment in log.segments]
-    needle = written.encode()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda segment: list(holding(segment, needle)), segments)
-        lines = dict.fromkeys(line for each in found for line in each)
-    works: dict[tuple[object, object], list[Record]] = {}
-    for line in lines:
-        record = parsed(line, columns.time_key)
-        record = columns.normalised(record) if record else {}
-        if _begins(record, written, IDS) and time_of(record["timestamp"]) in span:
-            works.setdefault((record.get("request_id"), record.get(SPAN)), []).append(record)
-    if works and not any(_begins(record, written, IDS[:2]) for records in works.values() for record in records):
-        # Sentry's id stands in one line of the work alone.
-        others = [work for request_id, _ in works for work in find(logs, columns, span, str(request_id))]
-        return [work for work in others if (work[0].get("request_id"), work[0].get(SPAN)) in works]
+    works: dict[Work, list[Record]] = {}
+    for record in _holding(logs, columns, span, written):
+        if _begins(record, written, (*IDS, SENTRY_ID)):
+            works.setdefault(_work_of(record), []).append(record)
+    # Sentry's id stands in one line of the work alone.
+    partial = {work for work, records in works.items() if not any(_begins(each, written, IDS) for each in records)}
+    for request_id in {work.request_id for work in partial if work.request_id}:
+        whole: dict[Work, list[Record]] = {}
+        for record in _holding(logs, columns, span, request_id):
+            whole.setdefault(_work_of(record), []).append(record)
+        works |= {work: records for work, records in whole.items() if work in partial}
     for records in works.values():
         records.sort(key=lambda record: str(record["timestamp"]))
     return sorted(works.values(), key=lambda records: str(records[0]["timestamp"]))
 
 
+def _holding(logs: Sequence[Log], columns: Columns, span: Span, text: str) -> Iterator[Record]:
+    """The records of the span in whose lines the text stands, each once, also those behind a torn line."""
+    segments = [segment for log in logs for segment in log.segments]
+    needle = text.encode("utf-8", "replace")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(lambda segment: list(holding(segment, needle)), segments))
+    parsed_lines = (parsed(line, columns.time_key) for lines in found for line in lines)
+    distinct = {json.dumps(record, sort_keys=True): record for record in parsed_lines if record}
+    for record in map(columns.normalised, distinct.values()):
+        if time_of(record["timestamp"]) in span:
+            yield record
+
+
 def _begins(record: Record, written: str, keys: Sequence[str]) -> bool:
     return any(str(record.get(key) or "").startswith(written) for key in keys)
+
+
+def _work_of(record: Record) -> Work:
+    request_id, span_id = record.get("request_id"), record.get("span_id")
+    return Work(str(request_id or ""), str(span_id or ""))
 
 
 def told(records: Sequence[Record], columns: Columns, terminal: Terminal) -> Iterator[str]:
@@ -70,33 +98,48 @@ def told(records: Sequence[Record], columns: Columns, terminal: Terminal) -> Ite
     for record in records:
         time = time_of(record["timestamp"])
         since_ms = (time - began).total_seconds() * 1000 if time and began else 0
-        yield from record_lines(record, columns, terminal, moment=f"{since_ms:+10.1f} ms")
-    if queries and end is not None and end.get("db.query_count"):
-        missing = int(end["db.query_count"]) - len(queries)
-        yield (
-            f"{INDENT}{items(missing, 'more query', 'more queries')} ran that no line tells of." if missing > 0 else ""
-        )
+        shown = _answer(record) if record is end and columns.is_request_record(record) else record
+        yield from record_lines(shown, columns, terminal, moment=f"{since_ms:+10.1f} ms")
+    missing = (_number(end.get("db.query_count")) or 0) - len(queries) if end else 0
+    if queries and missing > 0:
+        yield f"{INDENT}{items(missing, 'more query', 'more queries')} ran that no line tells of."
+
+
+def _answer(end: Record) -> Record:
+    """What the line at the end of a request has beside what stands above the lines: what was noted."""
+    noted = {key: value for key, value in end.items() if not key.startswith(TOLD_ABOVE)}
+    return noted | {"event": f"answered {end.get('http.response.status_code')}", "logger": None}
 
 
 def _end(records: Sequence[Record], columns: Columns) -> Record | None:
     """The line that was written at the end of the work."""
-    return next(
-        (each for each in records if columns.is_request_record(each) or each.get("event") in {"command", "work"}), None
-    )
+    return next((each for each in records if columns.is_request_record(each) or _is_end(each)), None)
+
+
+def _is_end(record: Record) -> bool:
+    """Whether a line is that of a command or of a block of work."""
+    logger = record.get("logger")
+    return isinstance(logger, str) and ENDS.get(logger, "") == record.get("event")
 
 
 def _began(records: Sequence[Record], end: Record | None) -> datetime | None:
     if end is None:
         return time_of(records[0]["timestamp"])
-    ended, duration_ms = time_of(end["timestamp"]), end.get("duration_ms")
-    if ended is None or not isinstance(duration_ms, int | float):
+    ended, duration_ms = time_of(end["timestamp"]), _number(end.get("duration_ms"))
+    try:
+        return ended - timedelta(milliseconds=duration_ms or 0) if ended else None
+    except OverflowError:
         return ended
-    return ended - timedelta(milliseconds=duration_ms)
+
+
+def _number(value: object) -> float | None:
+    """A number of a line; None for what somebody else writes there."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _heading(record: Record, columns: Columns) -> str:
     name = next((record[key] for key in ("command.name", "work.name") if record.get(key)), None)
-    took = milliseconds(record.get("duration_ms"))
+    took = milliseconds(_number(record.get("duration_ms")))
     if columns.is_request_record(record):
         status = record.get("http.response.status_code") or "no status"
         text = f"{record.get('http.request.method')} {record.get('url.path')}  {status} in {took}"
@@ -111,17 +154,17 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     """What the line at the end says, as far as it says more than nothing."""
     yield "ended" if record.get("duration_ms") is not None else "time", str(record["timestamp"])
     yield "request id", str(record.get("request_id"))
-    yield "trace", f"{record.get('trace_id')}, span {record.get(SPAN)}"
+    yield "trace", f"{record.get('trace_id')}, span {record.get('span_id')}"
     if record.get("http.route"):
         yield "route", str(record["http.route"])
     if (count := record.get("db.query_count")) is not None:
-        repeated = record.get("db.repeated_count") or 0
+        repeated = _number(record.get("db.repeated_count")) or 0
         often = f", one of them {repeated} times" if repeated > 1 else ""
-        yield "queries", f"{count} in {milliseconds(record.get('db.duration_ms'))}{often}"
+        yield "queries", f"{count} in {milliseconds(_number(record.get('db.duration_ms')))}{often}"
     if (transaction := record.get("db.transaction")) is not None:
-        yield "transaction", TRANSACTIONS.get(transaction, str(transaction))
+        yield "transaction", TRANSACTIONS.get(str(transaction), str(transaction))
     if record.get("outgoing.count"):
-        yield "calls", f"{record['outgoing.count']} in {milliseconds(record.get('outgoing.duration_ms'))}"
+        yield "calls", f"{record['outgoing.count']} in {milliseconds(_number(record.get('outgoing.duration_ms')))}"
     if record.get("db.over_budget"):
         yield "budget", f"over: {record.get('db.query_budget')} queries are allowed"
     client = " ".join(str(record[key]) for key in ("client.address", "user_agent.original") if record.get(key))

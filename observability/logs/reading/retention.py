@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from observability.logs import rotation
-from observability.logs.reading.segments import Log, Segment
+from observability.logs.reading.segments import Log, Segment, identity_of, is_deleted
 
 # How often the lock of a log is asked for that a process holds which moves its files.
 ATTEMPTS = 50
@@ -31,24 +31,25 @@ class Doomed:
 
 
 def doomed(logs: Sequence[Log], *, keep: timedelta | None, max_bytes: int | None, now: datetime) -> list[Doomed]:
-    """The files that go, oldest first; of each log the oldest ones, so that no gap is left in it."""
+    """The files that go, in the order in which to delete them; of each log the oldest ones, so that it has no gap."""
     found: list[Doomed] = []
-    left: list[tuple[Log, list[Segment]]] = []
+    left = [(log, [segment for segment in log.segments if segment.name.mark]) for log in logs]
     total = sum(segment.size for log in logs for segment in log.segments)
-    for log in logs:
-        rotated = [segment for segment in log.segments if segment.name.mark]
-        while keep is not None and rotated and datetime.fromtimestamp(rotated[0].modified, UTC) < now - keep:
-            total -= rotated[0].size
-            found.append(Doomed(log, rotated.pop(0), "age"))
-        left.append((log, rotated))
-    while max_bytes is not None and total > max_bytes:
-        candidates = [(rotated[0].modified, place) for place, (_, rotated) in enumerate(left) if rotated]
-        if not candidates:
+    while oldest := min(filter(_rotated, left), key=lambda each: each[1][0].modified, default=None):
+        log, rotated = oldest
+        if keep is not None and now.timestamp() - rotated[0].modified > keep.total_seconds():
+            reason = "age"
+        elif max_bytes is not None and total > max_bytes:
+            reason = "size"
+        else:
             break
-        log, rotated = left[min(candidates)[1]]
         total -= rotated[0].size
-        found.append(Doomed(log, rotated.pop(0), "size"))
-    return sorted(found, key=lambda each: each.segment.modified)
+        found.append(Doomed(log, rotated.pop(0), reason))
+    return found
+
+
+def _rotated(each: tuple[Log, list[Segment]]) -> bool:
+    return bool(each[1])
 
 
 def delete(each: Doomed) -> bool:
@@ -58,6 +59,8 @@ def delete(each: Doomed) -> bool:
     may not be deleted, and where the log is locked for a second.
     """
     for _ in range(ATTEMPTS):
+        if is_deleted(each.segment.descriptor):
+            return False
         with rotation.sole(str(each.log.path)) as lock:
             if lock is None:
                 time.sleep(PAUSE_S)
@@ -71,11 +74,10 @@ def delete(each: Doomed) -> bool:
 
 def _name_now(each: Doomed) -> Path | None:
     status = os.fstat(each.segment.descriptor)
-    with suppress(OSError):
-        for path in each.log.path.parent.iterdir():
-            if path.name.startswith(each.log.path.name) and path.name != each.log.path.name:
-                with suppress(FileNotFoundError):
-                    found = path.stat()
-                    if (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino):
-                        return path
+    for path in each.log.path.parent.iterdir():
+        if path.name.startswith(each.log.path.name) and path.name != each.log.path.name:
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                if identity_of(found) == identity_of(status):
+                    return path
     return None

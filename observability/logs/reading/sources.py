@@ -5,19 +5,20 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from observability.logs.reading.columns import Columns, literal, quoted
-from observability.logs.reading.lines import Record, blocks, lines, unread
+from observability.logs.reading.columns import FILE, Columns, literal, quoted
+from observability.logs.reading.lines import Record, blocks, dumped, lines, unread
 from observability.logs.reading.segments import Log, Segment
 
 DUCKDB_READS = {"": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
 PLAIN = DUCKDB_READS[""]
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Sources:
     """Some logs, and the SQL that reads columns of them. What it has to write lies in `directory`, which is temporary.
 
-    A row without a time is a line that is broken. `mend` counts them (`broken_count`), and what it recovers of them is
-    read along with its segment from then on.
+    Made once for a command, and used by one thread. A row without a time is a line that is broken. `mend` counts them
+    (`broken_count`), and what it recovers of them is read along with its segment from then on.
     """
 
     def __init__(self, logs: Sequence[Log], columns: Columns, directory: Path) -> None:
@@ -32,13 +33,12 @@ class Sources:
         self._recovered: dict[int, Path] = {}
         self._mended: set[int] = set()
 
-    def select(self, names: Iterable[str], segments: Sequence[Segment], *, recovered_alone: bool = False) -> str:
-        """A SELECT of these columns, and of `filename`, from segments, or from what was recovered of them alone."""
+    def select(self, names: Iterable[str], segments: Sequence[Segment]) -> str:
+        """A SELECT of these columns, and of FILE, from segments, with what was recovered of them."""
         files: dict[str, list[Path]] = {}
         for segment in segments:
-            if not recovered_alone:
-                path, compression = self._file(segment)
-                files.setdefault(compression, []).append(path)
+            path, compression = self._file(segment)
+            files.setdefault(compression, []).append(path)
             if segment.descriptor in self._recovered:
                 files.setdefault(PLAIN, []).append(self._recovered[segment.descriptor])
         return select(self.columns, names, files)
@@ -63,10 +63,11 @@ class Sources:
             else:
                 return
 
-    def mend(self, broken: Iterable[tuple[str, int]]) -> None:
+    def mend(self, broken: Iterable[tuple[str, int]], rows: Callable[[str], list[tuple[object, ...]]]) -> None:
         """Count the lines that DuckDB could not read, and recover those that stand right behind a part of another.
 
-        `broken` has the `filename` of the rows without a time, and how many it has.
+        `broken` has the FILE of the rows without a time, and how many it has; `rows` answers a SELECT in the order of
+        the lines.
         """
         by_path = {str(self._file(segment)[0]): segment for segment in self._segments if segment.size}
         for path, count in broken:
@@ -74,12 +75,30 @@ class Sources:
             if segment is None or segment.descriptor in self._mended:
                 continue
             self._mended.add(segment.descriptor)
-            self.broken_count += count
-            found = [record for line in lines(segment) if (record := unread(line, self.columns.time_key)) is not None]
+            found = self._recoverable(segment, rows)
+            # What stands before a line that is recovered is lost.
+            self.broken_count += count - sum(_is_whole(line) for line, _ in found)
             if found:
                 recovered = self.directory / f"{segment.descriptor}-recovered.jsonl"
-                recovered.write_bytes(b"".join(map(dumped, found)))
+                recovered.write_text("".join(f"{dumped(record)}\n" for _, record in found))
                 self._recovered[segment.descriptor] = recovered
+
+    def _recoverable(
+        self, segment: Segment, rows: Callable[[str], list[tuple[object, ...]]]
+    ) -> list[tuple[bytes, Record]]:
+        """The lines that DuckDB cannot read and that have a record, with it."""
+        found = []
+        for number, line in enumerate(lines(segment)):
+            # DuckDB passes over a byte order mark where a file begins.
+            record = unread(line if number else line.removeprefix(BYTE_ORDER_MARK), self.columns.time_key)
+            if record is not None:
+                found.append((line, record))
+        candidates = self.directory / f"{segment.descriptor}-candidates.jsonl"
+        candidates.write_bytes(b"".join(b"\n" + line for line, _ in found))
+        # Of what our parser does not take DuckDB reads some, such as NaN.
+        times = rows(select(self.columns, ["time"], {PLAIN: [candidates]})) if found else []
+        candidates.unlink()
+        return [pair for pair, (time, *_) in zip(found, times, strict=True) if time is None]
 
     def _is_named(self, segment: Segment, message: str) -> bool:
         is_read = segment.compression and segment.descriptor not in self._unpacked
@@ -111,17 +130,20 @@ def select(
     reads = [
         f"select * from read_json([{', '.join(literal(str(path)) for path in paths)}], columns = {{{types}}}, "
         f"compression = {literal(compression)}, format = 'newline_delimited', records = 'true', "
-        "ignore_errors = true, filename = true)"
+        f"ignore_errors = true, filename = {literal(FILE)})"
         for compression, paths in files.items()
     ]
     if not reads:
         empty = ", ".join(f"null::{kind} as {quoted(key)}" for key, kind in declared.items())
-        reads = [f"select {empty}, null::VARCHAR as filename where false"]
+        reads = [f"select {empty}, null::VARCHAR as {quoted(FILE)} where false"]
     shown = [f"{columns.expression(name)} as {quoted(name)}" for name in names]
-    shown += map(quoted, further or ())
-    return f"select {', '.join(shown)}, filename from ({' union all '.join(reads)})"
+    shown += map(quoted, [*(further or ()), FILE])
+    return f"select {', '.join(shown)} from ({' union all '.join(reads)})"
 
 
-def dumped(record: Record) -> bytes:
-    """A line that a strict parser takes: half a surrogate becomes a question mark."""
-    return f"{json.dumps(record, ensure_ascii=False)}\n".encode("utf-8", "replace")
+def _is_whole(line: bytes) -> bool:
+    """Whether nothing but a record stands in a line, with half a surrogate, bytes that are no UTF-8 or NULs."""
+    try:
+        return isinstance(json.loads(line.decode("utf-8-sig", "replace").strip("\0")), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from observability.logs.reading.terminal import Terminal, cut, harmless
+from observability.logs.reading.terminal import Terminal, cut, harmless, width_of
 
 Row = dict[Any, Any]
 GAP = "  "
 LEAST_TEXT = 16
-MAX_NUMBER = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,12 @@ class Field:
 
 def table(rows: Sequence[Row], fields: Sequence[Field], terminal: Terminal) -> list[str]:
     """The lines of a table, its headings first."""
+    headings = [harmless(field.heading) for field in fields]
     cells = [[harmless(field.text(row)) for field in fields] for row in rows]
-    natural = [max(len(field.heading), *(len(row[index]) for row in cells), 0) for index, field in enumerate(fields)]
+    natural = [max(map(width_of, column)) for column in zip(headings, *cells, strict=True)]
     widths = _widths(fields, natural, terminal.width)
-    headings = GAP.join(_padded(fields[index], fields[index].heading, width) for index, width in widths.items())
-    lines = [terminal.styled(headings.rstrip(), "bold")]
+    heading = GAP.join(_padded(fields[index], headings[index], width) for index, width in widths.items())
+    lines = [terminal.styled(heading.rstrip(), "bold")]
     for row, texts in zip(rows, cells, strict=True):
         parts = [
             terminal.styled(_padded(fields[index], texts[index], width), *fields[index].style(row))
@@ -47,15 +47,18 @@ def fits(rows: Sequence[Row], fields: Sequence[Field], terminal: Terminal) -> bo
     """Whether the columns that are always shown have room, the texts among them cut."""
     if terminal.width is None:
         return True
-    texts = ([field.heading, *(harmless(field.text(row)) for row in rows)] for field in fields if not field.importance)
-    most = [LEAST_TEXT if field.is_text else None for field in fields if not field.importance]
-    widths = [min(max(map(len, each)), limit or MAX_NUMBER) for each, limit in zip(texts, most, strict=True)]
+    widths = []
+    for field in fields:
+        if not field.importance:
+            natural = max(width_of(harmless(text)) for text in [field.heading, *map(field.text, rows)])
+            widths.append(min(natural, LEAST_TEXT) if field.is_text else natural)
     return sum(widths) + len(GAP) * (len(widths) - 1) <= terminal.width
 
 
 def _padded(field: Field, text: str, width: int) -> str:
     text = cut(text, width)
-    return text.ljust(width) if field.is_text else text.rjust(width)
+    space = " " * (width - width_of(text))
+    return f"{text}{space}" if field.is_text else f"{space}{text}"
 
 
 def _widths(fields: Sequence[Field], natural: Sequence[int], width: int | None) -> dict[int, int]:

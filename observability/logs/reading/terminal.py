@@ -3,11 +3,15 @@
 import os
 import re
 import shutil
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-# C0 but for the tab, DEL and C1, the separators of lines of Unicode, and what turns the direction of writing.
-_steering = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0, DEL and C1, the separators of lines of Unicode, what turns the direction of writing, and half a surrogate.
+_steering = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# What takes no column of its own, beside the marks on letters.
+_joiners = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 NARROWEST = 40
 STYLES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33", "green": "32", "cyan": "36"}
 
@@ -46,11 +50,53 @@ def harmless(text: str) -> str:
     return _steering.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def width_of(text: str) -> int:
+    """How many columns the text takes: two for each letter of the wide scripts, and for most emoji (UAX #11)."""
+    return len(text) if text.isascii() else sum(map(_width_of, text))
+
+
+def _width_of(character: str) -> int:
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    return 0 if character in _joiners or unicodedata.category(character) in ("Mn", "Me") else 1
+
+
 def cut(text: str, width: int | None) -> str:
     """The text in at most `width` columns, its middle left out: paths and statements differ at both ends."""
-    if width is None or len(text) <= width:
+    if width is None or width_of(text) <= width:
         return text
     if width <= 1:
-        return "…"[:width]
+        return "…"[: max(0, width)]
     end = (width - 1) * 2 // 5
-    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
+    return f"{beginning(text, width - 1 - end)}…{_ending(text, end)}"
+
+
+def beginning(text: str, width: int) -> str:
+    """As much of the text as stands in so many columns."""
+    for place, character in enumerate(text):
+        width -= _width_of(character)
+        if width < 0:
+            return text[:place]
+    return text
+
+
+def _ending(text: str, width: int) -> str:
+    place = len(text)
+    while place and (width := width - _width_of(text[place - 1])) >= 0:
+        place -= 1
+    # A mark stays with its letter.
+    while place < len(text) and not _width_of(text[place]):
+        place += 1
+    return text[place:]
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """The text in lines of at most `width` columns, from 2, broken at spaces where there are any."""
+    while width_of(text) > width:
+        line = beginning(text, width)
+        if text[len(line)] != " " and (space := line.rfind(" ")) > 0:
+            line = line[:space]
+        yield line
+        text = text[len(line) :].lstrip(" ")
+    if text:
+        yield text

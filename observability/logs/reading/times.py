@@ -68,4 +68,4 @@ def time_of(value: object) -> datetime | None:
 
 def rfc_3339(time: datetime) -> str:
     """The time as our lines have it, which sorts as text."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from observability.logs.reading.database import Database, Row
 from observability.logs.reading.numbers import count, items, span
 from observability.logs.reading.reports.report import Report, extent, ordered, summary_of
-from observability.logs.reading.terminal import Terminal, cut, harmless
+from observability.logs.reading.terminal import Terminal, beginning, cut, harmless
 
 ORDERS = {"count": "failures", "last": "last_seen", "first": "first_seen"}
 READ = [
@@ -17,24 +17,37 @@ READ = [
 FAILED = "lower(level) in ('error', 'critical', 'fatal')"
 
 # The frames of a traceback stand from the outermost to the innermost, its causes before it.
-# The line at the end of the work repeats what a record of the same work told already.
+# The line at the end of the work repeats what a record of the same work told already, or one of the work around it
+# about the same exception. What Django says of an answer of 500 and above says less than the line at the end.
 GROUPED = r"""
-with ends as (
-    select * from records where logger in ('observability.access', 'observability.command', 'observability.work')
+with failed as (
+    select *,
+        logger in ('observability.access', 'observability.command', 'observability.work') is true as is_end,
+        (logger = 'django.request') is true as is_django
+    from records
+), ends as (
+    select * from failed where is_end
 ), told as (
     select *, regexp_extract_all(coalesce(stacktrace, ''), 'File "[^"\n]+", line \d+, in [^\n]+') as frames
-    from records
+    from failed
     where exception_type is not null or not (
-        logger in ('observability.access', 'observability.command', 'observability.work')
-        and exists (
-            select 1 from records o where o.request_id = records.request_id and o.span_id = records.span_id
-            and o.logger not in ('observability.access', 'observability.command', 'observability.work')
-        )
+        (is_end and exists (
+            select 1 from failed other where other.request_id = failed.request_id and (
+                other.span_id = failed.span_id and not other.is_end
+                    and (other.exception_type is not null or not other.is_django)
+                or other.exception_type = failed.error_type
+            )
+        ))
+        or (is_django and exists (
+            select 1 from ends where ends.request_id = failed.request_id and ends.span_id = failed.span_id
+        ))
     )
 ), placed as (
     select *, coalesce(
         list_filter(
-            frames, lambda frame: not regexp_matches(frame, '[\\/](site|dist)-packages[\\/]|[\\/]python3\.')
+            frames, lambda frame: not regexp_matches(
+                frame, '[\\/](site|dist)-packages[\\/]|[\\/]python3\.|"<frozen '
+            )
         )[-1],
         frames[-1]
     ) as place from told
@@ -93,7 +106,10 @@ def _lines(rows: Sequence[Row], terminal: Terminal) -> Iterator[str]:
         for line in others:
             yield f"{' ' * (width + 2)}{cut(harmless(line), room)}"
         if row["request_id"]:
-            yield f"{' ' * (width + 2)}{terminal.styled('logs request ' + harmless(row['request_id']), 'cyan')}"
+            # The first digits of an id are enough to find it.
+            advice = f"logs request {harmless(row['request_id'])}"
+            advice = advice if room is None else beginning(advice, room)
+            yield f"{' ' * (width + 2)}{terminal.styled(advice, 'cyan')}"
         yield ""
 
 

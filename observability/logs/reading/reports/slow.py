@@ -37,16 +37,16 @@ def _fields(*, is_long: bool) -> list[Field]:
         return ("red",) if (row["status"] or 0) >= 500 else ()  # noqa: PLR2004
 
     return [
-        Field("time", lambda row: clock(row["time"], with_date=is_long)),
+        Field("time", lambda row: clock(row["time"], with_date=is_long), importance=2),
         Field("took", lambda row: milliseconds(row["duration_ms"])),
-        Field("queries", lambda row: count(row["query_count"])),
-        Field("in db", lambda row: milliseconds(row["db_ms"]), importance=2),
-        Field("repeated", lambda row: count(row["repeated_count"]), importance=3),
-        Field("calls", lambda row: milliseconds(row["outgoing_ms"]) if row["outgoing_ms"] else "", importance=4),
-        Field("bytes", lambda row: count(row["body_bytes"]), importance=5),
-        Field("status", lambda row: str(row["status"] or ""), style=style),
+        Field("queries", lambda row: count(row["query_count"]), importance=2),
+        Field("in db", lambda row: milliseconds(row["db_ms"]), importance=3),
+        Field("repeated", lambda row: count(row["repeated_count"]), importance=4),
+        Field("calls", lambda row: milliseconds(row["outgoing_ms"]) if row["outgoing_ms"] else "", importance=5),
+        Field("bytes", lambda row: count(row["body_bytes"]), importance=6),
+        Field("status", lambda row: str(row["status"] or ""), importance=1, style=style),
         Field("request", lambda row: f"{row['method'] or ''} {row['path'] or row['route'] or ''}", is_text=True),
-        Field("user", lambda row: str(row["user_id"] or ""), importance=6),
+        Field("user", lambda row: str(row["user_id"] or ""), importance=7),
         # As many of its digits as tell a request from the others, and fit beside the rest.
-        Field("request id", lambda row: (row["request_id"] or "")[:12], importance=0),
+        Field("request id", lambda row: (row["request_id"] or "")[:12]),
     ]

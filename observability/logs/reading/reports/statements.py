@@ -1,14 +1,13 @@
 """The statements of the logged queries, those that differ in how many values they carry as one."""
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from observability.fingerprint import fingerprint
 from observability.logs.reading.database import Database, Row
 from observability.logs.reading.numbers import count, milliseconds
 from observability.logs.reading.reports.report import Report, extent, ordered, summary_of
 from observability.logs.reading.table import LEAST_TEXT, Field, table
-from observability.logs.reading.terminal import Terminal, cut, harmless
+from observability.logs.reading.terminal import Terminal, cut, harmless, wrapped
 
 ORDERS = {"time": "time_ms", "count": "queries", "p95": "p95_ms", "max": "max_ms"}
 READ = ["event", "duration_ms", "statement", "file", "line", "function", "request_id"]
@@ -32,10 +31,10 @@ from statements join fingerprints f using (statement) group by f.fingerprint
 FIELDS = [
     Field("queries", lambda row: count(row["queries"])),
     Field("time", lambda row: milliseconds(row["time_ms"])),
-    Field("p50", lambda row: milliseconds(row["p50_ms"])),
-    Field("p95", lambda row: milliseconds(row["p95_ms"])),
-    Field("max", lambda row: milliseconds(row["max_ms"])),
-    Field("requests", lambda row: count(row["requests"]), importance=2),
+    Field("p50", lambda row: milliseconds(row["p50_ms"]), importance=3),
+    Field("p95", lambda row: milliseconds(row["p95_ms"]), importance=2),
+    Field("max", lambda row: milliseconds(row["max_ms"]), importance=1),
+    Field("requests", lambda row: count(row["requests"]), importance=4),
     Field("place", lambda row: row["place"] or "in packages", is_text=True),
 ]
 INDENT = "    "
@@ -72,4 +71,6 @@ def _lines(rows: Sequence[Row], terminal: Terminal) -> Iterator[str]:
             yield f"{INDENT}{statement}"
         else:
             width = terminal.width - len(INDENT)
-            yield from (f"{INDENT}{line}" for line in wrap(cut(statement, SHOWN_LINES * (width - LEAST_TEXT)), width))
+            yield from (
+                f"{INDENT}{line}" for line in wrapped(cut(statement, SHOWN_LINES * (width - LEAST_TEXT)), width)
+            )

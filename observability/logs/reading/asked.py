@@ -1,0 +1,91 @@
+"""What somebody asked, as far as all questions have it in common, and where the answer goes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from observability.logs.reading.columns import Columns, mappings
+from observability.logs.reading.database import Database, connected
+from observability.logs.reading.follow import all_lines
+from observability.logs.reading.lines import parsed
+from observability.logs.reading.mistake import ReadingError
+from observability.logs.reading.numbers import items
+from observability.logs.reading.segments import Log, log_paths, opened
+from observability.logs.reading.terminal import Terminal
+from observability.logs.reading.times import Span, moment
+
+Options = Mapping[str, Any]
+Write = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where the answer goes, a line at a time, and what is said beside it."""
+
+    write: Write
+    say: Write
+    terminal: Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What all questions have in common: which logs, how their keys are called, of when, and which lines."""
+
+    places: tuple[Path, ...]
+    columns: Columns
+    span: Span
+    where: str
+
+    @classmethod
+    def of(cls, options: Options, default_places: Sequence[Path]) -> "Asked":
+        since, until = (
+            moment(options[name], f"--{name}") if options.get(name) else None for name in ("since", "until")
+        )
+        return cls(
+            tuple(options.get("places") or default_places),
+            Columns(mappings(options.get("columns") or ())),
+            Span(since, until),
+            options.get("where") or "",
+        )
+
+    @contextmanager
+    def logs(self, output: Output) -> Iterator[list[Log]]:
+        """The logs, their files open. Raises ReadingError where there is none."""
+        since = self.span.since.timestamp() if self.span.since else None
+        with opened(log_paths(self.places), modified_since=since) as (logs, problems):
+            for problem in problems:
+                output.say(problem)
+            named = [log for log in logs if log.path in self.places or _is_log(log, self.columns)]
+            if not named:
+                raise ReadingError(f"There is no log of JSON lines in {', '.join(map(str, self.places))}.")
+            yield named
+
+    @contextmanager
+    def database(self, output: Output) -> Iterator[Database]:
+        with self.logs(output) as logs, connected(logs, self.columns, self.span, self.where) as database:
+            yield database
+            for problem in database.sources.problems:
+                output.say(problem)
+            say_broken(database.sources.broken_count, output)
+
+
+def _is_log(log: Log, columns: Columns) -> bool:
+    """Whether the first line that is a record has what a log line has; a directory may hold other files of JSON."""
+    key = columns.mapped["event"].path[0] if "event" in columns.mapped else "event"
+    record = next(filter(None, (parsed(line, columns.time_key) for line in all_lines([log]))), None)
+    return (record is None and any(segment.size for segment in log.segments) is False) or (
+        record is not None and (bool(columns.mapped) or key in record)
+    )
+
+
+def say_broken(count: int, output: Output) -> None:
+    if count:
+        output.say(f"{items(count, 'broken line')} left out.")
+
+
+def plain(value: object) -> object:
+    """What JSON does not have: times are UTC."""
+    return f"{value.isoformat()}Z" if isinstance(value, datetime) else str(value)

@@ -1,0 +1,69 @@
+"""`manage.py logs`."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from tests.observability.logs.reading.records import failure, record, request, write
+
+
+@pytest.fixture
+def log_dir(tmp_path: Path, settings: Settings) -> Path:
+    """The directory that LOGGING writes."""
+    handlers = {"service": {"filename": str(tmp_path / "service.jsonl")}, "console": {"class": "logging.StreamHandler"}}
+    settings.LOGGING = {"handlers": handlers}
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    output, error = StringIO(), StringIO()
+    call_command("logs", *arguments, stdout=output, stderr=error)
+    return output.getvalue(), error.getvalue()
+
+
+def test_logs_are_those_that_the_service_writes(log_dir: Path) -> None:
+    write(log_dir, request())
+    assert run("top")[0].startswith("1 request, ")
+
+
+def test_other_places_may_be_named(log_dir: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    path = write(other, record(0, "elsewhere"), name="other.jsonl")
+    assert "elsewhere" in run("--in", str(path), "--no-follow")[0]
+
+
+def test_report_is_written_line_by_line(log_dir: Path) -> None:
+    write(log_dir, *failure(0, "0f2a9c7e"))
+    assert run("errors")[0].splitlines() == [
+        "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
+        "",
+        "1  ValueError  service/api/views.py:12 get",
+        "   no trucks",
+        "   GET /trucks/",
+        "   2026-01-05 08:30:00 to 08:30:00 UTC",
+        "   logs request 0f2a9c7e",
+        "",
+    ]
+
+
+def test_broken_line_is_told_beside_the_answer(log_dir: Path) -> None:
+    write(log_dir, request(), "rubbish")
+    output, error = run("top")
+    assert "rubbish" not in output
+    assert error == "1 broken line left out.\n"
+
+
+def test_what_cannot_be_answered_is_an_error_of_the_command(log_dir: Path) -> None:
+    write(log_dir, request())
+    with pytest.raises(CommandError, match="No line has the id 'request-2'"):
+        run("request", "request-2")
+
+
+def test_database_of_the_service_is_not_asked(log_dir: Path) -> None:
+    # Without the mark of a test that may.
+    write(log_dir, request())
+    assert run("sql", "select count(*) as n from requests", "--json")[0] == '{"n": 1}\n'
