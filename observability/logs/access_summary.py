@@ -7,12 +7,12 @@ from typing import Any
 def access_summary(facts: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The event and the keys that a person looks at, from those of an access line; what `note()` added stays."""
     event = f"{facts.get('http.request.method')} {facts.get('url.path')} {facts.get('http.response.status_code')}"
-    repeated = facts.get("db.repeated_count") or 0
+    repeated = facts.get("db.repeated_count")
     shown = {
         "ms": _rounded(facts.get("duration_ms")),
         "queries": facts.get("db.query_count"),
         "db_ms": _rounded(facts.get("db.duration_ms")),
-        "repeated": repeated if repeated > 1 else None,
+        "repeated": repeated if isinstance(repeated, int) and repeated > 1 else None,
         "calls": facts.get("outgoing.count") or None,
         "calls_ms": _rounded(facts.get("outgoing.duration_ms")) or None,
         "transaction": facts.get("db.transaction"),

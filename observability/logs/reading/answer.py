@@ -1,12 +1,11 @@
 """Answering `logs`: from the arguments to what is written on the terminal."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from observability.logs.reading import request, retention
-from observability.logs.reading.asked import Asked, Options, Output, plain
+from observability.logs.reading.asked import Asked, Options, Output, json_of
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.database import Database
 from observability.logs.reading.free_question import sql
@@ -67,7 +66,7 @@ def show(report: Report, options: Options, output: Output) -> None:
     """A report as a text, or as an object for each row."""
     if options.get("json"):
         for row in report.rows:
-            output.write(json.dumps(row, default=plain))
+            output.write(json_of(row))
         return
     output.write(report.summary)
     if report.lines:

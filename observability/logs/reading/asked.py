@@ -1,21 +1,23 @@
 """What somebody asked, as far as all questions have it in common, and where the answer goes."""
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from observability.logs.reading.columns import Columns, mappings
-from observability.logs.reading.database import Database, connected
+from observability.logs.reading.database import Database, Row, connected
 from observability.logs.reading.follow import all_lines
 from observability.logs.reading.lines import parsed
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.numbers import items
 from observability.logs.reading.segments import Log, log_paths, opened
 from observability.logs.reading.terminal import Terminal
-from observability.logs.reading.times import Span, moment
+from observability.logs.reading.times import Span, moment, rfc_3339
 
 Options = Mapping[str, Any]
 Write = Callable[[str], object]
@@ -86,6 +88,12 @@ def say_broken(count: int, output: Output) -> None:
         output.say(f"{items(count, 'broken line')} left out.")
 
 
-def plain(value: object) -> object:
-    """What JSON does not have: times are UTC."""
-    return f"{value.isoformat()}Z" if isinstance(value, datetime) else str(value)
+def json_of(row: Row) -> str:
+    """A row as JSON: times are UTC, what is no number is null, and what JSON does not have is text."""
+    return json.dumps({name: _plain(value) for name, value in row.items()}, default=str)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return rfc_3339(value if value.tzinfo else value.replace(tzinfo=UTC))
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,13 +1,12 @@
 """A question in SQL: its answer as a table, CSV, JSON or a Parquet file, and what can be asked of."""
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from observability.logs.reading.asked import Asked, Options, Output, Write, plain
+from observability.logs.reading.asked import Asked, Options, Output, Write, json_of
 from observability.logs.reading.columns import VIEWS
 from observability.logs.reading.database import Row
 from observability.logs.reading.numbers import items
@@ -34,7 +33,7 @@ def sql(asked: Asked, options: Options, output: Output) -> None:
         names = [each[0] for each in cursor.description or ()]
         if options.get("json"):
             for row in _rows(cursor):
-                output.write(json.dumps(dict(zip(names, row, strict=True)), default=plain))
+                output.write(json_of(dict(zip(names, row, strict=True))))
         elif options.get("csv"):
             writer = csv.writer(_Lines(output.write))
             writer.writerow(names)

@@ -100,14 +100,16 @@ def log_paths(places: Iterable[Path]) -> list[Path]:
     A rotated file is of its log, where that is among them too, and else a log of its own. Raises ReadingError for a
     place that is not there, or is a directory that cannot be read.
     """
-    found: dict[Path, None] = {}
+    named: list[Path] = []
     for place in places:
         if place.is_dir():
-            found |= dict.fromkeys(_logs_in(place))
+            named += _logs_in(place)
         elif place.exists() or listing(place):
-            found[place] = None
+            named.append(place)
         else:
             raise ReadingError(f"{place} is not there.")
+    # One that is named twice, by two of its names perhaps, is one.
+    found = list({path.resolve(): path for path in named}.values())
     return [path for path in found if not ((match := _rotated.search(path.name)) and _of_log(path, match) in found)]
 
 
@@ -272,7 +274,9 @@ def _opened(path: Path, modified_since: float | None, problems: list[str]) -> li
     while True:
         found = walk(path, lambda _, status: modified_since is None or status.st_mtime >= modified_since)
         segments = _settled(found.newest_first())
-        if not any(_is_missed(name, found) for name in listing(path)) or attempt == ATTEMPTS:
+        is_complete = not any(_is_missed(name, found) for name in listing(path))
+        # Rotation that deletes each file within a moment may have left none of them.
+        if (is_complete and (segments or not found.opened)) or attempt == ATTEMPTS:
             problems += found.unreadable.values()
             return segments[::-1]
         _close(segments)

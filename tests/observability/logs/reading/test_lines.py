@@ -1,0 +1,131 @@
+"""The lines of one file of a log, whatever a kill, a full disk or another program left in it."""
+
+import bz2
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from backports import zstd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from observability.logs.reading import lines as module
+from observability.logs.reading.lines import blocks, dumped, holding, lines, lines_backwards, parsed, unread
+from observability.logs.reading.segments import Segment, opened
+
+LINE = b'{"timestamp":"2026-01-05T08:30:00Z","event":"one"}'
+FRAGMENT = LINE[:30]
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+}
+
+
+@contextmanager
+def segment_of(content: bytes, directory: Path, ending: str = "") -> Iterator[Segment]:
+    path = directory / "service.jsonl"
+    path.with_name(f"service.jsonl{ending}").write_bytes(content)
+    with opened([path]) as (logs, problems):
+        assert problems == []
+        yield logs[0].segments[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [LINE, FRAGMENT + LINE, b"{}" + LINE, b"\0" * 4096 + LINE, b"\xef\xbb\xbf" + LINE, LINE + b"\r", LINE + b" "],
+    ids=["whole", "fragment", "blank", "NULs", "BOM", "CR", "space"],
+)
+def test_record_is_found_in_its_line(line: bytes) -> None:
+    assert parsed(line) == json.loads(LINE)
+
+
+@pytest.mark.parametrize(
+    "line", [FRAGMENT, LINE + FRAGMENT, b"null", b"[1]", b"{}", b'{"event":"no time"}', b"text", b"\xff\xfe", b'"a"']
+)
+def test_what_is_no_record_has_none(line: bytes) -> None:
+    assert parsed(line) is None
+
+
+def test_half_a_surrogate_leaves_its_record_readable() -> None:
+    line = LINE.replace(b"one", b"\\ud800")
+    assert parsed(line) == {"timestamp": "2026-01-05T08:30:00Z", "event": "\ud800"}
+    assert json.loads(dumped(parsed(line) or {}))["event"] == "?"
+
+
+def test_only_what_a_strict_parser_does_not_read_is_told_as_unread() -> None:
+    assert unread(LINE) is None
+    assert unread(FRAGMENT + LINE) == json.loads(LINE)
+
+
+def test_time_may_have_another_key() -> None:
+    line = b'{"ts":1,"a":2}'
+    assert parsed(line) is None
+    assert parsed(b'{"ts"' + line, "ts") == {"ts": 1, "a": 2}
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=12) | st.sampled_from([b"a\n", b"\n\n", b"needle", b"ab" * 20])), st.integers(1, 9))
+def test_all_ways_to_read_lines_agree(pieces: list[bytes], block_bytes: int) -> None:
+    content = b"".join(pieces)
+    expected = [line for line in content.split(b"\n") if line]
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
+        patch.setattr(module, "BLOCK_BYTES", block_bytes)
+        with segment_of(content, Path(directory)) as segment:
+            assert b"".join(bytes(block) for block in blocks(segment)) == content
+            assert [bytes(line) for line in lines(segment)] == expected
+            assert list(lines_backwards(segment)) == expected[::-1]
+            assert list(holding(segment, b"needle")) == [line for line in expected if b"needle" in line]
+
+
+@pytest.mark.parametrize("ending", COMPRESSED)
+def test_compressed_file_is_read_like_another(tmp_path: Path, ending: str) -> None:
+    content = b"".join(b"%d\n" % number for number in range(300_000))
+    with segment_of(COMPRESSED[ending](content), tmp_path, f".1.{ending}") as segment:
+        assert b"\n".join(lines(segment)) == content.rstrip()
+        assert next(lines_backwards(segment)) == b"299999"
+        assert list(holding(segment, b"123456")) == [b"123456"]
+
+
+@pytest.mark.parametrize("ending", COMPRESSED)
+def test_compressed_file_whose_end_is_missing_is_read_up_to_there(tmp_path: Path, ending: str) -> None:
+    content = b"".join(b"%d\n" % (number * 7_919 % 1_000_003) for number in range(500_000))
+    packed = COMPRESSED[ending](content)
+    with segment_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as segment:
+        found = b"".join(bytes(block) for block in blocks(segment))
+    assert content.startswith(found)
+    # bzip2 and xz unpack a block at a time.
+    assert len(found) > len(content) // 4 or ending == "xz"
+
+
+def test_file_that_is_not_what_its_name_says_is_empty(tmp_path: Path) -> None:
+    with segment_of(LINE, tmp_path, ".1.gz") as segment:
+        assert list(lines(segment)) == []
+
+
+def test_what_is_added_while_a_file_is_read_is_of_another_look(tmp_path: Path) -> None:
+    with segment_of(b"one\n", tmp_path) as segment:
+        with (tmp_path / "service.jsonl").open("ab") as file:
+            file.write(b"two\n")
+        assert [bytes(line) for line in lines(segment)] == [b"one"]
+        assert list(lines_backwards(segment)) == [b"one"]
+
+
+def test_file_that_is_emptied_while_it_is_read_ends_there(tmp_path: Path) -> None:
+    with segment_of(b"one\n" * 1000, tmp_path) as segment:
+        (tmp_path / "service.jsonl").write_bytes(b"")
+        assert list(lines(segment)) == []
+        assert list(lines_backwards(segment)) == []
+
+
+def test_line_may_be_longer_than_what_is_read_at_a_time(tmp_path: Path) -> None:
+    long = b"x" * (3 << 20)
+    with segment_of(b"one\n" + long + b"\ntwo", tmp_path) as segment:
+        assert [len(line) for line in lines(segment)] == [3, len(long), 3]
+        assert [len(line) for line in lines_backwards(segment)] == [3, len(long), 3]
