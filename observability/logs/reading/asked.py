@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from observability.logs.reading.times import Span, moment, rfc_3339
 
 Options = Mapping[str, Any]
 Write = Callable[[str], object]
+# How many lines of a file tell whether it is a log.
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,13 @@ class Asked:
 
 
 def _is_log(log: Log, columns: Columns) -> bool:
-    """Whether the first line that is a record has what a log line has; a directory may hold other files of JSON."""
+    """Whether the first record among its lines has what a log line has; a directory may hold other files of JSON."""
+    if not any(segment.size for segment in log.segments):
+        return True
+    some = islice(all_lines([log]), LOOKED_AT)
+    record = next(filter(None, (parsed(line, columns.time_key) for line in some)), None)
     key = columns.mapped["event"].path[0] if "event" in columns.mapped else "event"
-    record = next(filter(None, (parsed(line, columns.time_key) for line in all_lines([log]))), None)
-    return (record is None and any(segment.size for segment in log.segments) is False) or (
-        record is not None and (bool(columns.mapped) or key in record)
-    )
+    return record is not None and (bool(columns.mapped) or key in record)
 
 
 def say_broken(count: int, output: Output) -> None:

@@ -19,7 +19,7 @@ BATCH = 2_000
 WAIT_S = 0.5
 
 
-class Lines:
+class Wanted:
     """The lines that somebody wants to see, of those that there are; counts those that are broken."""
 
     def __init__(self, asked: Asked, options: Options, database: Database | None) -> None:
@@ -63,9 +63,9 @@ def follow(asked: Asked, options: Options, output: Output) -> None:
         main = main_logs(logs)
         if asked.where:
             with connected(main, asked.columns, Span(), asked.where) as database:
-                _follow(main, Lines(asked, options, database), asked, options, output)
+                _follow(main, Wanted(asked, options, database), asked, options, output)
         else:
-            _follow(main, Lines(asked, options, None), asked, options, output)
+            _follow(main, Wanted(asked, options, None), asked, options, output)
 
 
 class _Screen:
@@ -90,7 +90,7 @@ class _Screen:
                 self._output.write(line)
 
 
-def _follow(main: Sequence[Log], wanted: Lines, asked: Asked, options: Options, output: Output) -> None:
+def _follow(main: Sequence[Log], wanted: Wanted, asked: Asked, options: Options, output: Output) -> None:
     show_all = _Screen(asked, options, output).show
     count = options.get("lines")
     if count is None and asked.span.since is not None:
