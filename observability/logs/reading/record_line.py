@@ -25,6 +25,8 @@ STACKS = ("exception.stacktrace", "stacktrace")
 PLACED = frozenset(
     {"timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name", *STACKS}
 )
+# The lines at the end of what is no request.
+WORK_NAMES = frozenset({"command.name", "work.name"})
 QUERIES = ("slow_query", "query")
 ID_DIGITS = 8
 
@@ -36,13 +38,14 @@ def record_lines(record: Record, columns: Columns, terminal: Terminal, *, moment
     """
     level = harmless(str(record.get("level") or "").lower())
     is_request = columns.is_request_record(record)
-    event, facts = _told_request(record) if is_request else _told(record)
+    is_end = is_request or f"{record.get('event')}.name" in WORK_NAMES & record.keys()
+    event, facts = _told_end(record, is_request=is_request) if is_end else _told(record)
     parts = [
         terminal.styled(moment or _clock(record), "dim"),
         terminal.styled(f"{SHORT_LEVELS.get(level, level):{LEVEL_WIDTH}}", *LEVEL_STYLES.get(level, ())),
         terminal.styled(harmless(event), "bold"),
     ]
-    if not is_request and record.get("logger"):
+    if not is_end and record.get("logger"):
         parts.append(terminal.styled(f"[{harmless(str(record['logger']))}]", "dim"))
     parts += [
         f"{terminal.styled(harmless(key), 'cyan')}={_value(value)}" for key, value in facts.items() if key not in PLACED
@@ -58,9 +61,12 @@ def record_lines(record: Record, columns: Columns, terminal: Terminal, *, moment
             yield from (f"{INDENT}{harmless(str(line).expandtabs(len(INDENT)))}" for line in text)
 
 
-def _told_request(record: Record) -> tuple[str, dict[str, Any]]:
-    """What a person wants to know of any request, then what is not as usual."""
+def _told_end(record: Record, *, is_request: bool) -> tuple[str, dict[str, Any]]:
+    """What a person wants to know of any request, command or block of work, then what is not as usual."""
     event, facts = access_summary(record)
+    if not is_request:
+        kind = record["event"]
+        event = f"{kind} {facts.pop(f'{kind}.name')}"
     took, queries = milliseconds(facts.pop("ms", None)), facts.pop("queries", None)
     facts.pop("db_ms", None)
     if facts.get("transaction") == "committed":

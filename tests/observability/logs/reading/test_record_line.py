@@ -28,6 +28,12 @@ def test_access_line_has_what_a_person_looks_at() -> None:
     assert line == "08:30:00.000 info  GET /trucks/ 200 12 ms 2q repeated=7 user=1 tenant=acme request-"
 
 
+def test_line_of_a_command_has_what_a_person_looks_at() -> None:
+    facts = {"command.name": "prepare", "duration_ms": 958.5, "db.query_count": 580, "db.transaction": "committed"}
+    (line,) = lines(record(event="command", logger="observability.command") | facts)
+    assert line == "08:30:00.000 info  command prepare 958 ms 580q"
+
+
 def test_access_line_tells_that_its_transaction_was_rolled_back() -> None:
     assert "transaction=rolled_back" in lines(request(db__transaction="rolled_back"))[0]
 
