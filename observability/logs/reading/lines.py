@@ -8,8 +8,8 @@ import lzma
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import orjson
 
@@ -22,10 +22,12 @@ MAX_LINE_BYTES = 64 << 20
 
 Record = dict[str, Any]
 
+_decoder = json.JSONDecoder()
+
 
 def parsed(line: bytes, time_key: str = "timestamp") -> Record | None:
     """The record of a line; of a torn one with a whole line right behind it the latter; None where there is none."""
-    return _record(line, orjson.loads, time_key) or unread(line, time_key)
+    return _strictly(line, time_key) or unread(line, time_key)
 
 
 def unread(line: bytes, time_key: str = "timestamp") -> Record | None:
@@ -33,29 +35,31 @@ def unread(line: bytes, time_key: str = "timestamp") -> Record | None:
 
     It stands behind a fragment, NULs or a byte order mark, or has half a surrogate, NaN, or bytes that are no UTF-8.
     """
-    if _record(line, orjson.loads, time_key):
+    if _strictly(line, time_key):
         return None
-    begin = f'{{"{time_key}":'.encode()
+    text = line.decode("utf-8-sig", "replace").rstrip()
+    begin = f'{{"{time_key}":'
     start = 0
     while start >= 0:
-        # What begins within a line, such as an object in a list, does not end with it.
-        record = _record(line[start:], _lenient, time_key)
-        if record is not None:
-            return record
-        start = line.find(begin, start + 1)
+        with suppress(ValueError, RecursionError):
+            value, end = _decoder.raw_decode(text, start)
+            # What begins within a line, such as an object in a list, does not end with it.
+            if end == len(text) and _is_record(value, time_key):
+                return cast("Record", value)
+        start = text.find(begin, start + 1)
     return None
 
 
-def _lenient(text: bytes) -> Any:  # noqa: ANN401 - whatever JSON has
-    return json.loads(text.decode("utf-8-sig", "replace"))
-
-
-def _record(line: bytes, loads: Callable[[bytes], Any], time_key: str) -> Record | None:
+def _strictly(line: bytes, time_key: str) -> Record | None:
     try:
-        value = loads(line)
-    except (ValueError, RecursionError):
+        value = orjson.loads(line)
+    except ValueError:
         return None
-    return value if isinstance(value, dict) and value.get(time_key) is not None else None
+    return value if _is_record(value, time_key) else None
+
+
+def _is_record(value: object, time_key: str) -> bool:
+    return isinstance(value, dict) and value.get(time_key) is not None
 
 
 def lines(segment: Segment, start: int = 0) -> Iterator[bytes]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from observability.logs import rotation
 from observability.logs.reading.segments import Log, Segment, identity_of, is_deleted
 
-# How often the lock of a log is asked for that a process holds which moves its files.
-ATTEMPTS = 50
-PAUSE_S = 0.02
+# How often the lock of a log is asked for that a process holds which moves its files; between two moves, that of a busy
+# one is free for a moment only.
+ATTEMPTS = 1_000
+PAUSE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)

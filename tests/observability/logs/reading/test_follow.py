@@ -1,5 +1,6 @@
 """Following a log: each line once, whatever becomes of its files."""
 
+import gzip
 import json
 import os
 import shutil
@@ -145,6 +146,72 @@ def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monke
         # That of the log itself, held by who opened it too.
         assert len(os.listdir("/proc/self/fd")) <= before + 3  # noqa: PTH208
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many file systems give it to the next file that is made."""
+    monkeypatch.setattr(follow, "GRACE_S", -1)
+    expected = [str(number) for number in range(60)]
+    found: list[str] = []
+    with opened([path]) as (logs, _):
+        tail = Tail(logs[0])
+    for number in expected:
+        rotate(path)
+        path.with_name("service.jsonl.3").unlink(missing_ok=True)
+        add(path, f"{number}\n")
+        found += seen(tail)
+    tail.close()
+    assert found == expected
+
+
+def test_compressed_neighbours_are_not_told(path: Path) -> None:
+    with following(path) as tail:
+        add(path, "one\n")
+        rotate(path)
+        older = path.with_name("service.jsonl.1")
+        assert seen(tail) == ["one"]
+        older.with_name("service.jsonl.1.gz").write_bytes(gzip.compress(older.read_bytes()))
+        older.unlink()
+        add(path, "two\n")
+        assert seen(tail) == ["two"]
+
+
+def test_old_file_that_was_left_out_is_not_told(path: Path) -> None:
+    os.utime(path, (1_000, 1_000))
+    with opened([path], modified_since=2_000) as (logs, _):
+        tail = Tail(logs[0])
+        rotate(path)
+        add(path, "new\n")
+        assert seen(tail) == ["new"]
+        tail.close()
+
+
+def test_file_that_was_made_after_the_log_was_opened_is_told(path: Path) -> None:
+    """The lines of the log may take minutes to be shown before it is followed."""
+    with opened([path]) as (logs, _):
+        for number in range(3):
+            add(path, f"{number}\n")
+            rotate(path)
+        tail = Tail(logs[0])
+        assert seen(tail) == ["0", "1", "2"]
+        tail.close()
+
+
+def test_line_without_its_end_is_told_when_its_file_was_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "GRACE_S", -1)
+    with following(path) as tail:
+        add(path, "half")
+        assert seen(tail) == []
+        rotate(path)
+        assert seen(tail) == ["half"]
+        assert seen(tail) == []
+
+
+def test_records_of_one_moment_stay_in_the_order_in_which_they_were_written(path: Path) -> None:
+    add(path, "".join(f'{{"timestamp":"1","number":{number}}}\n' for number in range(9)))
+    with opened([path]) as (logs, _):
+        found = newest(logs, lambda lines: [record for line in lines if (record := parsed(line))], 3)
+    assert [record["number"] for record in found] == [6, 7, 8]
 
 
 def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_path: Path) -> None:

@@ -64,6 +64,33 @@ def test_only_what_a_strict_parser_does_not_read_is_told_as_unread() -> None:
     assert unread(FRAGMENT + LINE) == json.loads(LINE)
 
 
+def test_record_behind_a_fragment_may_have_objects_like_records_within() -> None:
+    record = b'{"timestamp":1,"items":[{"timestamp":2},{"timestamp":3}]}'
+    assert parsed(FRAGMENT + FRAGMENT + record) == json.loads(record)
+
+
+def test_list_of_records_on_one_line_is_looked_at_once() -> None:
+    """A look at all that is left, for each of them, would take minutes."""
+    assert parsed(b"[" + b",".join([LINE] * 200_000) + b"]") is None
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    assert parsed(LINE.replace(b"one", b"\xff")) == json.loads(LINE) | {"event": "\ufffd"}
+
+
+def test_line_that_a_kill_cut_off_is_given_with_the_next_one_behind_it(tmp_path: Path) -> None:
+    with segment_of(FRAGMENT + LINE + b"\n" + FRAGMENT, tmp_path) as segment:
+        assert [parsed(line) for line in lines(segment)] == [json.loads(LINE), None]
+
+
+def test_lines_are_kept_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no part of the buffer into which the file is read."""
+    monkeypatch.setattr(module, "BLOCK_BYTES", 16)
+    content = [b"needle %03d" % number for number in range(100)]
+    with segment_of(b"\n".join(content), tmp_path) as segment:
+        assert list(lines(segment)) == list(holding(segment, b"needle")) == content
+
+
 def test_time_may_have_another_key() -> None:
     line = b'{"ts":1,"a":2}'
     assert parsed(line) is None

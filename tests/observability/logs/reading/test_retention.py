@@ -2,13 +2,19 @@
 
 import fcntl
 import gzip
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from benchmarks.scenarios import ENDLESS, job_in
+from benchmarks.writer import Counts
+from benchmarks.writers import wait_until, writing
 from observability.logs.reading import retention
+from observability.logs.reading.lines import lines
 from observability.logs.reading.retention import Doomed, delete, doomed
 from observability.logs.reading.segments import opened
 
@@ -106,13 +112,53 @@ def test_file_that_is_gone_already_is_told(directory: Path) -> None:
 def test_log_that_a_process_moves_is_waited_for_and_then_given_up(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PAUSE_S", 0.001)
+    monkeypatch.setattr(retention, "ATTEMPTS", 3)
     each = oldest(directory)
     with (directory / "service.jsonl.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match="locked by another process"):
             delete(each)
     assert delete(each)
+
+
+def test_file_that_may_not_be_deleted_is_an_error() -> None:
+    # A directory that other users reach, unlike those of pytest.
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        for number, mark in enumerate(("", ".4")):
+            put(directory / f"service.jsonl{mark}", number)
+        directory.chmod(0o555)
+        each = oldest(directory)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65_534)
+        try:
+            with pytest.raises(PermissionError):
+                delete(each)
+        finally:
+            os.seteuid(user)
+        assert (directory / "service.jsonl.4").exists()
+
+
+def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> None:
+    job = job_in(tmp_path, max_bytes=50_000)
+    path = Path(job.path)
+    with writing([job]) as (writer,):
+        writer.begin(ENDLESS)
+        counts = Counts(job.counts)
+        for _ in range(10):
+            wait_until(lambda: counts[0, 0], counts[0, 0] + 500, "records")
+            with opened([path]) as (logs, _):
+                for each in doomed(logs, keep=None, max_bytes=200_000, now=datetime.now(UTC)):
+                    delete(each)
+    with opened([path]) as (logs, _):
+        found = [
+            json.loads(line)["number"] for segment in logs[0].segments for line in lines(segment) if line[-1:] == b"}"
+        ]
+    # Nothing between them is gone, and not all was kept.
+    assert found == list(range(found[0], found[0] + len(found)))
+    assert found[0] > 0
+    assert found[-1] >= counts[0, 0] - 1
 
 
 def test_what_was_written_last_to_a_file_is_told(directory: Path) -> None:
