@@ -103,15 +103,18 @@ def prune(options: Options, output: Output, default_places: Sequence[Path]) -> N
         raise ReadingError("Say how much is to be kept: --keep 30d, --max-size 5GB, or both.")
     asked = Asked(tuple(options.get("places") or default_places), Columns(), Span(), "")
     is_trial = bool(options.get("dry_run"))
-    failed = False
+    # A log keeps the files behind one that stays, or it would have a gap.
+    failed: set[Path] = set()
     with asked.logs(output) as logs:
         total = sum(segment.size for log in logs for segment in log.segments)
         for each in retention.doomed(logs, keep=keep, max_bytes=max_bytes, now=datetime.now(UTC)):
+            if each.log.path in failed:
+                continue
             what = f"{each.segment.path} ({size(each.segment.size)}, until {each.until:%Y-%m-%d %H:%M} UTC)"
             try:
                 is_gone = is_trial or retention.delete(each)
             except OSError as error:
-                failed = True
+                failed.add(each.log.path)
                 output.say(f"{what} was not deleted: {error.strerror or error}.")
                 continue
             if is_gone:

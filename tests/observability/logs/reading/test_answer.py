@@ -1,12 +1,16 @@
 """Answering, from the options to what is written."""
 
 import csv
+import errno
 import json
+import os
+import time
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from observability.logs.reading import retention
 from observability.logs.reading.columns import COLUMNS
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.terminal import Terminal
@@ -206,3 +210,52 @@ def test_lines_steer_no_terminal(log_dir: Path) -> None:
     write(log_dir, record() | texts, request(url__path=STEERING), query(db__query__text=STEERING))
     written, _ = answered(log_dir, None)
     assert not set(written.replace("\n", "")) & set(STEERING)
+
+
+# Deleting
+
+
+@pytest.fixture
+def three_files(log_dir: Path) -> Path:
+    """A log whose files ended 2, 1 and 0 days ago."""
+    for days, name in enumerate(("service.jsonl", "service.jsonl.1", "service.jsonl.2")):
+        path = write(log_dir, record(), name=name)
+        os.utime(path, (time.time() - days * 86_400 - 60,) * 2)
+    return log_dir
+
+
+def files_of(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.glob("service.jsonl*") if path.suffix != ".lock")
+
+
+def test_pruned_files_are_told_and_gone(three_files: Path) -> None:
+    told, _ = answered(three_files, "prune", keep="36h")
+    assert told.splitlines()[0].startswith(f"deleted {three_files}/service.jsonl.2 (")
+    assert told.splitlines()[-1].endswith(" kept in 1 log.")
+    assert files_of(three_files) == ["service.jsonl", "service.jsonl.1"]
+
+
+def test_trial_of_pruning_deletes_nothing(three_files: Path) -> None:
+    told, _ = answered(three_files, "prune", max_size=0, dry_run=True)
+    assert [line.split()[0] for line in told.splitlines()[:2]] == ["would", "would"]
+    assert len(files_of(three_files)) == 3
+
+
+def test_pruning_needs_to_know_how_much_is_kept(three_files: Path) -> None:
+    with pytest.raises(ReadingError, match="--keep 30d, --max-size 5GB, or both"):
+        answered(three_files, "prune")
+
+
+def test_file_that_cannot_be_deleted_keeps_the_younger_ones_of_its_log(
+    three_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(each: retention.Doomed) -> bool:
+        asked.append(each.segment.path.name)
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(retention, "delete", refuse)
+    with pytest.raises(ReadingError, match="Not all could be deleted"):
+        answered(three_files, "prune", max_size=0)
+    assert asked == ["service.jsonl.2"]
