@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.docs import log_directory
-from tests.docs.log_directory import STATEMENT, install_format, missing, run, write_all
+from tests.docs.log_directory import STATEMENT, missing, run, write_all
 from tests.server import ROOT
 
 NOT_RUN = missing("lnav", "jq")
@@ -80,15 +80,6 @@ if NOT_RUN and not os.environ.get("CI"):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if NOT_RUN:
-        pytest.fail(NOT_RUN)
-    directory = tmp_path_factory.mktemp("home")
-    install_format(directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_all(tmp_path_factory.mktemp("project"))
 
@@ -114,39 +105,39 @@ def test_format_is_installed_by_the_command_of_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", TABLES)
-def test_lnav_answers(home: Path, project: Path, words: str) -> None:
-    printed = run(RECIPES[words], project, home)
+def test_lnav_answers(lnav_home: Path, project: Path, words: str) -> None:
+    printed = run(RECIPES[words], project, lnav_home)
     assert [tuple(line.split()) for line in printed.splitlines()] == TABLES[words]
 
 
-def test_lnav_answers_over_a_torn_line_too(home: Path, torn: Path) -> None:
-    printed = run(RECIPES["The slowest requests:"], torn, home)
+def test_lnav_answers_over_a_torn_line_too(lnav_home: Path, torn: Path) -> None:
+    printed = run(RECIPES["The slowest requests:"], torn, lnav_home)
     assert [tuple(line.split()) for line in printed.splitlines()] == TABLES["The slowest requests:"]
 
 
-def test_lnav_shows_what_is_torn(home: Path, torn: Path) -> None:
-    (row,) = json.loads(run(RECIPES["What a kill"], torn, home))
+def test_lnav_shows_what_is_torn(lnav_home: Path, torn: Path) -> None:
+    (row,) = json.loads(run(RECIPES["What a kill"], torn, lnav_home))
     assert row["log_raw_text"].count('{"timestamp":') == 2
     assert '"request_id":"0f2a9c7e"' in row["log_raw_text"]
 
 
 @pytest.mark.parametrize("words", VALUES)
-def test_jq_answers(home: Path, project: Path, words: str) -> None:
-    printed = run(f"{RECIPES[words].rstrip()} | jq -s .", project, home)
+def test_jq_answers(lnav_home: Path, project: Path, words: str) -> None:
+    printed = run(f"{RECIPES[words].rstrip()} | jq -s .", project, lnav_home)
     assert json.loads(printed) == VALUES[words]
 
 
 @pytest.mark.parametrize("words", LINES)
-def test_jq_prints(home: Path, project: Path, words: str) -> None:
-    assert run(RECIPES[words], project, home).splitlines() == LINES[words]
+def test_jq_prints(lnav_home: Path, project: Path, words: str) -> None:
+    assert run(RECIPES[words], project, lnav_home).splitlines() == LINES[words]
 
 
-def test_jq_finds_the_lines_of_one_request(home: Path, project: Path) -> None:
-    assert request_ids(run(RECIPES["Everything about one"], project, home)) == ["0f2a9c7e"]
+def test_jq_finds_the_lines_of_one_request(lnav_home: Path, project: Path) -> None:
+    assert request_ids(run(RECIPES["Everything about one"], project, lnav_home)) == ["0f2a9c7e"]
 
 
-def test_jq_prints_stack_traces_as_python_does(home: Path, project: Path) -> None:
-    printed = run(RECIPES["Their stack traces,"], project, home).rstrip().split("\n\n")
+def test_jq_prints_stack_traces_as_python_does(lnav_home: Path, project: Path) -> None:
+    printed = run(RECIPES["Their stack traces,"], project, lnav_home).rstrip().split("\n\n")
     assert [trace.splitlines()[0].partition(" ")[2] for trace in printed] == ["Internal Server Error: /report/"] * 3
     assert [trace.splitlines()[1] for trace in printed] == ["Traceback (most recent call last):"] * 3
     assert [trace.splitlines()[-1] for trace in printed] == [
@@ -154,36 +145,36 @@ def test_jq_prints_stack_traces_as_python_does(home: Path, project: Path) -> Non
     ]  # fmt: skip
 
 
-def test_jq_passes_over_a_torn_line(home: Path, torn: Path) -> None:
-    found = request_ids(run(RECIPES["jq ends at"], torn, home))
+def test_jq_passes_over_a_torn_line(lnav_home: Path, torn: Path) -> None:
+    found = request_ids(run(RECIPES["jq ends at"], torn, lnav_home))
     assert found[:3] == [None, "list-3", "import-2"]
     assert len(found) == len(log_directory.NEWEST) - 1
 
 
-def test_jq_gets_back_the_line_behind_a_torn_one(home: Path, torn: Path) -> None:
-    found = request_ids(run(RECIPES["To get back"], torn, home))
+def test_jq_gets_back_the_line_behind_a_torn_one(lnav_home: Path, torn: Path) -> None:
+    found = request_ids(run(RECIPES["To get back"], torn, lnav_home))
     assert found[:3] == [None, "0f2a9c7e", "list-3"]
     assert len(found) == len(log_directory.NEWEST)
 
 
-def test_line_behind_a_torn_one_is_got_back_whatever_letters_it_has(home: Path, tmp_path: Path) -> None:
+def test_line_behind_a_torn_one_is_got_back_whatever_letters_it_has(lnav_home: Path, tmp_path: Path) -> None:
     write_all(tmp_path)
     file = tmp_path / "var" / "log" / "service.jsonl"
     file.write_text('{"timestamp":"x","dealer":"Łódź 车{"timestamp":"y","request_id":"ź {\\"timestamp\\":"}\n')
-    assert request_ids(run(RECIPES["To get back"], tmp_path, home)) == ['ź {"timestamp":']
+    assert request_ids(run(RECIPES["To get back"], tmp_path, lnav_home)) == ['ź {"timestamp":']
 
 
-def test_all_files_are_read_from_the_oldest_to_the_newest(home: Path, torn: Path) -> None:
-    printed = run(RECIPES["From the oldest"], torn, home)
+def test_all_files_are_read_from_the_oldest_to_the_newest(lnav_home: Path, torn: Path) -> None:
+    printed = run(RECIPES["From the oldest"], torn, lnav_home)
     times = [json.loads(line)["timestamp"] for line in printed.splitlines()]
     assert len(times) == len([*log_directory.OLDEST, *log_directory.OLDER, *log_directory.NEWEST])
     assert times == sorted(times)
 
 
-def test_tenth_rotated_file_is_older_than_the_second(home: Path, torn: Path) -> None:
+def test_tenth_rotated_file_is_older_than_the_second(lnav_home: Path, torn: Path) -> None:
     directory = torn / "many"
     write_all(directory)
     log_dir = directory / "var" / "log"
     (log_dir / "service.jsonl.lock").write_text("1 2\n")
     log_directory.write(log_dir / "service.jsonl.10", log_directory.OLDER[:1])
-    assert request_ids(run(RECIPES["From the oldest"], directory, home))[:2] == ["import-1", "list-1"]
+    assert request_ids(run(RECIPES["From the oldest"], directory, lnav_home))[:2] == ["import-1", "list-1"]

@@ -1,14 +1,13 @@
 """`python -m observability.logs.reading`: the logs of any machine, without settings, a service or its secrets."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from observability.logs.reading.answer import Output, answer
 from observability.logs.reading.arguments import add_arguments
 from observability.logs.reading.mistake import ReadingError
-from observability.logs.reading.terminal import Terminal
+from observability.logs.reading.terminal import Terminal, abandon_stdout
 
 PROGRAM = "python -m observability.logs.reading"
 DEFAULT_PLACES = [Path("var/log")]
@@ -32,8 +31,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except BrokenPipeError:
-        # Whoever read it has enough; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
     except KeyboardInterrupt:
         return 130 if options["question"] else 0
     return 0

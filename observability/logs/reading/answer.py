@@ -8,7 +8,7 @@ from observability.logs.reading import request, retention
 from observability.logs.reading.asked import Asked, Options, Output, json_of
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.database import Database
-from observability.logs.reading.free_question import sql
+from observability.logs.reading.follow import follow
 from observability.logs.reading.lines import dumped
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.numbers import items, size
@@ -18,8 +18,8 @@ from observability.logs.reading.reports.routes import routes
 from observability.logs.reading.reports.slow import slow
 from observability.logs.reading.reports.statements import statements
 from observability.logs.reading.reports.users import users
+from observability.logs.reading.sql import answer_sql
 from observability.logs.reading.times import Span, duration
-from observability.logs.reading.watch import follow
 
 __all__ = ["Output", "answer"]
 
@@ -47,7 +47,7 @@ def _answer(options: Options, output: Output, default_places: Sequence[Path]) ->
     elif question == "request":
         one_request(asked, options, output)
     elif question == "sql":
-        sql(asked, options, output)
+        answer_sql(asked, options, output)
     else:
         with asked.database(output) as database:
             show(_report(question, database, options, output), options, output)

@@ -12,11 +12,12 @@ from typing import Any
 
 from observability.logs.reading.columns import Columns, mappings
 from observability.logs.reading.database import Database, Row, connected
-from observability.logs.reading.follow import all_lines
 from observability.logs.reading.lines import parsed
 from observability.logs.reading.mistake import ReadingError
+from observability.logs.reading.names import log_paths
 from observability.logs.reading.numbers import items
-from observability.logs.reading.segments import Log, log_paths, opened
+from observability.logs.reading.snapshot import Log, opened
+from observability.logs.reading.tail import all_lines
 from observability.logs.reading.terminal import Terminal
 from observability.logs.reading.times import Span, moment, rfc_3339
 

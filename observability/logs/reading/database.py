@@ -13,7 +13,8 @@ from observability.logs.reading.columns import COLUMNS, FILE, NUMBER, VIEWS, Col
 from observability.logs.reading.lines import Record, dumped
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.question import Question
-from observability.logs.reading.segments import Log, Segment, main_logs
+from observability.logs.reading.segments import Segment
+from observability.logs.reading.snapshot import Log, main_logs
 from observability.logs.reading.sources import PLAIN, Sources, select
 from observability.logs.reading.terminal import harmless
 from observability.logs.reading.times import Span, rfc_3339

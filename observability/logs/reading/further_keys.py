@@ -6,7 +6,7 @@ from itertools import islice
 
 from observability.logs.reading.columns import VIEWS, Columns
 from observability.logs.reading.lines import Record, holding, lines, lines_backwards, parsed
-from observability.logs.reading.segments import Log
+from observability.logs.reading.snapshot import Log
 
 # How many lines of either end of a log are looked at for all keys that there are.
 SAMPLE = 200

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from observability.logs.reading.lines import parsed
-from observability.logs.reading.segments import Name, listing
+from observability.logs.reading.names import Name, listing
 from observability.logs.reading.times import time_of
 
 # As long as a line may be.

@@ -168,7 +168,10 @@ def _content(segment: Segment, start: int) -> Iterator[io.BufferedIOBase | io.Fi
 
 def _zstd(file: io.BufferedIOBase) -> io.BufferedIOBase:
     try:
-        from backports import zstd  # noqa: PLC0415 - an optional package
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415 - not everywhere
+        else:
+            from backports import zstd  # noqa: PLC0415 - an optional package
     except ImportError:
         raise ReadingError(
             "Files that zstd compressed need backports.zstd: pip install -r requirements-reading.txt."

@@ -13,7 +13,7 @@ from observability.logs.reading.lines import Record, holding, parsed
 from observability.logs.reading.mistake import ReadingError
 from observability.logs.reading.numbers import items, milliseconds
 from observability.logs.reading.record_line import INDENT, QUERIES, record_lines
-from observability.logs.reading.segments import Log
+from observability.logs.reading.snapshot import Log
 from observability.logs.reading.terminal import Terminal, harmless
 from observability.logs.reading.times import Span, time_of
 

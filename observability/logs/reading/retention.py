@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from observability.logs import rotation
-from observability.logs.reading.segments import Log, Segment, identity_of, is_deleted
+from observability.logs.reading.segments import Segment, identity_of, is_deleted
+from observability.logs.reading.snapshot import Log
 
 # How often the lock of a log is asked for that a process holds which moves its files; between two moves, that of a busy
 # one is free for a moment only.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from observability.logs.reading.columns import FILE, Columns, literal, quoted
 from observability.logs.reading.lines import Record, blocks, dumped, lines, unread
-from observability.logs.reading.segments import Log, Segment
+from observability.logs.reading.segments import Segment
+from observability.logs.reading.snapshot import Log
 
 DUCKDB_READS = {"": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
 PLAIN = DUCKDB_READS[""]

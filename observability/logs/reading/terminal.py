@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,3 +101,8 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         text = text[len(line) :].lstrip(" ")
     if text:
         yield text
+
+
+def abandon_stdout() -> None:
+    """Write no more, since whoever read has enough: Python would complain of it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

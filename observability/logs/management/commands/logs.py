@@ -1,7 +1,5 @@
 """Read the log files: follow them, find all of one request, and ask what is slow, what fails and why."""
 
-import os
-import sys
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from observability.logs.reading.answer import Output, answer
 from observability.logs.reading.arguments import add_arguments
 from observability.logs.reading.mistake import ReadingError
-from observability.logs.reading.terminal import Terminal
+from observability.logs.reading.terminal import Terminal, abandon_stdout
 
 PROGRAM = "manage.py logs"
 
@@ -43,8 +41,7 @@ class Command(BaseCommand):
         except ReadingError as error:
             raise CommandError(str(error)) from None
         except BrokenPipeError:
-            # Whoever read it has enough; Python would complain once more at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            abandon_stdout()
         except KeyboardInterrupt:
             if options["question"] is not None:
                 raise

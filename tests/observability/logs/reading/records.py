@@ -12,7 +12,8 @@ from observability.logs.reading.answer import Output, answer
 from observability.logs.reading.columns import Columns, mappings
 from observability.logs.reading.database import Database, connected
 from observability.logs.reading.lines import Record
-from observability.logs.reading.segments import log_paths, opened
+from observability.logs.reading.names import log_paths
+from observability.logs.reading.snapshot import opened
 from observability.logs.reading.terminal import Terminal
 from observability.logs.reading.times import Span, moment, rfc_3339
 
@@ -140,3 +141,10 @@ def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]
     """The rows that a question in SQL gets."""
     written, _ = answered(directory, "sql", sql=sql, json=True, **options)
     return [json.loads(line) for line in written.splitlines()]
+
+
+def kept(directory: Path, where: str, **options: Any) -> list[str]:
+    """The ids of the requests for which --where holds."""
+    with database_of(directory, where=where, **options) as database:
+        database.load("requests", ["request_id"])
+        return [row["request_id"] for row in database.rows("select request_id from requests order by time")]

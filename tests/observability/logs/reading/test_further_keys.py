@@ -6,7 +6,8 @@ import pytest
 
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.further_keys import SAMPLE, add_named, add_sampled
-from observability.logs.reading.segments import log_paths, opened
+from observability.logs.reading.names import log_paths
+from observability.logs.reading.snapshot import opened
 from tests.observability.logs.reading.records import record, write
 
 

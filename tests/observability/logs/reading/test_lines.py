@@ -4,19 +4,25 @@ import bz2
 import gzip
 import json
 import lzma
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observability.logs.reading import lines as module
 from observability.logs.reading.lines import blocks, dumped, holding, lines, lines_backwards, parsed, unread
-from observability.logs.reading.segments import Segment, opened
+from observability.logs.reading.segments import Segment
+from observability.logs.reading.snapshot import opened
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 LINE = b'{"timestamp":"2026-01-05T08:30:00Z","event":"one"}'
 FRAGMENT = LINE[:30]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from observability.logs.reading.columns import COLUMNS, Columns, mappings
 from observability.logs.reading.mistake import ReadingError
+from observability.logs.reading.names import log_paths
 from observability.logs.reading.request import find, told
-from observability.logs.reading.segments import log_paths, opened
+from observability.logs.reading.snapshot import opened
 from observability.logs.reading.times import Span, moment
 from tests.observability.logs.reading.records import PLAIN, STEERING, at, failure, query, record, request, write
 

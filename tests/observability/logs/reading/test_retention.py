@@ -16,7 +16,7 @@ from benchmarks.writers import wait_until, writing
 from observability.logs.reading import retention
 from observability.logs.reading.lines import lines
 from observability.logs.reading.retention import Doomed, delete, doomed
-from observability.logs.reading.segments import opened
+from observability.logs.reading.snapshot import opened
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

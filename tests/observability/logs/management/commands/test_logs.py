@@ -1,5 +1,8 @@
 """`manage.py logs`."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +11,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from tests.observability.logs.reading.records import failure, record, request, write
+from tests.server import ROOT
 
 
 @pytest.fixture
@@ -67,3 +71,14 @@ def test_database_of_the_service_is_not_asked(log_dir: Path) -> None:
     # Without the mark of a test that may.
     write(log_dir, request())
     assert run("sql", "select count(*) as n from requests", "--json")[0] == '{"n": 1}\n'
+
+
+def test_app_that_cannot_be_loaded_keeps_nobody_from_the_logs(log_dir: Path, tmp_path: Path) -> None:
+    """It may be the reason why somebody reads them; and to load the apps takes longer than most answers."""
+    write(log_dir, request())
+    (tmp_path / "broken_settings.py").write_text("INSTALLED_APPS = ['no_such_app']\nLOGGING = {}\n")
+    variables = os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "broken_settings"}
+    command = [sys.executable, "manage.py", "logs", "--in", str(log_dir), "top"]
+    completed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.startswith("1 request, ")

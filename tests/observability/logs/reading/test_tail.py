@@ -15,10 +15,10 @@ import pytest
 from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts
 from benchmarks.writers import Writer, wait_until
-from observability.logs.reading import follow
-from observability.logs.reading.follow import Tail, added, newest
+from observability.logs.reading import tail as module
 from observability.logs.reading.lines import parsed
-from observability.logs.reading.segments import opened
+from observability.logs.reading.snapshot import opened
+from observability.logs.reading.tail import Tail, added, newest
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def test_log_that_is_not_there_yet_is_followed_from_its_beginning(tmp_path: Path
 
 
 def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "GRACE_S", -1)
+    monkeypatch.setattr(module, "GRACE_S", -1)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
     with following(path) as tail:
         for _ in range(5):
@@ -150,7 +150,7 @@ def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monke
 
 def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many file systems give it to the next file that is made."""
-    monkeypatch.setattr(follow, "GRACE_S", -1)
+    monkeypatch.setattr(module, "GRACE_S", -1)
     expected = [str(number) for number in range(60)]
     found: list[str] = []
     with opened([path]) as (logs, _):
@@ -198,7 +198,7 @@ def test_file_that_was_made_after_the_log_was_opened_is_told(path: Path) -> None
 
 
 def test_line_without_its_end_is_told_when_its_file_was_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "GRACE_S", -1)
+    monkeypatch.setattr(module, "GRACE_S", -1)
     with following(path) as tail:
         add(path, "half")
         assert seen(tail) == []

@@ -16,8 +16,8 @@ from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, wait_until, writing
 from observability.logs.reading.lines import lines
-from observability.logs.reading.mistake import ReadingError
-from observability.logs.reading.segments import Log, Segment, log_paths, main_logs, opened
+from observability.logs.reading.segments import Segment
+from observability.logs.reading.snapshot import Log, main_logs, opened
 
 
 @contextmanager
@@ -137,28 +137,10 @@ def test_files_that_are_older_than_asked_for_are_left_out(tmp_path: Path) -> Non
         assert [segment.path for segment in log.segments] == [path]
 
 
-def test_directory_has_a_log_for_each_file_that_is_or_was_written(tmp_path: Path) -> None:
-    for name in ("a.jsonl", "a.jsonl.1", "b.log-20261126.gz", "c.txt", "d.jsonl.lock"):
-        (tmp_path / name).write_text("")
-    assert log_paths([tmp_path]) == [tmp_path / "a.jsonl", tmp_path / "b.log"]
-
-
-def test_rotated_file_is_read_once_where_its_log_is_named_too(tmp_path: Path) -> None:
-    """A shell makes both of `service.jsonl*`."""
-    named = [put(tmp_path / name, 0) for name in ("service.jsonl", "service.jsonl.1", "service.jsonl.2.gz")]
-    assert log_paths(named) == named[:1]
-
-
-def test_rotated_file_that_is_named_alone_is_a_log(tmp_path: Path) -> None:
+def test_rotated_file_that_is_named_alone_is_read_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl.1.gz", 7)
     put(tmp_path / "service.jsonl", 8)
-    assert log_paths([path]) == [path]
     assert numbers_in(path) == [7]
-
-
-def test_place_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=r"nowhere\.jsonl is not there\."):
-        log_paths([tmp_path / "nowhere.jsonl"])
 
 
 def test_logs_that_repeat_others_are_left_out_where_there_are_others() -> None:

@@ -18,7 +18,7 @@ DEFAULT_ROWS = 100
 BATCH = 2_000
 
 
-def sql(asked: Asked, options: Options, output: Output) -> None:
+def answer_sql(asked: Asked, options: Options, output: Output) -> None:
     """Ask a question in SQL; without one, tell of what."""
     if not options.get("sql"):
         output.write("\n".join(_columns(output.terminal)))

@@ -1,0 +1,102 @@
+"""Questions in SQL over real files, and Parquet files of their answers."""
+
+from pathlib import Path
+
+import pytest
+
+from observability.logs.reading.mistake import ReadingError
+from tests.observability.logs.reading.records import (
+    database_of,
+    request,
+    rows_of,
+    write,
+)
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("select stauts from requests", "stauts"),
+        ("selec 1", "syntax error"),
+        ("select * from request", "request"),
+        ("select cast(path as integer) from requests", "/trucks/"),
+    ],
+)
+def test_question_that_cannot_be_answered_is_told_of(log_dir: Path, sql: str, told: str) -> None:
+    write(log_dir, request())
+    with pytest.raises(ReadingError, match=told):
+        rows_of(log_dir, sql)
+
+
+def test_what_a_line_says_steers_no_terminal_from_an_error(log_dir: Path) -> None:
+    write(log_dir, request(url__path="/\x1b[2J\x07"))
+    with pytest.raises(ReadingError) as raised:
+        rows_of(log_dir, "select cast(path as integer) from requests")
+    assert "\x1b" not in str(raised.value)
+    assert "\x07" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "sql", ["describe requests", "summarize requests", "show tables", "create table t as select 1"]
+)
+def test_statement_that_is_no_select_is_answered_too(log_dir: Path, sql: str) -> None:
+    write(log_dir, request())
+    assert rows_of(log_dir, sql)
+
+
+def test_lines_come_in_the_order_of_the_files(log_dir: Path) -> None:
+    write(log_dir, *(request(second, f"request-{second:05}") for second in range(9, 6_000)), name="service.jsonl")
+    write(log_dir, *(request(second, f"request-{second:05}") for second in range(9)), name="service.jsonl.1")
+    ids = [row["request_id"] for row in rows_of(log_dir, "select request_id from requests")]
+    assert ids == sorted(ids)
+
+
+def test_times_are_utc_in_a_question_wherever_the_machine_stands(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    write(log_dir, request(http__route="now"))
+    sql = "select current_setting('TimeZone') as zone, time::TIMESTAMPTZ::VARCHAR as time from requests"
+    assert rows_of(log_dir, sql) == [{"zone": "UTC", "time": "2026-01-05 08:30:00+00"}]
+
+
+# Parquet
+
+
+def test_parquet_file_has_the_answer(log_dir: Path, tmp_path: Path) -> None:
+    write(log_dir, request(1, tenant="acme"), request(2, tenant="other"))
+    path = tmp_path / "answer.parquet"
+    with database_of(log_dir) as database:
+        assert database.write_parquet("select time, tenant, http.route from requests", path) == 2
+        rows = database.rows(f"select * from read_parquet('{path}') order by time")
+    assert [(row["tenant"], row["route"]) for row in rows] == [("acme", "/trucks/"), ("other", "/trucks/")]
+
+
+@pytest.mark.parametrize(
+    "sql", ["select cast(path as integer) from requests", "select nothing from requests", "create table t as select 1"]
+)
+def test_parquet_file_is_not_there_where_the_question_fails(log_dir: Path, tmp_path: Path, sql: str) -> None:
+    write(log_dir, request())
+    directory = tmp_path / "answers"
+    directory.mkdir()
+    with pytest.raises(ReadingError), database_of(log_dir) as database:
+        database.write_parquet(sql, directory / "answer.parquet")
+    assert list(directory.iterdir()) == []
+
+
+def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tmp_path: Path) -> None:
+    write(log_dir, request())
+    path = tmp_path / "answer.parquet"
+    path.write_text("before")
+    with pytest.raises(ReadingError), database_of(log_dir) as database:
+        database.write_parquet("select cast(path as integer) from requests", path)
+    assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("name", ["no-such-directory/answer.parquet", "."])
+def test_parquet_file_that_cannot_be_written_is_told_of(log_dir: Path, tmp_path: Path, name: str) -> None:
+    write(log_dir, request())
+    with pytest.raises(ReadingError), database_of(log_dir) as database:
+        database.write_parquet("select 1", tmp_path / name)
