@@ -143,7 +143,7 @@ def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]
     return [json.loads(line) for line in written.splitlines()]
 
 
-def kept(directory: Path, where: str, **options: Any) -> list[str]:
+def kept(directory: Path, where: str, **options: str) -> list[str]:
     """The ids of the requests for which --where holds."""
     with database_of(directory, where=where, **options) as database:
         database.load("requests", ["request_id"])
