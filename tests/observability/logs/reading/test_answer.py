@@ -70,6 +70,15 @@ def test_directory_without_a_log_is_told(log_dir: Path, question: str | None) ->
         answered(log_dir, question, by="time", id="request-1", sql="select 1")
 
 
+def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
+    """As what would be sent to Sentry, and the levels that are changed."""
+    write(log_dir, record())
+    write(log_dir, {"event_id": "1", "timestamp": "2026-01-05T08:30:00Z", "level": "error"}, name="sentry.jsonl")
+    write(log_dir, {"changes": []}, name="loglevel.json")
+    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    assert (text, said) == ('{"n": 1}\n', "")
+
+
 def test_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match=r"nowhere is not there"):
         answered(tmp_path / "nowhere", "top", by="time")

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
 from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, wait_until, writing
+from observability.logs.reading import snapshot
 from observability.logs.reading.lines import lines
-from observability.logs.reading.segments import Segment
+from observability.logs.reading.segments import Segment, Walk, walk
 from observability.logs.reading.snapshot import Log, main_logs, opened
 
 
@@ -255,6 +257,25 @@ def test_file_that_is_being_compressed_is_read_once(tmp_path: Path) -> None:
     older = put(tmp_path / "service.jsonl.1", 0)
     (tmp_path / "service.jsonl.1.gz").write_bytes(gzip.compress(older.read_bytes()))
     assert numbers_in(path) == [0, 1]
+
+
+def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path / "service.jsonl", 1)
+    older = put(tmp_path / "service.jsonl-20261125", 0)
+    walks: list[Path] = []
+
+    def walk_and_compress(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
+        found = walk(*arguments)
+        if not walks:
+            compress(older)
+        walks.append(path)
+        return found
+
+    monkeypatch.setattr(snapshot, "walk", walk_and_compress)
+    assert numbers_in(path) == [0, 1]
+    assert len(walks) == 2
 
 
 def test_compressed_file_that_only_has_the_same_number_is_read(tmp_path: Path) -> None:

@@ -37,6 +37,14 @@ def test_request_that_an_exception_ended_is_one_failure(log_dir: Path) -> None:
     assert (row["method"], row["route"], row["status"]) == ("GET", "/trucks/", 500)
 
 
+def test_place_is_the_innermost_frame_of_code_that_is_no_package(log_dir: Path) -> None:
+    frames = ["/srv/a/service/api.py", "/srv/a/service/views.py", "/srv/a/service/models.py", "/v/site-packages/orm.py"]
+    told = "\n".join(f'  File "{path}", line {number}, in f' for number, path in enumerate(frames))
+    django, access = failure()
+    write(log_dir, django | {"exception.stacktrace": f"Traceback (most recent call last):\n{told}\nValueError"}, access)
+    assert [row["place"] for row in failures(log_dir)] == ["a/service/models.py:2 f"]
+
+
 def test_failures_of_one_exception_at_one_place_are_one_kind(log_dir: Path) -> None:
     for second in range(3):
         write(log_dir, *failure(second, f"request-{second}"))

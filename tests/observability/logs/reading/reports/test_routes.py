@@ -67,6 +67,12 @@ def test_sampled_line_counts_as_the_requests_that_it_stands_for(log_dir: Path) -
     assert (row["p50_ms"], row["p95_ms"], row["max_ms"]) == (1.0, 100.0, 100.0)
 
 
+def test_percentile_is_the_least_duration_that_so_many_requests_did_not_exceed(log_dir: Path) -> None:
+    write(log_dir, *(request(second, duration_ms=float(second + 1)) for second in range(100)))
+    (row,) = top(log_dir)
+    assert (row["p50_ms"], row["p95_ms"], row["p99_ms"]) == (50.0, 95.0, 99.0)
+
+
 def percentile(values: Sequence[tuple[float, int]], percent: int) -> float | None:
     """The smallest value that so many per cent do not exceed, each value counted so often: as one would do by hand."""
     ordered = sorted(value for value, times in values for _ in range(times))
