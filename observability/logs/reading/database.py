@@ -30,7 +30,7 @@ MAX_THREADS = 4
 # What tells lines apart that stand in two logs: the time has microseconds.
 IDENTITY = ("time", "logger", "event", "request_id")
 BEFORE_WHERE, AFTER_WHERE = "select 1 from records where (", "\n)"
-NEEDED = "This needs DuckDB: pip install -r requirements-reading.txt, or pip install duckdb."
+NEEDED = "This needs DuckDB: install requirements-reading.txt, or duckdb alone."
 
 
 @contextmanager

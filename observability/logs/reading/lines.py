@@ -174,7 +174,7 @@ def _zstd(file: io.BufferedIOBase) -> io.BufferedIOBase:
             from backports import zstd  # noqa: PLC0415 - an optional package
     except ImportError:
         raise ReadingError(
-            "Files that zstd compressed need backports.zstd: pip install -r requirements-reading.txt."
+            "Files that zstd compressed need backports.zstd: install requirements-reading.txt, or that alone."
         ) from None
     return zstd.ZstdFile(file)
 

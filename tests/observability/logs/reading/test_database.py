@@ -181,14 +181,14 @@ def no_duckdb(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("question", ["top", "sql"])
 def test_what_is_to_be_installed_is_told(log_dir: Path, question: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="pip install duckdb"):
+    with pytest.raises(ReadingError, match="install requirements-reading"):
         answered(log_dir, question, sql="select 1", by="time")
 
 
 @pytest.mark.usefixtures("no_duckdb")
 def test_condition_needs_duckdb(log_dir: Path) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="pip install duckdb"):
+    with pytest.raises(ReadingError, match="install requirements-reading"):
         answered(log_dir, None, where="status = 200")
 
 
