@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 from tests.server import DEADLINE_S, ROOT, free_port, is_listening, wait_for
 
@@ -25,17 +27,16 @@ REQUIREMENTS = ROOT / "bin" / "requirements-bugsink.txt"
 SERVER = ROOT / "bin" / "sentry_server.py"
 PYTHON = VAR / "venv" / "bin" / "python"
 
-NOT_RUN = "Bugsink could not be installed ({reason}): that it understands our reports is not tested"
+NOT_INSTALLED = "Bugsink could not be installed ({reason})"
 
 
 @dataclass
 class Bugsink:
-    """A Bugsink of one test run, on one port; `bugsink()` starts and ends it, and a test may stop it in between."""
+    """A Bugsink on one port; `bugsink()` starts and ends it, and a test may stop it in between."""
 
     directory: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
-    details: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def origin(self) -> str:
@@ -43,13 +44,9 @@ class Bugsink:
 
     @cached_property
     def access(self) -> dict[str, str]:
-        """`login` and `password` of a person, `token` of the API, `key` of the project."""
+        """`login` and `password` of a person, `token` of the API, `key` of the first project."""
         access: dict[str, str] = json.loads((self.directory / "access.json").read_text())
         return access
-
-    @property
-    def dsn(self) -> str:
-        return f"http://{self.access['key']}@127.0.0.1:{self.port}/1"
 
     def start(self) -> None:
         """Serve, on the same port and with the events that it has."""
@@ -60,41 +57,61 @@ class Bugsink:
         assert process.poll() is None, (self.directory / "output").read_text()
 
     def stop(self) -> None:
-        """End it as Ctrl-C does; whoever reports to it now is refused the connection."""
+        """End it as Ctrl-C does; connections are refused from now on."""
         if self.process:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(DEADLINE_S)
             self.process = None
 
+    def new_project(self) -> "Project":
+        """Return a project without events, in a team of its own."""
+        name = uuid4().hex
+        team = self.call("teams/", {"name": name})
+        self.call("projects/", {"name": name, "team": team["id"]})
+        (created,) = self.call(f"projects/?team={team['id']}")["results"]
+        return Project(self, str(created["id"]), created["dsn"])
+
+    def call(self, address: str, data: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON that its API answers to GET, or to POST if there is data."""
+        url = urljoin(f"{self.origin}/api/canonical/0/", address)
+        headers = {"Authorization": f"Bearer {self.access['token']}", "Content-Type": "application/json"}
+        body = None if data is None else json.dumps(data).encode()
+        with urlopen(Request(url, body, headers), timeout=DEADLINE_S) as response:  # noqa: S310 - http
+            return json.load(response)
+
+
+@dataclass
+class Project:
+    """A project of a Bugsink, to which the holder of its DSN can report."""
+
+    server: Bugsink
+    id: str
+    dsn: str
+    details: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
     def issues(self) -> list[dict[str, Any]]:
-        """Its issues, oldest first, as its API describes them: `id`, `digested_event_count`, `calculated_type` …"""
-        return self._pages("issues/?project=1")
+        """Return its issues, oldest first, as the API describes them: `id`, `digested_event_count` …"""
+        return self._pages(f"issues/?project={self.id}")
 
     def events(self) -> list[dict[str, Any]]:
-        """All its events, issue by issue: `id`, `issue`, `event_id`, and `data`, which is what was sent."""
+        """Return all its events, issue by issue: `id`, `issue`, `event_id`, and `data`, which is what was sent."""
         listed = [event for issue in self.issues() for event in self._pages(f"events/?order=asc&issue={issue['id']}")]
         for event in listed:
             if event["id"] not in self.details:
-                self.details[event["id"]] = self._read(f"{self.origin}/api/canonical/0/events/{event['id']}/")
+                self.details[event["id"]] = self.server.call(f"events/{event['id']}/")
         return [self.details[event["id"]] for event in listed]
 
     def events_of(self, request_id: str) -> list[dict[str, Any]]:
-        """The events with the tag of this request, by now."""
+        """Return the events with the tag of this request, so far."""
         return [event for event in self.events() if tags_of(event).get("request_id") == request_id]
 
-    def _pages(self, path: str) -> list[dict[str, Any]]:
-        results, address = [], f"{self.origin}/api/canonical/0/{path}"
+    def _pages(self, address: str) -> list[dict[str, Any]]:
+        results: list[dict[str, Any]] = []
         while address:
-            page = self._read(address)
+            page = self.server.call(address)
             results += page["results"]
             address = page["next"]
         return results
-
-    def _read(self, address: str) -> dict[str, Any]:
-        request = Request(address, headers={"Authorization": f"Bearer {self.access['token']}"})  # noqa: S310 - http
-        with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310 - http
-            answer: dict[str, Any] = json.load(response)
-            return answer
 
 
 def tags_of(event: dict[str, Any]) -> dict[str, str]:
@@ -126,7 +143,7 @@ def why_not_installed() -> str:
     if result.returncode == 0:
         return ""
     written = result.stderr.splitlines()
-    return NOT_RUN.format(reason=next((line for line in written if line.startswith("ERROR")), written[-1]))
+    return NOT_INSTALLED.format(reason=next((line for line in written if line.startswith("ERROR")), written[-1]))
 
 
 def empty_bugsink() -> Path:

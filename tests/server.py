@@ -1,15 +1,20 @@
 """Real server processes for the tests, and their log files."""
 
+import atexit
 import http.client
 import json
 import os
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,11 +25,11 @@ DEADLINE_S = 20
 
 Value = TypeVar("Value")
 
-# Those that serve an application; the development server is started by `developing()`.
+# The programs that serve an application, with its kind; the development server is started by `developing()`.
 COMMANDS = {
-    "gunicorn": ["gunicorn", "settings.wsgi:application", "--worker-class=gthread", "--threads=16"],
-    "uvicorn": ["uvicorn", "settings.asgi:application", "--log-level=info"],
-    "uvicorn-synchronous": ["uvicorn", "settings.asgi:application", "--log-level=info"],
+    "gunicorn": ["gunicorn", "wsgi", "--worker-class=gthread", "--threads=16"],
+    "uvicorn": ["uvicorn", "asgi", "--log-level=info"],
+    "uvicorn-synchronous": ["uvicorn", "asgi", "--log-level=info"],
 }
 
 
@@ -74,13 +79,16 @@ class Server:
                 read_bytes -= len(received)
 
     def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
-        """The log lines of a request, or of none, by now; each line of the file has to be JSON.
+        """Return the log lines of a request, or of none, so far; each of them has to be JSON.
 
         What follows the last line break is being written: a reader may see a part of one write.
         """
         path = self.log_dir / file
         written = path.read_text().split("\n")[:-1] if path.exists() else []
-        return [line for line in map(json.loads, written) if line["request_id"] == request_id]
+        # A server that many tests share has many lines of others.
+        mentioned = json.dumps(request_id)
+        lines = map(json.loads, (line for line in written if mentioned in line))
+        return [line for line in lines if line["request_id"] == request_id]
 
     def access_line(self, request_id: str) -> dict[str, Any]:
         """The access line of a request, which is written after its last byte was sent; it must be the only one."""
@@ -103,7 +111,7 @@ def wait_for(read: Callable[[], Value], what: str) -> Value:
 
 
 def production_environment(directory: Path, **others: str) -> dict[str, str]:
-    """What an operator gives a production that keeps everything in this directory."""
+    """Return the environment variables of a production that keeps everything in this directory."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "settings.production",
         "SECRET_KEY": "0123456789abcdef" * 4,
@@ -119,17 +127,37 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
     }
 
 
+@dataclass
+class Servers:
+    """Running servers of the probe project, one of each kind; the fixture `servers` ends them with the session.
+
+    A test that changes a server for the others (its files, its processes, its logging) starts its own by `running()`.
+    """
+
+    directory: Path
+    started: dict[str, Server] = field(default_factory=dict)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def get(self, name: str, **variables: str) -> Server:
+        """Return the server of COMMANDS with these variables, or the development server if the name is `runserver`."""
+        key = " ".join([name, *(f"{variable}={value}" for variable, value in sorted(variables.items()))])
+        if key not in self.started:
+            directory = self.directory / f"{name}-{len(self.started)}"
+            directory.mkdir()
+            context = developing if name == "runserver" else partial(running, name)
+            self.started[key] = self.stack.enter_context(context(directory, **variables))
+        return self.started[key]
+
+
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
-    """Serve the probe project from a directory and a database of its own until the block ends."""
-    probe = "synchronous" if "synchronous" in name else "settings"
+    """Serve a project from a directory and a database of its own until the block ends; the probe by default."""
+    probe = "synchronous" if "synchronous" in name else "production"
     with own_database(directory) as database:
-        others = {"DJANGO_SETTINGS_MODULE": f"tests.probe.{probe}", "DATABASE_URL": database.url} | variables
+        others = {"DJANGO_SETTINGS_MODULE": f"tests.probe.settings.{probe}", "DATABASE_URL": database.url} | variables
         environment = own_environment(directory, **others)
-        manage(environment, "migrate", "--verbosity=0")
-        port = free_port()
-        command = [sys.executable, "-m", *COMMANDS[name], *binding(name, port)]
-        with started(command, name, port, directory, environment, database) as server:
+        migrate(database, environment)
+        with served(name, directory, environment, database) as server:
             yield server
 
 
@@ -137,25 +165,84 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
 def developing(
     directory: Path, port: int | None = None, *, name: str = "runserver", options: Sequence[str] = (), **variables: str
 ) -> Iterator[Server]:
-    """Serve the service with its demo fleet as `bin/run` does, but in a directory of its own, until the block ends.
+    """Serve a project under its development settings, with data and a login, until the block ends.
 
-    `name` and `options` are another program and what is passed to it.
+    The project is the probe by default. `name` and `options` are another program and its options.
     """
-    development = {"DJANGO_SETTINGS_MODULE": "settings.development"}
+    development = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.development"}
     environment = own_environment(directory, **development | variables)
-    manage(environment, "prepare")
-    port = port or free_port()
     database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
+    prepared = _prepared(environment["DJANGO_SETTINGS_MODULE"])
+    for file in prepared.iterdir():
+        shutil.copy(file, directory)
+    with served(name, directory, environment, database, port=port, options=options) as server:
+        yield server
+
+
+@contextmanager
+def served(
+    name: str,
+    directory: Path,
+    environment: dict[str, str],
+    database: OwnDatabase,
+    *,
+    port: int | None = None,
+    options: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Start a program of COMMANDS, or `runserver`, and end it with the block."""
+    port = port or free_port()
     if name == "runserver":
         command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
-        directory_of_process = directory
+        place = directory
     else:
-        command = [sys.executable, "-m", *COMMANDS[name], *binding(name, port), *options]
-        directory_of_process = ROOT
-    with started(
-        command, name, port, directory, environment, database, working_directory=directory_of_process
-    ) as server:
-        yield server
+        program, gateway, *others = COMMANDS[name]
+        project = "tests.probe" if environment["DJANGO_SETTINGS_MODULE"].startswith("tests.probe") else "settings"
+        application = f"{project}.{gateway}:application"
+        command = [sys.executable, "-m", program, application, *others, *binding(name, port), *options]
+        place = ROOT
+    # `runserver` starts in a directory from which the project could not be imported otherwise.
+    variables = environment | {"PYTHONPATH": str(ROOT)}
+    written = directory / "output"
+    with written.open("wb") as output:
+        process = subprocess.Popen(command, cwd=place, env=variables, stdout=output, stderr=output)
+    try:
+        wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")
+        assert process.poll() is None, written.read_text()
+        yield Server(name, port, directory / "log", process, database, environment)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def migrate(database: OwnDatabase, environment: dict[str, str]) -> None:
+    """Create the tables of an empty database; those of SQLite are a copy of a file that is made once a process."""
+    if database.vendor == "sqlite":
+        shutil.copy(_migrated(environment["DJANGO_SETTINGS_MODULE"]) / "db.sqlite3", database.path)
+    else:
+        manage(environment, "migrate", "--verbosity=0")
+
+
+@cache
+def _migrated(settings: str) -> Path:
+    directory = _kept_directory()
+    manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "migrate", "--verbosity=0")
+    return directory
+
+
+@cache
+def _prepared(settings: str) -> Path:
+    """The directory with the databases of a development server, ready to be copied."""
+    directory = _kept_directory()
+    manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "prepare")
+    shutil.rmtree(directory / "log", ignore_errors=True)
+    return directory
+
+
+def _kept_directory() -> Path:
+    """Return a new directory that is removed when the process ends."""
+    directory = tempfile.TemporaryDirectory(prefix="vitrine-tests-")
+    atexit.register(directory.cleanup)
+    return Path(directory.name)
 
 
 def binding(name: str, port: int) -> list[str]:
@@ -165,7 +252,7 @@ def binding(name: str, port: int) -> list[str]:
 
 def own_environment(directory: Path, **variables: str) -> dict[str, str]:
     """The environment of a process that writes into this directory alone."""
-    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings", "PYTHONWARNINGS": "default"}
+    probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.production", "PYTHONWARNINGS": "default"}
     return production_environment(directory, **probe | variables)
 
 
@@ -175,34 +262,18 @@ def manage(environment: dict[str, str], *arguments: str) -> None:
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
-@contextmanager
-def started(
-    command: list[str],
-    name: str,
-    port: int,
-    directory: Path,
-    environment: dict[str, str],
-    database: OwnDatabase,
-    *,
-    working_directory: Path = ROOT,
-) -> Iterator[Server]:
-    """The server that a command starts, from when it listens until the block ends."""
-    with (directory / "output").open("wb") as output:
-        process = subprocess.Popen(command, cwd=working_directory, env=environment, stdout=output, stderr=output)
-    server = Server(name, port, directory / "log", process, database, environment)
-    try:
-        wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")
-        yield server
-    finally:
-        process.terminate()
-        process.wait(DEADLINE_S)
+# Below the ports that the kernel gives to connections, one of which could take a port before the server has it.
+PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port on which nothing listens."""
+    while True:
+        # Not by `random`: with the same seed all processes of the tests would try the same ports.
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def is_listening(port: int) -> bool:

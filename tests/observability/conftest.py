@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the observability layer."""
+"""The test root of the observability layer, under the settings of the probe project."""
 
 import logging.config
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from observability.logs.config import load_logging
 from observability.observation import Observation
 from observability.readers import readers
 from tests.server import ROOT
+
+pytest_plugins = ["observability.budgets.plugin", "tests.plugin"]
 
 
 class Closed:

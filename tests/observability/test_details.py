@@ -12,8 +12,8 @@ from observability.causes.cause import Cause
 from observability.details import MAX_ENTRIES, MAX_STACK_TEXT, Detail, Details, stack_of
 from observability.observation import Observation
 from observability.step import Step
-from service.models import Manufacturer
 from tests.other_service import other_service
+from tests.probe.models import Publisher
 
 log = logging.getLogger("tests.details")
 
@@ -36,12 +36,12 @@ def test_nothing_is_kept_where_nobody_wants_to_see_it() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_transaction_is_told_from_its_begin_with_its_savepoints(detailed_work: Observation) -> None:
     with transaction.atomic():
-        Manufacturer.objects.create(name="kept")
+        Publisher.objects.create(name="kept")
         with suppress(ZeroDivisionError), transaction.atomic():
-            Manufacturer.objects.create(name="undone")
+            Publisher.objects.create(name="undone")
             raise ZeroDivisionError
         with transaction.atomic():
-            Manufacturer.objects.count()
+            Publisher.objects.count()
     assert kinds_of(detailed_work) == [
         "begin",
         "query",
@@ -74,10 +74,10 @@ def test_query_has_its_cause_and_a_failed_one_its_error(detailed_work: Observati
 
 
 def test_line_has_its_level_and_its_facts_without_secrets(detailed_work: Observation) -> None:
-    log.error("refused", extra={"truck": 7, "password": "hunter2"})
+    log.error("refused", extra={"book": 7, "password": "hunter2"})
     (line,) = entries_of(detailed_work)
     assert (line.step.text, line.step.source, line.level) == ("refused", "tests.details", "error")
-    assert line.facts == {"truck": 7, "password": "[redacted]"}
+    assert line.facts == {"book": 7, "password": "[redacted]"}
 
 
 def test_line_has_the_traceback_that_its_record_carries(detailed_work: Observation) -> None:

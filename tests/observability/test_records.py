@@ -85,6 +85,6 @@ def test_names_that_threads_bind_at_the_same_time_are_all_known() -> None:
         assert bound_facts() == structlog.contextvars.get_contextvars()
 
 
-@pytest.mark.parametrize("given", [{"vin": "X"}, {"facts": {"vin": "X"}}])
+@pytest.mark.parametrize("given", [{"isbn": "X"}, {"facts": {"isbn": "X"}}])
 def test_facts_are_those_of_the_caller(given: dict[str, object]) -> None:
-    assert facts_of(logging.makeLogRecord(given)) == {"vin": "X"}
+    assert facts_of(logging.makeLogRecord(given)) == {"isbn": "X"}

@@ -8,10 +8,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from observability.budgets.ownership import framework_count, is_framework
 from observability.fingerprint import fingerprint
 from observability.statement import short, table
-from service.models import TelemetryFrame, Truck
+from tests.probe.models import Book, Loan
 
 
-def text_of(queryset: QuerySet[Truck]) -> str:
+def text_of(queryset: QuerySet[Book]) -> str:
     return fingerprint(str(queryset.query))
 
 
@@ -40,17 +40,17 @@ def test_statement_reads_the_same_on_every_database(statement: str, expected: st
 
 
 def test_dropped_join_is_seen() -> None:
-    assert short(text_of(Truck.objects.with_model())).endswith("JOIN service_truckmodel JOIN service_manufacturer")
+    assert short(text_of(Book.objects.with_model())).endswith("JOIN probe_author JOIN probe_publisher")
 
 
 def test_table_is_that_of_the_outer_query() -> None:
-    subquery = TelemetryFrame.objects.filter(truck=OuterRef("pk"))
-    assert table(text_of(Truck.objects.filter(Exists(subquery)))) == "service_truck"
+    subquery = Loan.objects.filter(book=OuterRef("pk"))
+    assert table(text_of(Book.objects.filter(Exists(subquery)))) == "probe_book"
 
 
 def test_statement_about_content_types_is_the_framework_s() -> None:
     assert is_framework(fingerprint(str(ContentType.objects.all().query)))
-    assert not is_framework(text_of(Truck.objects.all()))
+    assert not is_framework(text_of(Book.objects.all()))
 
 
 def test_user_of_a_session_is_the_framework_s_once_in_a_request() -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from observability import database, observe
 from observability.details import Details
 from observability.observation import Observation
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 from tests.server import Server, running
 
 # The way, its status, what the access line says of its transaction, and the rows that it leaves.
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def rows_of(server: Server, name: str) -> list[str]:
-    found = server.database.rows("SELECT name FROM service_manufacturer WHERE name LIKE %s ORDER BY id", f"{name}%")
+    found = server.database.rows("SELECT name FROM probe_publisher WHERE name LIKE %s ORDER BY id", f"{name}%")
     return [row[0] for row in found]
 
 
@@ -80,15 +80,15 @@ def test_transaction_of_a_request_inside_of_a_test(
     answer = client.get(f"/{way}/{way}/")
     b"".join(answer)
     assert (answer.status_code, closed[0].transaction) == (status, outcome)
-    assert [each.name for each in Manufacturer.objects.all()] == [row.format(name=way) for row in rows]
+    assert [each.name for each in Publisher.objects.all()] == [row.format(name=way) for row in rows]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_transaction_control_is_no_query() -> None:
     with observe("work") as observation, transaction.atomic():
-        Manufacturer.objects.create(name="one")
+        Publisher.objects.create(name="one")
         with transaction.atomic():
-            Manufacturer.objects.create(name="two")
+            Publisher.objects.create(name="two")
     assert (observation.query_count, observation.transaction) == (2, "committed")
 
 
@@ -102,7 +102,7 @@ def test_empty_transaction_is_none() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_queries_outside_of_a_transaction_have_none() -> None:
     with observe("work") as observation:
-        Manufacturer.objects.create(name="one")
+        Publisher.objects.create(name="one")
     assert (observation.query_count, observation.transaction) == (1, "none")
 
 
@@ -110,17 +110,17 @@ def test_queries_outside_of_a_transaction_have_none() -> None:
 def test_one_transaction_of_several_that_was_rolled_back_is_told() -> None:
     with observe("work") as observation:
         with transaction.atomic():
-            Manufacturer.objects.create(name="lost")
+            Publisher.objects.create(name="lost")
             transaction.set_rollback(True)
         with transaction.atomic():
-            Manufacturer.objects.create(name="kept")
+            Publisher.objects.create(name="kept")
     assert observation.transaction == "rolled_back"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> None:
     with observe("work") as observation, transaction.atomic():
-        Manufacturer.objects.create(name="lost")
+        Publisher.objects.create(name="lost")
         connection.close()
     assert observation.transaction == "rolled_back"
 
@@ -129,7 +129,7 @@ def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> N
 def test_new_connection_costs_no_query() -> None:
     with observe("work") as observation:
         connection.close()
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     assert observation.query_count == 1
 
 
@@ -141,7 +141,7 @@ def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
     connection.set_autocommit(False)
     try:
         with observe("work") as observation:
-            Manufacturer.objects.create(name="one")
+            Publisher.objects.create(name="one")
             getattr(connection, ending, lambda: None)()
     finally:
         connection.rollback()
@@ -154,7 +154,7 @@ def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
 def test_end_of_a_transaction_that_never_began_is_none(ending: str) -> None:
     """In autocommit mode each statement is its own; COMMIT has nothing left to do."""
     with observe("work") as observation:
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
         getattr(connection, ending)()
     assert observation.transaction == "none"
 
@@ -163,21 +163,21 @@ def test_end_of_a_transaction_that_never_began_is_none(ending: str) -> None:
 @pytest.mark.skipif(connection.vendor != "mysql", reason="other databases roll back DDL with its transaction")
 def test_ddl_commits_what_came_before_it() -> None:
     with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
-        Manufacturer.objects.create(name="kept")
-        cursor.execute("CREATE TABLE IF NOT EXISTS service_manufacturer (id INTEGER)")
+        Publisher.objects.create(name="kept")
+        cursor.execute("CREATE TABLE IF NOT EXISTS probe_publisher (id INTEGER)")
         transaction.set_rollback(True)
-    assert (observation.transaction, Manufacturer.objects.count()) == ("committed", 1)
+    assert (observation.transaction, Publisher.objects.count()) == ("committed", 1)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "mysql", reason="other databases leave the transaction to the application")
 def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> None:
-    one, other = (Manufacturer.objects.create(name=name) for name in ("one", "other"))
+    one, other = (Publisher.objects.create(name=name) for name in ("one", "other"))
     meeting = Barrier(2, timeout=10)
 
-    def rename(first: Manufacturer, second: Manufacturer) -> tuple[bool, str]:
+    def rename(first: Publisher, second: Publisher) -> tuple[bool, str]:
         # Statements of its own: `update()` would mark the transaction to be rolled back.
-        statement = "UPDATE service_manufacturer SET name = CONCAT(name, '.') WHERE id = %s"
+        statement = "UPDATE probe_publisher SET name = CONCAT(name, '.') WHERE id = %s"
         is_victim = False
         try:
             with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
@@ -199,9 +199,9 @@ def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> 
 @pytest.mark.django_db
 def test_work_inside_of_work_counts_in_both() -> None:
     with observe("outer") as outer:
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
         with observe("inner") as inner:
-            Manufacturer.objects.exists()
+            Publisher.objects.exists()
     assert (outer.query_count, inner.query_count) == (2, 1)
     assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
 
@@ -209,7 +209,7 @@ def test_work_inside_of_work_counts_in_both() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_transaction_inside_of_work_inside_of_work_is_told_of_both() -> None:
     with observe("outer") as outer, observe("inner") as inner, transaction.atomic():
-        Manufacturer.objects.create(name="one")
+        Publisher.objects.create(name="one")
     assert (outer.transaction, inner.transaction) == ("committed", "committed")
     assert [step.kind for step in outer.trail] == ["query", "commit"]
 
@@ -221,7 +221,7 @@ def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_a
     with connection.execute_wrapper(lambda execute, *arguments: execute(*arguments)):
         database.install()
     with observe("work") as observation:
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     assert observation.query_count == 1
 
 
@@ -259,7 +259,7 @@ def test_connection_is_recorded_once_however_often_it_opens() -> None:
     database.install()
     database.record(connection)
     with observe("work") as observation:
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     assert observation.query_count == 1
 
 

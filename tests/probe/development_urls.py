@@ -1,8 +1,18 @@
-"""The addresses of a developer's machine, with those of the probe beside the service's."""
+"""The addresses of a developer's machine: those of the probe, and the tools."""
 
+from debug_toolbar.toolbar import debug_toolbar_urls
+from django.apps import apps
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import include, path
 
-from settings.development_urls import urlpatterns as development_urlpatterns
-from tests.probe.fleet import Fleet
+from tests.probe.urls import urlpatterns as probe_urlpatterns
 
-urlpatterns = [*development_urlpatterns, path("probe/", include("tests.probe.urls")), path("fleet/", Fleet.as_view())]
+urlpatterns = [
+    path("__debug__/requests/", include("observability.browser.pages.urls")),
+    *debug_toolbar_urls(),
+    *staticfiles_urlpatterns(),
+    *probe_urlpatterns,
+]
+
+if apps.is_installed("silk"):
+    urlpatterns += [path("silk/", include("silk.urls", namespace="silk"))]

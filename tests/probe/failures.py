@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from observability import note, observe
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 log = structlog.get_logger("probe.failures")
 standard_log = logging.getLogger("probe.failures.standard")
@@ -27,7 +27,7 @@ standard_log = logging.getLogger("probe.failures.standard")
 
 def fail() -> None:
     """Raise, after a query, a line and a fact."""
-    Manufacturer.objects.create(name=f"made before the failure {uuid4()}")
+    Publisher.objects.create(name=f"made before the failure {uuid4()}")
     log.info("working", step=1)
     note(asked="for trouble")
     message = "it failed"
@@ -80,7 +80,7 @@ def logged_and_swallowed(request: HttpRequest) -> HttpResponse:
     try:
         fail()
     except RuntimeError:
-        standard_log.exception("import_failed", extra={"vin": "LZZ5DXSBXSA000001"})
+        standard_log.exception("import_failed", extra={"isbn": "978-0-00-000001-0"})
     return HttpResponse()
 
 

@@ -1,9 +1,10 @@
 """The addresses of the probe."""
 
-from django.urls import path
+from django.contrib import admin
+from django.urls import include, path
 
-from service import health
-from tests.probe import failures, views
+from tests.probe import api, failures, views
+from tests.probe.shelves import Shelves
 
 urlpatterns = [
     path("ordinary/<int:count>/", views.ordinary),
@@ -44,6 +45,9 @@ urlpatterns = [
     path("whoever/", views.whoever),
     path("leaving/", views.leaving),
     path("warning/", views.warning),
-    path("livez", health.livez),
+    path("api/v1/", include(api.urlpatterns)),
+    path("shelves/", Shelves.as_view()),
+    path("admin/", admin.site.urls),
+    path("livez", api.livez),
     *failures.urlpatterns,
 ]

@@ -1,4 +1,4 @@
-"""A view for each way in which a request can go. `Manufacturer` serves as a table to read and write."""
+"""A view for each way in which a request can go. `Publisher` serves as a table to read and write."""
 
 import asyncio
 import http.client
@@ -22,7 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from observability import note
-from service.models import Manufacturer, TruckModel
+from tests.probe.models import Author, Publisher
 
 log = structlog.get_logger("probe")
 standard_log = logging.getLogger("probe.standard")
@@ -31,7 +31,7 @@ standard_log = logging.getLogger("probe.standard")
 def query(count: int) -> None:
     """Run `count` queries, and write a line by each of the two kinds of loggers."""
     for _ in range(count):
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     log.info("queried", count=count)
     standard_log.info("queried", extra={"count": count})
 
@@ -53,7 +53,7 @@ async def asynchronous(request: HttpRequest, count: int) -> HttpResponse:
 
 @transaction.non_atomic_requests
 async def counting_async(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"count": await Manufacturer.objects.acount()})
+    return JsonResponse({"count": await Publisher.objects.acount()})
 
 
 def streaming(request: HttpRequest, count: int) -> StreamingHttpResponse:
@@ -120,7 +120,7 @@ def file(request: HttpRequest) -> FileResponse:
 def detailed(request: HttpRequest, status: int) -> HttpResponse:
     """Two lines below INFO, a query and a line from INFO on; from status 500 on it fails."""
     log.debug("asked", number=1)
-    Manufacturer.objects.exists()
+    Publisher.objects.exists()
     standard_log.debug("asked %s", "again", extra={"number": 2})
     log.info("answering")
     if status >= 500:
@@ -238,12 +238,12 @@ def slow_query(request: HttpRequest) -> HttpResponse:
 
 
 def write(request: HttpRequest, name: str) -> HttpResponse:
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     return HttpResponse(status=201)
 
 
 def write_then_raise(request: HttpRequest, name: str) -> HttpResponse:
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     message = "after a write"
     raise RuntimeError(message)
 
@@ -252,21 +252,21 @@ class WriteThenInvalid(APIView):
     permission_classes = (AllowAny,)
 
     def get(self, request: Request, name: str) -> Response:
-        Manufacturer.objects.create(name=name)
+        Publisher.objects.create(name=name)
         raise ValidationError
 
 
 def write_then_400(request: HttpRequest, name: str) -> HttpResponse:
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     return HttpResponse(status=400)
 
 
 def write_half(request: HttpRequest, name: str) -> HttpResponse:
     """One row outside of a savepoint that is rolled back, and one inside."""
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     try:
         with transaction.atomic():
-            Manufacturer.objects.create(name=f"{name}-inner")
+            Publisher.objects.create(name=f"{name}-inner")
             raise KeyError(name)
     except KeyError:
         return HttpResponse()
@@ -274,10 +274,10 @@ def write_half(request: HttpRequest, name: str) -> HttpResponse:
 
 def write_then_catch(request: HttpRequest, name: str) -> HttpResponse:
     """An error of the database that is handled without a savepoint; `save()` would have marked the transaction."""
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO service_manufacturer (name) VALUES (%s)", [name])
+            cursor.execute("INSERT INTO probe_publisher (name) VALUES (%s)", [name])
     except IntegrityError:
         return HttpResponse(status=409)
     return HttpResponse()
@@ -285,14 +285,14 @@ def write_then_catch(request: HttpRequest, name: str) -> HttpResponse:
 
 def write_orphan(request: HttpRequest, name: str) -> HttpResponse:
     """A row whose foreign key leads nowhere: some databases refuse it at once, some when the transaction ends."""
-    Manufacturer.objects.create(name=name)
-    TruckModel.objects.create(manufacturer_id=1_000_000, name=name)
+    Publisher.objects.create(name=name)
+    Author.objects.create(publisher_id=1_000_000, name=name)
     return HttpResponse()
 
 
 def write_then_close(request: HttpRequest, name: str) -> HttpResponse:
     """A connection that goes, or goes back to its pool, with a transaction open."""
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     connection.close()
     return HttpResponse()
 
@@ -301,25 +301,25 @@ def write_then_close(request: HttpRequest, name: str) -> HttpResponse:
 def write_many(request: HttpRequest, name: str) -> HttpResponse:
     """Two rows by `executemany`, in a transaction of its own."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO service_manufacturer (name) VALUES (%s)", [[f"{name}-1"], [f"{name}-2"]])
+        cursor.executemany("INSERT INTO probe_publisher (name) VALUES (%s)", [[f"{name}-1"], [f"{name}-2"]])
     return HttpResponse()
 
 
 def write_then_iterate(request: HttpRequest, name: str) -> StreamingHttpResponse:
     """A body of rows that are fetched while it is sent, after the transaction."""
-    Manufacturer.objects.create(name=name)
-    rows = Manufacturer.objects.filter(name=name).values_list("name", flat=True)
+    Publisher.objects.create(name=name)
+    rows = Publisher.objects.filter(name=name).values_list("name", flat=True)
     return StreamingHttpResponse(row.encode() for row in rows.iterator(chunk_size=1))
 
 
 @transaction.non_atomic_requests
 def write_outside(request: HttpRequest, name: str) -> HttpResponse:
-    Manufacturer.objects.create(name=name)
+    Publisher.objects.create(name=name)
     message = "after a write outside of a transaction"
     raise RuntimeError(message)
 
 
 def read_then_write(request: HttpRequest, name: str) -> HttpResponse:
-    known = Manufacturer.objects.count()
-    Manufacturer.objects.create(name=name)
+    known = Publisher.objects.count()
+    Publisher.objects.create(name=name)
     return JsonResponse({"known": known})

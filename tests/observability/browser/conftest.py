@@ -29,7 +29,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same with the addresses of the probe, open to scripts of other origins."""
-    with developing(tmp_path_factory.mktemp("probe"), DJANGO_SETTINGS_MODULE="tests.probe.development") as server:
+    with developing(
+        tmp_path_factory.mktemp("probe"), DJANGO_SETTINGS_MODULE="tests.probe.settings.development"
+    ) as server:
         yield server
 
 

@@ -8,9 +8,9 @@ from django.urls import include, path
 from pytest_django import Settings
 
 from observability.browser.checks import JSON_PAGE, ORDER, PROFILE, READER, STORE, TOOLBAR
-from settings.urls import urlpatterns as service_urlpatterns
+from tests.probe.urls import urlpatterns as probe_urlpatterns
 
-urlpatterns = [*service_urlpatterns, path("__debug__/requests/", include("observability.browser.pages.urls"))]
+urlpatterns = [*probe_urlpatterns, path("__debug__/requests/", include("observability.browser.pages.urls"))]
 
 
 @pytest.fixture(autouse=True)

@@ -65,7 +65,7 @@ def test_character_that_nobody_would_see_is_written_out(character: str) -> None:
         "http://example.com/?a=1&b=2",
         "https://example.com/é",
         "HTTPS://example.com",
-        "/api/v1/trucks/4711/?a=1&b=2#c",
+        "/api/v1/books/4711/?a=1&b=2#c",
         "/a//b",
         "/",
     ],

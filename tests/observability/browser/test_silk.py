@@ -58,7 +58,7 @@ def test_request_that_asks_is_recorded(service: Server, ask: Callable[[], tuple[
     answer = service.get(LIST + query, **headers)
     record = record_of(answer.headers["X-Silk-URL"])
     assert rows(service, f"SELECT path, num_sql_queries FROM silk_request WHERE id = '{record}'") == [
-        ("/api/v1/trucks/", 2)
+        ("/api/v1/books/", 2)
     ]
 
 
@@ -104,7 +104,7 @@ def test_secrets_are_not_recorded(service: Server) -> None:
             X_Silk="1",
         ).body
     )["token"]
-    answer = service.get("/api/v1/trucks/status-counts/", Authorization=f"Token {token}", X_Silk="1")
+    answer = service.get("/api/v1/books/status-counts/", Authorization=f"Token {token}", X_Silk="1")
     assert service.access_line(answer.headers["X-Request-ID"])["user.id"] == "1"
     written = str([rows(service, f"SELECT * FROM {table}") for table in sorted(tables(service, "SILK_DATABASE_URL"))])
     assert '"token": "[redacted]"' in written
@@ -115,7 +115,7 @@ def test_secrets_are_not_recorded(service: Server) -> None:
 
 def test_frame_of_an_unknown_format_is_left_out(service: Server) -> None:
     answer = service.get(
-        "/api/v1/telemetry/frames/", method="POST", body=SECRET, Content_Type="application/octet-stream", X_Silk="1"
+        "/api/v1/loans/", method="POST", body=SECRET, Content_Type="application/octet-stream", X_Silk="1"
     )
     record = record_of(answer.headers["X-Silk-URL"])
     assert rows(service, f"SELECT body, raw_body FROM silk_request WHERE id = '{record}'") == [("", "")]
@@ -140,7 +140,7 @@ def test_interface_is_for_staff(service: Server) -> None:
 
 
 def test_handled_error_stays_what_it_is(service: Server) -> None:
-    assert service.get("/api/v1/trucks/nope/", X_Silk="1").status == 404
+    assert service.get("/api/v1/books/nope/", X_Silk="1").status == 404
 
 
 def test_requests_at_once_share_no_record(service: Server) -> None:
@@ -172,7 +172,7 @@ def test_without_its_database_the_request_is_served_and_the_service_ready(tmp_pa
     with running(
         "gunicorn",
         tmp_path,
-        DJANGO_SETTINGS_MODULE="settings.development",
+        DJANGO_SETTINGS_MODULE="tests.probe.settings.development",
         SILK_DATABASE_URL=f"sqlite:///{directory / 'silk.sqlite3'}",
     ) as server:
         answer = server.get(LIST, X_Silk="1")
@@ -185,7 +185,7 @@ def test_without_its_database_the_request_is_served_and_the_service_ready(tmp_pa
 
 
 def test_asgi_records_too(tmp_path: Path) -> None:
-    with running("uvicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.development") as server:
+    with running("uvicorn", tmp_path, DJANGO_SETTINGS_MODULE="tests.probe.settings.development") as server:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--database=silk", "--verbosity=0"],
             cwd=ROOT,
@@ -201,7 +201,7 @@ def test_asgi_records_too(tmp_path: Path) -> None:
 
 def test_service_works_without_the_package(tmp_path: Path) -> None:
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "settings.development",
+        "DJANGO_SETTINGS_MODULE": "tests.probe.settings.development",
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
         "LOG_DIR": str(tmp_path / "log"),
     }

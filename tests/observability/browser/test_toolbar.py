@@ -11,7 +11,7 @@ import pytest
 from tests.observability.browser.conftest import NAVIGATION
 from tests.server import Answer, Server, developing, running
 
-LIST = "/api/v1/trucks/?page_size=2"
+LIST = "/api/v1/books/?page_size=2"
 FETCH = {"Sec_Fetch_Mode": "cors", "Accept": "*/*"}
 SECRET = "correct horse battery staple"
 
@@ -44,7 +44,7 @@ def test_page_carries_the_toolbar(service: Server) -> None:
 
 
 def test_error_carries_the_toolbar_and_keeps_its_status(service: Server) -> None:
-    answer = service.get("/api/v1/trucks/nope/", **NAVIGATION)
+    answer = service.get("/api/v1/books/nope/", **NAVIGATION)
     assert answer.status == 404
     assert b'id="djDebug"' in answer.body
 
@@ -117,7 +117,7 @@ def test_secrets_of_a_client_are_not_kept(service: Server, name: str) -> None:
 
 @pytest.mark.parametrize(("query", "is_browsable"), [("format=api", True), ("format=json", False), ("", False)])
 def test_browsable_api_appears_by_its_name_alone(service: Server, query: str, is_browsable: bool) -> None:
-    answer = service.get(f"/api/v1/trucks/?page_size=2&{query}", **NAVIGATION)
+    answer = service.get(f"/api/v1/books/?page_size=2&{query}", **NAVIGATION)
     assert (b"Django REST framework" in answer.body) is is_browsable
     assert (b'id="json"' in answer.body) is not is_browsable
 
@@ -131,7 +131,7 @@ def test_panels_of_the_toolbar_leave_no_access_line(service: Server) -> None:
 
 
 def test_asgi_shows_page_and_toolbar_with_the_same_count(tmp_path: Path) -> None:
-    with running("uvicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.development") as server:
+    with running("uvicorn", tmp_path, DJANGO_SETTINGS_MODULE="tests.probe.settings.development") as server:
         answer = server.get(LIST, **NAVIGATION)
         line = server.access_line(answer.headers["X-Request-ID"])
         assert b'id="djDebug"' in answer.body
@@ -144,7 +144,7 @@ def test_panel_of_the_budget_counts_the_application_s_queries_alone(service: Ser
     answer = service.get(LIST, **NAVIGATION)
     content = panel(service, answer, "QueryBudgetPanel")
     assert "2 queries of the application, a budget of 2; 0 of the framework" in content
-    assert "SELECT COUNT(*) FROM service_truck" in content
+    assert "SELECT COUNT(*) FROM probe_book" in content
 
 
 def test_what_is_kept_in_the_cache_and_the_key_of_a_session_are_not_shown(probe: Server) -> None:

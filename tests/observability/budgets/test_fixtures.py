@@ -10,8 +10,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from observability.budgets.limit import LimitError
-from service.models import Manufacturer, Truck
-from tests.service.fleet import make_trucks, vin
+from tests.probe.library import isbn, make_books
+from tests.probe.models import Book, Publisher
 
 pytestmark = pytest.mark.django_db
 
@@ -19,19 +19,19 @@ Constant = Callable[..., dict[int, Any]]
 Budget = Callable[..., Any]
 
 
-def frames_of_each_truck() -> None:
-    for truck in Truck.objects.all():
-        truck.frames.exists()
+def frames_of_each_book() -> None:
+    for book in Book.objects.all():
+        book.frames.exists()
 
 
 def test_growth_is_told_by_its_rate_and_line(django_assert_constant_queries: Constant) -> None:
     with pytest.raises(pytest.fail.Exception) as failure:
-        django_assert_constant_queries(make_trucks, frames_of_each_truck)
+        django_assert_constant_queries(make_books, frames_of_each_book)
     text = str(failure.value)
     assert "3 at 2 rows, 4 at 3, 11 at 10; budget: as many for any number of rows" in text
     assert "2, 3, 10x  +1 per row" in text
-    line = frames_of_each_truck.__code__.co_firstlineno + 2
-    assert f"line   tests/observability/budgets/test_fixtures.py:{line} frames_of_each_truck" in text
+    line = frames_of_each_book.__code__.co_firstlineno + 2
+    assert f"line   tests/observability/budgets/test_fixtures.py:{line} frames_of_each_book" in text
 
 
 @pytest.mark.parametrize(("rows_per_query", "rate"), [(1, "+1 per row"), (2, "+1 per 2 rows")])
@@ -39,32 +39,32 @@ def test_rate_may_be_less_than_one_per_row(
     rows_per_query: int, rate: str, django_assert_constant_queries: Constant
 ) -> None:
     def call() -> None:
-        for _ in itertools.islice(Truck.objects.all(), None, None, rows_per_query):
-            Manufacturer.objects.count()
+        for _ in itertools.islice(Book.objects.all(), None, None, rows_per_query):
+            Publisher.objects.count()
 
     with pytest.raises(pytest.fail.Exception, match=rate.replace("+", r"\+")):
-        django_assert_constant_queries(make_trucks, call, scales=(2, 4, 10))
+        django_assert_constant_queries(make_books, call, scales=(2, 4, 10))
 
 
 def test_growth_within_the_slope_is_allowed(django_assert_constant_queries: Constant) -> None:
-    counts = django_assert_constant_queries(make_trucks, frames_of_each_truck, scales=(2, 5), slope=1)
+    counts = django_assert_constant_queries(make_books, frames_of_each_book, scales=(2, 5), slope=1)
     assert {rows: recording.count for rows, recording in counts.items()} == {2: 3, 5: 6}
 
 
 def test_one_number_of_rows_shows_no_growth(django_assert_constant_queries: Constant) -> None:
     with pytest.raises(pytest.fail.Exception, match="two different numbers of rows"):
-        django_assert_constant_queries(make_trucks, Truck.objects.count, scales=(2, 2))
+        django_assert_constant_queries(make_books, Book.objects.count, scales=(2, 2))
 
 
 def test_what_a_call_does_is_undone(client: Client, django_assert_constant_queries: Constant) -> None:
     made = itertools.count()
 
     def call() -> None:
-        Truck.objects.create(vin=vin(900))
-        Manufacturer.objects.filter(name="Sinotruk").update(name=f"Renamed {next(made)}")
+        Book.objects.create(isbn=isbn(900))
+        Publisher.objects.filter(name="Sinotruk").update(name=f"Renamed {next(made)}")
 
-    django_assert_constant_queries(make_trucks, call)
-    assert (Truck.objects.count(), Manufacturer.objects.count()) == (0, 0)
+    django_assert_constant_queries(make_books, call)
+    assert (Book.objects.count(), Publisher.objects.count()) == (0, 0)
 
 
 def test_two_warm_runs_that_differ_are_unstable(django_assert_constant_queries: Constant) -> None:
@@ -72,10 +72,10 @@ def test_two_warm_runs_that_differ_are_unstable(django_assert_constant_queries: 
 
     def call() -> None:
         if next(calls) % 2:
-            Truck.objects.count()
+            Book.objects.count()
 
     with pytest.raises(pytest.fail.Exception) as failure:
-        django_assert_constant_queries(make_trucks, call)
+        django_assert_constant_queries(make_books, call)
     assert "the call is unstable: the same call ran twice, both warm, with 2 rows" in str(failure.value)
     assert "1x, then 0x" in str(failure.value)
 
@@ -85,25 +85,25 @@ def test_first_call_may_cost_more(django_assert_constant_queries: Constant) -> N
 
     def call() -> None:
         if not warm:
-            warm.append(Truck.objects.count())
+            warm.append(Book.objects.count())
 
-    counts = django_assert_constant_queries(make_trucks, call)
+    counts = django_assert_constant_queries(make_books, call)
     assert [recording.total for recording in counts.values()] == [0, 0, 0]
 
 
 def test_call_that_is_refused_is_not_measured(django_assert_constant_queries: Constant) -> None:
-    with pytest.raises(pytest.fail.Exception, match="GET /api/v1/trucks/ was answered with 401 at 2 rows"):
-        django_assert_constant_queries(make_trucks, lambda: APIClient().get("/api/v1/trucks/"))
+    with pytest.raises(pytest.fail.Exception, match="GET /api/v1/books/ was answered with 401 at 2 rows"):
+        django_assert_constant_queries(make_books, lambda: APIClient().get("/api/v1/books/"))
 
 
 def test_block_over_its_budget_names_each_statement_its_count_and_its_line(django_assert_query_budget: Budget) -> None:
-    counts = [Truck.objects.status_counts] * 3
+    counts = [Book.objects.status_counts] * 3
     with pytest.raises(pytest.fail.Exception) as failure, django_assert_query_budget(max=1):
         [count() for count in counts]
     first, _, statement, place, *_ = str(failure.value).splitlines()
     assert first == "the block runs 3 queries, at most 1 allowed"
     # MariaDB is told not to sort.
-    assert statement.removesuffix(" ORDER BY NULL") == "  3x  SELECT … FROM service_truck GROUP BY 1"
+    assert statement.removesuffix(" ORDER BY NULL") == "  3x  SELECT … FROM probe_book GROUP BY 1"
     assert place.strip().startswith("line   service/querysets.py:")
 
 
@@ -112,24 +112,24 @@ def test_block_that_runs_less_than_exactly_so_many_fails(django_assert_query_bud
         pytest.raises(pytest.fail.Exception, match="the block runs 1 query instead of 2"),
         django_assert_query_budget(exact=2),
     ):
-        Truck.objects.count()
+        Book.objects.count()
 
 
 def test_queries_of_other_databases_can_be_left_out(django_query_recorder: Callable[[], Any]) -> None:
     with django_query_recorder() as recording:
-        Truck.objects.count()
+        Book.objects.count()
     assert [recording.in_databases(using).count for using in ("other", ["default"], "__all__")] == [0, 1, 1]
 
 
 def test_database_that_is_not_there_is_refused(django_assert_query_budget: Budget) -> None:
     with pytest.raises(LimitError, match="using names 'othr'"), django_assert_query_budget(max=1, using="othr"):
-        Truck.objects.count()
+        Book.objects.count()
 
 
 def test_recorder_never_fails_and_is_bound_to_its_block(django_query_recorder: Callable[[], Any]) -> None:
     with django_query_recorder() as outer:
-        Truck.objects.count()
+        Book.objects.count()
         with django_query_recorder() as inner, connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    Truck.objects.count()
+    Book.objects.count()
     assert (outer.count, inner.count) == (2, 1)

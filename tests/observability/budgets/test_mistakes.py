@@ -20,24 +20,24 @@ VIEWS, SERIALIZERS, QUERYSETS = "service/api/views.py", "service/api/serializers
 MAKERS = {
     SERIALIZERS: """
 
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 
-class Maker(serializers.ModelSerializer[Manufacturer]):
-    models = serializers.SlugRelatedField(source="truck_models", many=True, read_only=True, slug_field="name")
+class Maker(serializers.ModelSerializer[Publisher]):
+    models = serializers.SlugRelatedField(source="authors", many=True, read_only=True, slug_field="name")
 
     class Meta:
-        model = Manufacturer
+        model = Publisher
         fields = ("name", "models")
 """,
     VIEWS: """
 
 from service.api.serializers import Maker
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 
 class Makers(mixins.ListModelMixin, GenericViewSet):
-    queryset = Manufacturer.objects.prefetch_related("truck_models")
+    queryset = Publisher.objects.prefetch_related("authors")
     serializer_class = Maker
     filter_backends = ()
 """,
@@ -50,44 +50,44 @@ urlpatterns += [path("makers/", Makers.as_view({"get": "list"}))]
 
 TESTS = """
 import pytest
-from service.models import Manufacturer, TruckModel
-from tests.service.fleet import make_trucks
+from tests.probe.models import Author, Publisher
+from tests.probe.library import make_books
 
 def fill(count):
-    make_trucks(count)
+    make_books(count)
     for number in range(count):
-        maker = Manufacturer.objects.create(name=f"Maker {number}")
-        TruckModel.objects.create(manufacturer=maker, name="one")
+        maker = Publisher.objects.create(name=f"Maker {number}")
+        Author.objects.create(publisher=maker, name="one")
 
-@pytest.mark.parametrize("path", ["trucks/", "trucks/status-counts/", "makers/"])
+@pytest.mark.parametrize("path", ["books/", "books/status-counts/", "makers/"])
 def test_route(path, client, django_assert_constant_queries):
     django_assert_constant_queries(fill, lambda: client.get(f"/api/v1/{path}"))
 """
 
 # What is replaced in which file, by what, and what the message says; {code} stands for the line that has this code.
-COUNT = "        counts = Truck.objects.status_counts()\n"
-METHOD = '    class Meta:\n        model = Truck\n        fields: tuple[str, ...] = (\n            "vin",\n'
+COUNT = "        counts = Book.objects.status_counts()\n"
+METHOD = '    class Meta:\n        model = Book\n        fields: tuple[str, ...] = (\n            "isbn",\n'
 COUNTING = (
     "    frames = serializers.SerializerMethodField()\n\n"
-    "    def get_frames(self, truck):\n        return truck.frames.count()\n\n"
+    "    def get_frames(self, book):\n        return book.frames.count()\n\n"
 )
 MISTAKES = {
     "dropped select_related": (
         QUERYSETS,
-        'return self.select_related("truck_model__manufacturer")',
+        'return self.select_related("author__publisher")',
         "return self.all()",
         [
-            "field  service.api.serializers.TruckSummary.model (source='truck_model.name')",
-            'try    select_related("truck_model") on the queryset',
+            "field  tests.probe.serializers.BookSerializer.author_name (source='author.name')",
+            'try    select_related("author") on the queryset',
         ],
     ),
     "dropped prefetch_related": (
         VIEWS,
-        '.prefetch_related("truck_models")',
+        '.prefetch_related("authors")',
         ".all()",
         [
-            "field  service.api.serializers.Maker.models (source='truck_models')",
-            'try    prefetch_related("truck_models") on the queryset of Makers (service/api/views.py:',
+            "field  service.api.serializers.Maker.models (source='authors')",
+            'try    prefetch_related("authors") on the queryset of Makers (service/api/views.py:',
         ],
     ),
     "method that counts": (
@@ -95,17 +95,17 @@ MISTAKES = {
         METHOD,
         COUNTING + METHOD + '            "frames",\n',
         [
-            "field  service.api.serializers.TruckSummary.frames",
-            "line   service/api/serializers.py:{truck.frames.count()} TruckSummary.get_frames",
+            "field  tests.probe.serializers.BookSerializer.frames",
+            "line   service/api/serializers.py:{book.frames.count()} BookSerializer.get_frames",
             "try    annotate(…=Count(…)) on the queryset",
         ],
     ),
     "exists in a loop": (
         VIEWS,
         COUNT,
-        COUNT + "        [truck.frames.exists() for truck in Truck.objects.all()]\n",
+        COUNT + "        [book.frames.exists() for book in Book.objects.all()]\n",
         [
-            "line   service/api/views.py:{truck.frames.exists()} Trucks.status_counts",
+            "line   service/api/views.py:{book.frames.exists()} Books.status_counts",
             "try    annotate(…=Exists(…)) on the queryset",
         ],
     ),
@@ -113,10 +113,10 @@ MISTAKES = {
         VIEWS,
         COUNT,
         COUNT + "        from django.db import connection\n"
-        "        for truck in Truck.objects.all():\n"
+        "        for book in Book.objects.all():\n"
         "            with connection.cursor() as cursor:\n"
-        "                cursor.execute('SELECT 1 FROM service_telemetryframe WHERE truck_id = %s', [truck.pk])\n",
-        ["line   service/api/views.py:{cursor.execute} Trucks.status_counts", "try    one statement before the loop"],
+        "                cursor.execute('SELECT 1 FROM probe_loan WHERE book_id = %s', [book.pk])\n",
+        ["line   service/api/views.py:{cursor.execute} Books.status_counts", "try    one statement before the loop"],
     ),
 }
 

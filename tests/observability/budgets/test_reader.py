@@ -15,7 +15,7 @@ from observability.budgets import OverBudget, strict
 from observability.http_exchange import HttpExchange
 from observability.observation import Observation, active
 from observability.records import facts_of
-from service.models import Truck
+from tests.probe.models import Book
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
@@ -112,8 +112,8 @@ def test_strict_budget_raises_once_a_request(budgets: Callable[..., None]) -> No
     observation = Observation("request", "GET", http=http)
     with strict(), active(observation):
         with pytest.raises(OverBudget):
-            [Truck.objects.exists() for _ in range(9)]
-        assert not Truck.objects.exists()
+            [Book.objects.exists() for _ in range(9)]
+        assert not Book.objects.exists()
     assert observation.query_count == 4
 
 
@@ -134,7 +134,7 @@ def test_statements_of_the_framework_have_no_budget(
 ) -> None:
     ContentType.objects.clear_cache()
     with django_query_recorder() as recording:
-        ContentType.objects.get_for_model(Truck)
-        Truck.objects.count()
+        ContentType.objects.get_for_model(Book)
+        Book.objects.count()
     assert (recording.count, recording.framework, recording.total) == (1, 1, 2)
     assert recording.framework_tables == ["django_content_type"]

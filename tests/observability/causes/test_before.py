@@ -10,8 +10,8 @@ from observability.causes import cause as cause_module
 from observability.causes.cause import Cause
 from observability.details import Details
 from observability.observation import Observation
-from service.models import Manufacturer, Truck
-from tests.service.fleet import make_trucks
+from tests.probe.library import make_books
+from tests.probe.models import Book, Publisher
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def causes(work: Observation) -> list[Cause]:
 
 
 def count() -> int:
-    return Manufacturer.objects.count()
+    return Publisher.objects.count()
 
 
 class Counts(serializers.Serializer[Any]):
@@ -62,8 +62,8 @@ def test_same_statement_of_two_fields_of_one_class_has_two_causes(detailed_work:
 
 def test_same_statement_of_another_line_has_another_cause(detailed_work: Observation) -> None:
     for _ in range(2):
-        Manufacturer.objects.count()
-        Manufacturer.objects.count()
+        Publisher.objects.count()
+        Publisher.objects.count()
     lines = [each.sites[0].line for each in causes(detailed_work)]
     assert lines[0] == lines[2]
     assert lines[1] == lines[3] == lines[0] + 1
@@ -83,11 +83,11 @@ def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_call
 def test_same_relation_of_each_row_has_one_cause_that_is_looked_for_once(
     detailed_work: Observation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_trucks(5)
+    make_books(5)
     assert detailed_work.details is not None
     detailed_work.details.entries.clear()
     looked = counted(monkeypatch)
-    models = [truck.truck_model for truck in Truck.objects.order_by("vin")]
+    models = [book.author for book in Book.objects.order_by("isbn")]
     assert len(models) == 5
     followed = [each for each in causes(detailed_work) if each.relation]
     assert len(followed) == 5
@@ -115,8 +115,8 @@ def test_statements_that_are_remembered_are_limited_and_forgotten_with_the_work(
     with observe("work") as work:
         details = work.details = Details()
         for _ in range(2):
-            Manufacturer.objects.count()
-            Truck.objects.count()
+            Publisher.objects.count()
+            Book.objects.count()
         assert len(details.before) == 1
     assert details.before == {}
     assert len({each.sites[0].line for each in causes(work)}) == 2

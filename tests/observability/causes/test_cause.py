@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
 from django.test import AsyncClient
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from observability.causes.cause import Cause
-from service.ingest import ingest_frames
-from service.models import Truck, User
-from tests.service.fleet import decoded, make_trucks, realtime, vin
+from tests.probe.library import isbn, make_books, make_loan
+from tests.probe.models import Book
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ Recorder = Callable[[], Any]
 def client() -> APIClient:
     """A client of the API that is logged in."""
     client = APIClient()
-    token = Token.objects.create(user=User.objects.create_user("driver"))
+    token = Token.objects.create(user=User.objects.create_user("reader"))
     client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
     return client
 
@@ -37,35 +37,35 @@ def causes(recording: Any, text: str) -> list[Cause]:  # noqa: ANN401
 def test_method_of_a_serializer_is_named_with_the_lines_behind_it(
     client: APIClient, django_query_recorder: Recorder
 ) -> None:
-    ingest_frames(frames=decoded(realtime()))
+    make_loan(make_books(1)[0])
     with django_query_recorder() as recording:
-        client.get(f"/api/v1/trucks/{vin()}/")
-    (cause,) = causes(recording, "FROM service_telemetryframe")
-    assert str(cause.field) == "service.api.serializers.TruckDetail.latest_frame"
+        client.get(f"/api/v1/books/{isbn()}/")
+    (cause,) = causes(recording, "FROM probe_loan")
+    assert str(cause.field) == "tests.probe.serializers.BookDetailSerializer.latest_loan"
     assert [site.function for site in cause.sites] == [
-        "TelemetryFrameQuerySet.newest_of",
-        "TruckDetail.get_latest_frame",
+        "LoanQuerySet.newest_of",
+        "BookDetailSerializer.get_latest_loan",
     ]
-    assert cause.view == "service.api.views.Trucks.retrieve"
+    assert cause.view == "tests.probe.api.BookViewSet.retrieve"
 
 
 def test_field_that_validates_is_named(client: APIClient, django_query_recorder: Recorder) -> None:
-    model = make_trucks(1)[0].truck_model_id
+    model = make_books(1)[0].author_id
     with django_query_recorder() as recording:
-        client.post("/api/v1/trucks/", {"vin": vin(2), "truck_model": model})
-    (unique,) = causes(recording, "SELECT 1 FROM service_truck")
-    (related,) = causes(recording, "FROM service_truckmodel")
+        client.post("/api/v1/books/", {"isbn": isbn(2), "author": model})
+    (unique,) = causes(recording, "SELECT 1 FROM probe_book")
+    (related,) = causes(recording, "FROM probe_author")
     named = [str(unique.field), str(related.field)]
-    assert named == [f"service.api.serializers.TruckSummary.{name}" for name in ("vin", "truck_model")]
+    assert named == [f"tests.probe.serializers.BookSerializer.{name}" for name in ("isbn", "author")]
 
 
 def test_relation_that_is_followed_is_named(django_query_recorder: Recorder) -> None:
-    make_trucks(1)
-    truck = Truck.objects.get()
+    make_books(1)
+    book = Book.objects.get()
     with django_query_recorder() as recording:
-        assert truck.truck_model is not None
-    (cause,) = causes(recording, "FROM service_truckmodel")
-    assert (cause.relation, cause.is_raw) == ("truck_model", False)
+        assert book.author is not None
+    (cause,) = causes(recording, "FROM probe_author")
+    assert (cause.relation, cause.is_raw) == ("author", False)
 
 
 @pytest.mark.urls("tests.probe.urls")
@@ -81,11 +81,11 @@ def test_line_of_a_view_is_found_under_asgi(path: str, django_query_recorder: Re
 
 
 async def iterated() -> None:
-    [truck async for truck in Truck.objects.all()]
+    [book async for book in Book.objects.all()]
 
 
 async def gathered() -> None:
-    await asyncio.gather(Truck.objects.acount(), asyncio.sleep(0))
+    await asyncio.gather(Book.objects.acount(), asyncio.sleep(0))
 
 
 @pytest.mark.parametrize("ask", [iterated, gathered])
@@ -95,7 +95,7 @@ def test_line_that_awaits_a_query_is_found(ask: Callable[[], Awaitable[None]], d
 
     with django_query_recorder() as recording:
         async_to_sync(asked)()
-    (cause,) = causes(recording, "FROM service_truck")
+    (cause,) = causes(recording, "FROM probe_book")
     assert cause.is_raw is False
     # A coroutine that was gathered is a task of its own: nothing of the project is on its stack.
     assert any("iterated" in site.function for site in cause.sites) == (ask is iterated)

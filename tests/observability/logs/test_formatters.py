@@ -57,11 +57,11 @@ structured = structlog.get_logger("tests.formatters")
 
 def test_structlog_and_the_standard_library_write_the_same_line(lines: Lines) -> None:
     with observe("work"):
-        structured.info("truck_imported", vin="X", count=2)
-        standard.info("truck_imported", extra={"vin": "X", "count": 2})
+        structured.info("book_imported", isbn="X", count=2)
+        standard.info("book_imported", extra={"isbn": "X", "count": 2})
     one, other = (json.loads(line) for line in lines.lines)
     assert one | {"timestamp": ""} == other | {"timestamp": ""}
-    assert list(one) == [*BASE_KEYS, "vin", "count"] == list(other)
+    assert list(one) == [*BASE_KEYS, "isbn", "count"] == list(other)
 
 
 def test_timestamp_is_utc_with_microseconds(lines: Lines) -> None:
@@ -198,8 +198,8 @@ def test_quick_way_and_the_careful_one_write_the_same(given_facts: dict[str, Any
 
 
 def test_message_whose_arguments_do_not_fit_is_written_with_the_reason() -> None:
-    line = formatted({"msg": "%d trucks", "args": ("many",)})
-    assert line["event"] == "%d trucks ('many',)"
+    line = formatted({"msg": "%d books", "args": ("many",)})
+    assert line["event"] == "%d books ('many',)"
     assert line["logging.error"].startswith("TypeError: %d format")
 
 
@@ -257,21 +257,21 @@ def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, An
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"static_fields": {"region": "cn"}}, {"region": "cn", "vin": "X"}),
-        ({"defaults": {"vin": "none", "region": "cn"}}, {"region": "cn", "vin": "X"}),
-        ({"rename_fields": {"vin": "vehicle.id"}}, {"vehicle.id": "X"}),
+        ({"static_fields": {"region": "cn"}}, {"region": "cn", "isbn": "X"}),
+        ({"defaults": {"isbn": "none", "region": "cn"}}, {"region": "cn", "isbn": "X"}),
+        ({"rename_fields": {"isbn": "vehicle.id"}}, {"vehicle.id": "X"}),
         ({"rename_fields": {"absent": "there"}, "rename_fields_keep_missing": True}, {"there": None}),
         ({"fmt": "%(message)s %(funcName)s"}, {"funcName": "save", "event": "event"}),
-        ({"reserved_attrs": ["vin"]}, {"funcName": "save", "lineno": 7}),
+        ({"reserved_attrs": ["isbn"]}, {"funcName": "save", "lineno": 7}),
         ({"timestamp": "@timestamp"}, {"@timestamp": "1970-01-01T00:00:00.000000Z"}),
         ({"static_fields": {"password": "s3cret"}}, {"password": "[redacted]"}),
     ],
     ids=lambda value: next(iter(value)),
 )
 def test_option_of_python_json_logger_applies(options: dict[str, Any], expected: dict[str, Any]) -> None:
-    line = formatted({"vin": "X", "funcName": "save", "lineno": 7, "created": 0.0}, **options)
+    line = formatted({"isbn": "X", "funcName": "save", "lineno": 7, "created": 0.0}, **options)
     assert {key: line.get(key) for key in expected} == expected
-    assert ("vin" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
+    assert ("isbn" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
 
 
 def test_key_of_the_caller_stands_over_no_renamed_base_key() -> None:
@@ -315,10 +315,10 @@ def test_what_is_bound_or_noted_is_in_every_line_of_the_work(lines: Lines) -> No
     with observe("outer"):
         note(batch=7)
         with structlog.contextvars.bound_contextvars(tenant="acme"), observe("inner"):
-            standard.info("event", extra={"vin": "X"})
+            standard.info("event", extra={"isbn": "X"})
         structured.info("event", batch="mine")
     inner, outer = (json.loads(line) for line in lines.lines)
-    assert {"vin": "X", "batch": 7, "tenant": "acme"}.items() <= inner.items()
+    assert {"isbn": "X", "batch": 7, "tenant": "acme"}.items() <= inner.items()
     assert outer["batch"] == "mine"
     assert "tenant" not in outer
 

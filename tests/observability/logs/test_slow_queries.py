@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from observability import observe
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 pytestmark = pytest.mark.django_db
 
@@ -17,14 +17,14 @@ def events(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 def test_query_that_is_not_slow_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with observe("work"):
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     assert events(caplog) == []
 
 
 def test_all_queries_are_logged_at_the_level_debug(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "observability.sql")
     with observe("work"):
-        Manufacturer.objects.filter(name="s3cret").exists()
+        Publisher.objects.filter(name="s3cret").exists()
     assert events(caplog) == [("DEBUG", "query")]
     facts = caplog.records[0].__dict__["facts"]
     assert facts["code.function.name"] == "test_all_queries_are_logged_at_the_level_debug"
@@ -34,13 +34,13 @@ def test_all_queries_are_logged_at_the_level_debug(caplog: pytest.LogCaptureFixt
 def test_slow_query_is_a_warning(caplog: pytest.LogCaptureFixture, settings: Settings) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 0}
     with observe("work"):
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
     assert events(caplog) == [("WARNING", "slow_query")]
 
 
 def test_large_statement_is_logged_as_its_fingerprint(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "observability.sql")
     with observe("work"):
-        Manufacturer.objects.filter(pk__in=range(990)).exists()
+        Publisher.objects.filter(pk__in=range(990)).exists()
     text = caplog.records[0].__dict__["facts"]["db.query.text"]
     assert "IN (…)" in text

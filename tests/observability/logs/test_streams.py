@@ -19,7 +19,7 @@ def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_output_of_a_command_is_without_log_lines(tmp_path: Path) -> None:
     run(tmp_path, "manage.py", "migrate", "--verbosity=0")
-    completed = run(tmp_path, "manage.py", "dumpdata", "service.manufacturer")
+    completed = run(tmp_path, "manage.py", "dumpdata", "service.publisher")
     assert json.loads(completed.stdout) == []
     (line,) = map(json.loads, completed.stderr.splitlines())
     assert (line["logger"], line["command.name"]) == ("observability.command", "dumpdata")

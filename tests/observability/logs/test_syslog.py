@@ -72,10 +72,10 @@ def numbers(server: SyslogServer) -> list[int]:
 def test_message_holds_the_line(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
     with server.running(), handling(server.address) as handler:
-        write(handler, "truck_imported", vin="LZZ5DXSBSA0000001", dealer="Łódź 车\nline")
+        write(handler, "book_imported", isbn="978-0-00-000001-0", dealer="Łódź 车\nline")
         (message,) = wait_for(server.messages, "a message")
     assert (message.priority, message.program) == ("user.err", "vitrine")
-    assert (message.fields["vin"], message.fields["dealer"]) == ("LZZ5DXSBSA0000001", "Łódź 车\nline")
+    assert (message.fields["isbn"], message.fields["dealer"]) == ("978-0-00-000001-0", "Łódź 车\nline")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -91,9 +91,9 @@ def test_messages_arrive_in_order(tmp_path: Path, scheme: str) -> None:
 def test_long_line_is_cut_to_what_a_server_takes(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
     with server.running(), handling(server.address) as handler:
-        write(handler, body="ä" * 1_000_000, vin="LZZ5DXSBSA0000001")
+        write(handler, body="ä" * 1_000_000, isbn="978-0-00-000001-0")
         (message,) = wait_for(server.messages, "a message")
-    assert (message.fields["truncated"], message.fields["vin"]) == (["body"], "LZZ5DXSBSA0000001")
+    assert (message.fields["truncated"], message.fields["isbn"]) == (["body"], "978-0-00-000001-0")
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "unix"])

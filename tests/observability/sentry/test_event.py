@@ -129,7 +129,7 @@ def plant(client: Client) -> None:
     """A request that fails, with a secret in each place."""
     client.raise_request_exception = False
     client.cookies["theme"] = SECRET
-    body = {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "vin": "LZZ5DXSBXSA000001"}
+    body = {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "isbn": "978-0-00-000001-0"}
     headers = {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}
     client.post(f"/failures/with-secrets/?token={SECRET}&page=2", body, "application/json", headers=headers)
 
@@ -143,7 +143,7 @@ def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
 def test_what_is_no_secret_stays(client: Client, events: Events) -> None:
     plant(client)
     request = events[1]["request"]
-    assert (request["method"], request["data"]["vin"]) == ("POST", "LZZ5DXSBXSA000001")
+    assert (request["method"], request["data"]["isbn"]) == ("POST", "978-0-00-000001-0")
     assert ["page", "2"] in request["query_string"]
 
 
@@ -227,16 +227,16 @@ def test_event_is_smaller_than_what_sentry_takes_and_the_last_frames_are_whole(e
     assert "context_line" not in frames[0][0]
 
 
-def look_up(truck: dict[str, str]) -> None:
-    raise KeyError(truck["vin"])
+def look_up(book: dict[str, str]) -> None:
+    raise KeyError(book["isbn"])
 
 
 def test_containers_in_local_variables_are_shown(events: Events) -> None:
     start_sentry(dsn="", release="r1", environment="test", traces_sample_rate=0, with_locals=True)
     with pytest.raises(KeyError), observe("work"):
-        look_up({"vin": "LZZ5DXSBXSA000001", "password": SECRET})
-    shown = events[0]["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]["truck"]
-    assert shown == {"vin": "'LZZ5DXSBXSA000001'", "password": "[redacted]"}
+        look_up({"isbn": "978-0-00-000001-0", "password": SECRET})
+    shown = events[0]["exception"]["values"][-1]["stacktrace"]["frames"][-1]["vars"]["book"]
+    assert shown == {"isbn": "'978-0-00-000001-0'", "password": "[redacted]"}
 
 
 @pytest.mark.parametrize("exception", [[{"type": "KeyError"}], {"values": [{"type": "KeyError", "stacktrace": None}]}])

@@ -47,26 +47,26 @@ def test_exception_of_any_class_is_reported_once_it_is_marked(class_: type[Excep
 
 
 def test_exception_that_is_kept_is_a_failure_again_in_the_next_work() -> None:
-    error = KeyError("vin")
+    error = KeyError("isbn")
     mark_reported(error, work())
     assert not is_reported(error, work())
 
 
 def test_exception_that_is_kept_is_known_in_each_of_the_works_that_run_at_a_time() -> None:
-    error, works = KeyError("vin"), (work(), work())
+    error, works = KeyError("isbn"), (work(), work())
     for each in works:
         mark_reported(error, each)
     assert all(is_reported(error, each) for each in works)
 
 
 def test_exception_is_known_in_all_parts_of_the_work() -> None:
-    error, root = KeyError("vin"), work()
+    error, root = KeyError("isbn"), work()
     mark_reported(error, Observation("work", "inner", parent=root))
     assert is_reported(error, root)
 
 
 def test_exception_is_known_for_a_while_where_the_work_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    error = KeyError("vin")
+    error = KeyError("isbn")
     mark_reported(error, None)
     assert is_reported(error, work())
     monkeypatch.setattr(failure, "MARK_LIFE_S", 0.0)

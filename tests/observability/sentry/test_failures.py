@@ -98,13 +98,13 @@ def test_three_equal_failures_are_one_issue_whatever_their_values(server: Server
 
 def test_no_planted_secret_is_stored(server: Server, bugsink: Bugsink) -> None:
     body = json.dumps(
-        {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "vin": "LZZ5DXSBXSA000001"}
+        {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "isbn": "978-0-00-000001-0"}
     )
     sent = {"body": body, "Content_Type": "application/json", "Authorization": f"Bearer {SECRET}"}
     cookie = {"Cookie": f"sessionid={SECRET}; theme={SECRET}", "X_Api_Key": SECRET}
     request_id = ask(server, f"/failures/with-secrets/?token={SECRET}", method="POST", **sent, **cookie)
     logged, raised = reported(server, bugsink, request_id)
-    assert raised["request"]["data"]["vin"] == "LZZ5DXSBXSA000001"
+    assert raised["request"]["data"]["isbn"] == "978-0-00-000001-0"
     assert any("vars" in frame for frame in raised["exception"]["values"][-1]["stacktrace"]["frames"])
     assert SECRET not in json.dumps([logged, raised])
 
@@ -116,7 +116,7 @@ def of_transaction(bugsink: Bugsink, name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("command", "name", "error"),
     [
-        (["manage.py", "mark_offline"], "mark_offline", "OperationalError"),
+        (["manage.py", "mark_lost"], "mark_lost", "OperationalError"),
         (["-c", BLOCK], "nightly_import", "ZeroDivisionError"),
     ],
 )

@@ -85,7 +85,7 @@ class Command(BaseCommand):
 
 def test_exception_of_a_command_is_one_event(events: Events) -> None:
     with pytest.raises(KeyError):
-        call_command(Command(KeyError("vin")))
+        call_command(Command(KeyError("isbn")))
     (event,) = events
     assert event["transaction"] == "test_reporting"
     assert event["contexts"]["observation"]["kind"] == "command"
@@ -93,7 +93,7 @@ def test_exception_of_a_command_is_one_event(events: Events) -> None:
 
 def test_command_that_refuses_is_no_failure(events: Events) -> None:
     with pytest.raises(CommandError):
-        call_command(Command(CommandError("no such truck")))
+        call_command(Command(CommandError("no such book")))
     assert events == []
 
 
@@ -179,7 +179,7 @@ def test_error_that_tells_of_the_status_of_another_service_is_a_failure(events: 
 
 
 def test_exception_that_is_kept_and_raised_again_is_an_event_of_each_work(events: Events) -> None:
-    kept = KeyError("vin")
+    kept = KeyError("isbn")
     for name in ("first", "second"):
         with pytest.raises(KeyError), observe(name):
             raise kept

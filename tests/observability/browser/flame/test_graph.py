@@ -88,7 +88,7 @@ def test_call_that_was_over_before_the_first_sample_has_no_bar() -> None:
 
 
 def test_file_for_speedscope_has_each_sample_with_its_weight() -> None:
-    file = speedscope(SAMPLES, "GET /trucks/")
+    file = speedscope(SAMPLES, "GET /books/")
     (profile,) = file["profiles"]
     assert (profile["type"], profile["unit"], profile["endValue"]) == ("sampled", "milliseconds", 10.0)
     named = [[file["shared"]["frames"][number]["name"] for number in stack] for stack in profile["samples"]]

@@ -41,8 +41,8 @@ def test_what_is_too_many_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_method_is_named_with_the_class_of_its_object() -> None:
-    found = samples_of([([frame("save", "/other/a.py", 7, "l9", "cTruck")], 0.001)], RECORDER)
-    assert found["frames"] == [("Truck.save", "/other/a.py:7", False)]
+    found = samples_of([([frame("save", "/other/a.py", 7, "l9", "cBook")], 0.001)], RECORDER)
+    assert found["frames"] == [("Book.save", "/other/a.py:7", False)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.chromium import low_contrasts
 from tests.server import Server
 
-LIST = "/api/v1/trucks/?page_size=3"
+LIST = "/api/v1/books/?page_size=3"
 
 
 def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(service: Server, page: Page) -> None:
@@ -29,7 +29,7 @@ def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(
 def test_panel_of_the_queries_opens(page: Page) -> None:
     page.goto(LIST)
     page.locator("#djdt-SQLPanel a").click()
-    expect(page.locator("#SQLPanel .djDebugPanelContent")).to_contain_text('FROM "service_truck"')
+    expect(page.locator("#SQLPanel .djDebugPanelContent")).to_contain_text('FROM "probe_book"')
 
 
 def test_script_of_the_page_gets_plain_json(page: Page) -> None:
@@ -42,12 +42,12 @@ def test_script_of_the_page_gets_plain_json(page: Page) -> None:
                 body: JSON.stringify({username: "admin", password: "admin"}),
             });
             const {token} = await response.json();
-            const written = await fetch("/api/v1/trucks/", {
+            const written = await fetch("/api/v1/books/", {
                 method: "POST",
                 headers: {"Content-Type": "application/json", Authorization: `Token ${token}`},
-                body: JSON.stringify({vin: "BR0WSER0000000001"}),
+                body: JSON.stringify({isbn: "BR0WSER0000000001"}),
             });
-            return [written.status, written.headers.get("Content-Type"), (await written.json()).vin];
+            return [written.status, written.headers.get("Content-Type"), (await written.json()).isbn];
         }"""
     )
     assert answer == [201, "application/json", "BR0WSER0000000001"]
@@ -67,7 +67,7 @@ def test_link_in_a_value_opens_its_page(page: Page) -> None:
 
 
 def test_error_is_a_page_with_the_toolbar(page: Page) -> None:
-    response = page.goto("/api/v1/trucks/nope/")
+    response = page.goto("/api/v1/books/nope/")
     assert response is not None
     assert response.status == 404
     expect(page.locator("h1")).to_contain_text("404 Not Found")
@@ -87,7 +87,7 @@ def test_page_leads_staff_to_the_record_of_silk(page: Page) -> None:
     page.click("[type=submit]")
     page.goto(f"{LIST}&silk")
     page.locator("#observation a").click()
-    expect(page.locator("body")).to_contain_text("/api/v1/trucks/")
+    expect(page.locator("body")).to_contain_text("/api/v1/books/")
     expect(page).to_have_url(re.compile("/silk/request/"))
     expect(page.locator("#djDebug")).to_have_count(0)
 

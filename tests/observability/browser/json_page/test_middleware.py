@@ -29,7 +29,7 @@ from observability.browser.json_page.body import MAX_SHOWN_BYTES
 from observability.browser.policy import POLICY
 from observability.observation import Observation, current
 from observability.step import Step
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 NAVIGATION = {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}
 BODY = '{"name":"</script><script>alert(1)</script>\u2028","next":"http://example.com/?a=1&b=2","count":1.50}'.encode()
@@ -65,7 +65,7 @@ def calling(request: HttpRequest) -> HttpResponse:
 
 
 def counting(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"known": [Manufacturer.objects.count() for _ in range(3)]})
+    return JsonResponse({"known": [Publisher.objects.count() for _ in range(3)]})
 
 
 @transaction.non_atomic_requests
@@ -93,7 +93,7 @@ urlpatterns = [
     path("calling/", calling),
     path("counting/", counting),
     path("asynchronous/", asynchronous),
-    path("vendor/", as_json(content_type="application/vnd.fleet.v1+json")),
+    path("vendor/", as_json(content_type="application/vnd.library.v1+json")),
     path("text/", as_json(content_type="Text/JSON; charset=utf-8")),
     path("created/", as_json(status=201, Location="/json/")),
     path("gzip/", as_json(gzip.compress(BODY), Content_Encoding="gzip", ETag='"1"')),

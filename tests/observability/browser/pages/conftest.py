@@ -17,7 +17,7 @@ def row(**values: Any) -> Row:  # noqa: ANN401 - a value for each column
         "process": 1,
         "started_at": 0.0,
         "method": "GET",
-        "path": "/trucks/",
+        "path": "/books/",
         "status": 200,
         "transaction": "none",
     }

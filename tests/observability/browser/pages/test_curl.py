@@ -14,7 +14,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_siz
 
 
 def sent(
-    url: str = "/trucks/", headers: dict[str, str] | None = None, text: str = "", size: int | None = None
+    url: str = "/books/", headers: dict[str, str] | None = None, text: str = "", size: int | None = None
 ) -> dict[str, Any]:
     body = {"text": text, "bytes": len(text.encode()) if size is None else size, "is_cut": False}
     return {"url": url, "headers": headers or {}, "body": body}
@@ -29,17 +29,17 @@ def words(command: str) -> list[str]:
 
 def test_get_is_short() -> None:
     headers = {"Host": "127.0.0.1", "User-Agent": "curl", "Accept": "*/*", "Content-Type": "text/plain"}
-    assert curl(ORIGIN, "GET", sent("/trucks/?page=2", headers)) == f"curl -i '{ORIGIN}/trucks/?page=2'"
+    assert curl(ORIGIN, "GET", sent("/books/?page=2", headers)) == f"curl -i '{ORIGIN}/books/?page=2'"
 
 
 @settings(deadline=None)  # no test asserts a time
 @given(texts, texts)
 def test_shell_gives_curl_what_was_sent(query: str, text: str) -> None:
-    found = words(curl(ORIGIN, "POST", sent(f"/trucks/?q={query}", {"Content-Type": "application/json"}, text)))
+    found = words(curl(ORIGIN, "POST", sent(f"/books/?q={query}", {"Content-Type": "application/json"}, text)))
     if found[4] == "-g":
         found.pop(4)
     assert found[:4] == ["curl", "-i", "-X", "POST"]
-    assert found[4] == f"{ORIGIN}{without_tools(f'/trucks/?q={query}')}"
+    assert found[4] == f"{ORIGIN}{without_tools(f'/books/?q={query}')}"
     assert found[5:] == ([] if not text else ["-H", "Content-Type: application/json", "--data-raw", text])
 
 
@@ -52,13 +52,13 @@ def test_secret_header_is_a_variable_of_the_shell() -> None:
 
 
 def test_brackets_of_an_address_are_no_set_of_addresses() -> None:
-    assert words(curl(ORIGIN, "GET", sent("/trucks/?page[size]=2")))[2:] == ["-g", f"{ORIGIN}/trucks/?page[size]=2"]
+    assert words(curl(ORIGIN, "GET", sent("/books/?page[size]=2")))[2:] == ["-g", f"{ORIGIN}/books/?page[size]=2"]
 
 
 def test_secret_parameter_is_a_variable_of_the_shell() -> None:
-    command = curl(ORIGIN, "GET", sent('/trucks/?q="$HOME`&access-token=[redacted]&page=2'))
+    command = curl(ORIGIN, "GET", sent('/books/?q="$HOME`&access-token=[redacted]&page=2'))
     assert "access-token=${ACCESS_TOKEN}&page=2" in command
-    assert words(f"ACCESS_TOKEN=hunter2\n{command}")[2:] == [f'{ORIGIN}/trucks/?q="$HOME`&access-token=hunter2&page=2']
+    assert words(f"ACCESS_TOKEN=hunter2\n{command}")[2:] == [f'{ORIGIN}/books/?q="$HOME`&access-token=hunter2&page=2']
 
 
 @pytest.mark.parametrize("body", [sent(text='{"password": "[redacted]"}'), sent(size=5_000)])

@@ -41,24 +41,26 @@ def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_wor
     probe: Server, probe_page: Page
 ) -> None:
     page = probe_page
-    page.goto(profile_of(probe.get("/fleet/")))
+    page.goto(profile_of(probe.get("/shelves/")))
     warning = page.locator(".notice.repeated")
     expect(warning.locator("h2")).to_contain_text("49 times SELECT")
-    expect(warning.locator(".field")).to_contain_text("tests.probe.fleet.Summary.model (source='truck_model.name')")
-    expect(warning.locator(".field .source")).to_have_text(re.compile(r"tests/probe/fleet\.py:\d+"))
-    expect(warning.locator(".advice")).to_contain_text('select_related("truck_model") on the queryset of Fleet')
-    expect(page.locator("#steps .line")).to_contain_text("fleet_listed")
-    expect(page.locator("#steps .line .keys")).to_have_text("trucks50token[redacted]")
+    expect(warning.locator(".field")).to_contain_text(
+        "tests.probe.shelves.ShelfSerializer.author (source='author.name')"
+    )
+    expect(warning.locator(".field .source")).to_have_text(re.compile(r"tests/probe/shelves\.py:\d+"))
+    expect(warning.locator(".advice")).to_contain_text('select_related("author") on the queryset of Shelves')
+    expect(page.locator("#steps .line")).to_contain_text("books_listed")
+    expect(page.locator("#steps .line .keys")).to_have_text("books50token[redacted]")
     expect(page.locator("#query-count")).to_have_text("51")
 
-    page.goto(profile_of(probe.get("/fleet/?fixed")))
+    page.goto(profile_of(probe.get("/shelves/?fixed")))
     expect(page.locator(".notice.repeated")).to_have_count(0)
     page.locator("#compare").click()
     expect(page.locator("h1")).to_have_text("49 fewer queries: 51 before, 2 now")
     gone = page.locator("#statements tr.gone").first
     expect(gone).to_contain_text("49×")
     expect(gone).to_contain_text("tests.probe.fleet.Summary.model")
-    expect(page.locator("#statements tr.new")).to_contain_text("JOIN service_truckmodel")
+    expect(page.locator("#statements tr.new")).to_contain_text("JOIN probe_author")
     expect(page.locator("#totals")).to_contain_text("−49 (−96%)")
 
 
@@ -88,33 +90,33 @@ def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_th
 
 
 def test_list_shows_a_new_call_by_itself_and_keeps_the_focus(service: Server, page: Page) -> None:
-    first = id_of(service.get("/api/v1/trucks/?page_size=1"))
+    first = id_of(service.get("/api/v1/books/?page_size=1"))
     page.goto(CALLS)
     page.locator(f"#call-{first} a").focus()
-    second = id_of(service.get("/api/v1/trucks/?page_size=2"))
+    second = id_of(service.get("/api/v1/books/?page_size=2"))
     expect(page.locator(f"#call-{second}")).to_be_visible()
     assert page.evaluate("document.activeElement.closest('tr').id") == f"call-{first}"
     page.locator("#live").uncheck()
-    third = id_of(service.get("/api/v1/trucks/?page_size=3"))
+    third = id_of(service.get("/api/v1/books/?page_size=3"))
     page.wait_for_timeout(2_500)
     expect(page.locator(f"#call-{third}")).to_have_count(0)
 
 
 def test_latest_call_has_an_address(service: Server, page: Page) -> None:
-    service.get("/api/v1/trucks/?page_size=7")
+    service.get("/api/v1/books/?page_size=7")
     page.goto(f"{CALLS}latest/")
-    expect(page.locator("h1")).to_contain_text("GET /api/v1/trucks/?page_size=7")
+    expect(page.locator("h1")).to_contain_text("GET /api/v1/books/?page_size=7")
 
 
 def test_filters_choose_and_say_what_they_cannot_read(service: Server, page: Page) -> None:
-    service.get("/api/v1/trucks/NOPE/")
-    service.get("/api/v1/trucks/status-counts/")
+    service.get("/api/v1/books/NOPE/")
+    service.get("/api/v1/books/status-counts/")
     page.goto(CALLS)
-    page.get_by_label("Path").fill("TRUCKS/")
+    page.get_by_label("Path").fill("BOOKS/")
     page.get_by_label("Status").fill("4xx")
     page.keyboard.press("Enter")
     expect(page.locator("#calls tbody .status.ok")).to_have_count(0)
-    expect(page.locator("#calls tbody tr").first).to_contain_text("/api/v1/trucks/NOPE/")
+    expect(page.locator("#calls tbody tr").first).to_contain_text("/api/v1/books/NOPE/")
     page.get_by_label("Status").fill("bad")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("'bad' is no status: a number such as 404, or 5xx")
@@ -128,7 +130,7 @@ def test_filters_choose_and_say_what_they_cannot_read(service: Server, page: Pag
 
 @pytest.mark.parametrize("panel", PANELS)
 def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(service: Server, page: Page, panel: str) -> None:
-    page.goto(profile_of(service.get("/api/v1/trucks/?page_size=4")))
+    page.goto(profile_of(service.get("/api/v1/books/?page_size=4")))
     page.locator(f"#djdt-{panel} a").click()
     content = page.locator(f"#{panel} .djDebugPanelContent")
     expect(content).to_be_visible()
@@ -153,9 +155,9 @@ def test_call_to_another_service_is_on_the_time_line(probe: Server, probe_page: 
 
 
 def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(service: Server, page: Page) -> None:
-    page.goto(profile_of(service.get("/api/v1/trucks/?page_size=200&profile&toolbar=off")))
+    page.goto(profile_of(service.get("/api/v1/books/?page_size=200&profile&toolbar=off")))
     flame = page.get_by_role("group", name="Flame graph")
-    bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^Trucks\.list$")))
+    bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^Books\.list$")))
     # The page may have come before the call was over.
     expect(bar).to_be_visible()
     before = flame.locator("a").count()
@@ -174,7 +176,7 @@ def test_call_is_repeated_under_silk_and_leads_to_its_record(service: Server, pa
     page.fill("#id_username", "admin")
     page.fill("#id_password", "admin")
     page.click("[type=submit]")
-    call = profile_of(service.get("/api/v1/trucks/?page_size=6"))
+    call = profile_of(service.get("/api/v1/books/?page_size=6"))
     page.goto(call)
     page.locator("#repeat-silk").click()
     expect(page.locator("#json")).to_contain_text('"results": [')
@@ -183,13 +185,13 @@ def test_call_is_repeated_under_silk_and_leads_to_its_record(service: Server, pa
     page.goto(call)
     page.locator(".silk-repeat").click()
     expect(page).to_have_url(re.compile("/silk/request/"))
-    expect(page.locator("body")).to_contain_text("/api/v1/trucks/")
+    expect(page.locator("body")).to_contain_text("/api/v1/books/")
 
 
 @pytest.fixture(scope="module")
 def addresses(probe: Server) -> dict[str, str]:
     """The page of each kind."""
-    slow, fixed = probe.get("/fleet/?profile"), probe.get("/fleet/?fixed")
+    slow, fixed = probe.get("/shelves/?profile"), probe.get("/shelves/?fixed")
     failed = probe.get("/probe/write-then-raise/looked-at/")
     return {
         "list": CALLS,
@@ -212,7 +214,7 @@ def test_page_is_readable(probe_page: Page, addresses: dict[str, str], kind: str
 
 
 def test_nothing_of_the_toolbar_lies_over_the_page_of_a_call(service: Server, page: Page) -> None:
-    page.goto(profile_of(service.get("/api/v1/trucks/?page_size=3")))
+    page.goto(profile_of(service.get("/api/v1/books/?page_size=3")))
     toolbar = page.locator("#djDebugToolbar").bounding_box()  # waits: the page of a running call has none
     content = page.locator("#content").bounding_box()
     assert content is not None

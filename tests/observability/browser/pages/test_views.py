@@ -11,14 +11,14 @@ from django.urls import include, path
 from pytest_django import Settings
 
 from observability.browser.policy import POLICY
-from service.models import Manufacturer
+from tests.probe.models import Publisher
 
 CALLS = "/__debug__/requests/"
 PROGRAM = {"Accept": "application/json"}
 
 
 def counting(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"known": [Manufacturer.objects.count() for _ in range(3)], "api_key": "hunter2"})
+    return JsonResponse({"known": [Publisher.objects.count() for _ in range(3)], "api_key": "hunter2"})
 
 
 urlpatterns = [

@@ -19,7 +19,7 @@ def values(profile_id: str, **others: object) -> dict[str, Any]:
     """A value for each column of the store, as a call has them that has begun to answer."""
     known: dict[str, Any] = {column: None for column in COLUMNS if column != "number"}
     known |= {"id": profile_id, "request_id": f"request-{profile_id}", "is_running": True, "process": os.getpid()}
-    return known | {"started_at": 1_700_000_000.0, "method": "GET", "path": "/trucks/"} | others
+    return known | {"started_at": 1_700_000_000.0, "method": "GET", "path": "/books/"} | others
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from observability.browser.profiles.store import store as own_store
 from observability.details import MAX_ENTRIES
 from observability.observation import current
 from observability.step import Step
-from service.models import Manufacturer, TruckModel
 from tests.observability.browser.profiles.conftest import document_of
+from tests.probe.models import Author, Publisher
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("recording")]
 
@@ -33,34 +33,34 @@ log = logging.getLogger("tests.document")
 SECRET = "correct-horse-battery"
 
 
-class TruckModelSerializer(ModelSerializer[TruckModel]):
-    maker = CharField(source="manufacturer.name")
+class AuthorSerializer(ModelSerializer[Author]):
+    maker = CharField(source="publisher.name")
 
     class Meta:
-        model = TruckModel
+        model = Author
         fields = ("name", "maker")
 
 
-class TruckModels(APIView):
+class Authors(APIView):
     permission_classes = (AllowAny,)
     renderer_classes = (JSONRenderer,)
-    queryset = TruckModel.objects.order_by("name")
+    queryset = Author.objects.order_by("name")
 
     def get(self, request: Request) -> Response:
-        return Response(TruckModelSerializer(self.queryset.all(), many=True).data)
+        return Response(AuthorSerializer(self.queryset.all(), many=True).data)
 
 
 def two_reasons(request: HttpRequest) -> HttpResponse:
     for _ in range(3):
-        Manufacturer.objects.exists()
-    Manufacturer.objects.exists()
+        Publisher.objects.exists()
+    Publisher.objects.exists()
     return JsonResponse({})
 
 
 def order(request: HttpRequest) -> HttpResponse:
     log.warning("first")
     with observe("outer"):
-        Manufacturer.objects.exists()
+        Publisher.objects.exists()
         log.warning("second")
     log.warning("third")
     return JsonResponse({})
@@ -88,7 +88,7 @@ def telling(request: HttpRequest) -> HttpResponse:
 
 
 def failing(request: HttpRequest) -> HttpResponse:
-    message = f"refused by postgres://ada:{SECRET}@db/fleet"
+    message = f"refused by postgres://ada:{SECRET}@db/library"
     raise RuntimeError(message)
 
 
@@ -108,7 +108,7 @@ def receiving(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("models/", TruckModels.as_view()),
+    path("models/", Authors.as_view()),
     path("two-reasons/", two_reasons),
     path("order/", order),
     path("lines/", lines),
@@ -135,7 +135,7 @@ def steps_of(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def three_models() -> None:
     for name in ("Fuwa", "Ural", "Volta"):
-        TruckModel.objects.create(manufacturer=Manufacturer.objects.create(name=name), name="T1")
+        Author.objects.create(publisher=Publisher.objects.create(name=name), name="T1")
 
 
 def test_statement_is_told_once_for_each_reason(three_models: None) -> None:
@@ -165,13 +165,13 @@ def test_statement_that_ran_once_has_no_advice() -> None:
 def test_repeated_statement_of_a_serializer_has_its_field_and_an_advice(three_models: None) -> None:
     listed, repeated = told_of("/models/")["statements"]
     assert (listed["count"], repeated["count"]) == (1, 3)
-    assert repeated["short"] == "SELECT … FROM service_manufacturer WHERE …"
+    assert repeated["short"] == "SELECT … FROM probe_publisher WHERE …"
     assert repeated["database"] == "default"
     cause = repeated["cause"]
-    assert cause["field"] == f"{__name__}.TruckModelSerializer.maker (source='manufacturer.name')"
+    assert cause["field"] == f"{__name__}.AuthorSerializer.maker (source='publisher.name')"
     assert cause["declared"].startswith("tests/observability/browser/profiles/test_document.py:")
-    assert cause["view"] == f"{__name__}.TruckModels.get"
-    assert repeated["advice"].startswith('select_related("manufacturer") on the queryset of TruckModels (')
+    assert cause["view"] == f"{__name__}.Authors.get"
+    assert repeated["advice"].startswith('select_related("publisher") on the queryset of Authors (')
 
 
 def test_steps_are_in_the_order_in_which_they_began() -> None:
@@ -225,7 +225,7 @@ def test_line_has_the_traceback_of_an_exception_that_was_handled() -> None:
 
 def test_exception_is_told_without_secrets() -> None:
     exception = told_of("/failing/")["exception"]
-    assert (exception["type"], exception["message"]) == ("RuntimeError", "refused by postgres://[redacted]@db/fleet")
+    assert (exception["type"], exception["message"]) == ("RuntimeError", "refused by postgres://[redacted]@db/library")
     assert "in failing" in exception["stack"]
     assert SECRET not in exception["stack"]
 

@@ -14,7 +14,7 @@ from observability.browser.profiles.exchange import MAX_BODY_BYTES, Exchange, He
 # Where a response is closed, Django looks after its connections.
 closes_a_response = pytest.mark.django_db
 
-BODY = b'{"vin": "LSV0000000000001",\n"speed": 12}\n'
+BODY = b'{"isbn": "LSV0000000000001",\n"speed": 12}\n'
 
 
 def heard_of(request: HttpRequest) -> Heard:
@@ -25,11 +25,11 @@ def heard_of(request: HttpRequest) -> Heard:
 
 
 def posted(body: bytes = BODY, content_type: str = "application/json") -> HttpRequest:
-    return RequestFactory().post("/trucks/?page=2", body, content_type=content_type)
+    return RequestFactory().post("/books/?page=2", body, content_type=content_type)
 
 
 def posted_async() -> HttpRequest:
-    return AsyncRequestFactory().post("/trucks/", BODY, content_type="application/json")
+    return AsyncRequestFactory().post("/books/", BODY, content_type="application/json")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_beginning_of_a_large_body_is_kept_and_all_of_it_is_counted() -> None:
 def test_request_has_its_address_and_its_headers() -> None:
     exchange = Exchange()
     exchange.listen(posted())
-    assert exchange.url == "/trucks/?page=2"
+    assert exchange.url == "/books/?page=2"
     assert exchange.request_headers["Content-Type"] == "application/json"
 
 

@@ -19,9 +19,9 @@ from observability.browser.profiles.store import CALL, Row, Wanted
 from observability.browser.profiles.store import store as own_store
 from observability.complaint import Complaint
 from observability.readers import readers
-from service.models import Manufacturer
 from tests.observability.browser.conftest import NAVIGATION
 from tests.observability.browser.profiles.conftest import document_of
+from tests.probe.models import Publisher
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("recording")]
 
@@ -30,13 +30,13 @@ OURS = "X-Profile-URL, X-Request-ID, Server-Timing"
 
 
 def ordinary(request: HttpRequest, number: int = 0) -> HttpResponse:
-    return JsonResponse({"known": Manufacturer.objects.count()})
+    return JsonResponse({"known": Publisher.objects.count()})
 
 
 def streaming(request: HttpRequest) -> StreamingHttpResponse:
     def body() -> Iterator[bytes]:
         for _ in range(3):
-            yield f"{Manufacturer.objects.count()}\n".encode()
+            yield f"{Publisher.objects.count()}\n".encode()
 
     return StreamingHttpResponse(body(), content_type="text/plain")
 
@@ -47,7 +47,7 @@ def exposing(request: HttpRequest) -> HttpResponse:
 
 
 def failing(request: HttpRequest) -> HttpResponse:
-    Manufacturer.objects.count()
+    Publisher.objects.count()
     message = "the view failed"
     raise RuntimeError(message)
 
@@ -62,14 +62,14 @@ def receiving(request: HttpRequest) -> HttpResponse:
 
 @transaction.non_atomic_requests
 async def asynchronous(request: HttpRequest) -> HttpResponse:
-    return JsonResponse({"known": await Manufacturer.objects.acount()})
+    return JsonResponse({"known": await Publisher.objects.acount()})
 
 
 @transaction.non_atomic_requests
 async def streaming_async(request: HttpRequest) -> StreamingHttpResponse:
     async def body() -> AsyncIterator[bytes]:
         for _ in range(3):
-            yield f"{await Manufacturer.objects.acount()}\n".encode()
+            yield f"{await Publisher.objects.acount()}\n".encode()
 
     return StreamingHttpResponse(body(), content_type="text/plain")
 

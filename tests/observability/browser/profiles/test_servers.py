@@ -25,7 +25,7 @@ CALLS = 50
 
 
 @contextmanager
-def serving(name: str, directory: Path, settings: str = "settings.development") -> Iterator[Server]:
+def serving(name: str, directory: Path, settings: str = "tests.probe.settings.development") -> Iterator[Server]:
     """Serve the service as a developer would, gunicorn by two processes, until the block ends."""
     options = PROCESSES[name]
     with developing(directory, name=name, options=options, DJANGO_SETTINGS_MODULE=settings) as server:
@@ -48,7 +48,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two processes of gunicorn, with addresses whose bodies take seconds."""
-    with serving("gunicorn", tmp_path_factory.mktemp("streaming"), "tests.probe.development") as server:
+    with serving("gunicorn", tmp_path_factory.mktemp("streaming"), "tests.probe.settings.development") as server:
         yield server
 
 
@@ -101,7 +101,7 @@ def sent(server: Server) -> list[Sent]:
     """Calls at once, each with an id, a query string and an answer of its own."""
 
     def send(size: int) -> Sent:
-        request_id, path = f"call-number-{size}", f"/api/v1/trucks/?page_size={size}"
+        request_id, path = f"call-number-{size}", f"/api/v1/books/?page_size={size}"
         return Sent(size, request_id, path, server.get(path, X_Request_ID=request_id))
 
     with ThreadPoolExecutor(CALLS) as pool:
@@ -175,13 +175,13 @@ def test_call_of_a_process_that_was_killed_reads_lost(streaming: Server) -> None
 def test_file_that_was_deleted_under_the_processes_is_made_anew(streaming: Server) -> None:
     Path(streaming.environment["PROFILE_FILE"]).unlink()
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: streaming.get("/api/v1/trucks/?page_size=1"), range(20)))
+        answers = list(pool.map(lambda _: streaming.get("/api/v1/books/?page_size=1"), range(20)))
     calls = [call_of(streaming, answer) for answer in answers]
     assert {call["request_id"] for call in calls} == {answer.headers["X-Request-ID"] for answer in answers}
 
 
 def test_query_of_asynchronous_code_has_the_line_that_waited_for_it(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path, "tests.probe.development") as server:
+    with serving("uvicorn", tmp_path, "tests.probe.settings.development") as server:
         call = call_of(server, server.get("/probe/counting-async/"))
     (statement,) = call["statements"]
     assert [line.partition(" ")[2] for line in statement["cause"]["lines"]] == ["counting_async"]

@@ -61,10 +61,10 @@ def write_at_once(path: Path, names: str, count: int) -> None:
 
 
 def test_call_that_began_is_running(store: Store, begin: Begin) -> None:
-    begin("a", route="/trucks/", status=200)
+    begin("a", route="/books/", status=200)
     row = row_of(store, "a")
     assert (row.state, row.request_id, row.method, row.route, row.status) == (
-        "running", "request-a", "GET", "/trucks/", 200,
+        "running", "request-a", "GET", "/books/", 200,
     )  # fmt: skip
 
 
@@ -126,8 +126,8 @@ def test_rows_are_the_newest_first_and_not_more_than_asked_for(store: Store, beg
 @pytest.mark.parametrize(
     ("part", "found"),
     [
-        ("trucks", ["a_b", "percent", "upper", "plain"]),
-        ("TRUCKS/1/", ["upper"]),
+        ("books", ["a_b", "percent", "upper", "plain"]),
+        ("BOOKS/1/", ["upper"]),
         ("%", ["percent"]),
         ("a_b", ["a_b"]),
         ("/other", []),
@@ -136,20 +136,20 @@ def test_rows_are_the_newest_first_and_not_more_than_asked_for(store: Store, beg
 def test_path_is_found_by_a_part_of_it_as_it_is_written(
     store: Store, begin: Begin, part: str, found: list[str]
 ) -> None:
-    begin("plain", path="/trucks/")
-    begin("upper", path="/Trucks/1/")
-    begin("percent", path="/trucks/100%/")
-    begin("a_b", path="/trucks/a_b/axb/")
+    begin("plain", path="/books/")
+    begin("upper", path="/Books/1/")
+    begin("percent", path="/books/100%/")
+    begin("a_b", path="/books/a_b/axb/")
     begin("axb", path="/axb/")
     assert ids(store.rows(Wanted(path=part))) == found
 
 
 def test_path_is_found_by_a_part_of_its_query(store: Store, begin: Begin) -> None:
-    begin("a", path="/trucks/", query="page=2")
-    begin("b", path="/trucks/", query="page=3")
-    begin("c", path="/trucks/")
-    assert ids(store.rows(Wanted(path="trucks/?PAGE=2"))) == ["a"]
-    assert [row.url for row in store.rows()] == ["/trucks/", "/trucks/?page=3", "/trucks/?page=2"]
+    begin("a", path="/books/", query="page=2")
+    begin("b", path="/books/", query="page=3")
+    begin("c", path="/books/")
+    assert ids(store.rows(Wanted(path="books/?PAGE=2"))) == ["a"]
+    assert [row.url for row in store.rows()] == ["/books/", "/books/?page=3", "/books/?page=2"]
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_filters_hold_together(store: Store, begin: Begin) -> None:
     begin("b", status=500, duration_ms=50.0)
     begin("c", status=500, duration_ms=5.0)
     begin("d", status=500, duration_ms=50.0, path="/else/")
-    assert ids(store.rows(Wanted(path="truck", statuses=(500, 599), min_ms=10))) == ["b"]
+    assert ids(store.rows(Wanted(path="book", statuses=(500, 599), min_ms=10))) == ["b"]
 
 
 def test_previous_call_is_of_the_same_method_and_route(store: Store, begin: Begin) -> None:
-    begin("first", route="/trucks/<pk>/", path="/trucks/1/")
-    begin("other method", route="/trucks/<pk>/", path="/trucks/3/", method="POST")
-    begin("other route", route="/trucks/", path="/trucks/")
-    begin("last", route="/trucks/<pk>/", path="/trucks/2/")
+    begin("first", route="/books/<pk>/", path="/books/1/")
+    begin("other method", route="/books/<pk>/", path="/books/3/", method="POST")
+    begin("other route", route="/books/", path="/books/")
+    begin("last", route="/books/<pk>/", path="/books/2/")
     previous = store.previous(row_of(store, "last"))
     assert previous is not None
     assert previous.id == "first"

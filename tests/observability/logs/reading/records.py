@@ -28,7 +28,7 @@ TRACEBACK = """Traceback (most recent call last):
     return report()
   File "/usr/lib/python3.11/json/decoder.py", line 355, in raw_decode
     raise JSONDecodeError("Expecting value", s, err.value)
-ValueError: no trucks"""
+ValueError: no books"""
 
 
 def at(second: float) -> str:
@@ -36,7 +36,7 @@ def at(second: float) -> str:
     return rfc_3339(BEGAN + timedelta(seconds=second))
 
 
-def record(second: float = 0, event: str = "truck_imported", request_id: str | None = None, **facts: object) -> Record:
+def record(second: float = 0, event: str = "book_imported", request_id: str | None = None, **facts: object) -> Record:
     """A line of the service; `facts` are its other keys, with two underscores for a dot."""
     ids = {"request_id": request_id, "trace_id": request_id and f"trace-{request_id}"}
     base = {"timestamp": at(second), "level": "info", "logger": "service", "event": event, **ids}
@@ -49,8 +49,8 @@ def request(second: float = 0, request_id: str = "request-1", /, **facts: object
     own: dict[str, Any] = {
         "logger": "observability.access",
         "http__request__method": "GET",
-        "http__route": "/trucks/",
-        "url__path": "/trucks/",
+        "http__route": "/books/",
+        "url__path": "/books/",
         "http__response__status_code": 200,
         "duration_ms": 10.0,
         "db__query_count": 2,
@@ -69,10 +69,10 @@ def request(second: float = 0, request_id: str = "request-1", /, **facts: object
 
 def failure(second: float = 0, request_id: str = "request-1", *, line: int = 12, **facts: object) -> list[Record]:
     """A request that an exception ended: Django's record, and the access line."""
-    raised = {"exception__type": "ValueError", "exception__message": "no trucks"}
+    raised = {"exception__type": "ValueError", "exception__message": "no books"}
     raised["exception__stacktrace"] = TRACEBACK.format(line=line)
     django = record(
-        second, "Internal Server Error: /trucks/", request_id, level="error", logger="django.request", **raised
+        second, "Internal Server Error: /books/", request_id, level="error", logger="django.request", **raised
     )
     failed = {"level": "error", "http__response__status_code": 500, "error__type": "ValueError"}
     return [django, request(second + 0.1, request_id, **(failed | facts))]

@@ -112,7 +112,7 @@ def test_answer_is_a_table(log_dir: Path) -> None:
 def test_row_that_does_not_fit_is_a_list_of_its_values(log_dir: Path) -> None:
     write(log_dir, request())
     written, _ = answered(log_dir, "sql", NARROW, sql="select * from requests")
-    assert ["route", "/trucks/"] in [line.split() for line in written.splitlines()]
+    assert ["route", "/books/"] in [line.split() for line in written.splitlines()]
     assert max(map(len, written.splitlines())) <= 40
 
 

@@ -49,7 +49,7 @@ def test_records_are_the_lines_of_all_logs_each_once(log_dir: Path) -> None:
     write(log_dir, *failed, record(-9000, "gone_elsewhere", level="error"), name="errors.jsonl")
     write(log_dir, query(5), name="sql.jsonl")
     events = [row["event"] for row in rows_of(log_dir, "select event from records order by time")]
-    assert events == ["gone_elsewhere", "truck_imported", failed[0]["event"], "request", "slow_query"]
+    assert events == ["gone_elsewhere", "book_imported", failed[0]["event"], "request", "slow_query"]
 
 
 def test_statements_are_those_of_the_log_of_statements(log_dir: Path) -> None:
@@ -102,7 +102,7 @@ def test_key_may_have_any_name(log_dir: Path, key: str) -> None:
 def test_keys_that_differ_in_their_case_do_not_hinder_a_question(log_dir: Path) -> None:
     write(log_dir, request() | {"tenant": "small", "Tenant": "large", "STATUS": "x", "Http.Route": "y", "": "z"})
     (row,) = rows_of(log_dir, "select * from requests")
-    assert (row["tenant"], row["status"], row["route"]) == ("small", 200, "/trucks/")
+    assert (row["tenant"], row["status"], row["route"]) == ("small", 200, "/books/")
 
 
 # Which lines
@@ -158,7 +158,7 @@ def test_condition_that_is_none_is_told_as_it_was_typed(log_dir: Path, where: st
 
 def test_condition_that_fails_at_a_line_is_told(log_dir: Path) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match=r"^--where is 'cast\(path as integer\) = 1': .*/trucks/[^\n]*$"):
+    with pytest.raises(ReadingError, match=r"^--where is 'cast\(path as integer\) = 1': .*/books/[^\n]*$"):
         kept(log_dir, "cast(path as integer) = 1")
 
 
@@ -195,5 +195,5 @@ def test_condition_needs_duckdb(log_dir: Path) -> None:
 @pytest.mark.usefixtures("no_duckdb")
 def test_lines_and_a_request_are_shown_without_duckdb(log_dir: Path) -> None:
     write(log_dir, request())
-    assert "GET /trucks/ 200" in answered(log_dir, None)[0]
-    assert "GET /trucks/  200" in answered(log_dir, "request", id="request-1")[0]
+    assert "GET /books/ 200" in answered(log_dir, None)[0]
+    assert "GET /books/  200" in answered(log_dir, "request", id="request-1")[0]

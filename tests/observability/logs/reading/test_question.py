@@ -112,4 +112,4 @@ def test_dotted_keys_have_values_in_an_answer(log_dir: Path) -> None:
         "with few as (select 'é' as letter, r.http.route, user.id, r.\"url.path\" p from requests r) "
         "select letter, route, user_id, p from few order by http.route"
     )
-    assert rows_of(log_dir, sql) == [{"letter": "é", "route": "/Łódź/", "user_id": "7", "p": "/trucks/"}]
+    assert rows_of(log_dir, sql) == [{"letter": "é", "route": "/Łódź/", "user_id": "7", "p": "/books/"}]

@@ -18,14 +18,14 @@ def lines(of: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
 
 
 def test_line_has_time_level_event_logger_facts_and_the_first_digits_of_the_request() -> None:
-    assert lines(record(0.25, request_id="0f2a9c7e1234", vin="LZZ5", note="two words")) == [
-        '08:30:00.250 info  truck_imported [service] vin=LZZ5 note="two words" 0f2a9c7e'
+    assert lines(record(0.25, request_id="0f2a9c7e1234", isbn="9780", note="two words")) == [
+        '08:30:00.250 info  book_imported [service] isbn=9780 note="two words" 0f2a9c7e'
     ]
 
 
 def test_access_line_has_what_a_person_looks_at() -> None:
     (line,) = lines(request(duration_ms=12.345, db__repeated_count=7, user__id="1", tenant="acme"))
-    assert line == "08:30:00.000 info  GET /trucks/ 200 12 ms 2q repeated=7 user=1 tenant=acme request-"
+    assert line == "08:30:00.000 info  GET /books/ 200 12 ms 2q repeated=7 user=1 tenant=acme request-"
 
 
 def test_line_of_a_command_has_what_a_person_looks_at() -> None:
@@ -42,7 +42,7 @@ def test_stack_trace_stands_below_the_line() -> None:
     first, *others = lines(failure()[0])
     assert "exception." not in first
     assert others[0] == "    Traceback (most recent call last):"
-    assert others[-1] == "    ValueError: no trucks"
+    assert others[-1] == "    ValueError: no books"
 
 
 def test_stack_trace_may_be_a_list_of_lines() -> None:

@@ -37,7 +37,7 @@ def shown(*records: dict[str, Any]) -> list[str]:
 def test_request_is_found_by_its_id_by_that_of_its_trace_and_by_their_first_digits(log_dir: Path, written: str) -> None:
     write(log_dir, request(0, "another-1", trace_id=None))
     write(log_dir, record(0, request_id="0f2a9c7e-1"), request(1, "0f2a9c7e-1"))
-    assert found(log_dir, written) == [["truck_imported", "request"]]
+    assert found(log_dir, written) == [["book_imported", "request"]]
 
 
 def test_digits_in_the_middle_of_an_id_are_not_enough(log_dir: Path) -> None:
@@ -49,7 +49,7 @@ def test_digits_in_the_middle_of_an_id_are_not_enough(log_dir: Path) -> None:
 def test_request_is_found_by_the_event_of_sentry_with_all_of_its_lines(log_dir: Path) -> None:
     write(log_dir, *failure(0, "request-1", sentry__event_id=EVENT_ID), *failure(0, "request-11"))
     write(log_dir, record(-1, request_id="request-1"), name="service.jsonl.1")
-    assert found(log_dir, EVENT_ID[:8]) == [["truck_imported", "Internal Server Error: /trucks/", "request"]]
+    assert found(log_dir, EVENT_ID[:8]) == [["book_imported", "Internal Server Error: /books/", "request"]]
 
 
 def test_event_of_sentry_outside_of_any_request_is_found(log_dir: Path) -> None:
@@ -65,7 +65,7 @@ def test_digits_that_begin_the_ids_of_several_find_each_of_them_whole(log_dir: P
 def test_id_that_came_in_twice_is_two_requests(log_dir: Path) -> None:
     first, second = ([record(s, request_id="again-1"), request(s + 1, "again-1")] for s in (0, 0.5))
     write(log_dir, *first, *({**each, "span_id": "another"} for each in second))
-    assert found(log_dir, "again-1") == [["truck_imported", "request"]] * 2
+    assert found(log_dir, "again-1") == [["book_imported", "request"]] * 2
 
 
 def test_line_that_stands_in_two_logs_is_shown_once(log_dir: Path) -> None:
@@ -109,13 +109,13 @@ def test_request_of_others_is_found_by_the_keys_that_are_mapped(log_dir: Path) -
 
 
 def test_heading_tells_what_was_asked_and_what_came_of_it() -> None:
-    assert shown(request(duration_ms=1_840.0))[0] == "GET /trucks/  200 in 1.8 s"
+    assert shown(request(duration_ms=1_840.0))[0] == "GET /books/  200 in 1.8 s"
 
 
 def test_command_is_told_by_its_name() -> None:
-    facts: dict[str, Any] = {"logger": "observability.command", "command__name": "import_trucks", "duration_ms": 90_000}
+    facts: dict[str, Any] = {"logger": "observability.command", "command__name": "import_books", "duration_ms": 90_000}
     lines = shown(record(event="command", request_id="command-1", **facts))
-    assert lines[0] == "command import_trucks in 90 s"
+    assert lines[0] == "command import_books in 90 s"
     assert "  request id   command-1" in lines
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from observability.logs.reading.table import Field, fits, table
 from observability.logs.reading.terminal import Terminal, width_of
 
-ROWS = [{"name": "/trucks/<vin>/", "count": "7", "p95": "12 ms"}, {"name": "/", "count": "1,234", "p95": ""}]
+ROWS = [{"name": "/books/<isbn>/", "count": "7", "p95": "12 ms"}, {"name": "/", "count": "1,234", "p95": ""}]
 FIELDS = [
     Field("route", lambda row: row["name"], is_text=True),
     Field("requests", lambda row: row["count"]),
@@ -25,7 +25,7 @@ def drawn(rows: list[dict[Any, Any]], fields: list[Field], width: int | None) ->
 def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
     assert drawn(ROWS, FIELDS, None) == [
         "route           requests    p95",
-        "/trucks/<vin>/         7  12 ms",
+        "/books/<isbn>/         7  12 ms",
         "/                  1,234",
     ]
 
@@ -35,8 +35,8 @@ def test_columns_of_less_importance_give_way_first() -> None:
 
 
 def test_text_is_cut_in_its_middle() -> None:
-    rows = [{"name": "/api/v1/trucks/<str:vin>/telemetry/frames/", "count": "7", "p95": ""}]
-    assert drawn(rows, FIELDS, 40)[1].split("  ")[0] == "/api/v1/trucks/…y/frames/"
+    rows = [{"name": "/api/v1/books/<str:isbn>/loans/", "count": "7", "p95": ""}]
+    assert drawn(rows, FIELDS, 40)[1].split("  ")[0] == "/api/v1/books/…y/frames/"
 
 
 def test_wide_letters_take_two_columns() -> None:

@@ -86,7 +86,7 @@ def test_width_is_that_of_a_terminal(text: str, width: int) -> None:
         ("abc", None, "abc"),
         ("abc", 3, "abc"),
         ("abcdef", 5, "abc…f"),
-        ("/api/v1/trucks/", 10, "/api/v…ks/"),
+        ("/api/v1/books/", 10, "/api/v…ks/"),
         ("车辆车辆车辆", 6, "车…辆"),
         ("abc", 1, "…"),
         ("abc", 0, ""),
@@ -109,4 +109,4 @@ def test_wrapped_text_fits_and_is_whole(text: str, width: int) -> None:
 
 
 def test_text_is_wrapped_at_spaces() -> None:
-    assert list(wrapped("SELECT one, two FROM trucks", 12)) == ["SELECT one,", "two FROM", "trucks"]
+    assert list(wrapped("SELECT one, two FROM books", 12)) == ["SELECT one,", "two FROM", "books"]

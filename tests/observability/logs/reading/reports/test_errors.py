@@ -34,7 +34,7 @@ def test_request_that_an_exception_ended_is_one_failure(log_dir: Path) -> None:
     write(log_dir, *failure())
     (row,) = failures(log_dir)
     assert (row["failures"], row["requests"], row["exception_type"]) == (1, 1, "ValueError")
-    assert (row["method"], row["route"], row["status"]) == ("GET", "/trucks/", 500)
+    assert (row["method"], row["route"], row["status"]) == ("GET", "/books/", 500)
 
 
 def test_place_is_the_innermost_frame_of_code_that_is_no_package(log_dir: Path) -> None:
@@ -69,20 +69,20 @@ def test_exception_of_a_block_of_work_within_a_request_is_the_same_failure(log_d
 
 
 def test_answer_of_500_without_an_exception_is_a_failure_of_its_route(log_dir: Path) -> None:
-    for second, path in enumerate(("/trucks/7/", "/trucks/8/")):
+    for second, path in enumerate(("/books/7/", "/books/8/")):
         request_id = f"request-{second}"
         told = record(second, f"Service Unavailable: {path}", request_id, level="error", logger="django.request")
-        facts = {"http__response__status_code": 503, "level": "error", "http__route": "/trucks/<id>/"}
+        facts = {"http__response__status_code": 503, "level": "error", "http__route": "/books/<id>/"}
         write(log_dir, told, request(second, request_id, url__path=path, **facts))
     (row,) = failures(log_dir)
-    assert (row["failures"], row["route"], row["status"]) == (2, "/trucks/<id>/", 503)
+    assert (row["failures"], row["route"], row["status"]) == (2, "/books/<id>/", 503)
 
 
 def test_what_the_code_logs_says_why_an_answer_was_500(log_dir: Path) -> None:
     write(log_dir, record(0, "fleet_unreachable", "request-1", level="error"))
     write(log_dir, request(1, http__response__status_code=500, level="error"))
     (row,) = failures(log_dir)
-    assert (row["event"], row["route"]) == ("fleet_unreachable", "/trucks/")
+    assert (row["event"], row["route"]) == ("fleet_unreachable", "/books/")
 
 
 def test_error_that_is_logged_without_an_exception_is_a_kind_by_logger_and_event(log_dir: Path) -> None:
@@ -96,7 +96,7 @@ def test_error_that_is_logged_without_an_exception_is_a_kind_by_logger_and_event
 def test_command_that_fails_is_one_failure(log_dir: Path) -> None:
     raised = {"exception__type": "OSError", "exception__message": "gone", "exception__stacktrace": TRACEBACK}
     facts: dict[str, Any] = {"level": "error", "logger": "observability.command", "error__type": "OSError", **raised}
-    write(log_dir, record(0, "command", "command-1", command__name="import_trucks", **facts))
+    write(log_dir, record(0, "command", "command-1", command__name="import_books", **facts))
     assert [(row["failures"], row["exception_type"]) for row in failures(log_dir)] == [(1, "OSError")]
 
 
@@ -144,8 +144,8 @@ def test_kind_is_told_with_its_place_message_and_how_to_see_an_example(log_dir: 
     assert text(log_dir) == [
         "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
         "1  ValueError  service/api/views.py:12 get",
-        "   no trucks",
-        "   GET /trucks/",
+        "   no books",
+        "   GET /books/",
         "   2026-01-05 08:30:00 to 08:30:00 UTC",
         "   logs request 0f2a9c7e",
         "",

@@ -38,7 +38,7 @@ def text(directory: Path, terminal: Terminal = PLAIN) -> list[str]:
 def test_requests_are_counted_by_method_and_route(log_dir: Path) -> None:
     write(log_dir, request(0), request(1), request(2, http__request__method="POST"), record(3))
     counted = {(row["method"], row["route"]): row["requests"] for row in top(log_dir)}
-    assert counted == {("GET", "/trucks/"): 2, ("POST", "/trucks/"): 1}
+    assert counted == {("GET", "/books/"): 2, ("POST", "/books/"): 1}
 
 
 def test_requests_that_no_route_matched_are_a_group(log_dir: Path) -> None:

@@ -40,11 +40,11 @@ def test_earlier_request_stands_before_one_that_took_as_long(log_dir: Path) -> N
 
 
 def test_line_shows_what_was_asked_and_the_digits_that_find_it(log_dir: Path) -> None:
-    write(log_dir, request(0, "0f2a9c7e-0000-0000", duration_ms=1_840.0, url__path="/trucks/7/"))
+    write(log_dir, request(0, "0f2a9c7e-0000-0000", duration_ms=1_840.0, url__path="/books/7/"))
     with database_of(log_dir) as database:
         _, line = slow(database, PLAIN, by="time", limit=0).lines
     assert line.split()[:3] == ["08:30:00", "1.8", "s"]
-    assert "GET /trucks/7/" in line
+    assert "GET /books/7/" in line
     assert line.endswith("0f2a9c7e-000")
 
 

@@ -26,7 +26,7 @@ def test_failures_clients_and_the_busiest_route_are_told(log_dir: Path) -> None:
     write(log_dir, request(2, user__id="7", **failed), request(3, user__id="7", http__response__status_code=404))
     (row,) = asked(log_dir)
     assert (row["errors"], row["client_errors"], row["clients"]) == (1, 1, 2)
-    assert row["busiest_route"] == "GET /trucks/"
+    assert row["busiest_route"] == "GET /books/"
 
 
 @pytest.mark.parametrize("by", ORDERS)

@@ -1,0 +1,102 @@
+"""The pytest plugin of all tests: markers, optional parts, and the servers that the tests of a session share.
+
+`tests/conftest.py` (the service, its settings, the commands and docs) and `tests/observability/conftest.py` (the layer)
+load it. Each of the two directories is a test root: it has its own Django settings.
+"""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+from django.db import DatabaseError, connection
+
+from tests.bugsink import Bugsink, Project
+from tests.bugsink import bugsink as own_bugsink
+from tests.databases import server_cursor
+from tests.parts import missing
+from tests.server import Servers
+
+MARKERS = (
+    "server: starts a real server process",
+    "browser: needs Chromium",
+    "external(*parts): needs programs or servers that Python packages do not bring; parts are names of tests/parts.py",
+    "slow: takes more than two seconds",
+    "database: depends on the database; `bin/test --all` runs it on PostgreSQL and MariaDB, too",
+)
+# The markers that a test has if it uses these fixtures.
+MARKERS_OF_FIXTURES = {
+    "browser": pytest.mark.browser,
+    "bugsink": pytest.mark.external("bugsink"),
+    "servers": pytest.mark.server,
+    "db": pytest.mark.database,
+    "transactional_db": pytest.mark.database,
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--require-parts", action="store_true", help="fail a test if an optional part is missing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    _require_database()
+
+
+def _require_database() -> None:
+    """End the session with one sentence if the database server cannot be reached; every test would fail with it."""
+    if connection.vendor == "sqlite":
+        return
+    try:
+        with connection.wrap_database_errors, server_cursor():
+            pass
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        message = f"the {connection.vendor} server of DATABASE_URL cannot be used: {reason}"
+        raise pytest.UsageError(message) from None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures before `-m` selects among them."""
+    for item in items:
+        for fixture, marker in MARKERS_OF_FIXTURES.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose part is missing, or fail it with --require-parts."""
+    parts = [name for marker in item.iter_markers("external") for name in marker.args]
+    parts += ["chromium" for _ in item.iter_markers("browser")]
+    for reason in filter(None, map(missing, parts)):
+        (pytest.fail if item.config.getoption("--require-parts") else pytest.skip)(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave the log lines out of a failure's report: they are access lines, and bury what helps."""
+    report = yield
+    report.sections = [section for section in report.sections if not section[0].startswith("Captured log")]
+    return report
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers of the probe project that all tests of a process share: each test looks for its own requests."""
+    shared = Servers(tmp_path_factory.mktemp("servers"))
+    with shared.stack:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def shared_bugsink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bugsink]:
+    """A real server of Sentry's protocol, which the tests of a process share."""
+    with own_bugsink(tmp_path_factory.mktemp("bugsink")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bugsink(shared_bugsink: Bugsink) -> Project:
+    """A project of the shared Bugsink, for the tests of one module."""
+    return shared_bugsink.new_project()

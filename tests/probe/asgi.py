@@ -1,0 +1,5 @@
+"""The ASGI application of the probe, for uvicorn."""
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()

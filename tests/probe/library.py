@@ -1,0 +1,32 @@
+"""Books for the tests."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from tests.probe.models import Author, Book, Loan, Publisher
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def isbn(number: int = 1) -> str:
+    """An ISBN for each number, in their order; the check digit is not right."""
+    return f"978-0-00-{number:06}-0"
+
+
+def make_books(count: int, **values: object) -> list[Book]:
+    """Create books with the ISBNs 1 to `count`, each by an author of its own."""
+    publisher, _ = Publisher.objects.get_or_create(name="Penguin")
+    return [
+        Book.objects.create(
+            isbn=isbn(number),
+            author=Author.objects.create(publisher=publisher, name=f"Author {number}"),
+            **values,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def make_loan(book: Book, begun_at: datetime = NOON) -> Loan:
+    """Create a loan of the book; one at each time."""
+    digest = sha256(f"{book.isbn} {begun_at}".encode()).hexdigest()
+    return Loan.objects.create(book=book, digest=digest, begun_at=begun_at)

@@ -1,0 +1,14 @@
+"""A command of the project, as the layer observes it."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from tests.probe.models import Book
+
+
+class Command(BaseCommand):
+    help = "Mark borrowed books as lost."
+
+    def handle(self, **_: Any) -> None:
+        Book.objects.filter(status=Book.Status.BORROWED).update(status=Book.Status.LOST)

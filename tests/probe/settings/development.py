@@ -1,0 +1,80 @@
+"""The settings of a developer's machine, open to scripts of other origins."""
+
+from importlib.util import find_spec
+
+from tests.probe.settings.base import *
+from tests.probe.settings.base import (
+    DATABASES,
+    INSTALLED_APPS,
+    MIDDLEWARE,
+    OBSERVABILITY,
+    REST_FRAMEWORK,
+    database,
+    env,
+    logging_layers,
+)
+
+ENVIRONMENT = "development"
+DEBUG = True
+INTERNAL_IPS = ["127.0.0.1", "::1"]
+ROOT_URLCONF = "tests.probe.development_urls"
+LOGGING = logging_layers("development")
+LOGGING["loggers"]["probe"] = {"level": "DEBUG"}
+OBSERVABILITY = OBSERVABILITY | {
+    "SERVER_TIMING": "everyone",
+    "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
+    "PROFILE_FILE": env.str("PROFILE_FILE", default="var/profiles.sqlite3"),
+    "READERS": [*OBSERVABILITY["READERS"], "observability.browser.profiles.reader.Profiles"],
+}
+REST_FRAMEWORK = REST_FRAMEWORK | {
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
+    "DEFAULT_RENDERER_CLASSES": [
+        *REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"],
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.browser.browsable_api.BrowsableByName",
+}
+
+INSTALLED_APPS = [*INSTALLED_APPS, "observability.browser", "debug_toolbar"]
+BROWSER_MIDDLEWARE = [
+    "observability.browser.json_page.middleware.JsonPageMiddleware",
+    "observability.browser.profiles.middleware.ProfileMiddleware",
+]
+if env.bool("TOOLBAR", default=True):
+    BROWSER_MIDDLEWARE = ["observability.browser.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
+else:
+    SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
+DEBUG_TOOLBAR_CONFIG = {
+    "SHOW_TOOLBAR_CALLBACK": "observability.browser.toolbar.shows_toolbar",
+    "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.ProfileToolbarStore",
+    "SHOW_TEMPLATE_CONTEXT": False,
+}
+DEBUG_TOOLBAR_PANELS = [
+    "debug_toolbar.panels.history.HistoryPanel",
+    "debug_toolbar.panels.timer.TimerPanel",
+    "observability.browser.toolbar.SQLPanel",
+    "observability.browser.panel.RepeatedQueriesPanel",
+    "observability.budgets.panel.QueryBudgetPanel",
+    "observability.browser.panel.TransactionPanel",
+    "observability.logs.panel.LogLinesPanel",
+    "observability.browser.panel.FlameGraphPanel",
+    "debug_toolbar.panels.request.RequestPanel",
+    "debug_toolbar.panels.headers.HeadersPanel",
+    "debug_toolbar.panels.cache.CachePanel",
+    "debug_toolbar.panels.templates.TemplatesPanel",
+]
+
+if find_spec("silk"):
+    INSTALLED_APPS = [*INSTALLED_APPS, "silk"]
+    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.browser.silk.SilkMiddleware"]
+    DATABASE_ROUTERS = ["observability.browser.routing.SilkRouter"]
+    DATABASES = DATABASES | {"silk": database(env.str("SILK_DATABASE_URL", default="sqlite://:memory:"))}
+    SILKY_MIDDLEWARE_CLASS = "observability.browser.silk.SilkMiddleware"
+    SILKY_AUTHENTICATION = True
+    SILKY_AUTHORISATION = True
+    SILKY_MAX_RECORDED_REQUESTS = 100
+    SILKY_MAX_RECORDED_REQUESTS_CHECK_PERCENT = 100
+    SILKY_MAX_REQUEST_BODY_SIZE = 64 * 1024
+    SILKY_MAX_RESPONSE_BODY_SIZE = 64 * 1024
+
+MIDDLEWARE = [MIDDLEWARE[0], *BROWSER_MIDDLEWARE, *MIDDLEWARE[1:], "tests.probe.middleware.CorsMiddleware"]

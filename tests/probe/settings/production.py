@@ -1,0 +1,14 @@
+"""The settings of the probe under a real server, all of whose middleware is asynchronous too.
+
+One synchronous middleware makes all middleware before it synchronous; `tests.probe.settings.synchronous` has one.
+"""
+
+from tests.probe.settings.base import *
+from tests.probe.settings.base import MIDDLEWARE, OBSERVABILITY, logging_layers
+
+ENVIRONMENT = "production"
+MIDDLEWARE = [*MIDDLEWARE, "tests.probe.middleware.FailingMiddleware"]
+OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "SLOW_QUERY_MS": 20}
+LOGGING = logging_layers("production")
+LOGGING["loggers"]["probe"] = {"level": "DEBUG"}
+LOGGING["handlers"]["held"]["loggers"].append("probe")
