@@ -4,7 +4,11 @@
 load it. Each of the two directories is a test root: it has its own Django settings.
 """
 
+import json
+from collections import Counter
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
@@ -22,6 +26,13 @@ MARKERS = (
     "slow: takes more than two seconds",
     "database: depends on the database; `bin/test --all` runs it on PostgreSQL and MariaDB, too",
 )
+# For these `bin/test` leaves a test out, unless it is selected.
+LEFT_OUT_MARKERS = ("browser", "external", "slow")
+OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
+
+LEFT_OUT = "left_out"
+left_out_key = pytest.StashKey["Counter[str]"]()
+
 # The markers that a test has if it uses these fixtures.
 MARKERS_OF_FIXTURES = {
     "browser": pytest.mark.browser,
@@ -34,11 +45,13 @@ MARKERS_OF_FIXTURES = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-parts", action="store_true", help="fail a test if an optional part is missing")
+    parser.addoption("--summary-file", metavar="FILE", help="write the number of tests by outcome, as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    config.stash[left_out_key] = Counter()
     _require_database()
 
 
@@ -100,3 +113,35 @@ def shared_bugsink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bugsink
 def bugsink(shared_bugsink: Bugsink) -> Project:
     """A project of the shared Bugsink, for the tests of one module."""
     return shared_bugsink.new_project()
+
+
+# The summary for bin/run_tests.py
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count deselected tests by the first marker for which `bin/test` leaves tests out."""
+    for item in items:
+        marker = next((name for name in LEFT_OUT_MARKERS if item.get_closest_marker(name)), None)
+        if marker is not None:
+            item.config.stash[left_out_key][marker] += 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[LEFT_OUT] = dict(config.stash[left_out_key])
+        return
+    file = config.getoption("--summary-file")
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if file and reporter is not None:
+        outcomes = {name: len(reporter.stats.get(name, ())) for name in OUTCOMES}
+        Path(file).write_text(json.dumps({"outcomes": outcomes, LEFT_OUT: config.stash[left_out_key]}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
+    # Every worker collects, and leaves out, the same tests.
+    sent = getattr(node, "workeroutput", {}).get(LEFT_OUT)
+    if sent:
+        node.config.stash[left_out_key] = Counter(sent)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,8 +144,12 @@ class Servers:
         if key not in self.started:
             directory = self.directory / f"{name}-{len(self.started)}"
             directory.mkdir()
-            context = developing if name == "runserver" else partial(running, name)
-            self.started[key] = self.stack.enter_context(context(directory, **variables))
+            serving = (
+                developing(directory, None, **variables)
+                if name == "runserver"
+                else running(name, directory, **variables)
+            )
+            self.started[key] = self.stack.enter_context(serving)
         return self.started[key]
 
 

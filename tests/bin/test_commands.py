@@ -1,6 +1,4 @@
-"""bin/test, bin/check, bin/bench, bin/screenshots and bin/lock."""
-
-import pytest
+"""bin/check, bin/bench, bin/screenshots and bin/lock."""
 
 from tests.bin.checkout import Checkout
 
@@ -12,29 +10,6 @@ def stamp_all(checkout: Checkout) -> Checkout:
     stamp = checkout.environment / "requirements.txt.stamp"
     stamp.with_name("requirements-dev.txt.stamp").write_text(stamp.read_text())
     return checkout
-
-
-def test_pytest_gets_the_arguments_of_bin_test(ready_checkout: Checkout) -> None:
-    checkout = stamp_all(ready_checkout)
-    (checkout.path / "pytest.py").write_text(MODULE)
-    assert checkout.run("bin/test", "-k", "one or two") == (0, "pytest ['-k', 'one or two']\n")
-
-
-def test_database_of_bin_test_is_named_to_the_tests_and_its_driver_installed(ready_checkout: Checkout) -> None:
-    checkout = stamp_all(ready_checkout)
-    checkout.put_uv()
-    (checkout.path / "requirements-mysql.txt").touch()
-    (checkout.path / "pytest.py").write_text("import os, sys; print(os.environ['DATABASE_URL'], sys.argv[1:])")
-    code, written = checkout.run("bin/test", "--database", "mysql://root@127.0.0.1/vitrine", "-k", "one")
-    assert (code, written.splitlines()[-1]) == (0, "mysql://root@127.0.0.1/vitrine ['-k', 'one']")
-    assert checkout.asked_of_uv()[-1].endswith("requirements-mysql.txt")
-
-
-@pytest.mark.parametrize("url", ["", "oracle://host/name", "vitrine"])
-def test_database_that_is_no_url_of_a_known_kind_is_refused(ready_checkout: Checkout, url: str) -> None:
-    assert ready_checkout.run("bin/test", "--database", url) == (
-        2, "bin/test: --database takes a URL that begins with sqlite:, postgresql: or mysql:.\n",
-    )  # fmt: skip
 
 
 def test_benchmarks_get_the_arguments_of_bin_bench(ready_checkout: Checkout) -> None:
