@@ -10,7 +10,7 @@ from observability.sentry.delivery.dispatch import Dispatch
 from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.server import Server
 from observability.sentry.delivery.spool import Spool
-from tests.observability.sentry.delivery.spooling import letter
+from tests.observability.sentry.delivery.spooling import envelope_bytes
 from tests.sentry_sink import Sink
 
 
@@ -20,7 +20,7 @@ def full(tmp_path: Path, listening: Sink) -> Spool:
     spool = Spool.of(tmp_path, listening.dsn)
     directory = OwnDirectory.make(spool)
     for number in range(5):
-        directory.write(letter(f"failure {number}"), "error")
+        directory.write(envelope_bytes(f"failure {number}"), "error")
     return spool
 
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from observability.sentry.delivery.server import Outcome, Server, sent_now
-from tests.observability.sentry.delivery.spooling import AWAY, letter
+from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
 from tests.sentry_sink import Sink
 
 
 def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -> None:
-    written = letter()
+    written = envelope_bytes()
     Server(listening.dsn).post(written)
     (arrived,) = listening.envelopes
     header, _, rest = arrived.partition(b"\n")
@@ -34,7 +34,7 @@ def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -
 )
 def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: Outcome, reason: str) -> None:
     listening.status = status
-    answer = Server(listening.dsn).post(letter())
+    answer = Server(listening.dsn).post(envelope_bytes())
     assert answer.outcome is outcome
     assert answer.reason.startswith(reason)
 
@@ -48,14 +48,14 @@ def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: O
     ],
 )
 def test_server_that_cannot_be_reached_is_told_in_words(listening: Sink, dsn: str, reason: str) -> None:
-    answer = Server(dsn.format(port=listening.port)).post(letter())
+    answer = Server(dsn.format(port=listening.port)).post(envelope_bytes())
     assert answer.outcome is Outcome.LATER
     assert answer.reason.startswith(reason)
 
 
 def test_limits_come_with_an_answer_of_any_status(listening: Sink) -> None:
     listening.headers = {"x-sentry-rate-limits": "60:transaction:key"}
-    assert Server(listening.dsn).post(letter()).limits == {"transaction": 60}
+    assert Server(listening.dsn).post(envelope_bytes()).limits == {"transaction": 60}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.trouble import Trouble, last_trouble, write_trouble
 from observability.sentry.management.commands.sentry import moment
-from tests.observability.sentry.delivery.spooling import AWAY, letter
+from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
 from tests.sentry_sink import Sink
 
 
@@ -34,7 +34,7 @@ def fill(spool: Spool, count: int) -> OwnDirectory:
     """Events of a process that lives as long as what is returned."""
     directory = OwnDirectory.make(spool)
     for number in range(count):
-        directory.write(letter(f"failure {number}"), "error")
+        directory.write(envelope_bytes(f"failure {number}"), "error")
     return directory
 
 
