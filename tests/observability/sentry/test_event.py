@@ -17,6 +17,7 @@ from observability import observe
 from observability.records import facts_of
 from observability.sentry.event import complete_event
 from observability.sentry.setup import start_sentry
+from tests.observability.sentry.failing import SECRET, body_with_secrets
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
@@ -33,10 +34,10 @@ def test_route_over_its_query_budget_is_one_event_and_one_issue(
 ) -> None:
     file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
     file.write_text(json.dumps({route: {"max": 1}}))
-    told = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
+    others = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
     for _ in range(2):
         # The readers are made again, as in another process.
-        settings.OBSERVABILITY = settings.OBSERVABILITY | told | {"BUDGET_FILE": str(file)}
+        settings.OBSERVABILITY = settings.OBSERVABILITY | others | {"BUDGET_FILE": str(file)}
         client.get("/ordinary/3/")
     (event,) = events
     assert (event["level"], event["logentry"]["message"]) == ("warning", "query_budget_exceeded")
@@ -122,16 +123,14 @@ def test_answers_of_500_are_an_issue_for_each_route(client: Client, events: Even
     assert events[0]["logentry"]["message"] == "Internal Server Error"
 
 
-SECRET = "pl4nted-s3cret"
-
-
 def plant(client: Client) -> None:
     """A request that fails, with a secret in each place."""
     client.raise_request_exception = False
     client.cookies["theme"] = SECRET
-    body = {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "isbn": "978-0-00-000001-0"}
     headers = {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}
-    client.post(f"/failures/with-secrets/?token={SECRET}&page=2", body, "application/json", headers=headers)
+    client.post(
+        f"/failures/with-secrets/?token={SECRET}&page=2", body_with_secrets(), "application/json", headers=headers
+    )
 
 
 def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
