@@ -26,7 +26,7 @@ def names_of(server_name: str) -> list[str]:
 
 def ask(server: Server, path: str, **sent: str) -> str:
     """Send a request and read its answer, as far as it goes; return the request id."""
-    request_id = f"asked-{uuid4().hex}"
+    request_id = f"failing-{uuid4().hex}"
     with suppress(IncompleteRead):
         server.get(path, X_Request_ID=request_id, **sent)
     return request_id

@@ -32,7 +32,7 @@ FATES = {
     "captured-then-logged": "open",
     "logged-then-answered": "open",
 }
-# Without a query of its own, or after the response began.
+# Without a query, or after the response began.
 WITHOUT_QUERIES = ("raised-by-async", "raised-by-async-body", "logged", "answered", "answered-by-exception")
 # Each server reports to a sink, and to Bugsink.
 WAYS: dict[str, list[pytest.MarkDecorator]] = {

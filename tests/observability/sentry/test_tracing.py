@@ -1,4 +1,4 @@
-"""Real servers with a sample rate: the SDK's integration beside our own reports."""
+"""Real servers with a sample rate: the SDK's integration next to our own reports."""
 
 import json
 from collections.abc import Callable
