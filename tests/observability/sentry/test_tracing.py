@@ -15,6 +15,7 @@ from tests.server import Server, Servers, wait_for
 
 NAMES = ("gunicorn", "uvicorn")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+SDK_TRACE = "5c3a1b7d9e0f4a6b8c2d1e3f5a7b9c0d"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ def trace(servers: Servers, shared_sink: Sink) -> Trace:
 
     @cache
     def trace(name: str) -> Traced:
-        server = servers.get(name, SENTRY_DSN=shared_sink.dsn, SENTRY_TRACES_SAMPLE_RATE="1")
+        # What the start of the server reports is part of it.
         starts = (len(shared_sink.events), len(shared_sink.transactions))
+        server = servers.get(name, SENTRY_DSN=shared_sink.dsn, SENTRY_TRACES_SAMPLE_RATE="1")
         markers = {}
         for each in names_of(name):
             ask(server, f"/failures/{each}/")
@@ -57,6 +59,7 @@ def trace(servers: Servers, shared_sink: Sink) -> Trace:
         ids["without caller"] = ask(server, "/ordinary/2/")
         ids["not sampled"] = ask(server, "/ordinary/3/", traceparent=f"00-{TRACE[::-1]}-b7ad6b7169203331-00")
         ids["health check"] = ask(server, "/livez")
+        ids["called by the SDK"] = ask(server, "/ordinary/5/", Sentry_Trace=f"{SDK_TRACE}-b7ad6b7169203331-1")
         ids["secrets"] = ask(server, f"/ordinary/4/?token={SECRET}", Authorization=f"Bearer {SECRET}")
         ids["failing with secrets"] = ask_with_secrets(server)
         last_id = ask(server, "/failures/logged/")
@@ -89,9 +92,10 @@ def test_failure_is_one_event_and_anything_else_is_none(trace: Trace, server: st
 
 
 @pytest.mark.parametrize("server", NAMES)
-def test_transaction_continues_the_trace_of_the_caller(trace: Trace, server: str) -> None:
+@pytest.mark.parametrize("trace_id", [TRACE, SDK_TRACE], ids=["traceparent", "sentry-trace"])
+def test_transaction_continues_the_trace_of_the_caller(trace: Trace, server: str, trace_id: str) -> None:
     traced = trace(server)
-    (found,) = [each for each in traced.transactions if each["contexts"]["trace"]["trace_id"] == TRACE]
+    (found,) = [each for each in traced.transactions if each["contexts"]["trace"]["trace_id"] == trace_id]
     assert found["contexts"]["trace"]["parent_span_id"] == "b7ad6b7169203331"
 
 
@@ -106,7 +110,7 @@ def test_without_a_caller_the_transaction_has_the_trace_of_the_log(trace: Trace,
 def test_caller_decides_and_health_checks_are_never_measured(trace: Trace, server: str) -> None:
     paths = trace(server).paths()
     assert [path for path in paths if path.startswith(("ordinary", "livez"))] == [
-        "ordinary/1/", "ordinary/2/", "ordinary/4/",
+        "ordinary/1/", "ordinary/2/", "ordinary/5/", "ordinary/4/",
     ]  # fmt: skip
 
 
