@@ -91,8 +91,8 @@ class Bugsink:
         return results
 
     def _read(self, address: str) -> dict[str, Any]:
-        request = Request(address, headers={"Authorization": f"Bearer {self.access['token']}"})  # noqa: S310 - http
-        with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310 - http
+        request = Request(address, headers={"Authorization": f"Bearer {self.access['token']}"})
+        with urlopen(request, timeout=DEADLINE_S) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
 
