@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from service.models import Truck
 
 LOGIN = "admin"
-PASSWORD = "admin"  # noqa: S105 - printed at each start, and never made without DEBUG
+PASSWORD = "admin"
 
 
 class Command(BaseCommand):
