@@ -10,8 +10,6 @@ from tests.bugsink import Bugsink, why_not_installed
 from tests.bugsink import bugsink as own_bugsink
 from tests.databases import server_cursor
 
-pytest_plugins = ["observability.budgets.plugin"]
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """End with one sentence where the database server of the tests cannot be reached; each test would fail with it."""
