@@ -140,7 +140,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
+def pytest_testnodedown(node: Any) -> None:
     # Every worker collects, and leaves out, the same tests.
     sent = getattr(node, "workeroutput", {}).get(LEFT_OUT)
     if sent:

@@ -99,7 +99,7 @@ def page_after_login(running: Started) -> str:
         address, html = form.url, form.read().decode()
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
     fields = {"username": running["login"], "password": running["password"]} | hidden
-    request = Request(address, urlencode(fields).encode(), {"Referer": address})  # noqa: S310 - http
+    request = Request(address, urlencode(fields).encode(), {"Referer": address})
     with opener.open(request, timeout=DEADLINE_S) as page:
         assert page.url == running["address"]
         return str(page.read().decode())

@@ -39,7 +39,7 @@ Line = tuple[datetime, dict[str, Any]]
 
 def write_failing_day(directory: Path) -> str:
     """Write the day into `service.jsonl` with its rotated files, and the errors; the id of the last failed request."""
-    chance = random.Random(26)  # noqa: S311 - the same day each time
+    chance = random.Random(26)
     lines: list[Line] = []
     failed_id = ""
     when = DAY

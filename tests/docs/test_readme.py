@@ -10,9 +10,9 @@ from tests.server import ROOT
 
 
 @pytest.mark.django_db
-def test_example_of_a_query_budget_passes_as_it_stands(django_assert_query_budget: Any) -> None:  # noqa: ANN401
+def test_example_of_a_query_budget_passes_as_it_stands(django_assert_query_budget: Any) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names: dict[str, Any] = {"pytest": pytest, "Truck": Truck}
-    exec(example, names)  # noqa: S102 - our own
+    exec(example, names)
     (run,) = [value for name, value in names.items() if name.startswith("test_")]
     run(django_assert_query_budget=django_assert_query_budget)

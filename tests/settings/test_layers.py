@@ -38,11 +38,11 @@ def last_line(completed: subprocess.CompletedProcess[str]) -> str:
 
 def test_production_starts_with_what_it_requires(tmp_path: Path) -> None:
     completed = start("production", tmp_path, **PRODUCTION)
-    assert (completed.stdout, completed.stderr) == ("vitrine\n", "")
+    assert (completed.stdout, completed.stderr) == (f"{settings.SERVICE_NAME}\n", "")
 
 
 def test_development_needs_no_variable(tmp_path: Path) -> None:
-    assert start("development", tmp_path).stdout == "vitrine\n"
+    assert start("development", tmp_path).stdout == f"{settings.SERVICE_NAME}\n"
 
 
 @pytest.mark.parametrize(("layer", "variables"), [("production", PRODUCTION), ("test", {})])

@@ -121,7 +121,7 @@ def test_sigterm_loses_no_answer_and_no_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true' and it would listen on 0.0.0.0: only with HOST"),  # noqa: S104
+        ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true' and it would listen on 0.0.0.0: only with HOST"),
         ({"INSECURE_HTTP": "perhaps"}, "gunicorn: INSECURE_HTTP is 'perhaps': one of true, yes, on, 1"),
         ({"WEB_CONCURRENCY": "0"}, "gunicorn: WEB_CONCURRENCY is '0': the number of processes, from 1"),
         (

@@ -20,13 +20,13 @@ def post(server: Server, token: str, raw_frames: list[bytes]) -> dict[str, int]:
         json.dumps({"frames": [raw.hex() for raw in raw_frames]}).encode(),
         {"Authorization": f"Token {token}", "Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310
+    with urlopen(request, timeout=DEADLINE_S) as response:
         answer: dict[str, int] = json.load(response)
         return answer
 
 
 def test_frames_that_several_clients_send_at_once_are_stored_once(tmp_path: Path) -> None:
-    shuffled = [Random(client).sample(RAW_FRAMES, len(RAW_FRAMES)) for client in range(CLIENTS)]  # noqa: S311
+    shuffled = [Random(client).sample(RAW_FRAMES, len(RAW_FRAMES)) for client in range(CLIENTS)]
     variables = {"DJANGO_SETTINGS_MODULE": "settings.development", **PASSWORD}
     with running("gunicorn", tmp_path, **variables) as server:
         token = make_token(server)

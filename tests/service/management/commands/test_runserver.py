@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 
 from tests.databases import name_in
@@ -46,7 +47,7 @@ def test_start_prints_where_things_are_and_nothing_else(
         wait_for(lambda: "Ctrl-C" in output.read_text(), "the end of the banner")
     assert output.read_text().splitlines() == [
         "",
-        f"  Vitrine · development · {described(machine['DATABASE_URL'])}",
+        f"  {settings.SERVICE_NAME.capitalize()} · development · {described(machine['DATABASE_URL'])}",
         "",
         f"  API     http://127.0.0.1:{port}/api/v1/trucks/",
         f"  Calls   http://127.0.0.1:{port}/__debug__/requests/",
