@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from settings import database
 from tests.server import ROOT
 
-POSTGRESQL = "postgresql://me:pass%40word@db.example.com:6432/fleet"
-MYSQL = "mysql://me:pass%40word@db.example.com/fleet"
+POSTGRESQL = "postgresql://me:pass%40word@db.example.com:6432/books"
+MYSQL = "mysql://me:pass%40word@db.example.com/books"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def entry(monkeypatch: pytest.MonkeyPatch, url: str, **variables: str) -> dict[s
 def test_parts_of_the_url_are_the_connection(url: str, port: object, monkeypatch: pytest.MonkeyPatch) -> None:
     found = entry(monkeypatch, url)
     assert {key: found[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
-        "NAME": "fleet", "USER": "me", "PASSWORD": "pass@word", "HOST": "db.example.com", "PORT": port,
+        "NAME": "books", "USER": "me", "PASSWORD": "pass@word", "HOST": "db.example.com", "PORT": port,
     }  # fmt: skip
 
 
