@@ -27,7 +27,8 @@ def made_by_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small environment, made once."""
     checkout = make_checkout(tmp_path_factory.mktemp("made"))
     checkout.put_uv()
-    assert checkout.set_up()[0] == 0
+    code, written = checkout.set_up()
+    assert code == 0, written
     return checkout.environment
 
 

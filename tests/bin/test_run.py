@@ -121,22 +121,26 @@ def status_of(port: int, path: str) -> int:
         return connection.getresponse().status
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl_c(service: Checkout) -> None:
     port = free_port()
     with service.start("bin/run", PORT=str(port)) as process:
         try:
-            assert status_of(port, "/api/v1/trucks/") == 200
+            assert status_of(port, "/api/v1/") == 200
             os.killpg(process.pid, signal.SIGINT)
             written, _ = process.communicate(timeout=DEADLINE_S)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
     last_lines = "\n".join(written.splitlines()[-8:])
-    assert f"http://127.0.0.1:{port}/api/v1/trucks/" in last_lines
+    assert f"http://127.0.0.1:{port}/api/v1/" in last_lines
     assert "admin" in last_lines
     assert "Traceback" not in written
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_under_the_production_settings_every_request_leaves_one_line(service: Checkout, tmp_path: Path) -> None:
     port, log_dir, overrides = free_port(), tmp_path / "log", tmp_path / "overrides.yaml"
     overrides.write_text(SMALL_FILES)
@@ -151,7 +155,7 @@ def test_under_the_production_settings_every_request_leaves_one_line(service: Ch
     with service.start("bin/run", "--production", **variables) as process:
         try:
             assert status_of(port, "/livez") == 200
-            sent = send(port, "/api/v1/trucks/")
+            sent = send(port, "/api/v1/")
             wait_for(lambda: len(logged_ids(log_dir)) >= len(sent), "an access line of each request")
         finally:
             os.killpg(process.pid, signal.SIGTERM)
