@@ -34,6 +34,7 @@ MODULES = (
     "django.forms",
     "django.template.backends.django",
     "django.test",
+    "duckdb",
     "environ",
     "gunicorn.app.wsgiapp",
     "orjson",
