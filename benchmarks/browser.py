@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> None:
         for page, name in PAGES.items():
             taken = [ways["toolbar_and_recorded"].ask(f"{page} {calls}") for _ in range(rounds)]
             wanted = "   wanted: below 300" if page == "requests" else ""
-            sys.stdout.write(f"{f'{name.format(calls=calls)}, ms':<34}{median(taken):>9.0f}{wanted and f'            {wanted}'}\n")
+            label = f"{name.format(calls=calls)}, ms"
+            sys.stdout.write(f"{label:<34}{median(taken):>9.0f}{wanted and f'            {wanted}'}\n")
 
 
 def show(times_ms: dict[str, list[float]]) -> None:

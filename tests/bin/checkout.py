@@ -8,7 +8,8 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.server import ROOT
+
 DEADLINE_S = 60
 
 # The interpreter behind the environment of the tests, since the commands make an environment of their own.

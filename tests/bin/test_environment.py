@@ -196,7 +196,8 @@ def start_set_up(checkout: Checkout) -> subprocess.Popen[str]:
 
 def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    return process.stdout.readline()
+    line: str = process.stdout.readline()
+    return line
 
 
 def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bin.checkout import DEADLINE_S, ROOT, Checkout
+from tests.bin.checkout import DEADLINE_S, Checkout
 from tests.load import SMALL_FILES, logged_ids, send
-from tests.server import free_port, is_listening, wait_for
+from tests.server import ROOT, free_port, is_listening, wait_for
 
 SETTINGS = "settings.development"
 

@@ -167,7 +167,7 @@ def own_environment(home: Path) -> dict[str, str]:
     return others | {"HOME": str(home), "TMPDIR": str(home), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
-def run(command: str, directory: Path, home: Path) -> str:
+def shell(command: str, directory: Path, home: Path) -> str:
     """What a shell prints that runs a command in a directory; it has to succeed and to complain of nothing."""
     completed = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
@@ -182,4 +182,4 @@ def run(command: str, directory: Path, home: Path) -> str:
 
 def install_format(home: Path) -> None:
     """What the page of recipes says to do first."""
-    run("lnav -W -i docs/lnav/vitrine.json", ROOT, home)
+    shell("lnav -W -i docs/lnav/vitrine.json", ROOT, home)

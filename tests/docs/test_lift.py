@@ -40,7 +40,7 @@ print("/admin/login/" in page and 'id="flame"' in page)
 def new_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new project with what the page says to copy and to append."""
     directory = tmp_path_factory.mktemp("new")
-    run(directory, "-m", "django", "startproject", "mysite", ".")
+    run_python(directory, "-m", "django", "startproject", "mysite", ".")
     shutil.copytree(ROOT / "observability", directory / "observability", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "logging.yaml", directory)
     append(directory / "mysite" / "settings.py", blocks()[0])
@@ -63,7 +63,7 @@ def append(path: Path, code: str) -> None:
         file.write(code)
 
 
-def run(directory: Path, *command: str) -> str:
+def run_python(directory: Path, *command: str) -> str:
     """What Python prints, run in a directory that is not this repository's."""
     environment = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(directory), "PYTHONWARNINGS": "error"}
     completed = subprocess.run(
@@ -74,7 +74,7 @@ def run(directory: Path, *command: str) -> str:
 
 
 def test_request_of_the_project_has_its_line(project: Path) -> None:
-    checked, *described, request_id = run(project, "-c", REQUEST).splitlines()
+    checked, *described, request_id = run_python(project, "-c", REQUEST).splitlines()
     assert "no issues" in checked
     assert "logging.yaml:" in "\n".join(described)
     lines = [json.loads(line) for line in (project / "log" / "service.jsonl").read_text().splitlines()]
@@ -84,7 +84,7 @@ def test_request_of_the_project_has_its_line(project: Path) -> None:
 def test_project_can_have_the_toolbar(project: Path) -> None:
     append(project / "mysite" / "settings.py", blocks()[1])
     append(project / "mysite" / "urls.py", blocks()[2])
-    checked, *found = run(project, "-c", PAGES).splitlines()
+    checked, *found = run_python(project, "-c", PAGES).splitlines()
     assert "no issues" in checked
     assert found == ["True", "True", "True"]
 
@@ -96,6 +96,6 @@ def test_project_can_have_the_pages_of_calls_without_the_toolbar(project: Path) 
     append(project / "mysite" / "settings.py", kept)
     urls = [line for line in blocks()[2].splitlines() if "debug_toolbar" not in line]
     append(project / "mysite" / "urls.py", "\n".join(urls))
-    checked, *found = run(project, "-c", PAGES).splitlines()
+    checked, *found = run_python(project, "-c", PAGES).splitlines()
     assert "no issues" in checked
     assert found == ["False", "False", "True"]

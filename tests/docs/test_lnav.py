@@ -11,7 +11,7 @@ import pytest
 
 from observability.logs.formatters import BASE_KEYS
 from tests.docs import log_directory
-from tests.docs.log_directory import missing, record, run, write, write_all
+from tests.docs.log_directory import missing, record, shell, write, write_all
 from tests.server import ROOT, running
 
 NOT_RUN = missing("lnav")
@@ -42,7 +42,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 def answers(lnav_home: Path, statement: str, files: str, directory: Path) -> list[dict[str, Any]]:
     """The rows that lnav finds for a statement."""
-    found = run(f"""lnav -n -c ";{statement}" -c ':write-json-to -' {files}""", directory, lnav_home)
+    found = shell(f"""lnav -n -c ";{statement}" -c ':write-json-to -' {files}""", directory, lnav_home)
     rows: list[dict[str, Any]] = json.loads(found)
     return rows
 
@@ -50,7 +50,7 @@ def answers(lnav_home: Path, statement: str, files: str, directory: Path) -> lis
 def shown(lnav_home: Path, records: list[logging.LogRecord], directory: Path) -> list[str]:
     """The lines as lnav shows them, without the blanks at their ends."""
     write(directory / "service.jsonl", records)
-    return [line.rstrip() for line in run("lnav -n service.jsonl", directory, lnav_home).splitlines()]
+    return [line.rstrip() for line in shell("lnav -n service.jsonl", directory, lnav_home).splitlines()]
 
 
 def test_levels_of_the_samples_are_those_that_the_format_says(lnav_home: Path, tmp_path: Path) -> None:

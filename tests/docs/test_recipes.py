@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.docs import log_directory
-from tests.docs.log_directory import STATEMENT, missing, run, write_all
+from tests.docs.log_directory import STATEMENT, missing, shell, write_all
 from tests.server import ROOT
 
 NOT_RUN = missing("lnav", "jq")
@@ -102,44 +102,44 @@ def test_every_recipe_of_the_page_is_run_here() -> None:
 
 
 def test_format_is_installed_by_the_command_of_the_page(tmp_path: Path) -> None:
-    run(RECIPES["Tell it once"], ROOT, tmp_path)
+    shell(RECIPES["Tell it once"], ROOT, tmp_path)
     assert [file.name for file in tmp_path.rglob("installed/*")] == ["vitrine_log.json"]
 
 
 @pytest.mark.parametrize("words", TABLES)
 def test_lnav_answers(lnav_home: Path, project: Path, words: str) -> None:
-    printed = run(RECIPES[words], project, lnav_home)
+    printed = shell(RECIPES[words], project, lnav_home)
     assert [tuple(line.split()) for line in printed.splitlines()] == TABLES[words]
 
 
 def test_lnav_answers_over_a_torn_line_too(lnav_home: Path, torn: Path) -> None:
-    printed = run(RECIPES["The slowest requests:"], torn, lnav_home)
+    printed = shell(RECIPES["The slowest requests:"], torn, lnav_home)
     assert [tuple(line.split()) for line in printed.splitlines()] == TABLES["The slowest requests:"]
 
 
 def test_lnav_shows_what_is_torn(lnav_home: Path, torn: Path) -> None:
-    (row,) = json.loads(run(RECIPES["What a kill"], torn, lnav_home))
+    (row,) = json.loads(shell(RECIPES["What a kill"], torn, lnav_home))
     assert row["log_raw_text"].count('{"timestamp":') == 2
     assert '"request_id":"0f2a9c7e"' in row["log_raw_text"]
 
 
 @pytest.mark.parametrize("words", VALUES)
 def test_jq_answers(lnav_home: Path, project: Path, words: str) -> None:
-    printed = run(f"{RECIPES[words].rstrip()} | jq -s .", project, lnav_home)
+    printed = shell(f"{RECIPES[words].rstrip()} | jq -s .", project, lnav_home)
     assert json.loads(printed) == VALUES[words]
 
 
 @pytest.mark.parametrize("words", LINES)
 def test_jq_prints(lnav_home: Path, project: Path, words: str) -> None:
-    assert run(RECIPES[words], project, lnav_home).splitlines() == LINES[words]
+    assert shell(RECIPES[words], project, lnav_home).splitlines() == LINES[words]
 
 
 def test_jq_finds_the_lines_of_one_request(lnav_home: Path, project: Path) -> None:
-    assert request_ids(run(RECIPES["Everything about one"], project, lnav_home)) == ["0f2a9c7e"]
+    assert request_ids(shell(RECIPES["Everything about one"], project, lnav_home)) == ["0f2a9c7e"]
 
 
 def test_jq_prints_stack_traces_as_python_does(lnav_home: Path, project: Path) -> None:
-    printed = run(RECIPES["Their stack traces,"], project, lnav_home).rstrip().split("\n\n")
+    printed = shell(RECIPES["Their stack traces,"], project, lnav_home).rstrip().split("\n\n")
     assert [trace.splitlines()[0].partition(" ")[2] for trace in printed] == ["Internal Server Error: /report/"] * 3
     assert [trace.splitlines()[1] for trace in printed] == ["Traceback (most recent call last):"] * 3
     assert [trace.splitlines()[-1] for trace in printed] == [
@@ -148,13 +148,13 @@ def test_jq_prints_stack_traces_as_python_does(lnav_home: Path, project: Path) -
 
 
 def test_jq_passes_over_a_torn_line(lnav_home: Path, torn: Path) -> None:
-    found = request_ids(run(RECIPES["jq ends at"], torn, lnav_home))
+    found = request_ids(shell(RECIPES["jq ends at"], torn, lnav_home))
     assert found[:3] == [None, "list-3", "import-2"]
     assert len(found) == len(log_directory.NEWEST) - 1
 
 
 def test_jq_gets_back_the_line_behind_a_torn_one(lnav_home: Path, torn: Path) -> None:
-    found = request_ids(run(RECIPES["To get back"], torn, lnav_home))
+    found = request_ids(shell(RECIPES["To get back"], torn, lnav_home))
     assert found[:3] == [None, "0f2a9c7e", "list-3"]
     assert len(found) == len(log_directory.NEWEST)
 
@@ -163,11 +163,11 @@ def test_line_behind_a_torn_one_is_got_back_whatever_letters_it_has(lnav_home: P
     write_all(tmp_path)
     file = tmp_path / "var" / "log" / "service.jsonl"
     file.write_text('{"timestamp":"x","author":"Łódź 车{"timestamp":"y","request_id":"ź {\\"timestamp\\":"}\n')
-    assert request_ids(run(RECIPES["To get back"], tmp_path, lnav_home)) == ['ź {"timestamp":']
+    assert request_ids(shell(RECIPES["To get back"], tmp_path, lnav_home)) == ['ź {"timestamp":']
 
 
 def test_all_files_are_read_from_the_oldest_to_the_newest(lnav_home: Path, torn: Path) -> None:
-    printed = run(RECIPES["From the oldest"], torn, lnav_home)
+    printed = shell(RECIPES["From the oldest"], torn, lnav_home)
     times = [json.loads(line)["timestamp"] for line in printed.splitlines()]
     assert len(times) == len([*log_directory.OLDEST, *log_directory.OLDER, *log_directory.NEWEST])
     assert times == sorted(times)
@@ -179,4 +179,4 @@ def test_tenth_rotated_file_is_older_than_the_second(lnav_home: Path, torn: Path
     log_dir = directory / "var" / "log"
     (log_dir / "service.jsonl.lock").write_text("1 2\n")
     log_directory.write(log_dir / "service.jsonl.10", log_directory.OLDER[:1])
-    assert request_ids(run(RECIPES["From the oldest"], directory, lnav_home))[:2] == ["import-1", "list-1"]
+    assert request_ids(shell(RECIPES["From the oldest"], directory, lnav_home))[:2] == ["import-1", "list-1"]
