@@ -166,6 +166,45 @@ def test_a_failure_of_pip_is_shown_and_leaves_what_works(ready_checkout_with_pip
     assert kept.exists()
 
 
+# Fails after thirty lines.
+FAILING_INSTALLATION = (
+    'number=0; while [ $number -lt 30 ]; do number=$((number + 1)); echo "line $number"; done; exit 1'
+)
+
+
+def test_failed_installation_shows_its_last_lines_and_leaves_what_works(ready_checkout: Checkout) -> None:
+    kept = ready_checkout.environment / "kept"
+    kept.touch()
+    (ready_checkout.path / "requirements.txt").write_text("# a new lock")
+    ready_checkout.put_uv(FAILING_INSTALLATION)
+    code, written = ready_checkout.set_up()
+    installing, *shown, advice = written.splitlines(keepends=True)
+    assert (code, installing) == (1, INSTALLING)
+    assert [line.strip() for line in shown] == [f"line {number}" for number in range(19, 31)]
+    assert "look at the network" in advice
+    ready_checkout.put_uv()
+    assert ready_checkout.set_up() == (0, INSTALLING)
+    assert kept.exists()
+
+
+def test_packages_are_installed_again_for_another_python(ready_checkout: Checkout) -> None:
+    ready_checkout.put_uv()
+    python = ready_checkout.environment / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\necho 3.99.0\n")
+    python.chmod(0o755)
+    assert ready_checkout.set_up() == (0, INSTALLING)
+    assert [line.split()[0] for line in ready_checkout.asked_of_uv()] == ["pip"]
+
+
+def test_what_the_system_refuses_is_one_sentence(checkout: Checkout) -> None:
+    (checkout.path / "var").touch()
+    code, written = checkout.set_up()
+    assert (code, written.count("\n")) == (1, 1)
+    assert "var'" in written
+    assert written.endswith(": put that right and run the command again; nothing else has to be cleaned up.\n")
+
+
 def module_that_is_missing(directory: Path, *names: str) -> str:
     """A PYTHONPATH under which Python has no such modules, as on a Debian without python3-venv and python3-pip."""
     for name in names:
@@ -212,14 +251,15 @@ def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:
     assert len(checkout.asked_of_uv()) == 2
 
 
-def test_terminated_half_way_it_ends_what_it_started(checkout: Checkout) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_ended_half_way_it_ends_what_it_started(checkout: Checkout, number: signal.Signals) -> None:
     checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 60')
-    process = start_set_up(checkout)
     recorded = checkout.programs / "uv.pid"
-    wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
-    process.terminate()
-    assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
-    assert process.returncode == 128 + signal.SIGTERM
+    with start_set_up(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+        process.send_signal(number)
+        assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
+    assert process.returncode == 128 + number
     wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
 
 
