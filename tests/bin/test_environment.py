@@ -4,7 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -229,8 +230,16 @@ def test_without_ensurepip_the_pip_of_the_machine_installs(checkout: Checkout, t
     assert (code, written) == (0, INSTALLING)
 
 
-def start_set_up(checkout: Checkout) -> subprocess.Popen[str]:
-    return checkout.start(PYTHON, "bin/environment.py", "requirements.txt")
+@contextmanager
+def set_up_started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
+    """A command that sets up; a test that fails leaves neither it nor its installer behind."""
+    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt") as process:
+        try:
+            yield process
+        except BaseException:
+            (checkout.programs / "uv.release").touch()
+            process.terminate()
+            raise
 
 
 def first_line(process: subprocess.Popen[str]) -> str:
@@ -241,9 +250,9 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:
     checkout.put_uv(LONG_INSTALLATION)
-    with start_set_up(checkout) as first:
+    with set_up_started(checkout) as first:
         wait_for((checkout.programs / "uv.pid").exists, "the installation")
-        with start_set_up(checkout) as second:
+        with set_up_started(checkout) as second:
             assert first_line(second) == WAITING
             (checkout.programs / "uv.release").touch()
             written = [process.communicate(timeout=DEADLINE_S)[0] for process in (first, second)]
@@ -255,7 +264,7 @@ def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:
 def test_ended_half_way_it_ends_what_it_started(checkout: Checkout, number: signal.Signals) -> None:
     checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 60')
     recorded = checkout.programs / "uv.pid"
-    with start_set_up(checkout) as process:
+    with set_up_started(checkout) as process:
         wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
         process.send_signal(number)
         assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
@@ -266,12 +275,12 @@ def test_ended_half_way_it_ends_what_it_started(checkout: Checkout, number: sign
 def test_killed_half_way_the_next_one_makes_good(checkout: Checkout) -> None:
     checkout.put_uv(LONG_INSTALLATION)
     half_a_package = checkout.environment / "half-a-package"
-    with start_set_up(checkout) as process:
+    with set_up_started(checkout) as process:
         wait_for((checkout.programs / "uv.pid").exists, "the installation")
         half_a_package.touch()
         process.kill()
         # Its installer goes on, and keeps the next one away until it ends.
-        with start_set_up(checkout) as next_one:
+        with set_up_started(checkout) as next_one:
             assert first_line(next_one) == WAITING
             (checkout.programs / "uv.release").touch()
             assert next_one.communicate(timeout=DEADLINE_S)[0] == INSTALLING
