@@ -1,12 +1,17 @@
 """The benchmarks run; what they measure is for a person to judge."""
 
+import json
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from benchmarks import reading, scenarios
 from benchmarks.__main__ import run as run_here
+from benchmarks.census import Census
+from benchmarks.scenarios import Outcome
 from tests.server import ROOT
 
 NAMES = ["browser", "budgets", "faults", "ingest", "logging", "reading", "request", "sentry"]
@@ -51,6 +56,22 @@ def test_fault_that_loses_nothing_is_a_success(capfd: pytest.CaptureFixture[str]
     assert run_here(["faults", "threads", "--records", "400"]) == 0
     row = capfd.readouterr().out.splitlines()[1].split()
     assert (row[:3], row[4:]) == (["64", "threads", "1,280"], [*"00000"])
+
+
+def test_fault_that_loses_records_in_silence_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing(_directory: Path, *, records: int) -> Outcome:
+        return Outcome("64 threads", Census(written=records, lost=1))
+
+    monkeypatch.setattr(scenarios, "many_threads", losing)
+    assert run_here(["faults", "threads"]) == 1
+
+
+def test_readings_that_differ_end_the_benchmark() -> None:
+    names = {"method": "GET", "route": "/", "requests": 2, "errors": 0, "queries": 1.5}
+    ours = json.dumps(names | {"p50_ms": 1.25, "p95_ms": 2.5, "p99_ms": 2.5})
+    reading.check(ours, "GET / 2 0 1.5 1.25 2.5 2.5\n")
+    with pytest.raises(RuntimeError, match="the answers differ"):
+        reading.check(ours, "GET / 2 1 1.5 1.25 2.5 2.5\n")
 
 
 @pytest.mark.slow

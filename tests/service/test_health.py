@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
+from pytest_django import Settings
 
 from service.health import require_migrations
 from tests.service.conftest import ConstantQueries, QueryBudget
@@ -119,3 +120,17 @@ def test_database_that_fails_is_named_by_its_error_alone() -> None:
 def test_process_without_its_database_is_alive() -> None:
     with connection.execute_wrapper(refuse):
         assert Client().get("/livez").status_code == 200
+
+
+class OtherDatabase:
+    """A router that keeps the tables of the service elsewhere."""
+
+    def allow_migrate(self, db: str, app_label: str, **_: object) -> bool | None:
+        return False if app_label == "service" else None
+
+
+@pytest.mark.django_db
+def test_tables_of_another_database_keep_no_process_waiting(settings: Settings) -> None:
+    MigrationRecorder(connection).record_unapplied("service", "0001_initial")
+    settings.DATABASE_ROUTERS = [OtherDatabase()]
+    assert Client().get("/readyz").status_code == 200

@@ -59,6 +59,12 @@ def test_no_pool_where_none_is_asked_for_or_possible(url: str, size: str, monkey
     assert "pool" not in entry(monkeypatch, url, DATABASE_POOL_SIZE=size)["OPTIONS"]
 
 
+def test_no_pool_where_the_settings_want_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", POSTGRESQL)
+    unpooled = database.databases(default_url="sqlite://:memory:", is_pooled=False)["default"]
+    assert "pool" not in unpooled["OPTIONS"]
+
+
 @pytest.mark.parametrize(
     ("url", "missing", "requirements"),
     [

@@ -70,6 +70,7 @@ def test_tools_of_development_are_in_no_other_layer(
         ),
         ({"SYSLOG_ADDRESS": "logs:514"}, "SYSLOG_ADDRESS is 'logs:514': a syslog server, such as udp://host:514"),
         ({"SERVICE_NAME": "Our Service"}, "SERVICE_NAME is 'Our Service': small letters, digits"),
+        ({"SERVICE_NAME": "our service"}, "SERVICE_NAME is 'our service': small letters, digits"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "TRUSTED_PROXY_COUNT is 'one': the number of proxies"),
         ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT is '-1': the number of proxies"),
         ({"PROPAGATE_TO": "a.com,http://b.com/"}, "PROPAGATE_TO is 'http://b.com/': hosts such as api.example.com"),
