@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.server import production_environment
 from tests.serving.warm_python import WarmPython
 
@@ -59,8 +57,3 @@ def test_time_of_https_only_is_at_least_a_second(python: WarmPython, tmp_path: P
     completed = python.run("-c", "import django; django.setup()", env=environment)
     assert completed.returncode == 1
     assert "HSTS_SECONDS is '0': the seconds for which browsers come by HTTPS only, from 1" in completed.stderr
-
-
-@pytest.mark.parametrize("insecure", ["off", "0", "no", "FALSE"])
-def test_flag_can_be_switched_off_by_any_of_its_words(python: WarmPython, tmp_path: Path, insecure: str) -> None:
-    assert answers(python, tmp_path, (API, {}), INSECURE_HTTP=insecure)[0][0] == 301
