@@ -93,9 +93,10 @@ def test_missing_driver_outside_of_the_environment_is_installed_by_its_own_pip(
         entry(monkeypatch, MYSQL)
 
 
-def test_database_of_another_kind_is_refused_without_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["oracle", "mongodb"])
+def test_database_of_another_kind_is_refused_without_its_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is '…'") as raised:
-        entry(monkeypatch, "oracle://me:hunter2@host/name")
+        entry(monkeypatch, f"{kind}://me:hunter2@host/name")
     assert "hunter2" not in str(raised.value)
 
 
