@@ -62,7 +62,7 @@ control_socket_disable = True
 TRIAL = """
   {name} · production · {workers} processes with {threads} threads each, by plain HTTP for this machine only
 
-  API     http://{address}/api/v1/trucks/
+  API     http://{address}/api/v1/
   Admin   http://{address}/admin/   login admin, password in {directory}/password
   Logs    {logs}
 

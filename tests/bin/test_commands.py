@@ -1,4 +1,4 @@
-"""bin/check, bin/bench, bin/screenshots, bin/lock and bin/sentry."""
+"""bin/check, bin/bench, bin/screenshots, bin/lock, and the options of bin/sentry."""
 
 import shutil
 
@@ -172,3 +172,9 @@ def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkou
     assert "--group dev --constraints requirements-postgresql.txt" in development
     assert development.endswith("--output-file requirements-dev.txt --upgrade pyproject.toml")
     assert bugsink.endswith("--output-file bin/requirements-bugsink.txt --upgrade bin/requirements-bugsink.in")
+
+
+def test_an_option_that_bin_sentry_does_not_know_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/sentry", "--port=8001")
+    assert code == 2
+    assert written.startswith("usage: bin/sentry [--help]")

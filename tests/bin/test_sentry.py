@@ -21,6 +21,8 @@ from tests.bugsink import PYTHON as BUGSINK_PYTHON
 from tests.bugsink import Bugsink, empty_bugsink
 from tests.server import is_listening, wait_for
 
+pytestmark = [pytest.mark.server, pytest.mark.external, pytest.mark.slow]
+
 RUNNING = re.compile(
     r"Issues  (?P<address>\S+)   login (?P<login>\S+), password (?P<password>\S+)\n"
     r"  Report  SENTRY_DSN=(?P<dsn>\S+) bin/run\n"
@@ -175,9 +177,3 @@ def test_nobody_else_can_read_what_it_stores(clone: Checkout) -> None:
     directory = empty_bugsink()
     stored = [directory / name for name in ("access.json", "bugsink_conf.py", "db.sqlite3", "lock")]
     assert {path.stat().st_mode & 0o077 for path in [directory, *stored]} == {0}
-
-
-def test_an_option_that_it_does_not_know_is_refused(checkout: Checkout) -> None:
-    code, written = checkout.run("bin/sentry", "--port=8001")
-    assert code == 2
-    assert written.startswith("usage: bin/sentry [--help]")

@@ -60,7 +60,7 @@ def banner(origin: str) -> str:
     if settings.DEBUG:
         mode, login = "development", f"   login {prepare.LOGIN}, password {prepare.PASSWORD}"
     places = {
-        "API": f"{origin}/api/v1/trucks/",
+        "API": f"{origin}/api/v1/",
         "Calls": calls(origin),
         "Admin": f"{origin}/admin/{login}",
         "Logs": log_file(),
