@@ -144,4 +144,5 @@ def pytest_testnodedown(node: Any) -> None:
     # Every worker collects, and leaves out, the same tests.
     sent = getattr(node, "workeroutput", {}).get(LEFT_OUT)
     if sent:
-        node.config.stash[left_out_key] = Counter(sent)
+        counted: Counter[str] = Counter(sent)
+        node.config.stash[left_out_key] = counted
