@@ -18,15 +18,15 @@ from observability.logs.event_record import EventRecord
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
 
-EVENT = "truck_imported"
+EVENT = "book_imported"
 FACTS = {
-    "vin": "LZZ5DXSBSA0000001",
+    "isbn": "978014143951800",
     "row": 12,
-    "mileage_km": 3.25,
+    "weight_kg": 3.25,
     "is_new": True,
-    "dealer": "some text here",
-    "finance_type": None,
-    "status": "driving",
+    "publisher": "some text here",
+    "series": None,
+    "status": "lent",
     "attempt": 17,
     "file": "x" * 20,
     "year": 99,

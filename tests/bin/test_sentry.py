@@ -24,6 +24,8 @@ from tests.server import free_port, is_listening, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.external("bugsink"), pytest.mark.slow]
 
+pytestmark = [pytest.mark.server, pytest.mark.external, pytest.mark.slow]
+
 RUNNING = re.compile(
     r"Issues  (?P<address>\S+)   login (?P<login>\S+), password (?P<password>\S+)\n"
     r"  Report  SENTRY_DSN=(?P<dsn>\S+) bin/run\n"
@@ -116,7 +118,7 @@ def page_after_login(running: Started) -> str:
         address, html = form.url, form.read().decode()
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
     fields = {"username": running["login"], "password": running["password"]} | hidden
-    request = Request(address, urlencode(fields).encode(), {"Referer": address})  # noqa: S310 - http
+    request = Request(address, urlencode(fields).encode(), {"Referer": address})
     with opener.open(request, timeout=DEADLINE_S) as page:
         assert page.url == running["address"]
         return str(page.read().decode())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.log_directory import install_format, missing
+from tests.serving.warm_python import running_python as running_python
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from tests.server import ROOT
 
 pytest_plugins = ["pytester"]
 
-COPIED = ["observability", "settings", "service", "logging.yaml", "tests/__init__.py", "tests/conftest.py"]
-COPIED += ["tests/bugsink.py", "tests/databases.py", "tests/server.py"]
+COPIED = ["observability", "settings", "service", "logging.yaml", "conftest.py"]
+COPIED += ["tests/__init__.py", "tests/conftest.py", "tests/bugsink.py", "tests/databases.py", "tests/server.py"]
 COPIED += ["tests/service/__init__.py", "tests/service/conftest.py", "tests/service/fleet.py"]
 
 VIEWS, SERIALIZERS, QUERYSETS = "service/api/views.py", "service/api/serializers.py", "service/querysets.py"
