@@ -24,8 +24,6 @@ from tests.server import free_port, is_listening, wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.external("bugsink"), pytest.mark.slow]
 
-pytestmark = [pytest.mark.server, pytest.mark.external, pytest.mark.slow]
-
 RUNNING = re.compile(
     r"Issues  (?P<address>\S+)   login (?P<login>\S+), password (?P<password>\S+)\n"
     r"  Report  SENTRY_DSN=(?P<dsn>\S+) bin/run\n"

@@ -10,7 +10,6 @@ import pytest
 import sentry_sdk
 
 from observability.logs.config import load_logging
-from observability.sentry.delivery.bounds import Bounds
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.setup import start_sentry
@@ -85,9 +84,9 @@ def transport_to(tmp_path: Path) -> Iterator[Make]:
     """
     made: list[SpoolTransport] = []
 
-    def make(dsn: str, bounds: Bounds = Bounds(), read_timeout_s: float = DEADLINE_S) -> SpoolTransport:  # noqa: B008 - frozen
-        options: dict[str, Any] = {"bounds": bounds, "patience": QUICK, "read_timeout_s": read_timeout_s}
-        made.append(SpoolTransport(dsn, tmp_path / "spool", **options))
+    def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
+        defaults = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
+        made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
         return made[-1]
 
     yield make

@@ -124,3 +124,13 @@ def test_nothing_is_made_by_looking(spool: Spool) -> None:
     with spool.replaying() as is_replaying:
         assert not is_replaying
     assert not spool.root.exists()
+
+
+def test_project_that_cannot_be_read_is_named_by_its_directory(spool: Spool) -> None:
+    spool.make()
+    other = Spool.of(spool.root, "https://key@sentry.example.com/7")
+    other.make()
+    for content in (None, ""):
+        project = other.path / "project"
+        project.unlink() if content is None else project.write_text(content)
+        assert [each.project for each in other_spools(spool)] == [other.path.name]

@@ -2,19 +2,24 @@
 
 import logging
 import shutil
+import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from sentry_sdk.envelope import Envelope
 
 from observability.sentry.delivery.bounds import Bounds, total_bytes
+from observability.sentry.delivery.own_directory import OwnDirectory
+from observability.sentry.delivery.patience import Patience
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.delivery.trouble import last_trouble
 from tests.observability.logs.test_log_file import space_of
 from tests.observability.sentry.conftest import Make
-from tests.observability.sentry.delivery.spooling import AWAY, envelope
+from tests.observability.sentry.delivery.spooling import AWAY, QUICK, envelope, envelope_bytes
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import DEADLINE_S, free_port, wait_for
 
@@ -229,7 +234,7 @@ def test_events_in_memory_that_a_process_ends_with_are_counted_in_a_line(
 
 
 def test_spool_stays_in_its_bounds_while_the_server_is_away(transport_to: Make) -> None:
-    transport = transport_to(AWAY, Bounds(max_bytes=2_000))
+    transport = transport_to(AWAY, bounds=Bounds(max_bytes=2_000))
     capture(transport, 50)
     newest = transport.spool.waiting()[-1]
     wait_for(lambda: total_bytes(transport.spool.waiting()) <= 2_000, "a smaller spool")
@@ -331,3 +336,79 @@ def test_start_with_a_spool_of_somebody_else_raises_nothing(tmp_path: Path) -> N
     capture(transport)
     transport.kill()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["spool"]
+
+
+def leave(spool: Spool) -> None:
+    """Leave an event, as a process that died."""
+    directory = OwnDirectory.make(spool)
+    directory.write(envelope_bytes("left"), "error")
+    directory.close()
+
+
+def test_event_of_a_dead_process_is_sent_again_without_waiting_for_the_next_look(
+    tmp_path: Path, transport_to: Make, listening: Sink
+) -> None:
+    leave(Spool.of(tmp_path / "spool", listening.dsn))
+    listening.status = 503
+    transport = transport_to(listening.dsn, patience=replace(QUICK, look_s=1_000.0))
+    wait_for_trouble(transport, "503")
+    listening.status = 200
+    wait_until_sent(transport)
+    assert [event["message"] for event in listening.events] == ["left"]
+
+
+def test_limit_of_own_events_holds_up_no_others_of_dead_processes(transport_to: Make, listening: Sink) -> None:
+    listening.limited, listening.headers = {"transaction"}, {"X-Sentry-Rate-Limits": "3600:transaction:organization"}
+    transport = transport_to(listening.dsn)
+    capture(transport, kind="transaction")
+    wait_for_trouble(transport, "429")
+    leave(transport.spool)
+    wait_for(lambda: listening.events, "the event of the dead process")
+    assert [each.category for each in transport.spool.waiting()][:1] == ["transaction"]
+
+
+def test_directory_of_a_process_that_cannot_start_a_thread_is_left_to_others(
+    transport_to: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the end of the interpreter."""
+
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    transport = transport_to(AWAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        capture(transport)
+    transport.kill()
+    (name,) = transport.spool.directories()
+    with transport.spool.adopted(name) as is_dead:
+        assert is_dead
+    assert len(transport.spool.waiting()) == 1
+
+
+class NumberedPatience(Patience):
+    """Keeps for how many failures in a row a pause was."""
+
+    numbers: ClassVar[list[int]] = []
+
+    def pause_s(self, failures: int) -> float:
+        self.numbers.append(failures)
+        return 0.02
+
+
+def test_pauses_begin_again_after_a_success(
+    transport_to: Make, listening: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NumberedPatience, "numbers", numbers := [])
+    listening.status = 503
+    transport = transport_to(listening.dsn, patience=NumberedPatience(gather_s=0.0, start_pause_s=0.0))
+    capture(transport)
+    wait_for(lambda: len(numbers) >= 2, "two failures")
+    listening.status = 200
+    wait_until_sent(transport)
+    failures = len(numbers)
+    listening.status = 503
+    capture(transport)
+    wait_for(lambda: len(numbers) >= failures + 2, "two failures more")
+    assert numbers[: failures + 2] == [*range(1, failures + 1), 1, 2]
