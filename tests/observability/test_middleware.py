@@ -32,7 +32,7 @@ def test_access_line_has_every_field_in_order(server: Server) -> None:
         "level": "info",
         "logger": "observability.access",
         "event": "request",
-        "service.name": "vitrine",
+        "service.name": "probe",
         "http.request.method": "GET",
         "http.route": "/ordinary/<int:count>/",
         "url.path": "/ordinary/3/",
