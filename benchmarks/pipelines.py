@@ -18,15 +18,15 @@ from observability.logs.event_record import EventRecord
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
 
-EVENT = "truck_imported"
+EVENT = "book_imported"
 FACTS = {
-    "vin": "LZZ5DXSBSA0000001",
+    "isbn": "978-0-00-000001-0",
     "row": 12,
-    "mileage_km": 3.25,
+    "weight_kg": 0.25,
     "is_new": True,
-    "dealer": "some text here",
-    "finance_type": None,
-    "status": "driving",
+    "seller": "some text here",
+    "edition_note": None,
+    "status": "ordered",
     "attempt": 17,
     "file": "x" * 20,
     "year": 99,
@@ -113,7 +113,7 @@ def _ours(path: Path) -> logging.Logger:
     log.propagate = False
     log.setLevel(logging.INFO)
     handler = SharedRotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=3)
-    handler.setFormatter(JsonFormatter(service_name="vitrine"))
+    handler.setFormatter(JsonFormatter(service_name="library"))
     log.handlers = [handler]
     return log
 
