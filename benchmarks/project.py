@@ -1,4 +1,4 @@
-"""The project as in production, with a database and log files of its own, for a benchmark."""
+"""The probe project as in production, or the service, with a database and log files of its own, for a benchmark."""
 
 import os
 import secrets
@@ -12,11 +12,11 @@ from django.db import connections
 
 
 @contextmanager
-def temporary_project() -> Iterator[None]:
-    """Django is set up inside, with an empty, migrated SQLite file that goes away with the block. Once in a process."""
+def temporary_project(settings: str = "tests.probe.settings.production") -> Iterator[None]:
+    """Set up Django, with an empty, migrated SQLite file that goes away with the block. Once in a process."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "settings.production",
+            "DJANGO_SETTINGS_MODULE": settings,
             "SECRET_KEY": secrets.token_urlsafe(50),
             "ALLOWED_HOSTS": "testserver",
             "INSECURE_HTTP": "true",
