@@ -5,17 +5,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
+import hypothesis
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
 from tests.chromium import SharedBrowser, window
-from tests.server import Server, Servers, developing
+from tests.server import DEADLINE_S, Server, Servers, developing
 
 # What a browser sends when a person opens an address.
 NAVIGATION = {"Sec_Fetch_Mode": "navigate", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 # A list of two books: two queries.
 LIST = "/api/v1/books/?page_size=2"
+
+# No test depends on the speed of the machine.
+expect.set_options(timeout=DEADLINE_S * 1_000)
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")
