@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 REQUESTS = 20
-LIST = "/models/"
+LIST = "/authors/"
 OURS = ("observability", "debug_toolbar", "silk")
 STOCK_SQL_PANEL = "debug_toolbar.panels.sql.SQLPanel"
 TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
@@ -91,9 +91,7 @@ def _without(settings: Any, *packages: str) -> None:  # noqa: ANN401
 def set_up(way: str, directory: Path) -> None:
     """Django as in development, but for what this way changes, with files of its own."""
     os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "settings.development",
-        "ALLOWED_HOSTS": "testserver",
-        "SECRET_KEY": "of a benchmark",
+        "DJANGO_SETTINGS_MODULE": "tests.probe.settings.development",
         "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3",
         "PROFILE_FILE": f"{directory}/profiles.sqlite3",
         "LOG_DIR": f"{directory}/log",
@@ -111,11 +109,11 @@ def set_up(way: str, directory: Path) -> None:
     from django.core.management import call_command  # noqa: PLC0415
     from django.urls import include, path  # noqa: PLC0415
 
-    from benchmarks._list_view import TruckModels, fill  # noqa: PLC0415
+    from benchmarks._list_view import Authors, fill  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     fill()
-    urlpatterns.append(path(LIST.lstrip("/"), TruckModels.as_view()))
+    urlpatterns.append(path(LIST.lstrip("/"), Authors.as_view()))
     if PROFILE in settings.MIDDLEWARE:
         urlpatterns.append(path("__debug__/requests/", include("observability.browser.pages.urls")))
     if "debug_toolbar" in settings.INSTALLED_APPS:

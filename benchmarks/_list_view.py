@@ -4,31 +4,31 @@ from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 
-from service.models import Manufacturer, TruckModel
+from tests.probe.models import Author, Publisher
 
 ROWS = 20
 
 
-class Row(serializers.ModelSerializer[TruckModel]):
-    manufacturer = serializers.CharField(source="manufacturer.name")
+class Row(serializers.ModelSerializer[Author]):
+    publisher = serializers.CharField(source="publisher.name")
 
     class Meta:
-        model = TruckModel
-        fields = ("id", "name", "manufacturer")
+        model = Author
+        fields = ("id", "name", "publisher")
 
 
-class TruckModels(ListAPIView[TruckModel]):
-    """All models, without pages: a query for the list and one for the manufacturer of each row."""
+class Authors(ListAPIView[Author]):
+    """All authors, without pages: a query for the list and one for the publisher of each row."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
     pagination_class = None
     filter_backends = ()
     serializer_class = Row
-    queryset = TruckModel.objects.order_by("id")
+    queryset = Author.objects.order_by("id")
 
 
 def fill() -> None:
     """Make the rows."""
     for number in range(ROWS):
-        TruckModel.objects.create(name=f"Model {number}", manufacturer=Manufacturer.objects.create(name=f"M{number}"))
+        Author.objects.create(name=f"Author {number}", publisher=Publisher.objects.create(name=f"Publisher {number}"))

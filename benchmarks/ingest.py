@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks ingest", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how often each is measured (%(default)s)")
     rounds = parser.parse_args(arguments).rounds
-    with temporary_project():
+    with temporary_project("settings.production"):
         raw_frames = realtime_frames()
         sys.stdout.write(f"{FRAMES} realtime frames of {len(raw_frames[0])} bytes from {TRUCKS} trucks\n")
         document = json.dumps({"frames": [raw.hex() for raw in raw_frames]}).encode()

@@ -1,4 +1,4 @@
-"""A project with production settings, an empty database and log files for one benchmark."""
+"""The probe project as in production, or the service, with a database and log files of its own, for a benchmark."""
 
 import os
 import secrets
@@ -12,11 +12,8 @@ from django.db import connections
 
 
 @contextmanager
-def temporary_project(settings: str = "settings.production") -> Iterator[None]:
-    """Set up Django with these settings and an empty, migrated SQLite file, until the block ends.
-
-    Once in a process. The settings are those of the service, or of the probe: `tests.probe.settings.production`.
-    """
+def temporary_project(settings: str = "tests.probe.settings.production") -> Iterator[None]:
+    """Set up Django, with an empty, migrated SQLite file that goes away with the block. Once in a process."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": settings,

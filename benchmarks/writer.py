@@ -78,7 +78,7 @@ def handler_of(job: Job) -> logging.Handler:
     if job.uid:
         os.setuid(job.uid)
     handler: logging.Handler = handler_class(job.path, **job.options)
-    options = {"service_name": "vitrine"} if job.formatter == FORMATTER else {"rename_fields": {"message": "event"}}
+    options = {"service_name": "library"} if job.formatter == FORMATTER else {"rename_fields": {"message": "event"}}
     handler.setFormatter(_named(job.formatter)(**options))
     return handler
 

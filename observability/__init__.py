@@ -4,8 +4,8 @@ Service code needs these three names and no more:
 
     from observability import current, note, observe
 
-    note(frames_received=12)            # a fact in the access line of the current request
-    with observe("import_trucks"):      # a unit of work of its own, with a line of its own
+    note(books_received=12)             # a fact in the access line of the current request
+    with observe("import_books"):       # a unit of work of its own, with a line of its own
         ...
     current()                           # the Observation of the code that runs, or None
 """

@@ -55,5 +55,5 @@ def owns_stdout(argv: Sequence[str]) -> bool:
 
 
 def is_observed(package: str, name: str) -> bool:
-    """Whether the command `name` of a package such as `service.management.commands` is a unit of work."""
+    """Whether the command `name` of a package such as `shop.management.commands` is a unit of work."""
     return name in DJANGO_BATCH if package.startswith("django.") else name not in UNOBSERVED

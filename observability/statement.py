@@ -26,7 +26,7 @@ def _folded(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def short(fingerprint: str) -> str:
-    """`SELECT … FROM service_truck JOIN service_truckmodel WHERE …`: what it does to which tables, and no more."""
+    """`SELECT … FROM shop_book JOIN shop_author WHERE …`: what it does to which tables, and no more."""
     text = _values.sub(r"INSERT INTO \1 …", plain(fingerprint))
     for clause in _clauses:
         text = clause.sub(r" \1 …", text)

@@ -69,12 +69,15 @@ class Server:
             connection.close()
 
     def hang_up(self, path: str, *, request_id: str, read_bytes: int = 0) -> None:
-        """Send a request, read so many bytes of the answer (0: none) or up to its end, and close the connection."""
+        """Send a request, read so many bytes of the answer or up to its end, and close the connection.
+
+        If `read_bytes` is 0, it reads nothing, and closes when the view has logged its first line.
+        """
         with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as connection:
             head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {request_id}\r\n\r\n"
             connection.sendall(head.encode())
             if not read_bytes:
-                time.sleep(0.2)
+                wait_for(lambda: self.lines(request_id), f"a log line of {request_id}")
             while read_bytes > 0 and (received := connection.recv(read_bytes)):
                 read_bytes -= len(received)
 

@@ -3,7 +3,7 @@
 from observability.budgets import strict
 
 with strict():          # the query that breaks the budget of its route raises; tests and development only
-client.get("/api/v1/trucks/")
+client.get("/api/v1/books/")
 """
 
 from observability.budgets.strict import OverBudget, strict

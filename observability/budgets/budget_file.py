@@ -1,10 +1,10 @@
 """The budget file: how many queries each route may run, by `METHOD route`; recorded by tests, reviewed in a diff.
 
-    "GET /api/v1/trucks/": {
+    "GET /api/v1/books/": {
       "max": 2,
       "reason": "why it is raised or waived, where it is",
       "scale": "constant",
-      "statements": ["1x SELECT … FROM service_truck WHERE …", "1x SELECT COUNT(*) FROM service_truck"]
+      "statements": ["1x SELECT … FROM shop_book WHERE …", "1x SELECT COUNT(*) FROM shop_book"]
     }
 
 `max` counts the application's queries (`ownership.py`); null waives the budget, for a reason. `scale` says that a test

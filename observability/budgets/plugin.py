@@ -21,14 +21,17 @@ from observability.budgets.limit import Limit, LimitError, limit_of
 from observability.budgets.measured import Measurements
 from observability.budgets.report import SUFFIXES, write_report
 from observability.budgets.run import BudgetRun
+from observability.budgets.selection import INI, Selection
 from observability.budgets.verdict import Finding, Run
 
 __all__ = ["django_assert_constant_queries", "django_assert_query_budget", "django_query_recorder"]
 
 MODES = ("check", "record", "off")
-OUTPUT = "query_budgets"
+# What a worker of xdist sends: its measurements, and whether it left out a test of the budget file.
+MEASUREMENTS, IS_PARTIAL = "query_budgets", "query_budgets_is_partial"
 TITLE = "query budget: "
 
+selection_key = pytest.StashKey[Selection]()
 summary_key = pytest.StashKey[list[str]]()
 # What is wrong with the marks of a test.
 problem_key = pytest.StashKey[str]()
@@ -50,6 +53,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "or not known to be constant (full runs)"
     )  # fmt: skip
     parser.addini("query_budget_command", "how the tests are started, as failures tell it", default="pytest")
+    parser.addini(
+        INI, "the tests that the budget file is about: files and directories, relative to the rootdir (default: "
+        "testpaths, or the rootdir)", type="args"
+    )  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)
@@ -67,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     report = config.getoption("--query-budget-report")
     if report and Path(report).suffix not in SUFFIXES:
         raise pytest.UsageError(f"--query-budget-report={report}: a file that ends in {' or '.join(SUFFIXES)}")
+    config.stash[selection_key] = Selection(config)
     try:
         config.stash[run_key] = BudgetRun(mode, config.rootpath)
     except BudgetFileError as error:
@@ -80,6 +88,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.close()
 
 
+# The selection of tests
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.config.stash[selection_key].collected(item)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[selection_key].selected(session.items)
+
+
 # A test
 
 
@@ -88,7 +107,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     is_measured = item.get_closest_marker("no_query_budget") is None
     limit, problem = _limit_of(item)
     item.stash[problem_key] = problem
-    with item.config.stash[run_key].running(item.nodeid, limit, is_measured=is_measured):
+    is_recorded = item.config.stash[selection_key].includes(item)
+    with item.config.stash[run_key].running(item.nodeid, limit, is_measured=is_measured, is_recorded=is_recorded):
         return (yield)
 
 
@@ -142,15 +162,21 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[OUTPUT] = session.config.stash[run_key].measurements.to_json()
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[MEASUREMENTS] = config.stash[run_key].measurements.to_json()
+        config.workeroutput[IS_PARTIAL] = config.stash[selection_key].is_partial
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ANN401, ARG001 - xdist's
-    sent = getattr(node, "workeroutput", {}).get(OUTPUT)
-    if sent:
-        node.config.stash[run_key].measurements.update_from(Measurements.from_json(sent).items())
+    sent = getattr(node, "workeroutput", {})
+    if MEASUREMENTS in sent:
+        measurements = Measurements.from_json(sent[MEASUREMENTS])
+        node.config.stash[run_key].measurements.update_from(measurements.items())
+    # A worker that crashed sends nothing.
+    if sent.get(IS_PARTIAL, True):
+        node.config.stash[selection_key].is_partial = True
 
 
 def _finish(session: pytest.Session, run: BudgetRun) -> None:
@@ -158,7 +184,7 @@ def _finish(session: pytest.Session, run: BudgetRun) -> None:
     if run.mode == "off":
         return
     kind = Run(
-        is_full=_is_full(config, session),
+        is_full=config.stash[selection_key].is_full,
         is_clean=session.testsfailed == 0,
         command=config.getini("query_budget_command"),
         file=_relative(run.path, config),
@@ -205,18 +231,6 @@ def _as_report(finding: Finding, kind: Run) -> pytest.TestReport:
     report = pytest.TestReport(node, location, {}, "failed", finding.text, "call")
     vars(report)[MARK] = True
     return report
-
-
-def _is_full(config: pytest.Config, session: pytest.Session) -> bool:
-    """Whether all tests of the project ran: no path, no selection, and no end before the last."""
-    option = config.option
-    selections = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise", "last_failed")
-    if any(getattr(option, name, None) for name in selections) or session.shouldstop or session.shouldfail:
-        return False
-    everything = {str(config.rootpath), *(str(config.rootpath / path) for path in config.getini("testpaths"))}
-    given = {str((config.invocation_params.dir / argument).resolve()) for argument in config.args}
-    is_by_default = config.args_source is not pytest.Config.ArgsSource.ARGS
-    return (is_by_default and config.invocation_params.dir == config.rootpath) or given <= everything
 
 
 def _relative(path: Path, config: pytest.Config) -> str:

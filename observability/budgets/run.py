@@ -39,6 +39,7 @@ class BudgetRun:
         self.path = budget_path(root)
         self.budgets: Budgets = {} if mode == "off" else load(self.path)
         self.test = ""
+        self.is_recorded = True
         self.limit = Limit()
         self.broken: list[str] = []
         self._reading = ExitStack()
@@ -49,9 +50,10 @@ class BudgetRun:
         self._reading.close()
 
     @contextmanager
-    def running(self, test: str, limit: Limit, *, is_measured: bool) -> Iterator[None]:
-        """Attribute the requests until the block ends to this test."""
+    def running(self, test: str, limit: Limit, *, is_measured: bool, is_recorded: bool) -> Iterator[None]:
+        """Attribute the requests until the block ends to this test; `is_recorded` if the budget file is about it."""
         self.test, self.limit, self.broken = test, limit, []
+        self.is_recorded = is_recorded
         self.recorder.is_measuring = is_measured and self.mode != "off"
         try:
             yield
@@ -71,6 +73,9 @@ class BudgetRun:
         elif (http.status_code or SERVER_ERROR) < SERVER_ERROR:
             budget = self.budgets.get(key)
             is_over = budget is not None and budget.maximum is not None and recording.count > budget.maximum
+            # The file has to be the same with and without the tests that it is not about.
+            if not self.is_recorded and (self.mode == "record" or not is_over):
+                return
             known = budget.counted if budget is not None and is_over else None
             self.measurements.add(key, measured(recording, test=self.test, known=known, allow=self.limit.allow))
 
@@ -86,7 +91,7 @@ class BudgetRun:
     def proved_constant(self, keys: list[str]) -> None:
         """A test proved the count of these routes to be the same for any number of rows."""
         for key in keys:
-            if key in self.measurements:
+            if key in self.measurements and self.is_recorded:
                 self.measurements[key] = replace(self.measurements[key], scale=CONSTANT)
 
     def verdict(self, run: Run, *, require_routes: bool) -> list[Finding]:

@@ -38,7 +38,7 @@ class EventRecord(logging.LogRecord):
         attributes = _common(name, level, pathname).copy()
         attributes["msg"] = msg
         if args:
-            # `log.info("%(vin)s", {"vin": …})`: the one argument that is a mapping.
+            # `log.info("%(isbn)s", {"isbn": …})`: the one argument that is a mapping.
             is_mapping = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
             attributes["args"] = args[0] if is_mapping else args
         else:

@@ -1,6 +1,6 @@
 """The file by which `manage.py loglevel` tells the processes of this machine which levels are changed.
 
-    {"changes": [{"logger": "service.ingest", "level": "DEBUG", "was": "INFO, inherited", "until": 1760000000.0,
+    {"changes": [{"logger": "shop.orders", "level": "DEBUG", "was": "INFO, inherited", "until": 1760000000.0,
                   "seconds": 600.0, "by": "ada", "pid": 4711}]}
 
 `until` is the time of the clock, in seconds of the epoch. The file appears whole or not at all.

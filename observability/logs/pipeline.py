@@ -1,4 +1,4 @@
-"""From `log.info("truck_imported", vin=…)`, of structlog or of the standard library, to a record.
+"""From `log.info("book_imported", isbn=…)`, of structlog or of the standard library, to a record.
 
 Both make records of the standard library, which `logging.yaml` filters and writes. What a caller gives as keys never
 raises: structlog's keys stand together in the record's attribute `facts`, where they cannot collide with its own, and

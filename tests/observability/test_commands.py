@@ -58,8 +58,8 @@ def test_command_error_is_a_warning_and_no_failure(caplog: pytest.LogCaptureFixt
         ("django.core.management.commands", "migrate", True),
         ("django.core.management.commands", "check", False),
         ("django.core.management.commands", "shell", False),
-        ("service.management.commands", "load_demo_fleet", True),
-        ("service.management.commands", "runserver", False),
+        ("tests.probe.management.commands", "mark_lost", True),
+        ("tests.probe.management.commands", "runserver", False),
     ],
 )
 def test_batch_commands_are_observed_and_servers_are_not(package: str, name: str, is_observed: bool) -> None:

@@ -1,18 +1,26 @@
 """What the observability layer says of itself on stderr."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from observability import complaint
 from observability.complaint import Complaint, shown
 
 
-def test_line_is_written_once_a_second_unless_it_always_is(capsys: pytest.CaptureFixture[str]) -> None:
-    complaint = Complaint("logs:")
-    for number in range(3):
-        complaint.tell(f"failed {number}")
-    complaint.tell("end", always=True)
-    assert capsys.readouterr().err == "logs: failed 0.\nlogs: end.\n"
+def test_line_is_written_once_a_second_unless_it_always_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 0.5, 0.999, 1.0, 1.5, 2.4, 2.5])
+    monkeypatch.setattr(complaint, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    told = Complaint("logs:")
+    for number in range(4):
+        told.tell(f"failed {number}")
+    told.tell("end", always=True)
+    told.tell("too early")
+    told.tell("a second after the end")
+    assert capsys.readouterr().err == "logs: failed 0.\nlogs: failed 3.\nlogs: end.\nlogs: a second after the end.\n"
 
 
 class Full:

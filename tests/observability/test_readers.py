@@ -1,9 +1,12 @@
 """Readers that fail, and the order in which readers run."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from observability import complaint
 from observability.observation import Observation
 from observability.readers import Headers, Readers
 from observability.step import Step
@@ -28,7 +31,10 @@ class Named:
         self.heard.append(self.name)
 
 
-def test_failing_reader_costs_one_line_a_second_and_the_others_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_reader_costs_one_line_a_second_and_the_others_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(complaint, "time", SimpleNamespace(monotonic=lambda: 5.0))
     heard: list[str] = []
     readers = Readers()
     readers.install([Failing(), Named("after", heard)])

@@ -40,7 +40,7 @@ def test_statement_reads_the_same_on_every_database(statement: str, expected: st
 
 
 def test_dropped_join_is_seen() -> None:
-    assert short(text_of(Book.objects.with_model())).endswith("JOIN probe_author JOIN probe_publisher")
+    assert short(text_of(Book.objects.with_author())).endswith("JOIN probe_author JOIN probe_publisher")
 
 
 def test_table_is_that_of_the_outer_query() -> None:

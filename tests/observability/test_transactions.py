@@ -1,6 +1,5 @@
 """Each way in which a transaction can end, in a test's savepoint and under a real server with a real transaction."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -12,7 +11,7 @@ from observability import database, observe
 from observability.details import Details
 from observability.observation import Observation
 from tests.probe.models import Publisher
-from tests.server import Server, running
+from tests.server import Server, Servers
 
 # The way, its status, what the access line says of its transaction, and the rows that it leaves.
 WAYS = [
@@ -49,9 +48,8 @@ QUERY_COUNTS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running("gunicorn", tmp_path_factory.mktemp("transactions")) as server:
-        yield server
+def server(servers: Servers) -> Server:
+    return servers.get("gunicorn")
 
 
 def rows_of(server: Server, name: str) -> list[str]:
@@ -59,6 +57,7 @@ def rows_of(server: Server, name: str) -> list[str]:
     return [row[0] for row in found]
 
 
+@pytest.mark.database
 @pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS + REAL_WAYS)
 def test_transaction_of_a_request_under_a_server(
     server: Server, way: str, status: int, outcome: str, rows: list[str]

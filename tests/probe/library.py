@@ -26,6 +26,13 @@ def make_books(count: int, **values: object) -> list[Book]:
     ]
 
 
+def make_publishers(count: int) -> list[Publisher]:
+    """Create publishers with one author each."""
+    publishers = [Publisher.objects.create(name=f"Publisher {number}") for number in range(1, count + 1)]
+    Author.objects.bulk_create([Author(publisher=publisher, name=f"Of {publisher}") for publisher in publishers])
+    return publishers
+
+
 def make_loan(book: Book, begun_at: datetime = NOON) -> Loan:
     """Create a loan of the book; one at each time."""
     digest = sha256(f"{book.isbn} {begun_at}".encode()).hexdigest()

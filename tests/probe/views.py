@@ -192,12 +192,14 @@ def calling(request: HttpRequest, count: int) -> HttpResponse:
 
 
 def sleeping(request: HttpRequest) -> HttpResponse:
-    time.sleep(1)
+    log.info("sleeping")
+    time.sleep(0.5)
     return HttpResponse()
 
 
 @transaction.non_atomic_requests
 async def sleeping_async(request: HttpRequest) -> HttpResponse:
+    log.info("sleeping")
     await asyncio.sleep(30)
     return HttpResponse()
 

@@ -19,19 +19,19 @@ Constant = Callable[..., dict[int, Any]]
 Budget = Callable[..., Any]
 
 
-def frames_of_each_book() -> None:
+def loans_of_each_book() -> None:
     for book in Book.objects.all():
-        book.frames.exists()
+        book.loans.exists()
 
 
 def test_growth_is_told_by_its_rate_and_line(django_assert_constant_queries: Constant) -> None:
     with pytest.raises(pytest.fail.Exception) as failure:
-        django_assert_constant_queries(make_books, frames_of_each_book)
+        django_assert_constant_queries(make_books, loans_of_each_book)
     text = str(failure.value)
     assert "3 at 2 rows, 4 at 3, 11 at 10; budget: as many for any number of rows" in text
     assert "2, 3, 10x  +1 per row" in text
-    line = frames_of_each_book.__code__.co_firstlineno + 2
-    assert f"line   tests/observability/budgets/test_fixtures.py:{line} frames_of_each_book" in text
+    line = loans_of_each_book.__code__.co_firstlineno + 2
+    assert f"line   tests/observability/budgets/test_fixtures.py:{line} loans_of_each_book" in text
 
 
 @pytest.mark.parametrize(("rows_per_query", "rate"), [(1, "+1 per row"), (2, "+1 per 2 rows")])
@@ -47,7 +47,7 @@ def test_rate_may_be_less_than_one_per_row(
 
 
 def test_growth_within_the_slope_is_allowed(django_assert_constant_queries: Constant) -> None:
-    counts = django_assert_constant_queries(make_books, frames_of_each_book, scales=(2, 5), slope=1)
+    counts = django_assert_constant_queries(make_books, loans_of_each_book, scales=(2, 5), slope=1)
     assert {rows: recording.count for rows, recording in counts.items()} == {2: 3, 5: 6}
 
 
@@ -61,7 +61,7 @@ def test_what_a_call_does_is_undone(client: Client, django_assert_constant_queri
 
     def call() -> None:
         Book.objects.create(isbn=isbn(900))
-        Publisher.objects.filter(name="Sinotruk").update(name=f"Renamed {next(made)}")
+        Publisher.objects.filter(name="Penguin").update(name=f"Renamed {next(made)}")
 
     django_assert_constant_queries(make_books, call)
     assert (Book.objects.count(), Publisher.objects.count()) == (0, 0)
@@ -104,7 +104,7 @@ def test_block_over_its_budget_names_each_statement_its_count_and_its_line(djang
     assert first == "the block runs 3 queries, at most 1 allowed"
     # MariaDB is told not to sort.
     assert statement.removesuffix(" ORDER BY NULL") == "  3x  SELECT … FROM probe_book GROUP BY 1"
-    assert place.strip().startswith("line   service/querysets.py:")
+    assert place.strip().startswith("line   tests/probe/models.py:")
 
 
 def test_block_that_runs_less_than_exactly_so_many_fails(django_assert_query_budget: Budget) -> None:

@@ -1,147 +1,138 @@
-"""Mistakes made in a copy of the service: each fails the run, and the message names the field or line at fault."""
+"""Mistakes made in copies of the probe's API: each fails its test, and the message names the field or line at fault."""
 
 import re
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.observability.budgets.conftest import Project
+from tests.observability.budgets.inner_pytest import InnerPytest
 from tests.server import ROOT
 
-pytest_plugins = ["pytester"]
-
-COPIED = ["observability", "settings", "service", "logging.yaml", "conftest.py"]
-COPIED += ["tests/__init__.py", "tests/conftest.py", "tests/bugsink.py", "tests/databases.py", "tests/server.py"]
-COPIED += ["tests/service/__init__.py", "tests/service/conftest.py", "tests/service/fleet.py"]
-
-VIEWS, SERIALIZERS, QUERYSETS = "service/api/views.py", "service/api/serializers.py", "service/querysets.py"
-
-# A view of the copy: the service itself prefetches nothing.
-MAKERS = {
-    SERIALIZERS: """
-
-from tests.probe.models import Publisher
-
-
-class Maker(serializers.ModelSerializer[Publisher]):
-    models = serializers.SlugRelatedField(source="authors", many=True, read_only=True, slug_field="name")
-
-    class Meta:
-        model = Publisher
-        fields = ("name", "models")
-""",
-    VIEWS: """
-
-from service.api.serializers import Maker
-from tests.probe.models import Publisher
-
-
-class Makers(mixins.ListModelMixin, GenericViewSet):
-    queryset = Publisher.objects.prefetch_related("authors")
-    serializer_class = Maker
-    filter_backends = ()
-""",
-    "service/api/urls.py": """
-from service.api.views import Makers
-
-urlpatterns += [path("makers/", Makers.as_view({"get": "list"}))]
-""",
-}
-
-TESTS = """
-import pytest
-from tests.probe.models import Author, Publisher
-from tests.probe.library import make_books
-
-def fill(count):
-    make_books(count)
-    for number in range(count):
-        maker = Publisher.objects.create(name=f"Maker {number}")
-        Author.objects.create(publisher=maker, name="one")
-
-@pytest.mark.parametrize("path", ["books/", "books/status-counts/", "makers/"])
-def test_route(path, client, django_assert_constant_queries):
-    django_assert_constant_queries(fill, lambda: client.get(f"/api/v1/{path}"))
-"""
-
-# What is replaced in which file, by what, and what the message says; {code} stands for the line that has this code.
+# What is replaced in which file, by what, in which route it is seen, and what the message says. {code} stands for the
+# number of the line that has this code.
+FIELDS = '        fields: tuple[str, ...] = ("isbn", "author_name", "publisher", "author", "status")\n'
 COUNT = "        counts = Book.objects.status_counts()\n"
-METHOD = '    class Meta:\n        model = Book\n        fields: tuple[str, ...] = (\n            "isbn",\n'
-COUNTING = (
-    "    frames = serializers.SerializerMethodField()\n\n"
-    "    def get_frames(self, book):\n        return book.frames.count()\n\n"
-)
 MISTAKES = {
-    "dropped select_related": (
-        QUERYSETS,
-        'return self.select_related("author__publisher")',
-        "return self.all()",
+    "dropped_select_related": (
+        "api.py",
+        "Book.objects.with_author()",
+        "Book.objects.all()",
+        "books/",
         [
-            "field  tests.probe.serializers.BookSerializer.author_name (source='author.name')",
-            'try    select_related("author") on the queryset',
+            "field  dropped_select_related.serializers.BookSerializer.author_name (source='author.name')",
+            'try    select_related("author") on the queryset of BookViewSet (dropped_select_related/api.py:',
         ],
     ),
-    "dropped prefetch_related": (
-        VIEWS,
+    "dropped_prefetch_related": (
+        "api.py",
         '.prefetch_related("authors")',
         ".all()",
+        "publishers/",
         [
-            "field  service.api.serializers.Maker.models (source='authors')",
-            'try    prefetch_related("authors") on the queryset of Makers (service/api/views.py:',
+            "field  dropped_prefetch_related.serializers.PublisherSerializer.authors",
+            'try    prefetch_related("authors") on the queryset of PublisherViewSet (dropped_prefetch_related/api.py:',
         ],
     ),
-    "method that counts": (
-        SERIALIZERS,
-        METHOD,
-        COUNTING + METHOD + '            "frames",\n',
+    "method_that_counts": (
+        "serializers.py",
+        FIELDS,
+        FIELDS.replace('"status")', '"status", "loans")')
+        + "\n    loans = serializers.SerializerMethodField()\n\n"
+        + "    def get_loans(self, book):\n        return book.loans.count()\n",
+        "books/",
         [
-            "field  tests.probe.serializers.BookSerializer.frames",
-            "line   service/api/serializers.py:{book.frames.count()} BookSerializer.get_frames",
+            "field  method_that_counts.serializers.BookSerializer.loans",
+            "line   method_that_counts/serializers.py:{book.loans.count()} BookSerializer.get_loans",
             "try    annotate(…=Count(…)) on the queryset",
         ],
     ),
-    "exists in a loop": (
-        VIEWS,
+    "exists_in_a_loop": (
+        "api.py",
         COUNT,
-        COUNT + "        [book.frames.exists() for book in Book.objects.all()]\n",
+        COUNT + "        [book.loans.exists() for book in Book.objects.all()]\n",
+        "books/status-counts/",
         [
-            "line   service/api/views.py:{book.frames.exists()} Books.status_counts",
+            "line   exists_in_a_loop/api.py:{book.loans.exists()} BookViewSet.status_counts",
             "try    annotate(…=Exists(…)) on the queryset",
         ],
     ),
-    "cursor in a loop": (
-        VIEWS,
+    "cursor_in_a_loop": (
+        "api.py",
         COUNT,
         COUNT + "        from django.db import connection\n"
         "        for book in Book.objects.all():\n"
         "            with connection.cursor() as cursor:\n"
         "                cursor.execute('SELECT 1 FROM probe_loan WHERE book_id = %s', [book.pk])\n",
-        ["line   service/api/views.py:{cursor.execute} Books.status_counts", "try    one statement before the loop"],
+        "books/status-counts/",
+        [
+            "line   cursor_in_a_loop/api.py:{cursor.execute} BookViewSet.status_counts",
+            "try    one statement before the loop",
+        ],
     ),
 }
+PATHS = ("books/", "books/status-counts/", "publishers/")
+
+SETTINGS = """
+from tests.probe.settings.test import *
+from tests.probe.settings.test import OBSERVABILITY, REST_FRAMEWORK
+
+ROOT_URLCONF = "urls"
+OBSERVABILITY = OBSERVABILITY | {"CODE_ROOT": "", "BUDGET_FILE": ""}
+REST_FRAMEWORK = REST_FRAMEWORK | {"DEFAULT_PERMISSION_CLASSES": []}
+"""
+URLS = """
+from django.urls import include, path
+
+urlpatterns = [path(f"{name}/", include(f"{name}.api")) for name in NAMES]
+"""
+TESTS = """
+import pytest
+from tests.probe.library import make_books, make_publishers
+
+def fill(count):
+    make_books(count)
+    make_publishers(count)
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("path", PATHS)
+def test_route(name, path, client, django_assert_constant_queries):
+    django_assert_constant_queries(fill, lambda: client.get(f"/{name}/{path}"))
+"""
 
 
-@pytest.fixture
-def copy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The service in a directory of its own, with one view more and the tests of three routes."""
-    monkeypatch.setenv("DATABASE_URL", "sqlite://:memory:")
-    for name in COPIED:
-        target = pytester.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
-    for name, code in MAKERS.items():
-        with (pytester.path / name).open("a") as file:
-            file.write(code)
-    (pytester.path / "tests/service/test_routes.py").write_text(TESTS)
-    pytester.makeini("[pytest]\nDJANGO_SETTINGS_MODULE = settings.test\nfilterwarnings = error\n")
-    return pytester.path
+@dataclass(frozen=True)
+class Copies:
+    """The directory with the copies, and the message of each test that failed, by the copy and the path."""
+
+    directory: Path
+    failures: dict[tuple[str, str], str]
 
 
-def run(pytester: pytest.Pytester) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "tests/service/test_routes.py")
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory, inner: InnerPytest) -> Copies:
+    """A copy for each mistake; one run of pytest tests all paths of all copies."""
+    project = Project(tmp_path_factory.mktemp("mistakes"), inner)
+    names = f"NAMES, PATHS = {list(MISTAKES)!r}, {PATHS!r}\n"
+    project.write({"project_settings.py": SETTINGS, "urls.py": names + URLS, "test_routes.py": names + TESTS})
+    project.configure("addopts = --nomigrations")
+    for name, (broken, right, wrong, *_) in MISTAKES.items():
+        for file in ("api.py", "serializers.py"):
+            source = (ROOT / "tests/probe" / file).read_text()
+            source = source.replace("from tests.probe.serializers", f"from {name}.serializers")
+            assert file != broken or source.count(right) == 1
+            project.write({f"{name}/__init__.py": "", f"{name}/{file}": source.replace(right, wrong)})
+    outcome = project.run("--query-budget=off", "--junitxml=junit.xml")
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED, outcome.output
+    cases = ET.parse(project.path / "junit.xml").iter("testcase")  # noqa: S314 - pytest wrote it
+    found: dict[tuple[str, str], str] = {}
+    for case in cases:
+        path, _, name = case.attrib["name"].removeprefix("test_route[").removesuffix("]").rpartition("-")
+        if (failure := case.find("failure")) is not None:
+            found[name, path] = failure.text or ""
+    return Copies(project.path, found)
 
 
 def with_line(text: str, path: Path) -> str:
@@ -154,22 +145,12 @@ def with_line(text: str, path: Path) -> str:
     return text.replace(match[0], str(number))
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_fails_the_run_and_is_named(mistake: str, copy: Path, pytester: pytest.Pytester) -> None:
-    name, right, wrong, expected = MISTAKES[mistake]
-    source = (copy / name).read_text()
-    assert source.count(right) == 1
-    (copy / name).write_text(source.replace(right, wrong))
-    result = run(pytester)
-    output = result.stdout.str()
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "+1 per row" in output
-    assert "observability/budgets/" not in output
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_fails_the_test_of_its_route_and_is_named(name: str, copies: Copies) -> None:
+    file, _, _, path, expected = MISTAKES[name]
+    assert [each for each in copies.failures if each[0] == name] == [(name, path)]
+    message = copies.failures[name, path]
+    assert "+1 per row" in message
+    assert "observability/budgets/" not in message
     for line in expected:
-        assert with_line(line, copy / name) in output
-
-
-def test_service_without_a_mistake_passes(copy: Path, pytester: pytest.Pytester) -> None:
-    result = run(pytester)
-    result.assert_outcomes(passed=3)
-    assert result.ret == pytest.ExitCode.OK
+        assert with_line(line, copies.directory / name / file) in message

@@ -1,12 +1,10 @@
 """The plugin in a small project of its own: the budget file, the options, the marks."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest_plugins = ["pytester"]
+from tests.observability.budgets.conftest import Project
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -16,7 +14,7 @@ DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
     "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
 }
-ROOT_URLCONF = "shop_urls"
+ROOT_URLCONF = "urls"
 USE_TZ = True
 STATIC_URL = "static/"
 """
@@ -34,9 +32,6 @@ def members(request, page):
 
 async def counted(request):
     return HttpResponse(await User.objects.acount())
-
-def both(request):
-    return HttpResponse(User.objects.count() + User.objects.using("other").count())
 
 urlpatterns = [path("users/", users), path("members/<int:page>/", members), path("counted/", counted)]
 """
@@ -75,7 +70,6 @@ def test_users_of_a_server(live_server):
     urllib.request.urlopen(f"{live_server.url}/users/").read()
 """
 
-BUDGETS = "query_budgets.json"
 USERS = "1x SELECT … FROM auth_user"
 RECORDED: dict[str, dict[str, Any]] = {
     "GET /counted/": {"max": 1, "scale": "constant", "statements": ["1x SELECT COUNT(*) FROM auth_user"]},
@@ -85,98 +79,106 @@ RECORDED: dict[str, dict[str, Any]] = {
     },
     "GET /users/": {"max": 1, "scale": "constant", "statements": [USERS]},
 }
+OVER_BUDGET = {"max": 2, "statements": [USERS, "1x SELECT COUNT(*) FROM auth_group WHERE …"]}
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(empty_project: Project) -> Project:
     """A project with three views, all of which its tests measure."""
-    root = Path(__file__).parents[3]
-    monkeypatch.setenv("PYTHONPATH", str(root))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop_settings")
-    pytester.makepyfile(shop_settings=SETTINGS, shop_urls=URLS, test_views=TESTS)
-    pytester.makeconftest('pytest_plugins = ["observability.budgets.plugin"]')
-    pytester.makeini("[pytest]\nDJANGO_SETTINGS_MODULE = shop_settings\npythonpath = .\nfilterwarnings = error\n")
-    return pytester.path
+    empty_project.write({"project_settings.py": SETTINGS, "urls.py": URLS, "test_views.py": TESTS})
+    empty_project.configure("addopts = --nomigrations")
+    return empty_project
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> tuple[int, str]:
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
-    return int(result.ret), result.stdout.str() + result.stderr.str()
+@pytest.fixture
+def recorded(project: Project) -> Project:
+    """The project with its budgets recorded."""
+    project.budgets = RECORDED
+    return project
 
 
-def budgets(project: Path) -> dict[str, Any]:
-    written: dict[str, Any] = json.loads((project / BUDGETS).read_text())
-    return written
-
-
-def change(project: Path, **entries: dict[str, Any] | None) -> None:
+def change(project: Project, **entries: dict[str, Any] | None) -> None:
     """Change or take away entries of the budget file, by the first word of their path."""
-    written = budgets(project)
+    written = project.budgets
     for name, entry in entries.items():
         key = next((key for key in written if f"/{name}/" in key), f"GET /{name}/")
         written[key] = written.get(key, {"statements": []}) | (entry or {})
         if entry is None:
             del written[key]
-    (project / BUDGETS).write_text(json.dumps(written))
+    project.budgets = written
 
 
-@pytest.fixture
-def recorded(project: Path) -> Path:
-    """The project with its budgets recorded."""
-    (project / BUDGETS).write_text(json.dumps(RECORDED))
-    return project
+@pytest.mark.parametrize(
+    ("counts", "workers"), [("[3, 1, 2]", "-n0"), pytest.param("[2, 1, 3]", "-n4", marks=pytest.mark.slow)]
+)
+def test_tests_in_any_order_and_process_record_the_same_file(counts: str, workers: str, project: Project) -> None:
+    project.write({"test_views.py": TESTS.replace("[3, 1, 2]", counts)})
+    outcome = project.run("--query-budget=record", workers)
+    assert (outcome.status, project.budgets) == (0, RECORDED)
+    assert "query_budgets.json written: 3 routes measured" in outcome.output
 
 
-@pytest.mark.parametrize("order", [["-n0"], ["-n4"]])
-def test_tests_in_any_order_and_process_record_the_same_file(
-    order: list[str], project: Path, pytester: pytest.Pytester
-) -> None:
-    test = project / "test_views.py"
-    test.write_text(test.read_text().replace("[3, 1, 2]", "[2, 1, 3]" if "-n4" in order else "[3, 1, 2]"))
-    status, output = run(pytester, "--query-budget=record", *order)
-    assert (status, budgets(project)) == (0, RECORDED)
-    assert "query_budgets.json written: 3 routes measured" in output
-
-
-def test_route_over_its_budget_fails_with_the_command_that_raises_it(recorded: Path, pytester: pytest.Pytester) -> None:
-    change(recorded, members={"max": 2, "statements": [USERS, "1x SELECT COUNT(*) FROM auth_group WHERE …"]})
-    status, output = run(pytester, "-k", "test_members", "-n", "2")
-    assert status == pytest.ExitCode.TESTS_FAILED
-    assert "GET /members/<int:page>/ runs 4 queries, its budget is 2" in output
-    assert "3x  (new)  SELECT COUNT(*) FROM auth_group" in output
-    lines = (recorded / "shop_urls.py").read_text().splitlines()
+@pytest.mark.parametrize("workers", ["-n0", pytest.param("-n2", marks=pytest.mark.slow)])
+def test_route_over_its_budget_fails_with_the_command_that_raises_it(workers: str, recorded: Project) -> None:
+    change(recorded, members=OVER_BUDGET)
+    outcome = recorded.run("-k", "test_members", workers)
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED
+    assert "GET /members/<int:page>/ runs 4 queries, its budget is 2" in outcome.output
+    assert "3x  (new)  SELECT COUNT(*) FROM auth_group" in outcome.output
+    lines = URLS.splitlines()
     number = next(number for number, line in enumerate(lines, 1) if "groups.count" in line)
-    assert f"line   shop_urls.py:{number} members.<locals>.<genexpr>" in output
-    assert 'pytest --query-budget=record --query-budget-reason="…"' in output
-    assert "FAILED query_budgets.json::GET /members/<int:page>/" in output
+    assert f"line   urls.py:{number} members.<locals>.<genexpr>" in outcome.output
+    assert 'pytest --query-budget=record --query-budget-reason="…"' in outcome.output
+    assert "FAILED query_budgets.json::GET /members/<int:page>/" in outcome.output
 
 
-def test_missing_and_stale_entries_fail_a_full_run_alone(recorded: Path, pytester: pytest.Pytester) -> None:
+def test_budget_is_raised_for_a_reason_alone(recorded: Project) -> None:
+    change(recorded, members=OVER_BUDGET)
+    refused = recorded.run("--query-budget=record")
+    assert refused.status == pytest.ExitCode.TESTS_FAILED
+    assert "GET /members/<int:page>/ runs 4 queries, its budget is 2" in refused.output
+    assert recorded.budgets["GET /members/<int:page>/"] == OVER_BUDGET
+    assert recorded.run("--query-budget=record", "--query-budget-reason=groups are few").status == 0
+    assert recorded.budgets["GET /members/<int:page>/"] == {
+        **RECORDED["GET /members/<int:page>/"],
+        "reason": "groups are few",
+    }
+
+
+def test_full_run_alone_lowers_a_budget(recorded: Project) -> None:
+    change(recorded, users={"max": 9})
+    outcome = recorded.run("--query-budget=record", "-k", "test_users or test_members")
+    assert (outcome.status, recorded.budgets["GET /users/"]["max"]) == (0, 9)
+    assert "not all tests ran and passed: nothing was lowered or dropped" in outcome.output
+    assert recorded.run("--query-budget=record").status == 0
+    assert recorded.budgets == RECORDED
+
+
+def test_missing_and_stale_entries_fail_a_full_run_alone(recorded: Project) -> None:
     change(recorded, users=None, gone={"max": 3})
-    status, output = run(pytester)
-    assert status == pytest.ExitCode.TESTS_FAILED
-    assert "GET /users/ has no budget: it runs 1 query" in output
-    assert "GET /gone/ has a budget, and no test measured it" in output
-    assert "pytest --query-budget=record --query-budget-prune" in output
-    assert run(pytester, "-k", "test_")[0] == 0
-    assert run(pytester, "--query-budget=record", "--query-budget-prune")[0] == 0
-    assert budgets(recorded) == RECORDED
+    outcome = recorded.run()
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED
+    assert "GET /users/ has no budget: it runs 1 query" in outcome.output
+    assert "GET /gone/ has a budget, and no test measured it" in outcome.output
+    assert "pytest --query-budget=record --query-budget-prune" in outcome.output
+    assert recorded.run("-k", "not test_same_members").status == 0
+    assert recorded.run("--query-budget=record", "--query-budget-prune").status == 0
+    assert recorded.budgets == RECORDED
 
 
-def test_route_without_a_test_fails_where_routes_are_required(recorded: Path, pytester: pytest.Pytester) -> None:
-    urls = recorded / "shop_urls.py"
-    urls.write_text(f'{urls.read_text()}\nurlpatterns += [path("new/", users)]\n')
-    status, output = run(pytester, "--query-budget-require-routes")
-    assert status == pytest.ExitCode.TESTS_FAILED
-    assert "GET /new/ is measured by no test" in output
-    assert "GET /members/<int:page>/ is not known to run as many queries for any number of rows" in output
+def test_route_without_a_test_fails_if_routes_are_required(recorded: Project) -> None:
+    recorded.write({"urls.py": f'{URLS}\nurlpatterns += [path("new/", users)]\n'})
+    outcome = recorded.run("--query-budget-require-routes")
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED
+    assert "GET /new/ is measured by no test" in outcome.output
+    assert "GET /members/<int:page>/ is not known to run as many queries for any number of rows" in outcome.output
     change(recorded, members={"reason": "groups are few"}, new={"max": None, "reason": "tried by hand"})
-    assert run(pytester, "--query-budget-require-routes")[0] == 0
+    assert recorded.run("--query-budget-require-routes").status == 0
 
 
-def test_report_has_every_route_beside_its_budget(recorded: Path, pytester: pytest.Pytester) -> None:
-    assert run(pytester, "--query-budget-report=out/report.md")[0] == 0
-    report = (recorded / "out" / "report.md").read_text()
+def test_report_has_every_route_beside_its_budget(recorded: Project) -> None:
+    assert recorded.run("--query-budget-report=out/report.md").status == 0
+    report = (recorded.path / "out" / "report.md").read_text()
     assert "| `GET /members/<int:page>/` | 4 | 4 | 0 | 0 |  |" in report
 
 
@@ -207,27 +209,28 @@ def test_without_a_reason():
 """
 
 
-def test_marks_hold_or_waive_the_requests_of_their_test(recorded: Path, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_marks=MARKED)
-    status, output = run(pytester, "test_marks.py")
-    assert status == pytest.ExitCode.TESTS_FAILED
-    assert "2 passed" in output
-    assert "GET /members/<int:page>/ runs 3 queries, at most 1 allowed" in output
-    assert 'needs a reason: no_query_budget(…, reason="why")' in output
+def test_marks_hold_or_waive_the_requests_of_their_test(recorded: Project) -> None:
+    recorded.write({"test_marks.py": MARKED})
+    outcome = recorded.run("test_marks.py")
+    assert outcome.status == pytest.ExitCode.TESTS_FAILED
+    assert "2 passed" in outcome.output
+    assert "GET /members/<int:page>/ runs 3 queries, at most 1 allowed" in outcome.output
+    assert 'needs a reason: no_query_budget(…, reason="why")' in outcome.output
 
 
-def test_file_that_cannot_be_used_ends_the_run_with_one_sentence(project: Path, pytester: pytest.Pytester) -> None:
-    (project / BUDGETS).write_text('{"GET /": {"max": 1},\n<<<<<<< HEAD')
-    status, output = run(pytester)
-    assert status == pytest.ExitCode.USAGE_ERROR
-    assert "query_budgets.json:2: not JSON" in output
-    assert "Traceback" not in output
+def test_file_that_cannot_be_used_ends_the_run_with_one_sentence(project: Project) -> None:
+    project.write({"query_budgets.json": '{"GET /": {"max": 1},\n<<<<<<< HEAD'})
+    outcome = project.run()
+    assert outcome.status == pytest.ExitCode.USAGE_ERROR
+    assert "query_budgets.json:2: not JSON" in outcome.output
+    assert "Traceback" not in outcome.output
 
 
-def test_reason_without_recording_is_refused(recorded: Path, pytester: pytest.Pytester) -> None:
-    status, output = run(pytester, "--query-budget-reason=it has to")
-    assert status == pytest.ExitCode.USAGE_ERROR
-    assert "--query-budget-reason is for recording: add --query-budget=record" in output
+@pytest.mark.parametrize("option", ["--query-budget-reason=it has to", "--query-budget-prune"])
+def test_option_of_recording_is_refused_without_it(option: str, recorded: Project) -> None:
+    outcome = recorded.run(option)
+    assert outcome.status == pytest.ExitCode.USAGE_ERROR
+    assert f"{option.partition('=')[0]} is for recording: add --query-budget=record" in outcome.output
 
 
 MISTAKEN = """
@@ -245,12 +248,14 @@ def test_over(client):
 """
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n1"])
-def test_colours_are_for_the_terminal_alone(workers: str, recorded: Path, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_mistaken=MISTAKEN)
-    output = run(pytester, "test_mistaken.py", workers, "--color=yes", "--junitxml=junit.xml")[1]
-    assert output.count("\x1b[36mline\x1b[0m   shop_urls.py") == 2
-    assert "\x1b[31m+1 per row\x1b[0m" in output
-    junit = (recorded / "junit.xml").read_text()
-    assert ("line   shop_urls.py" in junit, "#x1B" in junit) == (True, False)
-    assert "\x1b" not in run(pytester, "test_mistaken.py", workers)[1]
+@pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
+def test_colours_are_for_the_terminal_alone(workers: str, recorded: Project) -> None:
+    recorded.write({"test_mistaken.py": MISTAKEN})
+    coloured = recorded.run("test_mistaken.py", workers, "--color=yes", "--junitxml=junit.xml")
+    assert coloured.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
+    assert "\x1b[31m+1 per row\x1b[0m" in coloured.output
+    junit = (recorded.path / "junit.xml").read_text()
+    assert ("line   urls.py" in junit, "#x1B" in junit) == (True, False)
+    plain = recorded.run("test_mistaken.py", workers)
+    assert plain.status == pytest.ExitCode.TESTS_FAILED
+    assert "\x1b" not in plain.output

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.test import AsyncClient
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
@@ -25,7 +25,7 @@ Recorder = Callable[[], Any]
 def client() -> APIClient:
     """A client of the API that is logged in."""
     client = APIClient()
-    token = Token.objects.create(user=User.objects.create_user("reader"))
+    token = Token.objects.create(user=get_user_model().objects.create_user("reader"))
     client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
     return client
 

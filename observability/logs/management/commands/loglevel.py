@@ -30,8 +30,8 @@ FOLLOWING = "Every process of this service on this machine follows within two se
 EXAMPLES = """
 examples:
   manage.py loglevel                                what is changed
-  manage.py loglevel service.ingest DEBUG --for 1h  change a logger and those below it
-  manage.py loglevel service.ingest --reset         take it back
+  manage.py loglevel shop.orders DEBUG --for 1h     change a logger and those below it
+  manage.py loglevel shop.orders --reset            take it back
   manage.py loglevel --reset                        take all back
 """
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("logger", nargs="?", help="such as service.ingest, which is a module, or root")
+        parser.add_argument("logger", nargs="?", help="such as shop.orders, which is a module, or root")
         parser.add_argument("level", nargs="?", help=f"one of {', '.join(LEVELS)}")
         parser.add_argument(
             "--for",
@@ -123,7 +123,7 @@ def _path() -> Path:
 def _require_name(logger: str) -> None:
     if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", logger) or len(logger) > 255:  # noqa: PLR2004 - as long as a file's name
         raise CommandError(
-            f"{logger!r} is no name of a logger: it is words with dots between them, such as service.ingest."
+            f"{logger!r} is no name of a logger: it is words with dots between them, such as shop.orders."
         )
 
 

@@ -88,7 +88,7 @@ def errors(database: Database, terminal: Terminal, *, by: str, limit: int) -> Re
 
 
 def _place(frame: str | None) -> str | None:
-    """A frame of a traceback as `service/api/views.py:12 get`; of a longer path its last parts."""
+    """A frame of a traceback as `shop/orders/views.py:12 get`; of a longer path its last parts."""
     match = _frame.fullmatch(frame or "")
     if match is None:
         return None

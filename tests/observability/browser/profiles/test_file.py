@@ -22,8 +22,6 @@ ADD = "INSERT INTO panel VALUES (?, 'SQLPanel', '')"
 ADDING = """
 import sys
 from pathlib import Path
-import django
-django.setup()
 from observability.browser.profiles.file import ProfileFile
 from tests.observability.browser.profiles.test_file import add
 file = ProfileFile(Path(sys.argv[1]))
@@ -205,12 +203,16 @@ def test_file_that_another_writes_for_too_long_is_refused_and_nothing_is_half_wr
     assert numbers(other) == [1, 3]
 
 
-def test_file_that_another_writes_is_waited_for(file: ProfileFile, other: ProfileFile) -> None:
+def test_file_that_another_writes_is_waited_for(
+    file: ProfileFile, other: ProfileFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_module, "PATIENCE_S", 20)
     with other.writing() as writing:
         writing.execute(ADD, (1,))
         waiting = Thread(target=add, args=(file, 2))
         waiting.start()
         waiting.join(0.1)
+        assert waiting.is_alive()
     waiting.join()
     assert numbers(file) == [1, 2]
 

@@ -74,8 +74,13 @@ async def streaming_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body(), content_type="text/plain")
 
 
+# The test that cancels `waiting` puts an event here.
+arrivals: list[asyncio.Event] = []
+
+
 @transaction.non_atomic_requests
 async def waiting(request: HttpRequest) -> HttpResponse:
+    arrivals.pop().set()
     await asyncio.Event().wait()
     return JsonResponse({})
 
@@ -188,8 +193,10 @@ def test_call_without_a_response_is_closed(client: Client) -> None:
 
 def test_call_that_was_cancelled_is_closed(async_client: AsyncClient) -> None:
     async def cancel() -> None:
+        arrival = asyncio.Event()
+        arrivals.append(arrival)
         call = asyncio.create_task(async_client.get("/waiting/"))
-        await asyncio.sleep(0.1)
+        await arrival.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
