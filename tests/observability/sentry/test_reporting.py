@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from observability import observe
+from observability.complaint import Complaint
 from observability.sentry.reporting import report_record
 from tests.probe.failures import FAILURES, NO_FAILURES
 
@@ -212,6 +213,7 @@ def test_failure_of_a_report_does_not_reach_the_work(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("observability.sentry.handler.report_record", None)
+    monkeypatch.setattr("observability.sentry.handler._complaint", Complaint("sentry:"))
     log.error("stock_empty")
     assert events == []
     assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err
