@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from django.db import DatabaseError, connection
+from hypothesis import HealthCheck, settings
 
 from tests.bugsink import Bugsink, Project
 from tests.bugsink import bugsink as own_bugsink
@@ -36,7 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--require-parts", action="store_true", help="fail a test if an optional part is missing")
 
 
+# No test fails because the machine is slow: neither an example nor the making of examples has a time limit.
+settings.register_profile("without time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("without time limits")
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     _require_database()

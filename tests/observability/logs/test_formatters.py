@@ -259,7 +259,7 @@ def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, An
     [
         ({"static_fields": {"region": "cn"}}, {"region": "cn", "isbn": "X"}),
         ({"defaults": {"isbn": "none", "region": "cn"}}, {"region": "cn", "isbn": "X"}),
-        ({"rename_fields": {"isbn": "vehicle.id"}}, {"vehicle.id": "X"}),
+        ({"rename_fields": {"isbn": "book.id"}}, {"book.id": "X"}),
         ({"rename_fields": {"absent": "there"}, "rename_fields_keep_missing": True}, {"there": None}),
         ({"fmt": "%(message)s %(funcName)s"}, {"funcName": "save", "event": "event"}),
         ({"reserved_attrs": ["isbn"]}, {"funcName": "save", "lineno": 7}),
@@ -271,7 +271,7 @@ def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, An
 def test_option_of_python_json_logger_applies(options: dict[str, Any], expected: dict[str, Any]) -> None:
     line = formatted({"isbn": "X", "funcName": "save", "lineno": 7, "created": 0.0}, **options)
     assert {key: line.get(key) for key in expected} == expected
-    assert ("isbn" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
+    assert ("isbn" in line) == ("book.id" not in line and "reserved_attrs" not in options)
 
 
 def test_key_of_the_caller_stands_over_no_renamed_base_key() -> None:

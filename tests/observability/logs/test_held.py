@@ -300,7 +300,7 @@ def test_filter_of_the_handler_holds(target: Target) -> None:
     ("wrong", "expected"),
     [
         ({"target": "service"}, "target of a HeldHandler is 'service': the name of a handler"),
-        ({"loggers": "service"}, "loggers of a HeldHandler is 'service': a list of names"),
+        ({"loggers": "library"}, "loggers of a HeldHandler is 'library': a list of names"),
         ({"loggers": []}, "loggers of a HeldHandler"),
         ({"slow_ms": -1}, "slow_ms of a HeldHandler is -1: milliseconds, from 0"),
         ({"slow_ms": "1s"}, "slow_ms of a HeldHandler is '1s'"),
@@ -309,7 +309,7 @@ def test_filter_of_the_handler_holds(target: Target) -> None:
     ],
 )
 def test_option_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
-    options: dict[str, Any] = {"target": Target(), "loggers": ["service"], "slow_ms": 1, "capacity": 1}
+    options: dict[str, Any] = {"target": Target(), "loggers": ["library"], "slow_ms": 1, "capacity": 1}
     with pytest.raises(ValueError, match=expected):
         HeldHandler(**options | wrong)
 

@@ -52,7 +52,7 @@ def test_warning_knows_the_line_that_logged_it(caplog: pytest.LogCaptureFixture)
 
 
 def test_record_has_all_attributes_of_the_standard_library(caplog: pytest.LogCaptureFixture) -> None:
-    arguments = ("tests", logging.INFO, "/srv/service/models.py", 12, "%s", ("text",), None, "save")
+    arguments = ("tests", logging.INFO, "/srv/library/models.py", 12, "%s", ("text",), None, "save")
     ours, theirs = EventRecord(*arguments), logging.LogRecord(*arguments)
     changing = {"created", "msecs", "relativeCreated"}
     assert list(vars(ours)) == list(vars(theirs))

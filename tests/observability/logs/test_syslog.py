@@ -72,10 +72,10 @@ def numbers(server: SyslogServer) -> list[int]:
 def test_message_holds_the_line(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
     with server.running(), handling(server.address) as handler:
-        write(handler, "book_imported", isbn="978-0-00-000001-0", dealer="Łódź 车\nline")
+        write(handler, "book_imported", isbn="978-0-00-000001-0", branch="Łódź 车\nline")
         (message,) = wait_for(server.messages, "a message")
     assert (message.priority, message.program) == ("user.err", "vitrine")
-    assert (message.fields["isbn"], message.fields["dealer"]) == ("978-0-00-000001-0", "Łódź 车\nline")
+    assert (message.fields["isbn"], message.fields["branch"]) == ("978-0-00-000001-0", "Łódź 车\nline")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -142,12 +142,12 @@ def test_answer_as_csv_has_all_rows_and_values_as_they_are(log_dir: Path) -> Non
 
 
 def test_answer_as_json_has_types_and_times(log_dir: Path) -> None:
-    write(log_dir, request(0.5, over=True, dealers=["a"]))
-    sql = "select time, duration_ms, status, user_id, over, dealers, [1, 2] as list, {'a': 1} as object from requests"
+    write(log_dir, request(0.5, over=True, branches=["a"]))
+    sql = "select time, duration_ms, status, user_id, over, branches, [1, 2] as list, {'a': 1} as object from requests"
     assert rows_of(log_dir, sql) == [
         {
             "time": "2026-01-05T08:30:00.500000Z", "duration_ms": 10.0, "status": 200, "user_id": None, "over": True,
-            "dealers": '["a"]', "list": [1, 2], "object": {"a": 1},
+            "branches": '["a"]', "list": [1, 2], "object": {"a": 1},
         }
     ]  # fmt: skip
 
@@ -179,16 +179,16 @@ def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
     ("options", "events"),
     [
         ({"level": "warning"}, ["warned", "failed"]),
-        ({"logger": "service"}, ["done", "warned"]),
-        ({"logger": "serv"}, []),
+        ({"logger": "library"}, ["done", "warned"]),
+        ({"logger": "libr"}, []),
         ({"where": "level = 'error' or event = 'done'"}, ["done", "failed"]),
-        ({"where": "dealer = 7"}, ["warned"]),
+        ({"where": "branch = 7"}, ["warned"]),
         ({"since": at(1)}, ["warned", "failed"]),
         ({"until": at(2)}, ["done", "warned"]),
     ],
 )
 def test_lines_are_narrowed(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
-    write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="service.api", dealer=7))
+    write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="library.api", branch=7))
     write(log_dir, record(2, "failed", level="error", logger="other"))
     written, _ = answered(log_dir, None, json=True, **options)
     assert [json.loads(line)["event"] for line in written.splitlines()] == events

@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from observability.logs.reading.mistake import ReadingError
 from tests.observability.logs.reading.records import (
     answered,
     at,
+    count,
     database_of,
     failure,
     kept,
@@ -22,24 +22,11 @@ from tests.observability.logs.reading.records import (
     write,
 )
 
-TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
-
-
-def glued(whole: dict[str, Any]) -> str:
-    """What a kill in the middle of a call leaves: the next line stands right behind it."""
-    return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
-
-
-def count(directory: Path, condition: str, view: str = "requests") -> int:
-    (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
-    return int(row["n"])
-
-
 # What the views have
 
 
 def test_access_lines_are_requests(log_dir: Path) -> None:
-    write(log_dir, record(0), request(1, "request-1"), query(2), record(3, "request", logger="service"))
+    write(log_dir, record(0), request(1, "request-1"), query(2), record(3, "request", logger="library"))
     assert [row["request_id"] for row in rows_of(log_dir, "select request_id from requests")] == ["request-1"]
 
 

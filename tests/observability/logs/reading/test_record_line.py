@@ -19,7 +19,7 @@ def lines(of: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
 
 def test_line_has_time_level_event_logger_facts_and_the_first_digits_of_the_request() -> None:
     assert lines(record(0.25, request_id="0f2a9c7e1234", isbn="9780", note="two words")) == [
-        '08:30:00.250 info  book_imported [service] isbn=9780 note="two words" 0f2a9c7e'
+        '08:30:00.250 info  book_imported [library] isbn=9780 note="two words" 0f2a9c7e'
     ]
 
 
@@ -51,12 +51,12 @@ def test_stack_trace_may_be_a_list_of_lines() -> None:
 
 def test_statement_stands_below_its_place() -> None:
     line, statement = lines(query())
-    assert 'at="service/reports.py:48 report"' in line
+    assert 'at="library/reports.py:48 report"' in line
     assert statement == "    SELECT 1"
 
 
 def test_empty_value_is_seen() -> None:
-    assert 'dealer=""' in lines(record(dealer=""))[0]
+    assert 'branch=""' in lines(record(branch=""))[0]
 
 
 def test_moment_stands_for_the_time_and_leaves_the_id_out() -> None:

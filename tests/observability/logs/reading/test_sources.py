@@ -1,27 +1,20 @@
 """Files as DuckDB reads them, compressed or not."""
 
 import bz2
-import gzip
-import lzma
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.observability.logs.reading.records import answered, database_of, dumped, record, request, rows_of, write
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress,
-    "bz2": bz2.compress,
-    "xz": lzma.compress,
-    "zst": zstd.compress,
-}
+from tests.observability.logs.reading.records import (
+    COMPRESSIONS,
+    answered,
+    database_of,
+    dumped,
+    record,
+    request,
+    rows_of,
+    write,
+)
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)

@@ -45,7 +45,7 @@ def test_report_is_written_line_by_line(log_dir: Path) -> None:
     assert run("errors")[0].splitlines() == [
         "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
         "",
-        "1  ValueError  service/api/views.py:12 get",
+        "1  ValueError  library/api/views.py:12 get",
         "   no books",
         "   GET /books/",
         "   2026-01-05 08:30:00 to 08:30:00 UTC",

@@ -26,7 +26,7 @@ def test_lists_of_values_of_any_length_are_one_statement(log_dir: Path) -> None:
 
 def test_place_is_the_line_that_caused_most_of_the_queries(log_dir: Path) -> None:
     write(log_dir, query(code__line__number=1), *(query(code__line__number=48) for _ in range(2)), name="sql.jsonl")
-    assert [row["place"] for row in asked(log_dir)] == ["service/reports.py:48 report"]
+    assert [row["place"] for row in asked(log_dir)] == ["library/reports.py:48 report"]
 
 
 def test_queries_of_packages_have_no_place(log_dir: Path) -> None:
