@@ -117,12 +117,3 @@ def test_log_without_lines_has_no_rows(log_dir: Path) -> None:
     (log_dir / "service.jsonl.1").touch()
     for view in VIEWS:
         assert rows_of(log_dir, f"select * from {view}") == []
-
-
-def test_many_lines_are_read_within_the_memory_that_is_given(log_dir: Path) -> None:
-    lines = [dumped([request(number / 100, f"request-{number}")]) for number in range(1_000)]
-    (log_dir / "service.jsonl").write_bytes(b"".join(lines) * 100)
-    assert count(log_dir, "true", "records") == 100_000
-    distinct = "select distinct request_id from records"
-    sql = f"select sum(length(r.path)) as n from records r join ({distinct}) using (request_id)"
-    assert rows_of(log_dir, sql) == [{"n": 700_000}]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from observability.logs.reading import database as module
 from observability.logs.reading.mistake import ReadingError
 from tests.observability.logs.reading.records import (
     database_of,
@@ -60,6 +61,23 @@ def test_times_are_utc_in_a_question_wherever_the_machine_stands(
     write(log_dir, request(http__route="now"))
     sql = "select current_setting('TimeZone') as zone, time::TIMESTAMPTZ::VARCHAR as time from requests"
     assert rows_of(log_dir, sql) == [{"zone": "UTC", "time": "2026-01-05 08:30:00+00"}]
+
+
+def test_question_that_needs_more_than_its_memory_is_answered_by_a_temporary_directory(
+    log_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MEMORY_LIMIT", "100MB")
+    write(log_dir, *(request(number, f"request-{number}") for number in range(500)))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    # 150,000 texts of 1 kB that are all different.
+    texts = "md5(request_id || '/' || i) || repeat('x', 1000)"
+    sql = (
+        f"select count(distinct {texts}) as n, current_setting('memory_limit') as memory from records, range(300) r(i)"
+    )
+    assert rows_of(log_dir, sql) == [{"n": 150_000, "memory": "95.3 MiB"}]
+    # By itself DuckDB would write `.tmp` here.
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 # Parquet

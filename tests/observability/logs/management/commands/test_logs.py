@@ -1,8 +1,6 @@
 """`manage.py logs`."""
 
 import os
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from tests.observability.logs.processes import run_python
 from tests.observability.logs.reading.records import failure, record, request, write
-from tests.server import ROOT
 
 
 @pytest.fixture
@@ -78,7 +76,6 @@ def test_app_that_cannot_be_loaded_keeps_nobody_from_the_logs(log_dir: Path, tmp
     write(log_dir, request())
     (tmp_path / "broken_settings.py").write_text("INSTALLED_APPS = ['no_such_app']\nLOGGING = {}\n")
     variables = os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "broken_settings"}
-    command = [sys.executable, "manage.py", "logs", "--in", str(log_dir), "top"]
-    completed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    completed = run_python("manage.py", "logs", "--in", str(log_dir), "top", environment=variables)
     assert (completed.returncode, completed.stderr) == (0, "")
     assert completed.stdout.startswith("1 request, ")
