@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from observability.logs import rotation
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
+from tests.observability.logs.log_records import log_record
 
 
 def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> SharedRotatingFileHandler:
@@ -18,7 +20,7 @@ def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> Shar
 
 
 def write(handler: logging.Handler, text: str) -> None:
-    handler.handle(logging.makeLogRecord({"msg": text, "name": "tests", "levelname": "INFO", "levelno": 20}))
+    handler.handle(log_record(text))
 
 
 def lines_in(directory: Path) -> list[str]:
@@ -130,8 +132,7 @@ def test_record_is_formatted_once(tmp_path: Path) -> None:
 def test_line_that_is_too_long_is_cut_and_stays_json(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl", max_bytes=0)
     writer.setFormatter(JsonFormatter(service_name="vitrine"))
-    record = logging.makeLogRecord({"msg": "event", "facts": {"bodies": ["x" * 50_000] * 20}})
-    writer.handle(record)
+    writer.handle(log_record(facts={"bodies": ["x" * 50_000] * 20}))
     (line,) = (tmp_path / "service.jsonl").read_bytes().splitlines(keepends=True)
     assert len(line) <= 65_536
     assert json.loads(line)["truncated"] == ["bodies"]
@@ -221,6 +222,23 @@ def test_losses_are_counted_told_once_a_second_and_logged_when_it_writes_again(
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("log/service.jsonl'; 1 record lost so far.")
     assert others[-1].endswith("is written again; 50 records lost.")
+
+
+def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: Path) -> None:
+    """What was written to the removed file, and what came while there was no directory, is counted."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    writer = handler(directory / "service.jsonl", max_bytes=10_000)
+    write(writer, "gone with the directory")
+    shutil.rmtree(directory)
+    write(writer, "unseen")
+    # The next look at the path is due a second after the last one.
+    writer._look_at = 0
+    write(writer, "lost")
+    directory.mkdir()
+    write(writer, "kept")
+    kept, lost = (directory / "service.jsonl").read_text().splitlines()
+    assert (kept, lost) == ("kept", "log_records_lost")
 
 
 def test_what_was_lost_for_good_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

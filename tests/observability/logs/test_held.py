@@ -24,6 +24,7 @@ from observability.logs.levels import levels
 from observability.observation import Observation, active
 from observability.records import facts_of, observation_of
 from observability.step import Step
+from tests.observability.logs.log_records import log_record
 from tests.server import ROOT, Servers
 
 NAME = "tests.held"
@@ -163,9 +164,7 @@ def test_threads_of_one_work_lose_no_line(target: Target) -> None:
 
     def work(number: int) -> None:
         for line in range(100):
-            record = logging.makeLogRecord({"name": NAME, "levelno": logging.DEBUG, "msg": f"{number} {line}"})
-            record.__dict__["observation"] = observation
-            handler.handle(record)
+            handler.handle(log_record(f"{number} {line}", level=logging.DEBUG, name=NAME, observation=observation))
 
     threads = [Thread(target=work, args=(number,)) for number in range(64)]
     for thread in threads:
@@ -251,7 +250,7 @@ def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> Non
     observation = request()
     with active(observation):
         # By no logger: pytest's handlers would keep the record.
-        held._handlers[-1].handle(logging.makeLogRecord({"name": NAME, "levelno": logging.DEBUG, "msg": "detail"}))
+        held._handlers[-1].handle(log_record("detail", level=logging.DEBUG, name=NAME))
     gone = weakref.ref(observation)
     del observation
     gc.collect()

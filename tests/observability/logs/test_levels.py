@@ -24,8 +24,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def levels(file: Path) -> Iterator[Levels]:
-    """What follows the file, with a thread."""
+def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
+    """What follows the file, with a thread that looks at it more often than in a service."""
+    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
     followed = Levels()
     logger.setLevel(logging.NOTSET)
     followed.start(file)

@@ -12,8 +12,9 @@ from observability.logs.sampling import TailSampling, writes
 from observability.observation import MAX_STATEMENTS, Observation
 from observability.step import Step
 from observability.trace_parent import TraceParent
+from tests.observability.logs.log_records import log_record
 
-# However long the machine takes to make ten thousand of them, none of the requests is slow.
+# However long the machine takes, none of the requests is slow.
 NEVER_MS = 24 * 3_600_000
 
 LOWEST = "0" * 18 + "1" * 14
@@ -25,12 +26,12 @@ def request(*, trace_id: str = REJECTED, method: str = "GET", status_code: int =
     return Observation("request", method, caller=caller, http=HttpExchange(method, "/", status_code=status_code))
 
 
-def line(observation: Observation | None, level: int = logging.INFO, **facts: Any) -> logging.LogRecord:  # noqa: ANN401
-    return logging.makeLogRecord({"levelno": level, "msg": "request", "observation": observation, "facts": facts})
+def line(observation: Observation | None, level: int = logging.INFO) -> logging.LogRecord:
+    return log_record("request", level=level, observation=observation, facts={})
 
 
 def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
-    return TailSampling(keep_one_in=10, slow_ms=1000).filter(line(observation, level))
+    return TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
 def test_all_failures_are_kept_and_the_weights_of_the_rest_tell_how_many_there_were() -> None:
@@ -103,7 +104,8 @@ def test_failure_is_kept(level: int) -> None:
 
 def test_slow_request_is_kept() -> None:
     observation = request()
-    observation._started_ns -= 1_000_000_000
+    assert not is_kept(observation)
+    observation._started_ns -= NEVER_MS * 1_000_000
     assert is_kept(observation)
 
 

@@ -4,16 +4,14 @@ import json
 import logging
 import logging.config
 import logging.handlers
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from observability.logs.effective.probe import Arrivals, send_probe
+from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
-from tests.server import ROOT
 
 INTEGRATION = """
 import logging, sys, sentry_sdk
@@ -158,8 +156,8 @@ def test_handler_that_would_disturb_somebody_is_asked_and_given_nothing(probed: 
 
 def test_integration_of_the_sentry_sdk_reports_nothing_of_a_probe() -> None:
     with sentry_sink() as sink:
-        command = [sys.executable, "-c", INTEGRATION, sink.dsn]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        completed = run_python("-c", INTEGRATION, sink.dsn)
+        assert completed.returncode == 0
         assert [event["logentry"]["message"] for event in sink.events] == ["after the probe"]
 
 

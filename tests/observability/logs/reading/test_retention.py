@@ -146,7 +146,7 @@ def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> N
     with writing([job]) as (writer,):
         writer.begin(ENDLESS)
         counts = Counts(job.counts)
-        for _ in range(10):
+        for _ in range(5):
             wait_until(lambda: counts[0, 0], counts[0, 0] + 500, "records")
             with opened([path]) as (logs, _):
                 for each in doomed(logs, keep=None, max_bytes=200_000, now=datetime.now(UTC)):

@@ -214,13 +214,14 @@ def test_records_of_one_moment_stay_in_the_order_in_which_they_were_written(path
     assert [record["number"] for record in found] == [6, 7, 8]
 
 
-def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writers", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_path: Path, writers: int) -> None:
     job = job_in(tmp_path, max_bytes=20_000)
     path = Path(job.path)
     found: list[dict[str, int]] = []
     with following(path) as tail:
-        for number in range(3):
-            with Writer(jobs_of(job, 3)[number]) as writer:
+        for number in range(writers):
+            with Writer(jobs_of(job, writers)[number]) as writer:
                 writer.wait_until_ready()
                 writer.begin(ENDLESS)
                 counts = Counts(job.counts)
@@ -230,7 +231,7 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_pa
             # A kill may leave half of a line, with the next one behind it.
             record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parsed(line)
             found += [record] if record else []
-    for number in range(3):
+    for number in range(writers):
         numbers = [record["number"] for record in found if record["writer"] == number]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) >= 500
