@@ -84,6 +84,12 @@ def test_failed_work_has_its_traceback_in_the_outermost_line_alone(caplog: pytes
     assert tracebacks == {"inner": False, "outer": True}
 
 
+def test_health_check_that_succeeds_has_no_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.get("/livez")
+    client.get("/ordinary/0/")
+    assert facts(caplog)["url.path"] == "/ordinary/0/"
+
+
 def test_health_check_that_fails_has_a_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.post("/livez")
     assert facts(caplog)["http.response.status_code"] == 405
