@@ -57,6 +57,11 @@ def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
     assert set() < kept[0] < kept[1] < kept[2]
 
 
+def test_threshold_is_the_first_trace_id_that_is_kept() -> None:
+    first = (1 << 56) - (1 << 56) // 10
+    assert [is_kept(request(trace_id=f"{'1' * 18}{number:014x}")) for number in (first - 1, first)] == [False, True]
+
+
 def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
     assert [is_kept(request(trace_id=trace_id)) for trace_id in (REJECTED, KEPT, "f" * 18 + REJECTED[18:])] == [
         False, True, False,

@@ -160,6 +160,16 @@ def test_what_is_added_while_a_file_is_read_is_of_another_look(tmp_path: Path) -
         assert list(lines_backwards(segment)) == [b"one"]
 
 
+def test_what_is_added_behind_several_blocks_is_of_another_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 4)
+    with segment_of(b"one\ntwo\n", tmp_path) as segment:
+        with (tmp_path / "service.jsonl").open("ab") as file:
+            file.write(b"six\nten\n")
+        assert [bytes(line) for line in lines(segment)] == [b"one", b"two"]
+
+
 def test_file_that_is_emptied_while_it_is_read_ends_there(tmp_path: Path) -> None:
     with segment_of(b"one\n" * 1000, tmp_path) as segment:
         (tmp_path / "service.jsonl").write_bytes(b"")

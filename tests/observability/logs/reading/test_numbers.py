@@ -1,5 +1,6 @@
 """Numbers as a person reads them."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +18,12 @@ from observability.logs.reading.numbers import count, items, milliseconds, share
 )  # fmt: skip
 def test_duration_has_two_digits_and_a_unit(value: float | None, text: str) -> None:
     assert milliseconds(value) == text
+
+
+@pytest.mark.parametrize("value", ["soon", "", [1], {}, True, math.inf, -math.inf, math.nan, 10**400])
+def test_duration_that_is_no_finite_number_is_empty(value: object) -> None:
+    """A line of another program may have anything there."""
+    assert milliseconds(value) == ""
 
 
 @pytest.mark.parametrize(

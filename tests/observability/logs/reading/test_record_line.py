@@ -81,16 +81,20 @@ def test_value_steers_no_terminal(key: str, make: Any) -> None:  # noqa: ANN401
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
 OTHERS = ["timestamp", "level", "event", "logger", "request_id", "db.query.text", "stacktrace", "exception.stacktrace"]
+OTHERS += ["duration_ms", "db.query_count", "outgoing.duration_ms", "command.name", "http.response.status_code"]
 
 
-@given(st.dictionaries(st.sampled_from(OTHERS) | st.text(max_size=4), VALUES, max_size=8))
-def test_record_of_any_content_is_shown(others: dict[str, Any]) -> None:
-    found = lines(json.loads(json.dumps(others)))
+@given(
+    st.sampled_from([{}, record(), request(), query(), record(event="command", command__name="prepare")]),
+    st.dictionaries(st.sampled_from(OTHERS) | st.text(max_size=4), VALUES, max_size=8),
+)
+def test_record_of_any_content_is_shown(own: dict[str, Any], others: dict[str, Any]) -> None:
+    found = lines(json.loads(json.dumps(own | others)))
     assert found
     assert not any("\n" in line for line in found)
 

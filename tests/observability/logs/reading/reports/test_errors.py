@@ -134,6 +134,13 @@ def test_kinds_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str, firs
     assert failures(log_dir, by)[0]["event"] == first
 
 
+@pytest.mark.parametrize("seconds", [(0, 60), (60, 0)])
+def test_of_kinds_that_are_equal_the_later_one_comes_first(log_dir: Path, seconds: tuple[int, int]) -> None:
+    for second, event in zip(seconds, ("one", "two"), strict=True):
+        write(log_dir, record(second, event, level="error"))
+    assert [row["last_seen"].isoformat() for row in failures(log_dir)] == [at(60)[:19], at(0)[:19]]
+
+
 def test_line_without_any_id_is_a_failure_as_well(log_dir: Path) -> None:
     write(log_dir, '{"timestamp":"2026-01-05T08:30:00Z","level":"ERROR"}', record(0, "x", level="FATAL"))
     assert len(failures(log_dir)) == 2
