@@ -2,7 +2,9 @@
 
 import logging
 import logging.config
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -76,6 +78,24 @@ def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
         ImproperlyConfigured, match=r"^LOG_DIR: the file .*jsonl of the handler 'service' \(log.*:\d+\)"
     ):
         load(tmp_path, "production")
+
+
+def test_log_file_that_this_user_may_not_write_is_named() -> None:
+    # A directory that other users reach, unlike those of pytest.
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "log").mkdir()
+        (directory / "log" / "service.jsonl").touch(0o444)
+        directory.chmod(0o755)
+        user = os.getuid()
+        if user == 0:
+            # Whether a file may be written is asked of the real user, and root may write all.
+            os.setresuid(65_534, -1, -1)
+        try:
+            with pytest.raises(ImproperlyConfigured, match=r"service\.jsonl .* cannot be written by this user"):
+                load(directory, "production")
+        finally:
+            os.setresuid(user, -1, -1)
 
 
 def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path: Path) -> None:

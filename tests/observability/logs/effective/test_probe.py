@@ -102,6 +102,15 @@ def test_record_in_a_file_was_written(probed: Any, tmp_path: Path) -> None:  # n
     assert [line["event"] for line in lines] == ["logging_probe", "logging_probe"]
 
 
+def test_record_in_a_file_that_was_full_during_the_probe_was_written(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """Three lines fill the file."""
+    path = "observability.logs.handlers.SharedRotatingFileHandler"
+    entry = {"class": path, "filename": str(tmp_path / "file.log"), "maxBytes": 600, "backupCount": 1}
+    found = probed(file=entry)
+    assert len((tmp_path / "file.log.1").read_text().splitlines()) == 3
+    assert found["file"]["outcomes"] == dict.fromkeys(("INFO", "WARNING", "ERROR", "CRITICAL"), "written")
+
+
 def test_record_that_a_handler_took_and_did_not_write_is_lost(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
     found = probed(file={"class": module("LosingHandler"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"})
     assert found["file"]["outcomes"] == {"CRITICAL": "lost"}

@@ -282,6 +282,19 @@ def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
     assert len(walks) == 2
 
 
+def test_file_that_was_deleted_behind_the_walk_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(tmp_path / "service.jsonl", 1)
+    older = put(tmp_path / "service.jsonl.1", 0)
+
+    def walk_and_delete(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
+        found = walk(*arguments)
+        older.unlink()
+        return found
+
+    monkeypatch.setattr(snapshot, "walk", walk_and_delete)
+    assert numbers_in(path) == [1]
+
+
 def test_compressed_file_that_only_has_the_same_number_is_read(tmp_path: Path) -> None:
     """It is left over from logrotate, which made the files before."""
     path = put(tmp_path / "service.jsonl", 2)
