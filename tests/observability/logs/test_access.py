@@ -68,6 +68,14 @@ def test_note_overwrites_no_key_of_the_line(caplog: pytest.LogCaptureFixture) ->
     assert facts(caplog, "observability.work")["db.query_count"] == 0
     assert facts(caplog, "observability.work")["note.db.query_count"] == "mine"
     assert facts(caplog, "observability.work")["imported"] == 3
+    assert "note.imported" not in facts(caplog, "observability.work")
+
+
+def test_work_that_ended_with_an_expected_exception_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(KeyError), observe("work", expected=(KeyError,)):
+        raise KeyError("expected")
+    (record,) = [each for each in caplog.records if each.name == "observability.work"]
+    assert (record.levelname, record.exc_info, facts_of(record)["error.type"]) == ("WARNING", None, "KeyError")
 
 
 def test_facts_that_were_too_many_are_counted(caplog: pytest.LogCaptureFixture) -> None:

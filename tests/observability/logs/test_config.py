@@ -153,7 +153,7 @@ def test_overrides_that_are_wrong_are_refused_with_the_reason(
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_path: Path) -> None:
+def test_value_that_a_class_refuses_is_reported_with_the_places_of_its_entry(tmp_path: Path) -> None:
     overrides = tmp_path / "more.yaml"
     overrides.write_text("handlers:\n  service:\n    backupCount: 3\n    maxBytes: [1]\n")
     loaded = load(tmp_path, "production", overrides=overrides)
@@ -163,12 +163,12 @@ def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_pat
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_refusal_of_a_dictionary_without_layers_is_told_without_a_place() -> None:
+def test_refusal_of_a_dictionary_without_layers_is_reported_without_a_place() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^LOGGING: Unable to configure handler 'a': Cannot resolve"):
         configure({"version": 1, "handlers": {"a": {"class": "no.such"}}})
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "logging.yaml"
     file.write_text("base:\n  version: 1\n  root: {level: LOUD}\n  loggers:\n    django: {handlers: [file]}\n")
     with pytest.raises(ImproperlyConfigured) as refused:

@@ -40,7 +40,7 @@ def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
     assert observation.request_id[:8] in line
 
 
-def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_beside_it() -> None:
+def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_with_it() -> None:
     try:
         raise ValueError("no answer from postgres://app:hunter2@db/x")
     except ValueError:

@@ -24,14 +24,14 @@ def chained(length: int) -> BaseException:
     return error
 
 
-def test_notes_and_members_of_a_group_are_told() -> None:
+def test_notes_and_members_of_a_group_are_reported() -> None:
     error = ExceptionGroup("imports failed", [ValueError("one"), KeyError("two")])
     error.add_note("in batch 7")
     text = fields_of(error)["exception.stacktrace"]
     assert all(part in text for part in ("in batch 7", "ValueError: one", "KeyError: 'two'"))
 
 
-def test_causes_are_told_in_one_text() -> None:
+def test_causes_are_reported_in_one_text() -> None:
     fields = fields_of(chained(2))
     assert fields["exception.message"] == "number 1"
     assert fields["exception.stacktrace"].index("first") < fields["exception.stacktrace"].index("number 1")

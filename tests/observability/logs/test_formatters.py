@@ -73,6 +73,12 @@ def test_timestamp_is_utc_with_microseconds(lines: Lines) -> None:
     assert abs((datetime.fromisoformat(written) - before).total_seconds()) < 60
 
 
+def test_timestamp_is_that_of_each_record() -> None:
+    formatter = JsonFormatter(service_name="probe")
+    lines = [json.loads(formatter.format(log_record(created=created))) for created in (0.25, 0.5, 61.5, 0.75)]
+    assert [line["timestamp"][17:] for line in lines] == ["00.250000Z", "00.500000Z", "01.500000Z", "00.750000Z"]
+
+
 def test_line_outside_of_any_work_has_ids_of_null(lines: Lines) -> None:
     structured.info("event")
     assert [lines.only()[key] for key in ("request_id", "trace_id", "span_id")] == [None] * 3

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
     assert found == {"service.jsonl": "last\n", "service.jsonl.1": "third line\n", "service.jsonl.2": "second line\n"}
 
 
+def test_line_in_a_file_that_retention_deleted_is_written_to_the_new_one(tmp_path: Path) -> None:
+    """Each handler stands for the one of a process; the first does not look at the path meanwhile."""
+    file = tmp_path / "service.jsonl"
+    one, other = (handler(file, max_bytes=50, backup_count=1) for _ in range(2))
+    write(one, "before")
+    for number in range(30):
+        write(other, f"other {number}")
+    assert "before" not in lines_in(tmp_path)
+    write(one, "after")
+    assert lines_in(tmp_path).count("after") == 1
+
+
 def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
     """A process that died while it moved the files on left it."""
     for number in (1, 2, 4):
@@ -71,6 +84,24 @@ def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
     write(writer, "another one")
     writer.close()
     assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl"]
+
+
+def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As logrotate does with `copytruncate`, here just before the full file would be moved."""
+    file = tmp_path / "service.jsonl"
+    sole = rotation.sole
+
+    def emptied(path: str) -> AbstractContextManager[int | None]:
+        os.truncate(file, 0)
+        return sole(path)
+
+    monkeypatch.setattr(rotation, "sole", emptied)
+    writer = handler(file, max_bytes=5)
+    write(writer, "a long line")
+    monkeypatch.undo()
+    write(writer, "new")
+    assert lines_in(tmp_path) == ["new"]
+    assert not (tmp_path / "service.jsonl.1").exists()
 
 
 def test_rollover_by_hand_moves_the_file_away(tmp_path: Path) -> None:
@@ -202,12 +233,12 @@ def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(
     )
 
 
-def test_file_that_cannot_be_opened_is_told_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
 
 
-def test_losses_are_counted_told_once_a_second_and_logged_when_it_writes_again(
+def test_losses_are_counted_and_reported_once_a_second_and_logged_when_it_writes_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl", max_bytes=0)
@@ -241,7 +272,7 @@ def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: 
     assert (kept, lost) == ("kept", "log_records_lost")
 
 
-def test_what_was_lost_for_good_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_lost_for_good_is_reported_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl")
     write(writer, "lost")
     write(writer, "lost")
@@ -273,9 +304,7 @@ def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
     assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in told
 
 
-def test_system_without_flock_is_told_that_one_process_may_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_system_without_flock_warns_that_one_process_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotation, "_fcntl", None)
     with pytest.warns(RuntimeWarning, match="no flock: let one process alone write"):
         writer = handler(tmp_path / "service.jsonl", max_bytes=5)

@@ -1,6 +1,7 @@
 """The file of the changed levels."""
 
 import json
+import os
 import time
 from pathlib import Path
 from threading import Thread
@@ -36,6 +37,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
     with changing(tmp_path / "loglevel.json"):
         pass
+    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        with changing(tmp_path / "loglevel.json"):
+            pass
+    finally:
+        os.umask(umask)
     assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
 
 

@@ -54,7 +54,7 @@ def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: 
     assert logger.level == original
 
 
-def test_level_that_a_logger_inherits_is_told_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
+def test_level_that_a_logger_inherits_is_shown_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
     logger.setLevel(logging.WARNING)
     write(file, "DEBUG")
     levels.look()
@@ -147,7 +147,7 @@ def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path
     assert (logging.root.level, levels.shown_from("anything")) == (level, None)
 
 
-def test_thread_ends_when_it_is_told_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
+def test_thread_ends_when_it_is_asked_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
     def thread() -> Thread | None:
         return levels._thread
 

@@ -34,7 +34,7 @@ def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
     return TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
-def test_all_failures_are_kept_and_the_weights_of_the_rest_tell_how_many_there_were() -> None:
+def test_all_failures_are_kept_and_the_weights_of_the_rest_show_how_many_there_were() -> None:
     """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
     sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret

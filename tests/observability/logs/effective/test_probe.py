@@ -170,7 +170,7 @@ def test_integration_of_the_sentry_sdk_reports_nothing_of_a_probe() -> None:
         assert [event["logentry"]["message"] for event in sink.events] == ["after the probe"]
 
 
-def test_handler_that_passes_on_tells_of_itself_and_of_the_other(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_handler_that_passes_on_shows_itself_and_the_other(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
     memory = {"class": "logging.handlers.MemoryHandler", "capacity": 9, "flushLevel": logging.ERROR, "target": "file"}
     found = probed(
         memory=memory, file={"class": "logging.FileHandler", "filename": str(tmp_path / "f"), "level": "ERROR"}

@@ -52,7 +52,7 @@ def test_half_a_surrogate_leaves_its_record_readable() -> None:
     assert json.loads(dumped(parsed(line) or {}))["event"] == "?"
 
 
-def test_only_what_a_strict_parser_does_not_read_is_told_as_unread() -> None:
+def test_only_what_a_strict_parser_does_not_read_is_shown_as_unread() -> None:
     assert unread(LINE) is None
     assert unread(FRAGMENT + LINE) == json.loads(LINE)
 
@@ -175,6 +175,17 @@ def test_file_that_is_emptied_while_it_is_read_ends_there(tmp_path: Path) -> Non
         (tmp_path / "service.jsonl").write_bytes(b"")
         assert list(lines(segment)) == []
         assert list(lines_backwards(segment)) == []
+
+
+def test_line_whose_beginning_is_gone_meanwhile_is_not_read_backwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", 8)
+    with segment_of(b"xxxxxxxxxx\nlast\n", tmp_path) as segment:
+        found = lines_backwards(segment)
+        assert next(found) == b"last"
+        (tmp_path / "service.jsonl").write_bytes(b"")
+        assert list(found) == []
 
 
 def test_line_may_be_longer_than_what_is_read_at_a_time(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_counts_have_their_thousands_apart_and_agree_with_their_noun() -> None:
     assert [items(number, "query", "queries") for number in (0, 1, 2)] == ["0 queries", "1 query", "2 queries"]
 
 
-def test_span_within_a_day_tells_its_date_once() -> None:
+def test_span_within_a_day_shows_its_date_once() -> None:
     first = datetime(2026, 11, 26, 8, tzinfo=UTC)
     assert span(first, first.replace(hour=9)) == "2026-11-26 08:00:00 to 09:00:00 UTC"
     assert span(first, first.replace(day=27)) == "2026-11-26 08:00:00 to 2026-11-27 08:00:00 UTC"

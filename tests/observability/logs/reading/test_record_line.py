@@ -34,7 +34,7 @@ def test_line_of_a_command_has_what_a_person_looks_at() -> None:
     assert line == "08:30:00.000 info  command prepare 958 ms 580q"
 
 
-def test_access_line_tells_that_its_transaction_was_rolled_back() -> None:
+def test_access_line_shows_that_its_transaction_was_rolled_back() -> None:
     assert "transaction=rolled_back" in lines(request(db__transaction="rolled_back"))[0]
 
 

@@ -102,7 +102,7 @@ def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: P
     ]
 
 
-def test_file_that_is_gone_already_is_told(directory: Path) -> None:
+def test_file_that_is_gone_already_is_reported(directory: Path) -> None:
     each = oldest(directory)
     (directory / "service.jsonl.4").unlink()
     assert not delete(each)
@@ -160,7 +160,7 @@ def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> N
     assert found[-1] >= counts[0, 0] - 1
 
 
-def test_what_was_written_last_to_a_file_is_told(directory: Path) -> None:
+def test_what_was_written_last_to_a_file_is_reported(directory: Path) -> None:
     with opened([directory / "service.jsonl"]) as (logs, _):
         (each, *_) = doomed(logs, keep=timedelta(0), max_bytes=None, now=NOW)
         assert each.until == NOW - timedelta(days=4)

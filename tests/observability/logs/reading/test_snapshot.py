@@ -151,7 +151,7 @@ def test_logs_that_repeat_others_are_left_out_where_there_are_others() -> None:
     assert main_logs([errors, sql]) == [errors, sql]
 
 
-def test_file_that_may_not_be_read_is_told_and_the_others_are_there(reachable: Path) -> None:
+def test_file_that_may_not_be_read_is_reported_and_the_others_are_there(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     put(reachable / "service.jsonl.1", 0).chmod(0o000)
     with as_nobody(), opened([path]) as (logs, problems):
@@ -159,7 +159,7 @@ def test_file_that_may_not_be_read_is_told_and_the_others_are_there(reachable: P
     assert problems == [f"{path}.1 cannot be read: Permission denied."]
 
 
-def test_directory_that_may_not_be_searched_is_told_of_the_files_that_it_lists(reachable: Path) -> None:
+def test_directory_that_may_not_be_searched_is_reported_for_the_files_that_it_lists(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     reachable.chmod(0o444)
     with as_nobody(), opened([path]) as (logs, problems):

@@ -25,7 +25,7 @@ from tests.observability.logs.reading.records import (
         ("select cast(path as integer) from requests", "/books/"),
     ],
 )
-def test_question_that_cannot_be_answered_is_told_of(log_dir: Path, sql: str, told: str) -> None:
+def test_question_that_cannot_be_answered_is_reported(log_dir: Path, sql: str, told: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match=told):
         rows_of(log_dir, sql)
@@ -114,7 +114,7 @@ def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tm
 
 
 @pytest.mark.parametrize("name", ["no-such-directory/answer.parquet", "."])
-def test_parquet_file_that_cannot_be_written_is_told_of(log_dir: Path, tmp_path: Path, name: str) -> None:
+def test_parquet_file_that_cannot_be_written_is_reported(log_dir: Path, tmp_path: Path, name: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError), database_of(log_dir) as database:
         database.write_parquet("select 1", tmp_path / name)

@@ -94,7 +94,7 @@ def test_user_behind_sudo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("file")
-def test_name_that_nothing_has_is_told_with_similar_ones() -> None:
+def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
     assert "No logger or module is called djago.request here. Did you mean django.request" in run(
         "djago.request", "DEBUG"
     )
@@ -114,7 +114,7 @@ def test_name_that_nothing_has_is_told_with_similar_ones() -> None:
         (["library", "--for", "10m"], "Say which logger gets which level for that time"),
     ],
 )
-def test_what_is_wrong_is_told_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
+def test_what_is_wrong_is_reported_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
     with pytest.raises(CommandError, match=expected):
         run(*arguments)
     assert not file.exists()
@@ -127,6 +127,6 @@ def test_file_of_something_else_is_named_and_left(file: Path) -> None:
     assert file.read_text() == "something else"
 
 
-def test_project_without_the_setting_is_told_of_it() -> None:
+def test_project_without_the_setting_is_reported() -> None:
     with pytest.raises(CommandError, match=r"OBSERVABILITY\['LEVELS_FILE'\] is empty"):
         run("library", "DEBUG")

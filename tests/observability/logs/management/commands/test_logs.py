@@ -52,7 +52,7 @@ def test_report_is_written_line_by_line(log_dir: Path) -> None:
     ]
 
 
-def test_broken_line_is_told_beside_the_answer(log_dir: Path) -> None:
+def test_broken_line_is_reported_on_stderr(log_dir: Path) -> None:
     write(log_dir, request(), "rubbish")
     output, error = run("top")
     assert "rubbish" not in output

@@ -146,7 +146,7 @@ def test_line_without_any_id_is_a_failure_as_well(log_dir: Path) -> None:
     assert len(failures(log_dir)) == 2
 
 
-def test_kind_is_told_with_its_place_message_and_how_to_see_an_example(log_dir: Path) -> None:
+def test_kind_is_reported_with_its_place_message_and_how_to_see_an_example(log_dir: Path) -> None:
     write(log_dir, *failure(0, "0f2a9c7e"))
     assert text(log_dir) == [
         "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
@@ -159,7 +159,7 @@ def test_kind_is_told_with_its_place_message_and_how_to_see_an_example(log_dir: 
     ]
 
 
-def test_nothing_is_told_where_nothing_failed(log_dir: Path) -> None:
+def test_nothing_is_reported_where_nothing_failed(log_dir: Path) -> None:
     write(log_dir, request())
     assert text(log_dir) == ["No failures."]
 

@@ -54,14 +54,14 @@ def test_statements_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str)
     assert [row["statement"] for row in asked(log_dir, by)] == ["SELECT high", "SELECT middle", "SELECT low"]
 
 
-def test_summary_tells_how_many_of_the_queries_were_slow(log_dir: Path) -> None:
+def test_summary_shows_how_many_of_the_queries_were_slow(log_dir: Path) -> None:
     write(log_dir, query(0), query(1, event="query", level="debug"), name="sql.jsonl")
     with database_of(log_dir) as database:
         report = statements(database, PLAIN, by="time", limit=0)
     assert report.summary == "2 logged queries, 2026-01-05 08:30:00 to 08:30:01 UTC, 1 of them slow."
 
 
-def test_nothing_is_told_where_no_query_is_logged(log_dir: Path) -> None:
+def test_nothing_is_reported_where_no_query_is_logged(log_dir: Path) -> None:
     write(log_dir, request())
     with database_of(log_dir) as database:
         report = statements(database, PLAIN, by="time", limit=0)
