@@ -86,6 +86,18 @@ def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl"]
 
 
+def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=5)
+    with rotation.sole(str(file)) as lock:
+        assert lock is not None
+        write(writer, "a long line")
+        write(writer, "another one")
+        assert file.read_text() == "a long line\nanother one\n"
+    write(writer, "the last one")
+    assert (tmp_path / "service.jsonl.1").read_text() == "a long line\nanother one\nthe last one\n"
+
+
 def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As logrotate does with `copytruncate`, here just before the full file would be moved."""
     file = tmp_path / "service.jsonl"
@@ -253,6 +265,17 @@ def test_losses_are_counted_and_reported_once_a_second_and_logged_when_it_writes
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("log/service.jsonl'; 1 record lost so far.")
     assert others[-1].endswith("is written again; 50 records lost.")
+
+
+def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_that_was_lost(tmp_path: Path) -> None:
+    """Though the next look at the path is not due."""
+    writer = handler(tmp_path / "service.jsonl", max_bytes=10_000)
+    write(writer, "before")
+    assert writer._file is not None
+    os.close(writer._file.descriptor)
+    for text in ("lost", "after"):
+        write(writer, text)
+    assert lines_in(tmp_path) == ["before", "after", "log_records_lost"]
 
 
 def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: Path) -> None:

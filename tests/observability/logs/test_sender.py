@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from observability.logs import syslog
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
 from tests.observability.logs.log_records import log_record
@@ -25,6 +26,16 @@ log = logging.getLogger()
 log.addHandler(SyslogHandler(sys.argv[1]))
 for number in range(100):
     log.warning("numbered")
+"""
+FORKING = """
+import logging, os, sys
+from observability.logs.syslog import SyslogHandler
+log = logging.getLogger()
+log.addHandler(SyslogHandler(sys.argv[1]))
+log.warning("before")
+if child := os.fork():
+    os.waitpid(child, 0)
+log.warning("parent" if child else "child")
 """
 
 
@@ -105,6 +116,24 @@ def test_records_wait_for_a_server_that_is_away(capsys: pytest.CaptureFixture[st
             assert [event(frame(connection)) for _ in range(3)] == ["record 0", "record 1", "record 2"]
 
 
+def test_records_beyond_those_that_may_wait_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The record that says so comes, although as many wait as may when the server is back."""
+    monkeypatch.setattr(syslog, "MAX_WAITING", 2)
+    port = free_port()
+    with handling(f"tcp://127.0.0.1:{port}") as handler:
+        handler.handle(log_record("record 0"))
+        # The thread that sends has the first one in its hands then.
+        wait_for(lambda: "cannot be reached" in capsys.readouterr().err, "a message about the server")
+        for number in range(1, 10):
+            handler.handle(log_record(f"record {number}"))
+        with listening(port) as listener, closing(listener.accept()[0]) as connection:
+            assert [event(frame(connection)) for _ in range(3)] == ["record 0", "record 1", "record 2"]
+            lost = json.loads(frame(connection).partition(b" - - ")[2])
+    assert (lost["event"], lost["lost_count"]) == ("log_records_lost", 7)
+
+
 def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with bound("udp", tmp_path) as (receiver, address), handling(address, maxMessageBytes=1_000_000) as handler:
         handler.handle(log_record("x" * 100_000))
@@ -129,6 +158,16 @@ def test_severity_is_that_of_the_level(tmp_path: Path, level: int, severity: int
     with bound("udp", tmp_path) as (receiver, address), handling(address) as handler:
         handler.handle(log_record(level=level))
         assert receiver.recv(65_536).startswith(b"<%d>" % (8 + severity))
+
+
+def test_parent_and_child_of_a_fork_send_each_record_once(tmp_path: Path) -> None:
+    with bound("udp", tmp_path) as (receiver, address):
+        completed = run_python("-c", FORKING, address)
+        messages = [receiver.recv(65_536).rpartition(b" ")[2].decode() for _ in range(3)]
+        receiver.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            receiver.recv(65_536)
+    assert (completed.stderr, sorted(messages)) == ("", ["before", "child", "parent"])
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "unix"])
