@@ -54,16 +54,22 @@ def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
     assert found == {"service.jsonl": "last\n", "service.jsonl.1": "third line\n", "service.jsonl.2": "second line\n"}
 
 
-def test_line_in_a_file_that_retention_deleted_is_written_to_the_new_one(tmp_path: Path) -> None:
-    """Each handler stands for the one of a process; the first does not look at the path meanwhile."""
+@pytest.mark.parametrize("looks", [False, True])
+def test_line_for_a_file_that_retention_deleted_is_written_to_the_new_one_and_no_other(
+    tmp_path: Path, looks: bool
+) -> None:
+    """Each handler stands for the one of a process; the first may look at the path, or not yet."""
     file = tmp_path / "service.jsonl"
     one, other = (handler(file, max_bytes=50, backup_count=1) for _ in range(2))
     write(one, "before")
     for number in range(30):
         write(other, f"other {number}")
     assert "before" not in lines_in(tmp_path)
+    if looks:
+        one._look_at = 0
     write(one, "after")
     assert lines_in(tmp_path).count("after") == 1
+    assert "before" not in lines_in(tmp_path)
 
 
 def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
@@ -245,6 +251,33 @@ def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(
     )
 
 
+def test_lines_that_were_seen_at_their_path_are_not_saved_when_somebody_deletes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=10_000)
+    write(writer, "seen at the next look")
+    writer._look_at = 0
+    write(writer, "unseen")
+    file.unlink()
+    writer._look_at = 0
+    write(writer, "after")
+    assert lines_in(tmp_path) == ["unseen", "after"]
+
+
+def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=10_000)
+    write(writer, "gone with the file")
+    file.unlink()
+    writer._look_at = 0
+    with rotation.sole(str(file)) as lock:
+        assert lock is not None
+        write(writer, "after")
+    assert lines_in(tmp_path) == ["after", "log_records_lost"]
+    assert "its file was deleted; 1 record lost so far." in capsys.readouterr().err
+
+
 def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
@@ -278,7 +311,9 @@ def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_tha
     assert lines_in(tmp_path) == ["before", "after", "log_records_lost"]
 
 
-def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: Path) -> None:
+def test_directory_that_was_removed_is_written_when_it_is_there_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What was written to the removed file, and what came while there was no directory, is counted."""
     directory = tmp_path / "log"
     directory.mkdir()
@@ -293,6 +328,7 @@ def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: 
     write(writer, "kept")
     kept, lost = (directory / "service.jsonl").read_text().splitlines()
     assert (kept, lost) == ("kept", "log_records_lost")
+    assert capsys.readouterr().err.endswith("is written again; 3 records lost.\n")
 
 
 def test_what_was_lost_for_good_is_reported_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

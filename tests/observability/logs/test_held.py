@@ -15,6 +15,7 @@ import structlog
 from pytest_django import Settings
 
 from observability import observe
+from observability.complaint import Complaint
 from observability.http_exchange import HttpExchange
 from observability.logs import held
 from observability.logs.config import load_logging
@@ -195,6 +196,29 @@ def test_values_that_change_later_are_written_as_they_were(target: Target) -> No
         log.error("broken")
     assert target.events[0] == "[1]"
     assert target.records[1].__dict__["facts"] == {"values": [1]}
+
+
+def test_long_text_of_a_record_that_waits_is_cut(target: Target) -> None:
+    with observe("work"):
+        log.debug("x" * 10_000, extra={"body": "y" * 10_000})
+        structured.debug("short", body="z" * 10_000)
+        log.error("broken")
+    first, second, _ = target.records
+    assert [len(text) for text in (first.getMessage(), first.__dict__["body"], facts_of(second)["body"])] == [4_097] * 3
+
+
+def test_record_that_cannot_wait_is_written(
+    target: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: logging.LogRecord) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(held, "capture", fail)
+    monkeypatch.setattr(held, "_complaint", Complaint("logging:"))
+    with observe("work"):
+        log.debug("detail")
+    assert target.events == ["detail"]
+    assert capsys.readouterr().err == "logging: a line cannot be held: RuntimeError('no room').\n"
 
 
 def test_record_outside_of_any_work_is_dropped_below_info(target: Target) -> None:

@@ -92,6 +92,19 @@ def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Le
     assert logger.level == logging.DEBUG
 
 
+def test_process_that_starts_later_ends_the_change_at_the_time_of_the_others(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change began ten minutes ago: all but 0.2 s of it is over."""
+    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
+    with changing(file) as changes:
+        changes[NAME] = Change(NAME, "DEBUG", "NOTSET", time.time() + 0.2, 600, "ada", 7)
+    later = Levels()
+    later.start(file)
+    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    later.stop()
+
+
 def test_process_that_does_nothing_follows_the_file(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
     wait_for(lambda: logger.isEnabledFor(logging.DEBUG), "the level DEBUG")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from observability.logs.handlers import SharedRotatingFileHandler
+from observability.logs.log_file import LogFile
 from tests.observability.logs.log_records import log_record
 from tests.observability.logs.processes import run_python
 
@@ -63,6 +64,16 @@ def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) 
     assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_lost"]
 
 
+def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "service.jsonl"
+    file = LogFile(str(path))
+    os.write(file.descriptor, LINE[:9].encode())
+    with path.open("r+") as other:
+        other.write("{}\n{}\n{}\n")
+    assert not file.blank_out(str(path), LINE[:9].encode())
+    assert path.read_text() == "{}\n{}\n{}\n"
+
+
 def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
     """As a daemon does, which closes all that it inherited; its number may be that of another file then."""
     file, other = tmp_path / "service.jsonl", tmp_path / "other"
@@ -82,6 +93,7 @@ def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
 FORKING = """
 import logging, os, pathlib, sys
 from observability.logs.handlers import SharedRotatingFileHandler
+from observability.logs.log_file import LogFile
 
 path = pathlib.Path(sys.argv[1])
 handler = SharedRotatingFileHandler(path, maxBytes=10_000, backupCount=3)
