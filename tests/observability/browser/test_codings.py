@@ -70,6 +70,13 @@ def test_gzip_bodies_in_a_row_are_one_body() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br"])
+def test_what_is_left_after_a_full_piece_is_read_although_the_input_is_at_its_end(name: str) -> None:
+    # The last symbol of the input may stand for up to 258 bytes, on both sides of the end of a piece.
+    for length in range(PIECE_BYTES, PIECE_BYTES + 300):
+        assert len(decompressed(name, COMPRESS[name](b"x" * length))) == length
+
+
 @pytest.mark.parametrize(
     ("content_encoding", "data"),
     [
