@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
@@ -124,6 +125,24 @@ def test_queries_of_other_databases_can_be_left_out(django_query_recorder: Calla
 def test_database_that_is_not_there_is_refused(django_assert_query_budget: Budget) -> None:
     with pytest.raises(LimitError, match="using names 'othr'"), django_assert_query_budget(max=1, using="othr"):
         Book.objects.count()
+
+
+def test_user_of_the_session_is_the_frameworks(client: Client, django_query_recorder: Callable[[], Any]) -> None:
+    client.force_login(get_user_model().objects.create_user("reader"))
+    with django_query_recorder() as recording:
+        assert client.get("/who/").content == b"reader"
+    assert (recording.total, recording.framework, recording.count) == (2, 2, 0)
+    assert recording.application() == {}
+
+
+def test_many_queries_are_all_counted(
+    monkeypatch: pytest.MonkeyPatch, django_query_recorder: Callable[[], Any]
+) -> None:
+    monkeypatch.setattr("observability.budgets.recording.MAX_UNCOUNTED", 3)
+    with django_query_recorder() as recording:
+        for _ in range(7):
+            Book.objects.count()
+    assert recording.count == 7
 
 
 def test_recorder_never_fails_and_is_bound_to_its_block(django_query_recorder: Callable[[], Any]) -> None:
