@@ -19,7 +19,7 @@ def warnings() -> list[CheckMessage]:
 
 
 def test_spool_that_cannot_be_made_is_a_warning(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+    (tmp_path / "file").touch(mode=0o700)
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = AWAY, str(tmp_path / "file" / "spool")
     (warning,) = warnings()
     assert str(tmp_path / "file" / "spool") in warning.msg

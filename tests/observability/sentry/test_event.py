@@ -5,19 +5,23 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 from pytest_django import Settings
 
 from observability import observe
+from observability.observation import active
 from observability.records import facts_of
-from observability.sentry.event import complete_event
+from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.setup import start_sentry
 from tests.observability.sentry.failing import SECRET, body_with_secrets
+from tests.probe.models import Publisher
+from tests.sentry_sink import Sink
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
@@ -55,6 +59,14 @@ def test_values_that_are_not_json_arrive_as_text(events: Events) -> None:
 def test_event_carries_no_secrets() -> None:
     event: Any = {"extra": {"deep": [{"password": "s3cret"}]}, "message": "Bearer s3cret-s3cret"}
     assert "s3cret" not in str(complete_event(event, {}))
+
+
+def test_spans_of_a_transaction_carry_no_secrets() -> None:
+    spans = [{"op": "http.client", "data": {"deep": {"password": SECRET}}}, {"op": "db", "description": "SELECT 1"}]
+    event: Any = {"type": "transaction", "spans": spans}
+    completed: Any = complete_transaction(event, {})
+    assert SECRET not in str(completed)
+    assert completed["spans"][1] == spans[1]
 
 
 def test_event_says_what_the_observation_knows(client: Client, events: Events) -> None:
@@ -266,3 +278,24 @@ def test_failed_request_has_the_first_parameters_alone(client: Client, events: E
     client.get(f"/failures/logged/?{'&'.join(f'page={number}' for number in range(100))}")
     assert events[0]["request"]["query_string"] == [["…", "more than 100 parameters"]]
     assert len(events[1]["request"]["query_string"]) == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failure_after_the_work_says_how_its_transaction_ended(events: Events) -> None:
+    with observe("work") as work, transaction.atomic():
+        Publisher.objects.create(name="Penguin")
+    with active(work), transaction.atomic():
+        Publisher.objects.create(name="Pelican")
+        logging.getLogger("tests").error("stock_empty")
+    assert events[0]["contexts"]["observation"]["db.transaction"] == "committed"
+
+
+def test_breadcrumb_of_an_outgoing_request_is_one_of_http(events: Events, listening: Sink) -> None:
+    with observe("work"):
+        urlopen(f"http://127.0.0.1:{listening.port}/loans/", data=b"").close()
+        Publisher.objects.exists()
+        logging.getLogger("tests").error("stock_empty")
+    outgoing, query = events[0]["breadcrumbs"]["values"]
+    assert (outgoing["type"], outgoing["category"]) == ("http", "http")
+    assert (query["type"], query["category"]) == ("default", "query")
+    assert {"duration_ms", "source"} == set(outgoing["data"]) == set(query["data"])

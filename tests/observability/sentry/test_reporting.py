@@ -215,3 +215,8 @@ def test_failure_of_a_report_does_not_reach_the_work(
     log.error("stock_empty")
     assert events == []
     assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err
+
+
+def test_error_of_a_framework_without_an_exception_has_its_text(events: Events) -> None:
+    logging.getLogger("asyncio").error("Task was destroyed but it is pending!")
+    assert events[0]["logentry"]["message"] == "Task was destroyed but it is pending!"

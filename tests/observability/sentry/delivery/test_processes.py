@@ -123,6 +123,14 @@ def test_child_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path, writ
     assert len(sink.ids) == 5
 
 
+def test_child_that_outlives_its_parent_sends_its_own_events(tmp_path: Path, listening: Sink, writers: Writers) -> None:
+    with writers.writing(listening.dsn, tmp_path, mode="reporting-child", count=3) as (parent,):
+        parent.wait()
+        parent.kill_alone()
+        wait_for(lambda: len(listening.ids) == 6, "the events of the parent and of its child")
+    assert len(set(listening.ids)) == 6
+
+
 @pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--preload",)], ids=["init-after-fork", "init-before-fork"])

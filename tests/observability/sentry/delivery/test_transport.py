@@ -15,7 +15,7 @@ from observability.sentry.delivery.bounds import Bounds, total_bytes
 from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.patience import Patience
 from observability.sentry.delivery.spool import Spool
-from observability.sentry.delivery.transport import SpoolTransport
+from observability.sentry.delivery.transport import SpoolTransport, _begin_in_child
 from observability.sentry.delivery.trouble import last_trouble
 from tests.observability.logs.test_log_file import space_of
 from tests.observability.sentry.conftest import Make
@@ -412,3 +412,11 @@ def test_pauses_begin_again_after_a_success(
     capture(transport)
     wait_for(lambda: len(numbers) >= failures + 2, "two failures more")
     assert numbers[: failures + 2] == [*range(1, failures + 1), 1, 2]
+
+
+def test_transport_that_ended_does_not_begin_again_in_a_child(transport_to: Make) -> None:
+    ended, used = transport_to(AWAY), transport_to(AWAY)
+    before = [ended._delivery, used._delivery]
+    ended.kill()
+    _begin_in_child()
+    assert [ended._delivery is before[0], used._delivery is before[1]] == [True, False]

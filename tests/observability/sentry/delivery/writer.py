@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 import sentry_sdk
@@ -50,7 +51,9 @@ def report(dsn: str, root: Path, mode: str, count: int) -> None:
         os.waitpid(child, 0)
     if mode == "lone-child":
         # The parent has its lock, and is killed; the child lives on.
-        fork_that_stays()
+        fork_that_stays(0)
+    if mode == "reporting-child":
+        fork_that_stays(count)
     if mode == "numbered":
         for number in range(1_000_000):
             fail(1)
@@ -81,9 +84,14 @@ def fork(count: int) -> int:
     return child
 
 
-def fork_that_stays() -> None:
+def fork_that_stays(count: int) -> None:
+    """Fork a child that outlives its parent, and reports `count` failures after its end."""
+    parent = os.getpid()
     if not os.fork():
         os.close(sys.stdout.fileno())
+        while count and os.getppid() == parent:
+            time.sleep(0.01)
+        fail(count)
         sys.stdin.read()
         os._exit(0)
 

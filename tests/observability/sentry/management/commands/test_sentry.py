@@ -77,8 +77,8 @@ def test_status_shows_other_projects_and_no_key(spool: Spool) -> None:
 
 
 def test_flush_sends_what_waits_of_processes_that_live_too(spool: Spool, listening: Sink) -> None:
-    write_trouble(spool, Trouble("connection refused"))
     living, dead = fill(spool, 2), fill(spool, 3)
+    write_trouble(spool, Trouble("connection refused"))
     dead.close()
     assert run("flush").startswith("5 events sent to http://…@127.0.0.1:")
     assert len(set(listening.ids)) == 5
