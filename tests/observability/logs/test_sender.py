@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ log.warning("parent" if child else "child")
 
 
 @contextmanager
-def handling(address: str, **options: int) -> Iterator[SyslogHandler]:
+def handling(address: str, **options: Any) -> Iterator[SyslogHandler]:  # noqa: ANN401 - those of the handler
     handler = SyslogHandler(address, ident="probe", **options)
     handler.setFormatter(JsonFormatter(service_name="probe"))
     try:

@@ -85,7 +85,7 @@ def transport_to(tmp_path: Path) -> Iterator[Make]:
     made: list[SpoolTransport] = []
 
     def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
-        defaults = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
+        defaults: dict[str, Any] = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
         made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
         return made[-1]
 

@@ -25,7 +25,8 @@ def data_of(request: HttpRequest, error: BaseException | None = None) -> Any:  #
 def failing(request: Request) -> KeyError:
     """Return an exception with the request of Django REST framework on its stack."""
     try:
-        raise KeyError(request.data["isbn"])
+        sent: Any = request.data
+        raise KeyError(sent["isbn"])
     except KeyError as error:
         return error
 

@@ -127,7 +127,7 @@ def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either ki
         return get_response
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        request.urlconf = __name__  # type: ignore[attr-defined]
+        request.urlconf = __name__
         response: HttpResponseBase = await get_response(request)
         return response
 

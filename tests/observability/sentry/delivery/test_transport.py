@@ -400,7 +400,8 @@ class NumberedPatience(Patience):
 def test_pauses_begin_again_after_a_success(
     transport_to: Make, listening: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(NumberedPatience, "numbers", numbers := [])
+    numbers: list[int] = []
+    monkeypatch.setattr(NumberedPatience, "numbers", numbers)
     listening.status = 503
     transport = transport_to(listening.dsn, patience=NumberedPatience(gather_s=0.0, start_pause_s=0.0))
     capture(transport)
