@@ -11,6 +11,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from observability.budgets.limit import LimitError
+from observability.budgets.recording import key_of
+from observability.http_exchange import HttpExchange
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
 
@@ -133,6 +135,11 @@ def test_user_of_the_session_is_the_frameworks(client: Client, django_query_reco
         assert client.get("/who/").content == b"reader"
     assert (recording.total, recording.framework, recording.count) == (2, 2, 0)
     assert recording.application() == {}
+
+
+def test_head_is_measured_as_get() -> None:
+    keys = [key_of(HttpExchange(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
+    assert keys == ["GET /books/<isbn>/", "POST /books/<isbn>/"]
 
 
 def test_many_queries_are_all_counted(
