@@ -17,7 +17,6 @@ from benchmarks.request import environ
 
 REQUESTS = {"/": 300, "/fails/": 30}
 REPEATS = 7
-SETTINGS = "tests.probe.settings.production"
 # Nothing listens on this port.
 DSN = "http://key@127.0.0.1:1/1"
 # The SDK patches Django for the whole process: each way has one of its own.
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--way", choices=WAYS, help="measure one way in this process, and print the numbers alone")
     options = parser.parse_args(arguments)
     if options.way:
-        with temporary_project(SETTINGS):
+        with temporary_project():
             sys.stdout.write(json.dumps(measured(options.way)))
         return
     rounds = [{way: _in_a_process(way) for way in WAYS} for _ in range(options.rounds)]

@@ -25,8 +25,7 @@ def data_of(request: HttpRequest, error: BaseException | None = None) -> Any:  #
 def failing(request: Request) -> KeyError:
     """Return an exception with the request of Django REST framework on its stack."""
     try:
-        sent: Any = request.data
-        raise KeyError(sent["isbn"])
+        raise KeyError(str(request.data))
     except KeyError as error:
         return error
 

@@ -12,6 +12,7 @@ import sentry_sdk
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from observability.observation import Observation
 from tests.bugsink import Project
 from tests.observability.sentry.delivery.spooling import AWAY
 from tests.sentry_sink import Sink
@@ -101,3 +102,14 @@ def test_transport_of_the_process_is_the_same_after_a_self_test(
         call_command("sentry", "test", stdout=StringIO())
     assert listening.attempts == ["event"]
     assert sentry_sdk.get_client().transport is transport
+
+
+@pytest.mark.usefixtures("events")
+def test_request_to_the_server_is_not_part_of_the_work_that_is_reported(
+    settings: Settings, listening: Sink, closed: list[Observation]
+) -> None:
+    settings.SENTRY_DSN = listening.dsn
+    call_command("sentry", "test", stdout=StringIO())
+    (work,) = [each for each in closed if each.name == "sentry test"]
+    assert work.outgoing_count == 0
+    assert listening.events[0]["tags"]["trace_id"] == work.trace_id
