@@ -220,7 +220,7 @@ TWO_WORKERS = "--workers=2 --preload"
     [
         ("gunicorn", TWO_WORKERS, 2),
         pytest.param("gunicorn", "--workers=2", 2, marks=pytest.mark.slow),
-        ("uvicorn", "", 1),
+        pytest.param("uvicorn", "", 1, marks=pytest.mark.slow),
     ],
 )
 def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, options: str, count: int) -> None:

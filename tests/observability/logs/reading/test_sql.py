@@ -113,6 +113,15 @@ def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tm
     assert path.read_text() == "before"
 
 
+def test_unfinished_parquet_file_is_gone_if_it_cannot_get_its_name(log_dir: Path, tmp_path: Path) -> None:
+    write(log_dir, request())
+    path = tmp_path / "answers" / "answer.parquet"
+    path.mkdir(parents=True)
+    with pytest.raises(ReadingError, match=r"answer\.parquet cannot be written"), database_of(log_dir) as database:
+        database.write_parquet("select 1", path)
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("name", ["no-such-directory/answer.parquet", "."])
 def test_parquet_file_that_cannot_be_written_is_reported(log_dir: Path, tmp_path: Path, name: str) -> None:
     write(log_dir, request())

@@ -75,11 +75,6 @@ def test_overrides_show_as_a_layer(shown: Shown, tmp_path: Path) -> None:
     assert ["overrides", str(tmp_path / "more.yaml")] in lines
 
 
-def test_lines_fit_into_a_terminal(shown: Shown, tmp_path: Path) -> None:
-    lines = shown(layers=("development",)).splitlines()
-    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 120
-
-
 def test_json_is_one_document_and_nothing_else(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     # As in a process of the command, whose stdout is its own; pytest has streams without a name.
     monkeypatch.setattr("sys.argv", ["manage.py", "logging"])
@@ -114,6 +109,13 @@ def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
     (line,) = [line for line in completed.stdout.splitlines() if line.startswith("sentry ")]
     assert columns(line)[-2:] == ["would report", "would report"]
     assert (completed.returncode, completed.stderr) == (0, "")
+
+
+def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
+    """The loggers are those of a process, not those that the tests made in this one."""
+    environment = own_environment(tmp_path, LOGGING_LAYERS="development")
+    lines = run_python("manage.py", "logging", environment=environment).stdout.splitlines()
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 120
 
 
 def test_error_of_the_configuration_is_one_line_with_its_place(tmp_path: Path) -> None:
