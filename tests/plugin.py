@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from hypothesis import HealthCheck, settings
 
 from tests.bugsink import Bugsink, Project
 from tests.bugsink import bugsink as own_bugsink
@@ -47,7 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--summary-file", metavar="FILE", help="write the number of tests by outcome, as JSON")
 
 
+# No test fails because the machine is slow: neither an example nor the making of examples has a time limit.
+settings.register_profile("without time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("without time limits")
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[left_out_key] = {}

@@ -1,8 +1,10 @@
 """Where something that a cause names is declared: the field of a serializer, the queryset of a view."""
 
+import ast
 import inspect
-import re
 import sys
+import textwrap
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -18,29 +20,41 @@ class QuerySetOwner(NamedTuple):
 
 @cache
 def field_declaration(field: Field) -> str:
-    """The file and line on which a field is declared, or those of its serializer; nothing where there is no file."""
-    return _declaration(field.serializer, field.name.rpartition(".")[2])
+    """Return the file and line on which a field is declared, or an empty string."""
+    name = field.name.rpartition(".")[2]
+    return next((f"{project_path(file)}:{line}" for file, line in _declarations(field.serializer, name)), "")
 
 
 @cache
 def queryset_owner(view: str) -> QuerySetOwner | None:
-    """The view of a cause (`module.View.handler`), where the project's code gives it a queryset; None otherwise."""
+    """Return the view of a cause (`module.View.handler`) if the project's code gives it a queryset, or None."""
     dotted = view.rpartition(".")[0]
-    for pattern in ("queryset", "def get_queryset"):
-        place = _declaration(dotted, pattern)
-        if place:
-            return QuerySetOwner(dotted.rpartition(".")[2], place)
+    for name in ("queryset", "get_queryset"):
+        for file, line in _declarations(dotted, name):
+            path = project_path(file)
+            # Views of DRF have both, too.
+            if path != file:
+                return QuerySetOwner(dotted.rpartition(".")[2], f"{path}:{line}")
     return None
 
 
-def _declaration(dotted: str, name: str) -> str:
+def _declarations(dotted: str, name: str) -> Iterator[tuple[str, int]]:
+    """Find the file and line of an attribute or method in the body of a class and of each class that it inherits."""
     module, _, owner_name = dotted.rpartition(".")
     for owner in getattr(getattr(sys.modules.get(module), owner_name, None), "__mro__", ())[:-1]:
         try:
             lines, first = inspect.getsourcelines(owner)
-        except (OSError, TypeError):
+            (definition,) = ast.parse(textwrap.dedent("".join(lines))).body
+        except (OSError, TypeError, ValueError, SyntaxError):
             continue
-        for offset, line in enumerate(lines):
-            if re.match(rf"\s+{re.escape(name)}\s*[:=(]", line):
-                return f"{project_path(inspect.getfile(owner))}:{first + offset}"
-    return ""
+        for node in getattr(definition, "body", ()):
+            if name in _names(node):
+                yield inspect.getfile(owner), first + node.lineno - 1
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """Return the names that a statement in the body of a class gives."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

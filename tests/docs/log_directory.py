@@ -4,7 +4,6 @@ import gzip
 import logging
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,13 +17,6 @@ from tests.server import DEADLINE_S, ROOT
 
 STARTED_AT = datetime(2026, 1, 5, 8, 30, tzinfo=UTC).timestamp()
 STATEMENT = 'SELECT "service_book"."isbn" FROM "service_book" WHERE "service_book"."id" = %s'
-
-
-def missing(*programs: str) -> str:
-    """Why the tests of these programs cannot run here; "" where they can."""
-    absent = [program for program in programs if shutil.which(program) is None]
-    advice = f"apt install {' '.join(absent)}"
-    return f"no {' and no '.join(absent)} ({advice}): the recipes for the log are not tested" if absent else ""
 
 
 def record(

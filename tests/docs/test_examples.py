@@ -3,7 +3,6 @@
 import fnmatch
 import json
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
-from tests.observability.logs.rsyslog import NOT_RUN, SyslogServer, rsyslogd_path
+from tests.observability.logs.rsyslog import SyslogServer
 from tests.server import ROOT, production_environment, wait_for
 from tests.serving.warm_python import WarmPython
 
@@ -27,8 +26,7 @@ def relay(directory: Path, server: SyslogServer) -> SyslogServer:
     return SyslogServer(directory, "unix", before_all=example)
 
 
-@pytest.mark.external
-@pytest.mark.skipif(rsyslogd_path() is None and not os.environ.get("CI"), reason=NOT_RUN)
+@pytest.mark.external("rsyslog")
 def test_rsyslog_passes_the_lines_on_also_after_the_server_was_away(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     server = SyslogServer(tmp_path / "server", "tcp")

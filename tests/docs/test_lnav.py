@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,14 @@ import pytest
 
 from observability.logs.formatters import BASE_KEYS
 from tests.docs import log_directory
-from tests.docs.log_directory import missing, record, shell, write, write_all
+from tests.docs.log_directory import record, shell, write, write_all
 from tests.server import ROOT, running
 
-NOT_RUN = missing("lnav")
 FORMAT: dict[str, Any] = json.loads((ROOT / "docs" / "lnav" / "vitrine.json").read_text())["vitrine_log"]
 # What a view of the tests says itself.
 OWN_KEYS = {"asked", "bound", "count"}
 
-pytestmark = pytest.mark.external
-
-if NOT_RUN and not os.environ.get("CI"):
-    pytest.skip(NOT_RUN, allow_module_level=True)
+pytestmark = pytest.mark.external("lnav")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The commands of the page of recipes, run as they stand over a log as the service writes it."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.docs import log_directory
-from tests.docs.log_directory import STATEMENT, missing, shell, write_all
+from tests.docs.log_directory import STATEMENT, shell, write_all
 from tests.server import ROOT
 
-NOT_RUN = missing("lnav", "jq")
 PAGE = (ROOT / "docs" / "recipes.md").read_text()
 # Commands by the first three words of the paragraph above each.
 RECIPE = r"(?<=\n\n)(\S+ \S+ \S+)[^\n]*(?:\n[^\n]+)*\n\n```sh\n(.*?)```"
@@ -75,10 +73,7 @@ OTHERS = {
     "From the oldest",
 }  # fmt: skip
 
-pytestmark = pytest.mark.external
-
-if NOT_RUN and not os.environ.get("CI"):
-    pytest.skip(NOT_RUN, allow_module_level=True)
+pytestmark = pytest.mark.external("lnav", "jq")
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,13 @@ def test_time_of_a_step_lies_within_its_work() -> None:
     assert before - 0.05 <= observation.time_of(observation.trail[0]) <= after + 0.05
 
 
+def test_step_began_its_duration_before_it_ended() -> None:
+    observation = Observation("work", "short")
+    step = Step("query", "a", "default", 2.0, "a", observation._started_ns + 5_000_000)
+    assert observation.milliseconds_at(step) == 3.0
+    assert observation.milliseconds_at(step._replace(duration_ms=9.0)) == 0.0
+
+
 def test_what_is_kept_does_not_grow_with_the_steps() -> None:
     observation = Observation("work", "large")
     for number in range(10_000):

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from observability import complaint
 from observability.observation import Observation
-from observability.readers import Headers, Readers
+from observability.readers import Headers, Readers, WorkRefused
 from observability.step import Step
 
 
@@ -59,6 +59,17 @@ def test_failing_reader_is_loud_where_that_is_asked_for() -> None:
         readers.closed(Observation("work", "work"))
 
 
+def test_reader_that_ends_the_work_is_not_swallowed() -> None:
+    class Refusing:
+        def step(self, observation: Observation, step: Step) -> None:
+            raise WorkRefused
+
+    readers = Readers()
+    readers.install([Refusing()])
+    with pytest.raises(WorkRefused):
+        readers.step(Observation("work", "work"), Step("line", "imported", "tests"))
+
+
 def test_readers_run_in_the_order_in_which_they_are_listed() -> None:
     heard: list[str] = []
     readers = Readers()
@@ -67,6 +78,16 @@ def test_readers_run_in_the_order_in_which_they_are_listed() -> None:
         readers.closed(Observation("work", "work"))
     readers.closed(Observation("work", "work"))
     assert heard == ["first", "second", "third", "first", "second"]
+
+
+def test_reader_that_was_added_stays_if_another_one_goes() -> None:
+    heard: list[str] = []
+    readers = Readers()
+    with readers.added(Named("outer", heard)):
+        with readers.added(Named("inner", heard)):
+            pass
+        readers.closed(Observation("work", "work"))
+    assert heard == ["outer"]
 
 
 def test_reader_that_cannot_be_imported_is_named(settings: Settings) -> None:

@@ -15,6 +15,20 @@ from pytest_django import Settings
 from observability.redaction import REDACTED, may_hold_secret, redact, redact_text
 
 
+@pytest.fixture
+def limited_cpu_time() -> Iterator[None]:
+    """Fail the test if this process computes for 20 s, however busy the machine is."""
+
+    def end(_: int, __: FrameType | None) -> None:
+        pytest.fail("it does not end")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 20)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
+
+
 @pytest.mark.parametrize(
     "key", ["password", "PASSWORD", "new_password1", "api_key", "apiKey", "X-Api-Key", "Authorization", "Set-Cookie",
             "client_secret", "access_token", "csrfmiddlewaretoken", "sessionid"]
@@ -92,6 +106,7 @@ def test_second_of_a_pair_is_hidden_where_the_first_tells(pair: object) -> None:
     assert "*/*" in str(redact({"headers": [pair, ("accept", "*/*")]}))
 
 
+@pytest.mark.usefixtures("limited_cpu_time")
 def test_data_whose_parts_list_each_other_ends() -> None:
     parts: list[dict[str, object]] = [{} for _ in range(60)]
     for part in parts:
@@ -130,20 +145,6 @@ def test_quick_look_at_the_json_of_a_text_misses_no_secret(parts: list[str]) -> 
 def test_what_was_redacted_stays_as_it_is(parts: list[str]) -> None:
     once = redact_text("".join(parts))
     assert redact_text(once) == once
-
-
-@pytest.fixture
-def limited_cpu_time() -> Iterator[None]:
-    """Fail the test if this process computes for 20 s, however busy the machine is."""
-
-    def end(_: int, __: FrameType | None) -> None:
-        pytest.fail("the search goes back and forth, and does not end")
-
-    before = signal.signal(signal.SIGVTALRM, end)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 20)
-    yield
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.mark.usefixtures("limited_cpu_time")

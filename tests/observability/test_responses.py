@@ -1,6 +1,8 @@
 """Responses that a server does not read to the end, by Django's own handlers."""
 
+import gc
 import io
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +11,11 @@ import structlog
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
-from django.http import FileResponse
+from django.http import FileResponse, StreamingHttpResponse
+from django.test import RequestFactory
 
 from observability import current
+from observability.middleware import ObservationMiddleware
 from observability.observation import Observation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
@@ -76,6 +80,37 @@ def test_response_that_is_closed_twice_ends_once(get: Callable[..., Any], closed
     response = get("/ordinary/1/")
     response.close()
     response.close()
+    assert len(closed) == 1
+
+
+def test_answer_to_head_has_no_body(get: Callable[..., Any], closed: list[Observation]) -> None:
+    get("/ordinary/1/", REQUEST_METHOD="HEAD").close()
+    (observation,) = closed
+    assert observation.http is not None
+    assert observation.http.response_body_size == 0
+
+
+def test_response_is_freed_when_it_was_closed_and_let_go(get: Callable[..., Any]) -> None:
+    gc.disable()
+    try:
+        response = get("/ordinary/1/")
+        response.close()
+        freed = weakref.ref(response)
+        del response
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_response_may_be_closed_while_a_chunk_of_its_body_is_made(closed: list[Observation]) -> None:
+    def body() -> Iterator[bytes]:
+        response.close()
+        yield b"x"
+
+    response = StreamingHttpResponse(body())
+    observed = ObservationMiddleware(lambda _: response)(RequestFactory().get("/"))
+    assert isinstance(observed, StreamingHttpResponse)
+    assert b"".join(observed.streaming_content) == b"x"  # type: ignore[arg-type]
     assert len(closed) == 1
 
 

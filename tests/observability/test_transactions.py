@@ -5,6 +5,7 @@ from threading import Barrier
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.utils import ConnectionHandler
 from django.test import Client
 
 from observability import database, observe
@@ -124,6 +125,23 @@ def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> N
     assert observation.transaction == "rolled_back"
 
 
+@pytest.mark.django_db
+def test_transaction_of_another_database_is_a_step_and_not_the_transaction_of_the_work() -> None:
+    memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    other = ConnectionHandler({"default": {}, "other": memory})["other"]
+    other.connect()
+    database.record(other)
+    try:
+        with observe("work") as observation:
+            other.set_autocommit(False)
+            other.cursor().execute("SELECT 1")
+            other.commit()
+    finally:
+        other.close()
+    assert [(step.kind, step.source) for step in observation.trail] == [("query", "other"), ("commit", "other")]
+    assert observation.transaction == "none"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_new_connection_costs_no_query() -> None:
     with observe("work") as observation:
@@ -203,6 +221,7 @@ def test_work_inside_of_work_counts_in_both() -> None:
             Publisher.objects.exists()
     assert (outer.query_count, inner.query_count) == (2, 1)
     assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
+    assert (inner.parent_span_id, outer.parent_span_id) == (outer.span_id, None)
 
 
 @pytest.mark.django_db(transaction=True)

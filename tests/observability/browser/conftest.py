@@ -17,6 +17,21 @@ from tests.server import DEADLINE_S, Server, Servers, developing
 NAVIGATION = {"Sec_Fetch_Mode": "navigate", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 # A list of two books: two queries.
 LIST = "/api/v1/books/?page_size=2"
+# The panels of the toolbar, in the order of the settings.
+PANELS = [
+    "HistoryPanel",
+    "TimerPanel",
+    "SQLPanel",
+    "RepeatedQueriesPanel",
+    "QueryBudgetPanel",
+    "TransactionPanel",
+    "LogLinesPanel",
+    "FlameGraphPanel",
+    "RequestPanel",
+    "HeadersPanel",
+    "CachePanel",
+    "TemplatesPanel",
+]
 
 # No test depends on the speed of the machine.
 expect.set_options(timeout=DEADLINE_S * 1_000)

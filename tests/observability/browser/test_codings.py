@@ -4,6 +4,7 @@ import gzip
 import sys
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from itertools import islice
 
 import brotli
@@ -68,6 +69,17 @@ def test_gzip_bodies_in_a_row_are_one_body() -> None:
         decompressed("gzip", gzip.compress(b"a" * 100_000) + gzip.compress(b"b") + b"\0\0\0", 7)
         == b"a" * 100_000 + b"b"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"), [("gzip", gzip.compress), ("deflate", raw_deflate), ("br", brotli.compress)]
+)
+def test_what_is_left_after_a_full_piece_is_read_although_the_input_is_at_its_end(
+    name: str, compress: Callable[[bytes], bytes]
+) -> None:
+    # The last symbol of the input may stand for up to 258 bytes, on both sides of the end of a piece.
+    for length in range(PIECE_BYTES, PIECE_BYTES + 30):
+        assert len(decompressed(name, compress(b"x" * length))) == length
 
 
 @pytest.mark.parametrize(

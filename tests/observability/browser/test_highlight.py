@@ -47,6 +47,10 @@ def test_text_that_is_no_json_is_shown_too(text: str) -> None:
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text)
 
 
+def test_brackets_that_nothing_opened_do_not_change_the_indentation_of_what_follows() -> None:
+    assert text_of(highlight("]][1")).endswith("[\n  1")
+
+
 def test_numbers_order_and_repeated_keys_stay_as_they_were_sent() -> None:
     assert text_of(highlight('{"b":1.50E+2,"a":12345678901234567890123,"b":[]}')).split() == [
         "{", '"b":', "1.50E+2,", '"a":', "12345678901234567890123,", '"b":', "[]", "}",

@@ -31,6 +31,29 @@ print(list(settings.DATABASES), Client(headers={"host": "localhost"}).get("/live
 """
 
 
+# Two requests in one process, the first of which silk records with one query at most.
+ONE_AFTER_THE_OTHER = """
+import django; django.setup()
+from django.core.management import call_command
+from django.db.models.sql.compiler import SQLCompiler
+from django.test import Client
+from observability.browser import silk as module
+from silk.collector import DataCollector
+from silk.models import SQLQuery
+for alias in ("default", "silk"):
+    call_command("migrate", database=alias, verbosity=0)
+usual = SQLCompiler.execute_sql
+module.MAX_QUERIES = 1
+client = Client(headers={"host": "localhost"})
+assert "X-Silk-URL" in client.get("/api/v1/books/", headers={"X-Silk": "1"}).headers
+assert SQLQuery.objects.count() == 1, SQLQuery.objects.count()
+assert SQLCompiler.execute_sql is usual
+assert (DataCollector().request, DataCollector().queries) == (None, {})
+assert "X-Silk-URL" not in client.get("/api/v1/books/").headers
+assert SQLQuery.objects.count() == 1
+"""
+
+
 def rows(server: Server, query: str) -> list[tuple[Any, ...]]:
     """What is in silk's database."""
     path = server.environment["SILK_DATABASE_URL"].removeprefix("sqlite:///")
@@ -120,6 +143,20 @@ def test_body_of_an_unknown_format_is_left_out(server: Server) -> None:
     assert rows(server, f"SELECT body, raw_body FROM silk_request WHERE id = '{record}'") == [("", "")]
 
 
+def test_secret_headers_of_an_answer_are_not_recorded(server: Server) -> None:
+    answer = server.get(f"/with-headers/?X-Api-Token={SECRET}&X-Other=kept", X_Silk="1")
+    record = record_of(answer.headers["X-Silk-URL"])
+    ((headers,),) = rows(server, f"SELECT encoded_headers FROM silk_response WHERE request_id = '{record}'")
+    known = {name.upper(): value for name, value in json.loads(headers).items()}
+    assert (known["X-API-TOKEN"], known["X-OTHER"]) == ("[redacted]", "kept")
+
+
+def test_compressed_body_is_not_recorded(server: Server) -> None:
+    answer = server.get("/with-headers/?Content-Encoding=gzip", X_Silk="1")
+    record = record_of(answer.headers["X-Silk-URL"])
+    assert rows(server, f"SELECT body, raw_body FROM silk_response WHERE request_id = '{record}'") == [("", "")]
+
+
 def test_silk_has_a_database_of_its_own(server: Server) -> None:
     silk = tables(server, "SILK_DATABASE_URL")
     assert {name for name in silk if not name.startswith("silk_")} == {"django_migrations"}
@@ -199,13 +236,21 @@ def test_asgi_records_too(asgi_server: Server) -> None:
     assert rows(asgi_server, f"SELECT num_sql_queries FROM silk_request WHERE id = '{record}'") == [(2,)]
 
 
-def test_project_works_without_the_package(tmp_path: Path) -> None:
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.probe.settings.development",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "LOG_DIR": str(tmp_path / "log"),
-    }
-    command = [sys.executable, "-c", WITHOUT_SILK]
+def run(code: str, directory: Path) -> str:
+    """Run code under the development settings, with databases in memory, and return what it prints."""
+    variables = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.development", "LOG_DIR": str(directory / "log")}
+    variables |= {"PROFILE_FILE": str(directory / "profiles.sqlite3"), "DATABASE_URL": "sqlite://:memory:"}
+    environment = os.environ | variables
+    environment.pop("SILK_DATABASE_URL", None)
+    command = [sys.executable, "-c", code]
     completed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr
-    assert completed.stdout.splitlines()[-1] == "['default'] 200"
+    return completed.stdout
+
+
+def test_request_after_a_recorded_one_finds_nothing_of_silk(tmp_path: Path) -> None:
+    run(ONE_AFTER_THE_OTHER, tmp_path)
+
+
+def test_project_works_without_the_package(tmp_path: Path) -> None:
+    assert run(WITHOUT_SILK, tmp_path).splitlines()[-1] == "['default'] 200"

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.observability.browser.conftest import LIST, NAVIGATION, log_in
-from tests.server import Answer, Server, developing
+from tests.observability.browser.conftest import LIST, NAVIGATION, PANELS, log_in
+from tests.server import Answer, Server, developing, wait_for
 
 FETCH = {"Sec_Fetch_Mode": "cors", "Accept": "*/*"}
 SECRET = "correct horse battery staple"
@@ -89,7 +89,7 @@ def test_queries_of_the_toolbar_are_not_those_of_the_request(server: Server) -> 
 @pytest.mark.parametrize("name", ["HistoryPanel", "RequestPanel", "HeadersPanel"])
 def test_secrets_of_a_client_are_not_kept(server: Server, name: str) -> None:
     answer = server.get(
-        "/api/v1/auth/token/?" + urlencode({"api_token": SECRET, "page": "7"}),
+        f"/api/v1/auth/token/?{urlencode({'api_token': SECRET, 'page': '7'})}&access%5Ftoken=correct-horse",
         method="POST",
         body=json.dumps({"username": "admin", "nested": {"password": SECRET}, "password": SECRET}),
         Content_Type="application/json",
@@ -107,6 +107,18 @@ def test_browsable_api_appears_by_its_name_alone(server: Server, query: str, is_
     answer = server.get(f"/api/v1/books/?page_size=2&{query}", **NAVIGATION)
     assert (b"Django REST framework" in answer.body) is is_browsable
     assert (b'id="json"' in answer.body) is not is_browsable
+
+
+def test_panels_on_the_page_of_a_request_are_in_the_order_of_the_settings(server: Server) -> None:
+    answer = server.get(LIST)
+    server.access_line(answer.headers["X-Request-ID"])
+    path = answer.headers["X-Profile-URL"].removeprefix(server.origin)
+
+    def panels() -> list[str]:
+        return re.findall(r'id="djdt-(\w+Panel)"', server.get(path, **NAVIGATION).body.decode())
+
+    shown = wait_for(panels, "the toolbar of a closed request")
+    assert shown == PANELS
 
 
 def test_panels_of_the_toolbar_leave_no_access_line(server: Server) -> None:

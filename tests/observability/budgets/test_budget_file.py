@@ -25,6 +25,15 @@ def test_file_that_says_the_same_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["budgets.json"]
 
 
+def test_new_file_can_be_read_by_all_and_the_mode_of_an_old_one_stays(tmp_path: Path) -> None:
+    file = tmp_path / "budgets.json"
+    save(file, {})
+    assert file.stat().st_mode & 0o777 == 0o644
+    file.chmod(0o664)
+    save(file, BUDGETS)
+    assert file.stat().st_mode & 0o777 == 0o664
+
+
 def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BudgetFileError, match=r"file/budgets.json cannot be written"):

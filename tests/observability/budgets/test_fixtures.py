@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
 from observability.budgets.limit import LimitError
+from observability.budgets.recording import key_of
+from observability.http_exchange import HttpExchange
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
 
@@ -124,6 +127,29 @@ def test_queries_of_other_databases_can_be_left_out(django_query_recorder: Calla
 def test_database_that_is_not_there_is_refused(django_assert_query_budget: Budget) -> None:
     with pytest.raises(LimitError, match="using names 'othr'"), django_assert_query_budget(max=1, using="othr"):
         Book.objects.count()
+
+
+def test_user_of_the_session_is_the_frameworks(client: Client, django_query_recorder: Callable[[], Any]) -> None:
+    client.force_login(get_user_model().objects.create_user("reader"))
+    with django_query_recorder() as recording:
+        assert client.get("/who/").content == b"reader"
+    assert (recording.total, recording.framework, recording.count) == (2, 2, 0)
+    assert recording.application() == {}
+
+
+def test_head_is_measured_as_get() -> None:
+    keys = [key_of(HttpExchange(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
+    assert keys == ["GET /books/<isbn>/", "POST /books/<isbn>/"]
+
+
+def test_many_queries_are_all_counted(
+    monkeypatch: pytest.MonkeyPatch, django_query_recorder: Callable[[], Any]
+) -> None:
+    monkeypatch.setattr("observability.budgets.recording.MAX_UNCOUNTED", 3)
+    with django_query_recorder() as recording:
+        for _ in range(7):
+            Book.objects.count()
+    assert recording.count == 7
 
 
 def test_recorder_never_fails_and_is_bound_to_its_block(django_query_recorder: Callable[[], Any]) -> None:

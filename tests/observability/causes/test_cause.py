@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from observability.causes.asked import asked
 from observability.causes.cause import Cause
 from tests.probe.library import isbn, make_books, make_loan
 from tests.probe.models import Book
@@ -99,3 +100,13 @@ def test_line_that_awaits_a_query_is_found(ask: Callable[[], Awaitable[None]], d
     assert cause.is_raw is False
     # A coroutine that was gathered is a task of its own: nothing of the project is on its stack.
     assert any("iterated" in site.function for site in cause.sites) == (ask is iterated)
+
+
+def test_thread_knows_who_asked_and_the_coroutine_forgets_it_after_that() -> None:
+    async def ask() -> tuple[int, int]:
+        inside = await sync_to_async(asked)()
+        return len(inside), len(asked())
+
+    in_the_thread, afterwards = async_to_sync(ask)()
+    assert in_the_thread > 0
+    assert afterwards == 0

@@ -6,12 +6,15 @@ import time
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
 from django.urls import include, path
+from django.utils.decorators import sync_and_async_middleware
 from pyinstrument import Profiler
+from pytest_django import Settings
 
 from observability.browser.flame.recorder import NOT_INSTALLED
 from observability.browser.profiles.store import FLAME, store
@@ -114,6 +117,27 @@ def test_synchronous_view_under_asgi_is_sampled_in_its_thread() -> None:
 def test_asynchronous_view_has_its_own_time_and_that_in_which_it_waits() -> None:
     samples = samples_of(asked_asynchronously("/asynchronous/?profile"))
     assert time_ms(samples, "toil") > LEAST_MS
+    assert time_ms(samples, "[await]") > LEAST_MS
+
+
+@sync_and_async_middleware
+def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either kind
+    """Serve the addresses of this module, whatever ROOT_URLCONF is."""
+    if not iscoroutinefunction(get_response):
+        return get_response
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        request.urlconf = __name__
+        response: HttpResponseBase = await get_response(request)
+        return response
+
+    return middleware
+
+
+def test_asynchronous_view_of_the_request_s_own_addresses_is_known_as_such(settings: Settings) -> None:
+    settings.ROOT_URLCONF = "tests.probe.urls"
+    settings.MIDDLEWARE = [settings.MIDDLEWARE[0], f"{__name__}.with_own_addresses", *settings.MIDDLEWARE[1:]]
+    samples = samples_of(asked_asynchronously("/asynchronous/?profile"))
     assert time_ms(samples, "[await]") > LEAST_MS
 
 

@@ -7,27 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import low_contrasts, window
-from tests.observability.browser.conftest import log_in_by_form
+from tests.observability.browser.conftest import PANELS, log_in_by_form
 from tests.other_service import other_service
 from tests.server import Answer, Server
 
 CALLS = "/__debug__/requests/"
 # How often the list refreshes itself: REFRESH_MS of requests.js.
 REFRESH_MS = 2_000
-PANELS = [
-    "HistoryPanel",
-    "TimerPanel",
-    "SQLPanel",
-    "RepeatedQueriesPanel",
-    "QueryBudgetPanel",
-    "TransactionPanel",
-    "LogLinesPanel",
-    "FlameGraphPanel",
-    "RequestPanel",
-    "HeadersPanel",
-    "CachePanel",
-    "TemplatesPanel",
-]
 
 
 def profile_of(answer: Answer) -> str:

@@ -130,6 +130,12 @@ def test_address_in_the_header_has_the_call(client: Client) -> None:
     )  # fmt: skip
 
 
+def test_header_has_no_host_if_that_of_the_request_is_not_allowed(client: Client) -> None:
+    response = client.get("/ordinary/", headers={"host": "elsewhere.example.com"})
+    assert response.status_code == 400
+    assert response.headers[PROFILE_URL] == f"/__debug__/requests/{only_row().id}/"
+
+
 def test_pages_of_the_calls_are_no_calls(client: Client) -> None:
     assert PROFILE_URL not in client.get("/__debug__/requests/").headers
     assert own_store().rows() == []
@@ -354,6 +360,7 @@ def test_file_that_another_writes_for_too_long_is_told_in_one_line(
     with other.writing():
         (line,) = ask_without_file().splitlines()
     assert "database is locked" in line
+    assert "may be deleted" not in line
     other.close()
 
 

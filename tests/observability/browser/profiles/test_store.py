@@ -242,6 +242,11 @@ def test_panel_that_is_too_large_is_left_out(store: Store, begin: Begin) -> None
     assert store.panels("t-a") == {"TimerPanel": "{}"}
 
 
+def test_panel_of_exactly_the_largest_size_is_kept(store: Store, begin: Begin) -> None:
+    begin("a", {"SQLPanel": "x" * MAX_PANEL_BYTES}, toolbar_id="t-a")
+    assert list(store.panels("t-a")) == ["SQLPanel"]
+
+
 def test_toolbar_ids_are_those_of_the_newest_calls_the_oldest_first(store: Store, begin: Begin) -> None:
     for profile_id in "abcd":
         begin(profile_id, toolbar_id=None if profile_id == "c" else f"t-{profile_id}")
