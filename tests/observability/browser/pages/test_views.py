@@ -86,10 +86,14 @@ def test_person_gets_a_page_and_a_program_json(called: str, address: str, accept
     assert response.headers["Content-Type"].startswith("text/html" if "html" in accept else "application/json")
     assert response.status_code == (404 if "nope" in address else 200)
     assert response.headers["Content-Security-Policy"] == POLICY
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["Referrer-Policy"] == "same-origin"
     assert "no-store" in response.headers["Cache-Control"]
     assert "Accept" in response.headers["Vary"]
+
+
+def test_page_has_its_own_headers_of_security(settings: Settings, called: str) -> None:
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "SecurityMiddleware" not in name]
+    headers = asked(f"{CALLS}{called}/").headers
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
 
 
 def test_program_reads_a_call_without_its_secrets(called: str) -> None:
