@@ -7,16 +7,17 @@ import sys
 
 def main() -> None:
     """Run the command; a wrong setting is one sentence, since a traceback through the imports would bury it."""
-    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 - Ctrl-C can come while it is imported
+    # Ctrl-C can come while Django is imported.
+    from django.core.exceptions import ImproperlyConfigured
 
     try:
         if sys.argv[1:2] == ["logs"]:
             # It reads files: to load the apps first would take longer than most of its answers.
-            from observability.logs.management.commands.logs import Command  # noqa: PLC0415 - as above
+            from observability.logs.management.commands.logs import Command
 
             Command().run_from_argv(sys.argv)
         else:
-            from django.core.management import execute_from_command_line  # noqa: PLC0415 - as above
+            from django.core.management import execute_from_command_line
 
             execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -1,32 +1,44 @@
-"""`python -m benchmarks` lists the benchmarks, `python -m benchmarks NAME` runs one."""
+"""`python -m benchmarks` lists the benchmarks, `python -m benchmarks NAME` runs one.
 
+The list is read from the source files: it needs no installed package, so `bin/bench` shows it at once.
+"""
+
+import ast
 import importlib
-import pkgutil
 import sys
-from types import ModuleType
+from pathlib import Path
 
-import benchmarks
+USAGE = """\
+usage: bin/bench [NAME [options] | --help]
+
+Runs a benchmark and prints what it measured. `bin/bench NAME --help` lists its options.
+
+"""
 
 
-def found() -> dict[str, ModuleType]:
-    """The modules of this package that have a `main(arguments)`, by name."""
-    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_")]
-    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in names}
-    return {name: module for name, module in modules.items() if hasattr(module, "main")}
+def find_benchmarks() -> dict[str, str]:
+    """Return the first line of the docstring of each module that has a `main(arguments)`, by name."""
+    return {
+        path.stem: (ast.get_docstring(module) or "").partition("\n")[0]
+        for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
+        for module in [ast.parse(path.read_text(encoding="utf-8"))]
+        if any(isinstance(each, ast.FunctionDef) and each.name == "main" for each in module.body)
+    }
 
 
 def run(arguments: list[str]) -> int:
-    """List or run; the exit status."""
-    modules = found()
-    if not arguments:
-        for name, module in modules.items():
-            sys.stdout.write(f"{name:<10} {(module.__doc__ or '').strip().splitlines()[0]}\n")
+    """List the benchmarks, or run one, and return the exit status."""
+    benchmarks = find_benchmarks()
+    name, *options = arguments or ["--help"]
+    if name in benchmarks:
+        return importlib.import_module(f"benchmarks.{name}").main(options) or 0
+    if name in ("-h", "--help"):
+        if arguments:
+            sys.stdout.write(USAGE)
+        sys.stdout.writelines(f"{name:<10} {summary}\n" for name, summary in benchmarks.items())
         return 0
-    name, *others = arguments
-    if name not in modules:
-        sys.stderr.write(f"There is no benchmark {name!r}: choose one of {', '.join(modules)}.\n")
-        return 2
-    return modules[name].main(others) or 0
+    sys.stderr.write(f"There is no benchmark {name!r}: choose one of {', '.join(benchmarks)}.\n")
+    return 2
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks._development import REQUESTS, WAYS
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLS = 500
-PAGES = {"requests": f"the list of {CALLS} calls", "call": "the page of a call"}
+PAGES = {"requests": "the list of {calls} calls", "call": "the page of a call"}
 
 
 class Process:
@@ -42,18 +42,21 @@ def main(arguments: list[str]) -> None:
     """Print a row for each way, and what the pages take. Each way is a process; they take turns, round by round."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks browser", description=__doc__)
     parser.add_argument("--rounds", type=int, default=25, help="how often each is measured (%(default)s)")
-    rounds = parser.parse_args(arguments).rounds
+    parser.add_argument("--calls", type=int, default=CALLS, help="in the list of calls, at most 500 (%(default)s)")
+    options = parser.parse_args(arguments)
+    rounds, calls = options.rounds, options.calls
     with ExitStack() as stack:
         ways = {way: stack.enter_context(_started(way)) for way in WAYS}
         for _ in range(rounds):
             for process in ways.values():
                 process.times_ms.append(process.ask("round"))
         show({way: process.times_ms for way, process in ways.items()})
-        _fill(ways["toolbar_and_recorded"])
+        _fill(ways["toolbar_and_recorded"], calls)
         for page, name in PAGES.items():
-            taken = [ways["toolbar_and_recorded"].ask(page) for _ in range(rounds)]
+            taken = [ways["toolbar_and_recorded"].ask(f"{page} {calls}") for _ in range(rounds)]
             wanted = "   wanted: below 300" if page == "requests" else ""
-            sys.stdout.write(f"{f'{name}, ms':<34}{median(taken):>9.0f}{wanted and f'            {wanted}'}\n")
+            label = f"{name.format(calls=calls)}, ms"
+            sys.stdout.write(f"{label:<34}{median(taken):>9.0f}{wanted and f'            {wanted}'}\n")
 
 
 def show(times_ms: dict[str, list[float]]) -> None:
@@ -94,7 +97,7 @@ def _started(way: str) -> Iterator[Process]:
             process.communicate()
 
 
-def _fill(process: Process) -> None:
-    """Let it have as many calls as are kept."""
-    for _ in range(CALLS // REQUESTS):
+def _fill(process: Process, calls: int) -> None:
+    """Let it have as many calls, or more."""
+    for _ in range(-(-calls // REQUESTS)):
         process.ask("round")

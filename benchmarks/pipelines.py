@@ -20,13 +20,13 @@ from observability.logs.handlers import SharedRotatingFileHandler
 
 EVENT = "book_imported"
 FACTS = {
-    "isbn": "978-0-00-000001-0",
+    "isbn": "978014143951800",
     "row": 12,
-    "weight_kg": 0.25,
+    "weight_kg": 3.25,
     "is_new": True,
-    "seller": "some text here",
-    "edition_note": None,
-    "status": "ordered",
+    "publisher": "some text here",
+    "series": None,
+    "status": "lent",
     "attempt": 17,
     "file": "x" * 20,
     "year": 99,
@@ -113,7 +113,7 @@ def _ours(path: Path) -> logging.Logger:
     log.propagate = False
     log.setLevel(logging.INFO)
     handler = SharedRotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=3)
-    handler.setFormatter(JsonFormatter(service_name="library"))
+    handler.setFormatter(JsonFormatter(service_name="vitrine"))
     log.handlers = [handler]
     return log
 

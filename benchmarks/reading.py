@@ -21,8 +21,8 @@ FILE_BYTES = 20_000_000
 ROUTES = (
     ("GET", "/api/v1/books/", 50, 2, 12.0),
     ("GET", "/api/v1/books/<str:isbn>/", 25, 3, 5.0),
-    ("POST", "/api/v1/loans/import/", 10, 9, 40.0),
-    ("GET", "/api/v1/books/status-counts/", 10, 1, 3.0),
+    ("POST", "/api/v1/library/loans/", 10, 9, 40.0),
+    ("GET", "/api/v1/books/genre-counts/", 10, 1, 3.0),
     ("PATCH", "/api/v1/books/<str:isbn>/", 4, 5, 9.0),
     ("POST", "/api/v1/auth/token/", 1, 4, 80.0),
 )
@@ -153,13 +153,13 @@ def _line(chance: random.Random, weights: Sequence[int], when: datetime) -> str:
     (method, route, _, queries, typical_ms) = chance.choices(ROUTES, weights)[0]
     status, level, _ = chance.choices(STATUSES, [weight for *_, weight in STATUSES])[0]
     digits = f"{chance.getrandbits(128):032x}"
-    path = route.replace("<str:isbn>", f"978-0-{chance.randrange(10**10):010}-0")
+    path = route.replace("<str:isbn>", f"97801{chance.randrange(10**12):012}")
     duration_ms = chance.lognormvariate(0, 0.7) * typical_ms
     sampled = ',"sample_rate":10' if chance.random() < 0.1 else ""  # noqa: PLR2004 - of one in ten
     return (
         f'{{"timestamp":"{when:%Y-%m-%dT%H:%M:%S.%fZ}","level":"{level}","logger":"observability.access",'
         f'"event":"request","request_id":"{digits}","trace_id":"{digits[::-1]}","span_id":"{digits[:16]}",'
-        f'"service.name":"library","http.request.method":"{method}","http.route":"{route}","url.path":"{path}",'
+        f'"service.name":"vitrine","http.request.method":"{method}","http.route":"{route}","url.path":"{path}",'
         f'"http.response.status_code":{status},"duration_ms":{duration_ms:.3f},"db.query_count":{queries},'
         f'"db.duration_ms":{duration_ms * 0.4:.3f},"db.repeated_count":1,'
         f'"db.transaction":"{"committed" if level == "info" else "rolled_back"}","outgoing.count":0,'

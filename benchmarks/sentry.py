@@ -17,7 +17,7 @@ from benchmarks.request import environ
 
 REQUESTS = {"/": 300, "/fails/": 30}
 REPEATS = 7
-# Nobody listens there.
+# Nothing listens on this port.
 DSN = "http://key@127.0.0.1:1/1"
 # The SDK patches Django for the whole process: each way has one of its own.
 WAYS = ("without Sentry", "errors only", "errors only, spooled", "SDK defaults, rate 0", "SDK defaults, rate 1")

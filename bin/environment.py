@@ -86,7 +86,7 @@ def alone() -> Iterator[None]:
     """
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("a") as lock:
-        os.set_inheritable(lock.fileno(), True)  # noqa: FBT003 - it takes no keyword
+        os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

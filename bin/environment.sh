@@ -19,7 +19,7 @@ sys.exit(old)
 done
 
 if [ -z "$python" ]; then
-    echo "Vitrine needs Python 3.11 or newer (${too_old:-no Python was found}): install it (apt install python3 python3-venv," \
+    echo "This service needs Python 3.11 or newer (${too_old:-no Python was found}): install it (apt install python3 python3-venv," \
         "brew install python, or https://www.python.org/downloads/) or name one, as in PYTHON=/path/to/python3 bin/run." >&2
     exit 1
 fi

@@ -26,6 +26,8 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 LAYER = "tests/observability"
 SERVICE = "tests"
 ROOTS = {LAYER: "the observability layer", SERVICE: "the service, its settings, the commands and the docs"}
+# The service's root has its paths in pyproject.toml: they include the tests.py of an app.
+DEFAULT_PATHS = {LAYER: [LAYER], SERVICE: []}
 
 # What `bin/test` leaves out unless it is asked for: markers of tests/plugin.py.
 LEFT_OUT = ("browser", "external", "slow")
@@ -138,7 +140,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--all", action="store_true", help="run every test, those that depend on the database also on PostgreSQL and "
-        "MariaDB (POSTGRESQL_URL and MYSQL_URL name other servers); a missing part fails the tests that need it"
+        "MariaDB (POSTGRESQL_URL and MYSQL_URL name other servers); a missing part fails the tests that need it, and "
+        "every route of the service needs a query budget"
     )  # fmt: skip
     parser.add_argument("--database", metavar="URL", help="run on this database, such as postgresql://user@host/name")
     parser.add_argument("--coverage", action="store_true", help="measure branch coverage, subprocesses too")
@@ -187,12 +190,15 @@ def plan(
     chosen = {root: [path for path in paths if root_of(path) == root] for root in ROOTS}
     roots = [root for root in ROOTS if chosen[root] or not paths]
     for root in roots:
-        yield Session(root, database, [*common, *(chosen[root] or [root])], variables)
+        required = ["--query-budget-require-routes"] if options.all and root == SERVICE else []
+        yield Session(root, database, [*common, *required, *(chosen[root] or DEFAULT_PATHS[root])], variables)
     if options.all:
         for name, (variable, url) in SERVERS.items():
             on_server = {"DATABASE_URL": os.environ.get(variable) or url}
             for root in roots:
-                yield Session(root, name, [*common, "-m", "database", *(chosen[root] or [root])], on_server)
+                yield Session(
+                    root, name, [*common, "-m", "database", *(chosen[root] or DEFAULT_PATHS[root])], on_server
+                )
 
 
 def root_of(path: str) -> str:

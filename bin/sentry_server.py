@@ -154,7 +154,7 @@ class Server(BaseApplication):
         for name, value in self.settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:  # noqa: ANN401 - gunicorn takes what it is
+    def load(self) -> Any:
         return gunicorn.util.import_app("bugsink.wsgi:application")
 
 

@@ -6,7 +6,7 @@ Read by `bin/sentry_server.py`, in whose working directory that file, the port a
 from pathlib import Path
 
 import bugsink_conf
-from bugsink_conf import *  # noqa: F403 - a layer starts from the one below it
+from bugsink_conf import *
 
 ENOUGH_EVENTS = 1_000_000_000
 

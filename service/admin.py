@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
@@ -10,18 +11,18 @@ from django.http import HttpRequest
 
 from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel, User
 
-admin.site.site_header = admin.site.site_title = "Vitrine"
+admin.site.site_header = admin.site.site_title = settings.SERVICE_NAME.capitalize()
 admin.site.site_url = "/api/v1/trucks/"
 admin.site.register(User, UserAdmin)
 
 
 @admin.register(Manufacturer)
-class ManufacturerAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Django's own class takes no parameter
+class ManufacturerAdmin(admin.ModelAdmin):
     search_fields = ("name",)
 
 
 @admin.register(TruckModel)
-class TruckModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TruckModelAdmin(admin.ModelAdmin):
     list_display = ("name", "manufacturer", "battery_kwh", "range_km")
     list_filter = ("manufacturer",)
     list_select_related = ("manufacturer",)
@@ -29,7 +30,7 @@ class TruckModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Truck)
-class TruckAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TruckAdmin(admin.ModelAdmin):
     """What the frames of a truck say cannot be changed, and a truck that has frames cannot be deleted here.
 
     The API deletes it, with its frames: the admin would first list each of them.
@@ -50,7 +51,7 @@ class TruckAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         is_allowed = super().has_delete_permission(request, obj)
         return is_allowed and (obj is None or not obj.frames.exists())
 
-    def save_model(self, request: HttpRequest, obj: Truck, form: "ModelForm[Truck]", change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Truck, form: "ModelForm[Truck]", change: bool) -> None:
         """Write the changed columns alone: frames may have arrived since the page was opened."""
         if change:
             obj.save(update_fields=form.changed_data)
@@ -59,7 +60,7 @@ class TruckAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(TelemetryFrame)
-class TelemetryFrameAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class TelemetryFrameAdmin(admin.ModelAdmin):
     """Frames are what the trucks sent: to be read, never changed."""
 
     exclude = ("raw",)

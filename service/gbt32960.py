@@ -86,7 +86,7 @@ _NO_VEHICLE: Final[_VehicleValues] = (None, None, None, None, None, None, None)
 _NO_LOCATION: Final[_LocationValues] = (None, None)
 
 
-class InvalidFrame(ValueError):  # noqa: N818 - it is what was sent, not what went wrong here
+class InvalidFrame(ValueError):
     """The bytes are no frame. `problem` says what is wrong, with the value that was expected and the one found.
 
     `index` (from 0) and `offset` (in bytes) tell where in a stream the frame begins; None outside of a stream.

@@ -16,7 +16,7 @@ from observability import note
 View = Callable[[HttpRequest], HttpResponse]
 
 
-class MigrationsMissing(Exception):  # noqa: N818 - it is a state, not a failure of this code
+class MigrationsMissing(Exception):
     """The database is behind the code; `count` migrations have to be applied."""
 
     def __init__(self, count: int) -> None:
@@ -49,7 +49,8 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         require_migrations()
     except MigrationsMissing as error:
         return _not_ready(f"{error.count} migrations are not applied: run `manage.py migrate`")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready; its message may hold a password
+    except Exception as error:
+        # Not its message, which may hold a password.
         return _not_ready(f"the database does not answer: {type(error).__name__}")
     return JsonResponse({"status": "ok"})
 

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 # What a row takes over from its frame, in the order of the model's fields.
 _columns = attrgetter(
-    *(field.attname for field in TelemetryFrame._meta.concrete_fields if field.attname in Frame.__slots__)  # noqa: SLF001
+    *(field.attname for field in TelemetryFrame._meta.concrete_fields if field.attname in Frame.__slots__)
 )
 
 

@@ -1,7 +1,5 @@
 """Who uses the service, the trucks of the fleet, and the telemetry frames that they send."""
 
-from typing import ClassVar
-
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
 from django.db import models
@@ -20,7 +18,7 @@ class Manufacturer(models.Model):
     name = models.CharField(max_length=100, unique=True)
 
     class Meta:
-        ordering: ClassVar = ["name"]
+        ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
@@ -35,8 +33,8 @@ class TruckModel(models.Model):
     range_km = models.PositiveSmallIntegerField("range (km)", null=True, blank=True)
 
     class Meta:
-        ordering: ClassVar = ["manufacturer__name", "name"]
-        constraints: ClassVar = [
+        ordering = ["manufacturer__name", "name"]
+        constraints = [
             models.UniqueConstraint(fields=["manufacturer", "name"], name="service_truck_model_name"),
         ]
 
@@ -86,9 +84,9 @@ class Truck(models.Model):
     objects = TruckQuerySet.as_manager()
 
     class Meta:
-        ordering: ClassVar = ["vin"]
+        ordering = ["vin"]
         # Each serves a filter or an ordering of the list, with the VIN to settle its ties.
-        indexes: ClassVar = [
+        indexes = [
             models.Index(fields=["status", "vin"], name="service_truck_status"),
             models.Index(fields=["finance_type", "vin"], name="service_truck_finance_type"),
             models.Index(fields=["last_contact_at", "vin"], name="service_truck_last_contact"),
@@ -137,7 +135,7 @@ class TelemetryFrame(models.Model):
     objects = TelemetryFrameQuerySet.as_manager()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["truck", "-recorded_at"], name="service_frame_newest")]
+        indexes = [models.Index(fields=["truck", "-recorded_at"], name="service_frame_newest")]
 
     def __str__(self) -> str:
         return self.digest

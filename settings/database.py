@@ -76,7 +76,7 @@ def _mysql() -> dict[str, Any]:
     if not find_spec("MySQLdb"):
         if not find_spec("pymysql"):
             raise _driver_missing("MariaDB", "requirements-mysql.txt")
-        import pymysql  # noqa: PLC0415 - it is optional
+        import pymysql
 
         pymysql.install_as_MySQLdb()
     return {

@@ -62,7 +62,7 @@ control_socket_disable = True
 TRIAL = """
   {name} · production · {workers} processes with {threads} threads each, by plain HTTP for this machine only
 
-  API     http://{address}/api/v1/trucks/
+  API     http://{address}/api/v1/
   Admin   http://{address}/admin/   login admin, password in {directory}/password
   Logs    {logs}
 
@@ -81,7 +81,7 @@ def when_ready(server: "Arbiter") -> None:
             directory=_short(TRIAL_DIR),
             logs=_short(Path(logconfig_dict["handlers"].get("service", {}).get("filename", "stdout"))),
         )
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - it is for the person at the terminal
+        print(text, file=sys.stderr, flush=True)
 
 
 def _short(path: Path) -> Path:
@@ -98,7 +98,7 @@ def on_starting(server: "Arbiter") -> None:
     for address in server.cfg.address:
         # A Unix socket or an inherited one has no host.
         if INSECURE_HTTP and isinstance(address, tuple) and not is_loopback(address[0]):
-            print(  # noqa: T201 - the log files are no place for a start that failed
+            print(
                 f"gunicorn: INSECURE_HTTP is 'true' and it would listen on {address[0]}: only with HOST 127.0.0.1, ::1 "
                 "or localhost; elsewhere put a proxy with HTTPS before it, and unset INSECURE_HTTP.",
                 file=sys.stderr,

@@ -4,7 +4,7 @@ from settings.base import *
 from settings.base import OBSERVABILITY, logging_layers
 from settings.database import databases
 
-SECRET_KEY = "django-insecure-key-of-the-tests"  # noqa: S105 - it protects nothing
+SECRET_KEY = "django-insecure-key-of-the-tests"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DATABASES = databases(default_url="sqlite://:memory:", is_pooled=False)
 ENVIRONMENT = "test"

@@ -71,12 +71,12 @@ class Bugsink:
         (created,) = self.call(f"projects/?team={team['id']}")["results"]
         return Project(self, str(created["id"]), created["dsn"])
 
-    def call(self, address: str, data: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+    def call(self, address: str, data: dict[str, Any] | None = None) -> Any:
         """Return the JSON that its API answers to GET, or to POST if there is data."""
         url = urljoin(f"{self.origin}/api/canonical/0/", address)
         headers = {"Authorization": f"Bearer {self.access['token']}", "Content-Type": "application/json"}
         body = None if data is None else json.dumps(data).encode()
-        with urlopen(Request(url, body, headers), timeout=DEADLINE_S) as response:  # noqa: S310 - http
+        with urlopen(Request(url, body, headers), timeout=DEADLINE_S) as response:
             return json.load(response)
 
 

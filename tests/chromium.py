@@ -1,9 +1,10 @@
-"""A real browser for the tests: the Chromium that the machine has; Playwright drives it, and downloads none."""
+"""A real browser for the tests: the Chromium of the machine, driven by Playwright, which downloads no other one."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import cast
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -20,13 +21,13 @@ ARGUMENTS = (
 
 
 def chromium_path() -> str | None:
-    """The program that CHROMIUM names, or the `chromium` of the machine; None where there is neither."""
+    """Return the program that CHROMIUM names, or the `chromium` of the machine; None if there is neither."""
     return shutil.which(os.environ.get("CHROMIUM") or "chromium")
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The browser, until the block ends. While it runs, this thread counts as asynchronous for Django's database."""
+    """Run the browser until the block ends. Meanwhile this thread counts as asynchronous for Django's database."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
         try:
@@ -35,30 +36,62 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+class SharedBrowser:
+    """One browser for many tests of a process: the first `used()` starts it, `close()` ends it.
+
+    Playwright marks its event loop as running in the thread that drives the browser, also between two calls, and Django
+    refuses the database to such a thread. The mark is taken off after each use, and set again before the next one.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._browser: Browser | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextmanager
+    def used(self) -> Iterator[Browser]:
+        """Let the block drive the browser, and not use the database."""
+        asyncio._set_running_loop(self._loop)
+        try:
+            if self._browser is None:
+                self._browser = self._stack.enter_context(chromium())
+                self._loop = asyncio.get_running_loop()
+            yield self._browser
+        finally:
+            asyncio._set_running_loop(None)
+
+    def close(self) -> None:
+        asyncio._set_running_loop(self._loop)
+        try:
+            self._stack.close()
+        finally:
+            asyncio._set_running_loop(None)
+
+
 @contextmanager
 def window(browser: Browser, origin: str, *, javascript: bool = True, others: bool = False) -> Iterator[Page]:
-    """A new window that opens paths of this origin, until the block ends.
+    """Open a window for the paths of this origin until the block ends.
 
-    It fails where the browser complains of anything but a status, and, unless `others`, where anything was asked of
-    another host.
+    It fails if the browser reports an error other than a status, and, unless `others`, if it sent a request to another
+    host.
     """
     context = browser.new_context(
         base_url=origin, viewport={"width": 1280, "height": 800}, java_script_enabled=javascript
     )
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    requested: set[str] = set()
+    page.on("request", lambda request: requested.add(request.url))
     yield page
     context.close()
-    assert [text for text in complaints if "responded with a status of" not in text] == []
-    assert others or {url for url in asked if not url.startswith((f"{origin}/", "data:"))} == set()
+    assert [text for text in errors if "responded with a status of" not in text] == []
+    assert others or {url for url in requested if not url.startswith((f"{origin}/", "data:"))} == set()
 
 
 def low_contrasts(page: Page) -> dict[str, float]:
-    """The visible elements of a page whose text has less contrast than WCAG's AA asks for (4.5), with what it has."""
+    """Return the visible elements of a page whose text has less contrast than WCAG AA requires (4.5), with it."""
     return cast("dict[str, float]", page.evaluate(LOW_CONTRASTS))
 
 

@@ -94,6 +94,6 @@ def cursor(url: str, **others: str) -> Iterator[Any]:
     wrapper.connection = wrapper.get_new_connection(wrapper.get_connection_params())
     with closing(wrapper.connection):
         # Django's stubs leave it out, and it takes no keyword.
-        wrapper._set_autocommit(True)  # type: ignore[attr-defined] # noqa: FBT003
+        wrapper._set_autocommit(True)  # type: ignore[attr-defined]
         with closing(wrapper.create_cursor()) as executing:
             yield executing

@@ -9,17 +9,21 @@ from typing import Any
 
 from tests.server import DEADLINE_S
 
-REQUESTS = 2_000
 CONNECTIONS = 20
-# Over the layers in use: files so small that they are moved away all the time, and none of them deleted.
-SMALL_FILES = (
-    "handlers: {service: {maxBytes: 200_000, backupCount: 100}, errors: {maxBytes: 200_000, backupCount: 100}}\n"
-)
 
 
-def send(port: int, path: str) -> list[str]:
-    """Send 2,000 requests on 20 connections at once; the ids that they had, each of which was answered."""
-    ids = [f"load-{number:06d}" for number in range(REQUESTS)]
+def small_files(max_bytes: int) -> str:
+    """Return overrides of logging.yaml: files so small that they are moved away all the time, none of them deleted."""
+    options = f"{{maxBytes: {max_bytes}, backupCount: 100}}"
+    return f"handlers: {{service: {options}, errors: {options}}}\n"
+
+
+SMALL_FILES = small_files(200_000)
+
+
+def send(port: int, path: str, count: int = 2_000) -> list[str]:
+    """Send requests on 20 connections at once, and return the ids that they had, each of which was answered."""
+    ids = [f"load-{number:06d}" for number in range(count)]
 
     def send_some(first: int) -> None:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:

@@ -5,13 +5,13 @@ load it. Each of the two directories is a test root: it has its own Django setti
 """
 
 import json
-from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from hypothesis import HealthCheck, settings
 
 from tests.bugsink import Bugsink, Project
 from tests.bugsink import bugsink as own_bugsink
@@ -31,7 +31,7 @@ LEFT_OUT_MARKERS = ("browser", "external", "slow")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
 
 LEFT_OUT = "left_out"
-left_out_key = pytest.StashKey["Counter[str]"]()
+left_out_key = pytest.StashKey[dict[str, int]]()
 
 # The markers that a test has if it uses these fixtures.
 MARKERS_OF_FIXTURES = {
@@ -48,10 +48,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--summary-file", metavar="FILE", help="write the number of tests by outcome, as JSON")
 
 
+# No test fails because the machine is slow: neither an example nor the making of examples has a time limit.
+settings.register_profile("without time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("without time limits")
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    config.stash[left_out_key] = Counter()
+    config.stash[left_out_key] = {}
     _require_database()
 
 
@@ -126,14 +131,15 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
     for item in items:
         marker = next((name for name in LEFT_OUT_MARKERS if item.get_closest_marker(name)), None)
         if marker is not None:
-            item.config.stash[left_out_key][marker] += 1
+            counts = item.config.stash[left_out_key]
+            counts[marker] = counts.get(marker, 0) + 1
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
-        config.workeroutput[LEFT_OUT] = dict(config.stash[left_out_key])
+        config.workeroutput[LEFT_OUT] = config.stash[left_out_key]
         return
     file = config.getoption("--summary-file")
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
@@ -143,8 +149,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist has no type for it
+def pytest_testnodedown(node: Any) -> None:
     # Every worker collects, and leaves out, the same tests.
     sent = getattr(node, "workeroutput", {}).get(LEFT_OUT)
     if sent:
-        node.config.stash[left_out_key] = Counter(sent)
+        node.config.stash[left_out_key] = dict(sent)

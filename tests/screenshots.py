@@ -1,5 +1,5 @@
-"""Takes the pictures of the documentation: the development service, and what Bugsink shows of a failure, in a real
-browser. `bin/screenshots` runs it.
+"""Takes the pictures of the documentation: the probe's development server, and what Bugsink shows of a failure, in a
+real browser. `bin/screenshots` runs it.
 """
 
 import sys
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.bugsink import Bugsink, bugsink, why_not_installed
+from tests.bugsink import Project, bugsink, why_not_installed
 from tests.chromium import chromium, chromium_path
 from tests.server import ROOT, Server, developing, is_listening, wait_for
 
 IMAGES = ROOT / "docs" / "images"
-PATH = "/api/v1/trucks/?status=driving&page_size=2"
-FAILING_PATH = "/api/v1/trucks/status-counts/"
+LIST = "/api/v1/books/?page_size=2"
+FAILING = "/api/v1/books/status-counts/"
 PORT = 8000
 
 
@@ -26,13 +26,13 @@ def window(height: int) -> Iterator[Page]:
         yield browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
 
 
-def take_json_page(service: Server) -> Path:
-    """The page of a JSON answer, with the toolbar."""
-    picture = IMAGES / "json-page.png"
+def take_json_page(server: Server) -> Path:
+    """Take the page of a JSON answer, with the toolbar."""
     # The first request of a process takes longer than any other.
-    service.get(PATH)
+    server.get(LIST)
+    picture = IMAGES / "json-page.png"
     with window(720) as page:
-        page.goto(service.origin + PATH)
+        page.goto(server.origin + LIST)
         page.reload()
         page.locator("#djDebugToolbar").wait_for()
         page.wait_for_load_state("networkidle")
@@ -40,17 +40,17 @@ def take_json_page(service: Server) -> Path:
     return picture
 
 
-def take_calls(probe: Server) -> list[Path]:
-    """The list of calls, the page of one that repeats a query, the same call after the remedy, and a flame graph."""
-    for path in ("/fleet/", PATH, FAILING_PATH, "/api/v1/trucks/NOPE/", "/probe/write-then-raise/lost/"):
-        probe.get(path)
-    slow, fixed = (profile_url(probe, path) for path in ("/fleet/", "/fleet/?fixed"))
+def take_requests(server: Server) -> list[Path]:
+    """Take the list of requests, one that repeats a query, the same after its repair, and a flame graph."""
+    for path in ("/shelves/", LIST, FAILING, "/api/v1/books/nope/", "/write-then-raise/lost/"):
+        server.get(path)
+    slow, fixed = (profile_url(server, path) for path in ("/shelves/", "/shelves/?fixed"))
     first, second = (url.split("/")[-2] for url in (slow, fixed))
-    flame = profile_url(probe, "/fleet/?page_size=200&profile&toolbar=off")
+    flame = profile_url(server, "/shelves/?page_size=200&profile&toolbar=off")
     addresses = {
         "call": slow,
-        "comparison": f"{probe.origin}/__debug__/requests/{first}/compare/{second}/",
-        "calls": f"{probe.origin}/__debug__/requests/",
+        "comparison": f"{server.origin}/__debug__/requests/{first}/compare/{second}/",
+        "calls": f"{server.origin}/__debug__/requests/",
     }
     pictures = [picture(name, address, 760) for name, address in addresses.items()]
     return [*pictures, picture("flame-graph", f"{flame}#flame", 720)]
@@ -62,7 +62,7 @@ def profile_url(server: Server, path: str) -> str:
 
 
 def picture(name: str, address: str, height: int) -> Path:
-    """A picture of a page, from where its address leads to."""
+    """Take a page, from the element on that its address names."""
     path = IMAGES / f"{name}.png"
     with window(height) as page:
         page.goto(address)
@@ -71,16 +71,16 @@ def picture(name: str, address: str, height: int) -> Path:
     return path
 
 
-def take_event(service: Server, sentry: Bugsink) -> Path:
-    """The event of a request that failed for a table that is not there, as after a forgotten migration."""
+def take_event(server: Server, project: Project) -> Path:
+    """Take the event of a request that failed because a table is missing, as after a forgotten migration."""
+    server.database.rows("ALTER TABLE probe_book RENAME TO probe_volume")
+    request_id = server.get(FAILING).headers["X-Request-ID"]
+    (event,) = wait_for(lambda: project.events_of(request_id), "the event")
     picture = IMAGES / "bugsink-event.png"
-    service.database.rows("ALTER TABLE service_truck RENAME TO service_lorry")
-    request_id = service.get(FAILING_PATH).headers["X-Request-ID"]
-    (event,) = wait_for(lambda: sentry.events_of(request_id), "the event")
     with window(1180) as page:
-        page.goto(f"{sentry.origin}/issues/issue/{event['issue']}/event/{event['id']}/")
-        page.locator("[name=username]").fill(sentry.access["login"])
-        page.locator("[name=password]").fill(sentry.access["password"])
+        page.goto(f"{project.server.origin}/issues/issue/{event['issue']}/event/{event['id']}/")
+        page.locator("[name=username]").fill(project.server.access["login"])
+        page.locator("[name=password]").fill(project.server.access["password"])
         page.locator("[name=password]").press("Enter")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=picture)
@@ -88,7 +88,7 @@ def take_event(service: Server, sentry: Bugsink) -> Path:
 
 
 def main() -> int:
-    """Take them; 1 where there is no browser or no Bugsink."""
+    """Take them; return 1 if there is no browser or no Bugsink."""
     if chromium_path() is None:
         sys.stderr.write("bin/screenshots needs Chromium: apt install chromium, or name it: CHROMIUM=/path.\n")
         return 1
@@ -97,18 +97,15 @@ def main() -> int:
         return 1
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, bugsink(Path(name) / "bugsink") as sentry:
-        directory = Path(name) / "service"
+        project = sentry.new_project()
+        directory = Path(name) / "probe"
         directory.mkdir()
-        # The address and the file of the log are on the picture: they are those of `bin/run` where that is possible.
+        # The pictures show the address and the log file: they are those of `bin/run` if that is possible.
         port = None if is_listening(PORT) else PORT
-        variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": sentry.dsn}
-        with developing(directory, port, **variables) as service:
-            pictures = [take_json_page(service), take_event(service, sentry)]
-        others = Path(name) / "probe"
-        others.mkdir()
-        variables = {"LOG_DIR": str(others / "var" / "log"), "DJANGO_SETTINGS_MODULE": "tests.probe.development"}
-        with developing(others, port, **variables) as probe:
-            pictures += take_calls(probe)
+        variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": project.dsn}
+        with developing(directory, port, **variables) as server:
+            # The event comes last: its table is missing from then on.
+            pictures = [take_json_page(server), *take_requests(server), take_event(server, project)]
     sys.stdout.writelines(f"Wrote {picture.relative_to(ROOT)}.\n" for picture in pictures)
     return 0
 

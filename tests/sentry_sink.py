@@ -17,10 +17,11 @@ import brotli
 class Sink:
     """The address to send to, the events that came, and how it answers, which a test may change at any time.
 
-    attempts: the types of all items that came, also of those that were not taken.
-    status, headers: of the answer; events are kept where it is below 300.
+    attempts: the types of all items that came, also of those that were not taken; attempted_at: when, in seconds.
+    status, headers: of the answer; events are kept if it is below 300.
     limited: answers 429 to events whose type is one of these.
-    delay_s: before the answer. is_black_hole: no answer at all.
+    answering: while it is cleared, every answer waits.
+    delay_s: before the answer. is_black_hole: no answer at all. max_events: no answer once it has this many events.
     """
 
     port: int = 0
@@ -28,12 +29,18 @@ class Sink:
     transactions: list[dict[str, Any]] = field(default_factory=list)
     envelopes: list[bytes] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
+    attempted_at: list[float] = field(default_factory=list)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     limited: set[str] = field(default_factory=set)
+    answering: Event = field(default_factory=Event)
     delay_s: float = 0
     is_black_hole: bool = False
+    max_events: int | None = None
     ended: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     @property
     def dsn(self) -> str:
@@ -44,8 +51,16 @@ class Sink:
         """The ids of the events that were taken, in the order in which they came."""
         return [event["event_id"] for event in self.events]
 
+    def events_of(self, request_id: str) -> list[dict[str, Any]]:
+        """Return the events with the tag of this request, so far."""
+        return [event for event in self.events if (event.get("tags") or {}).get("request_id") == request_id]
+
+    @property
+    def is_silent(self) -> bool:
+        return self.is_black_hole or (self.max_events is not None and len(self.events) >= self.max_events)
+
     def take(self, envelope: bytes) -> tuple[int, dict[str, str]]:
-        """What is answered to an envelope, whose events are kept."""
+        """Return what is answered to an envelope, whose events are kept."""
         items = items_of(envelope)
         status, headers = self.status, self.headers
         if self.limited & {kind for kind, _ in items}:
@@ -54,6 +69,7 @@ class Sink:
             self.envelopes.append(envelope)
             self.events += [json.loads(payload) for kind, payload in items if kind == "event"]
             self.transactions += [json.loads(payload) for kind, payload in items if kind == "transaction"]
+        self.attempted_at.append(time.monotonic())
         self.attempts += [kind for kind, _ in items]
         return status, headers
 
@@ -70,12 +86,13 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
                 case "gzip":
                     body = gzip.decompress(body)
                 case "br":
-                    # The SDK's own transport sends it where the package is installed.
+                    # The SDK's own transport sends it if the package is installed.
                     body = brotli.decompress(body)
-            if sink.is_black_hole:
+            if sink.is_silent:
                 sink.attempts.append("")
                 sink.ended.wait()
                 return
+            sink.answering.wait()
             time.sleep(sink.delay_s)
             status, headers = sink.take(body)
             self.send_response(status)
@@ -98,6 +115,7 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
             yield sink
         finally:
             sink.ended.set()
+            sink.answering.set()
             server.shutdown()
 
 

@@ -104,11 +104,11 @@ def access_lines(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [line for line in lines if line["logger"] == "observability.access"]
 
 
-def wait_for(read: Callable[[], Value], what: str) -> Value:
-    """What `read` returns as soon as it is true; fails after 20 s."""
-    deadline = time.monotonic() + DEADLINE_S
+def wait_for(read: Callable[[], Value], what: str, *, deadline_s: float = DEADLINE_S) -> Value:
+    """What `read` returns as soon as it is true; fails after `deadline_s` seconds."""
+    deadline = time.monotonic() + deadline_s
     while not (value := read()):
-        assert time.monotonic() < deadline, f"{what} did not come within {DEADLINE_S} s"
+        assert time.monotonic() < deadline, f"{what} did not come within {deadline_s} s"
         time.sleep(0.02)
     return value
 

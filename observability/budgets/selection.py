@@ -71,15 +71,12 @@ class Selection:
 
 def _find_roots(config: pytest.Config) -> Iterator[Path]:
     for name in config.getini(INI):
-        root = config.rootpath / name
-        if not root.exists():
+        if not glob.has_magic(name) and not (config.rootpath / name).exists():
             raise pytest.UsageError(f"{INI} names {name!r}, which does not exist in {config.rootpath}")
-        yield root
-    if not config.getini(INI):
-        # As pytest reads them.
-        patterns = [str(config.rootpath / pattern) for pattern in config.getini("testpaths")]
-        found = [Path(path) for pattern in patterns for path in sorted(glob.iglob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
-        yield from found or [config.rootpath]
+    # As pytest reads `testpaths`.
+    patterns = [str(config.rootpath / pattern) for pattern in config.getini(INI) or config.getini("testpaths")]
+    found = [Path(path) for pattern in patterns for path in sorted(glob.iglob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
+    yield from found or [config.rootpath]
 
 
 @lru_cache(maxsize=1024)

@@ -41,7 +41,7 @@ def shorten(line: bytes, max_bytes: int) -> bytes:
         fields = None
     if not isinstance(fields, dict):
         return line[: max_bytes - 5].decode("utf-8", "ignore").encode() + "…\n".encode()
-    return (_shortened(fields, max_bytes) + "\n").encode()
+    return (_shortened(fields, max_bytes - len("\n")) + "\n").encode()
 
 
 def _shortened(fields: dict[str, Any], max_bytes: int) -> str:

@@ -119,7 +119,15 @@ class SyslogHandler(SysLogHandler):
             self._losses.add(reason)
 
     def _tell_losses(self) -> None:
-        if self._losses.count:
+        sender = self._sender
+        if sender is None or not self._losses.count:
+            # Without a sender the handler is being closed, which tells what is lost.
+            return
+        with self._counting:
+            count = self._losses.settle()
+        try:
+            # Beyond those that may wait: it stands for many, and its count would be lost with it.
+            sender.put(self._message(lost_record(count)))
+        except Exception as error:  # noqa: BLE001 - the count is told later
             with self._counting:
-                count = self._losses.settle()
-            self.emit(lost_record(count))
+                self._losses.add(error, count)

@@ -17,7 +17,7 @@ from service.models import Truck
 class SeparatedValues(forms.SelectMultiple):
     """Several values of one parameter: repeated, or separated by commas."""
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:  # noqa: ANN401 - Django's signature
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
         """The values, in the order in which they were written."""
         written: Sequence[str] = super().value_from_datadict(data, files, name) or []
         return [value for part in written for value in part.split(",") if value]

@@ -51,7 +51,7 @@ class _FrameParser(BaseParser):
     def parse(
         self,
         stream: IO[bytes],
-        media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, list[Frame]]:
         """The frames as `frames`, every one of them valid. Raises what becomes a 400 or 413."""

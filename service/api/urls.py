@@ -5,14 +5,19 @@ from typing import Any, cast
 from django.urls import path
 from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.generics import GenericAPIView
-from rest_framework.routers import SimpleRouter
+from rest_framework.routers import DefaultRouter
 from rest_framework.viewsets import ViewSetMixin
 
 from service.api.views import TelemetryFrames, Trucks
 
 
-class PlainRouter(SimpleRouter):
-    """Routes as a person writes them: `trucks/<vin>/`, without a regular expression or a converter."""
+class PlainRouter(DefaultRouter):
+    """Routes as a person writes them: `trucks/<vin>/`, without a regular expression or a converter.
+
+    The root lists the addresses of the viewsets.
+    """
+
+    include_format_suffixes = False
 
     def __init__(self) -> None:
         super().__init__(use_regex_path=False)

@@ -53,7 +53,7 @@ class DemoTruck:
 
 def demo_trucks() -> list[DemoTruck]:
     """The same trucks at each call."""
-    generator = random.Random(SEED)  # noqa: S311 - it has to be repeatable, not secret
+    generator = random.Random(SEED)  # the same fleet each time
     return [_demo_truck(generator, serial) for serial in range(1, FLEET_SIZE + 1)]
 
 

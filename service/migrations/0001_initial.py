@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - the help texts are as long as Django writes them
 """All tables of the service, its own user model among them."""
 
 import django.contrib.auth.models

@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.server import ROOT
+
 DEADLINE_S = 60
 
 # The interpreter behind the environment of the tests, since the commands make an environment of their own.
@@ -18,12 +20,17 @@ import os, sys
 print(sys.argv[1:], os.environ["DJANGO_SETTINGS_MODULE"], flush=True)
 """
 
-# Makes a real environment, installs nothing, and writes down what it was asked for.
+# Makes an environment of what Python needs to take it for one, installs nothing, and writes down its arguments.
 UV = """\
 #!/bin/sh
 echo "$*" >> "${{0}}.log"
 case "$1 $2" in
-    'venv --quiet') exec "$4" -m venv --without-pip "$5" ;;
+    'venv --quiet')
+        set -e
+        mkdir -p "$5/bin" "$5/lib/python{version}/site-packages"
+        ln -s {python} "$5/bin/python"
+        echo "home = {home}" > "$5/pyvenv.cfg"
+        ;;
     'pip install') {installation} ;;
 esac
 """
@@ -87,7 +94,9 @@ class Checkout:
 
     def put_uv(self, installation: str = "exit 0") -> None:
         """Put a stand-in for uv on the PATH, whose installing is a shell command."""
-        self.put("uv", UV.format(installation=installation))
+        version = sysconfig.get_python_version()
+        home = Path(PYTHON).parent
+        self.put("uv", UV.format(installation=installation, python=PYTHON, home=home, version=version))
 
     def asked_of_uv(self) -> list[str]:
         """What the stand-in was asked for, in order, without the questions whether it runs."""
@@ -103,7 +112,7 @@ def make_checkout(parent: Path) -> Checkout:
     for name in ("requirements.txt", "requirements-dev.txt"):
         (checkout.path / name).touch()
     (checkout.path / "manage.py").write_text(MANAGE)
-    for name in ("sh", "dirname", "readlink", "sleep"):
+    for name in ("sh", "dirname", "ln", "mkdir", "readlink", "sleep"):
         (checkout.programs / name).symlink_to(shutil.which(name) or name)
     checkout.put_python()
     return checkout

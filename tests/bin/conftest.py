@@ -2,11 +2,19 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.bin.checkout import Checkout, make_checkout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """Let SIGINT end what the tests start: a shell that runs the tests in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -27,7 +35,8 @@ def made_by_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small environment, made once."""
     checkout = make_checkout(tmp_path_factory.mktemp("made"))
     checkout.put_uv()
-    assert checkout.set_up()[0] == 0
+    code, written = checkout.set_up()
+    assert code == 0, written
     return checkout.environment
 
 

@@ -1,6 +1,10 @@
-"""bin/check, bin/bench, bin/screenshots and bin/lock."""
+"""bin/check, bin/bench, bin/screenshots, bin/lock, and the options of bin/sentry."""
 
-from tests.bin.checkout import Checkout
+import shutil
+
+import pytest
+
+from tests.bin.checkout import ROOT, Checkout
 
 MODULE = "import sys; print(__spec__.parent or __spec__.name, sys.argv[1:])"
 
@@ -12,11 +16,40 @@ def stamp_all(checkout: Checkout) -> Checkout:
     return checkout
 
 
-def test_benchmarks_get_the_arguments_of_bin_bench(ready_checkout: Checkout) -> None:
+def test_benchmark_gets_the_arguments_of_bin_bench(ready_checkout: Checkout) -> None:
     checkout = stamp_all(ready_checkout)
     (checkout.path / "benchmarks").mkdir()
     (checkout.path / "benchmarks" / "__main__.py").write_text(MODULE)
+    (checkout.path / "benchmarks" / "logs.py").touch()
     assert checkout.run("bin/bench", "logs", "--lines=10") == (0, "benchmarks ['logs', '--lines=10']\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_benchmarks_are_listed_without_any_set_up(checkout: Checkout, arguments: list[str]) -> None:
+    add_benchmarks(checkout)
+    code, written = checkout.run("bin/bench", *arguments)
+    assert code == 0
+    assert written.startswith("usage: bin/bench [NAME [options] | --help]\n") == bool(arguments)
+    assert written.splitlines()[-2:] == ["first      What comes first.", "second     What comes second."]
+    assert not checkout.environment.exists()
+
+
+@pytest.mark.parametrize("name", ["nonsense", "--nonsense"])
+def test_unknown_benchmark_is_refused_without_any_set_up(checkout: Checkout, name: str) -> None:
+    add_benchmarks(checkout)
+    assert checkout.run("bin/bench", name) == (2, f"There is no benchmark {name!r}: choose one of first, second.\n")
+    assert not checkout.environment.exists()
+
+
+def add_benchmarks(checkout: Checkout) -> None:
+    """Add two benchmarks, and a module that is none."""
+    directory = checkout.path / "benchmarks"
+    directory.mkdir()
+    for name in ("__init__", "__main__"):
+        shutil.copy(ROOT / "benchmarks" / f"{name}.py", directory)
+    for name in ("first", "second"):
+        (directory / f"{name}.py").write_text(f'"""What comes {name}."""\n\ndef main(arguments): ...\n')
+    (directory / "measure.py").write_text("def median(): ...\n")
 
 
 def test_bin_screenshots_starts_its_module(ready_checkout: Checkout) -> None:
@@ -26,16 +59,95 @@ def test_bin_screenshots_starts_its_module(ready_checkout: Checkout) -> None:
     assert checkout.run("bin/screenshots") == (0, "tests []\n")
 
 
-def test_bin_check_goes_on_after_a_failure_and_names_what_failed(ready_checkout: Checkout) -> None:
+@pytest.mark.parametrize("command", ["check", "lock", "run", "screenshots", "sentry"])
+def test_help_is_printed_without_any_set_up(checkout: Checkout, command: str) -> None:
+    code, written = checkout.run(f"bin/{command}", "--help")
+    assert (code, written.partition(" [")[0]) == (0, f"usage: bin/{command}")
+    assert not checkout.environment.exists()
+
+
+@pytest.mark.parametrize("command", ["check", "lock", "run", "screenshots", "sentry"])
+def test_unknown_argument_is_refused_without_any_set_up(checkout: Checkout, command: str) -> None:
+    code, written = checkout.run(f"bin/{command}", "nonsense")
+    assert (code, written.partition(" [")[0]) == (2, f"usage: bin/{command}")
+    assert not checkout.environment.exists()
+
+
+def test_bin_check_goes_on_after_a_failure_and_says_what_to_do(ready_checkout: Checkout) -> None:
     """None of the tools is installed here; manage.py alone is."""
     code, written = stamp_all(ready_checkout).run("bin/check")
     lines = written.splitlines()
     assert code == 1
-    assert lines[-1] == "Failed: ruff check ., ruff format --check ., mypy ., lint-imports."
-    assert sum(line.endswith("No module named mypy") for line in lines) == 1
+    assert lines[-5] == "4 of 6 checks failed:"
+    assert [line[2:45].rstrip() for line in lines[-4:]] == [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy .",
+        "lint-imports",
+    ]
+    assert sum("FAILED: " in line and line.endswith("No module named mypy") for line in lines) == 1
     assert [line.split("  ")[0] for line in lines if line.endswith("passed")] == [
         "manage.py check",
         "manage.py makemigrations --check --dry-run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tool", "output", "summary", "advice"),
+    [
+        ("ruff", "E1\nFound 3 errors.\n[*] 2 fixable.", "3 errors", "Run bin/check --fix, which makes the safe fixes."),
+        (
+            "ruff",
+            "2 files would be reformatted, 5 left",
+            "2 files would be reformatted",
+            "Run bin/check --fix, which formats the files.",
+        ),
+        ("mypy", "Found 1 error in 1 file (checked 9)", "1 error in 1 file", "Correct the types, or add `# type:"),
+        ("manage", "System check identified 2 issues (0)", "2 issues", "Follow the HINT of each issue."),
+        (
+            "manage",
+            "Migrations for 'service':\n  + Add",
+            "no migration for 'service'",
+            "Run .venv/bin/python manage.py makemigrations",
+        ),
+        ("mypy", "Traceback\nImportError: broken", "ImportError: broken", "Correct the types"),
+    ],
+)
+def test_failed_check_says_in_a_few_words_what_failed(
+    ready_checkout: Checkout, tool: str, output: str, summary: str, advice: str
+) -> None:
+    checkout = stamp_all(ready_checkout)
+    (checkout.path / f"{tool}.py").write_text(f"import sys; print({output!r}); sys.exit(1)")
+    code, written = checkout.run("bin/check")
+    assert code == 1
+    assert f" FAILED: {summary}\n\n{output}\n\n" in written
+    assert advice in written
+
+
+def test_no_check_waits_for_input(ready_checkout: Checkout) -> None:
+    checkout = stamp_all(ready_checkout)
+    (checkout.path / "mypy.py").write_text("import sys; sys.exit(repr(sys.stdin.read()))")
+    (checkout.path / "manage.py").write_text("import sys; sys.exit(' '.join(sys.argv[1:]))")
+    _, written = checkout.run("sh", "-c", "echo yes | bin/check")
+    assert "FAILED: ''\n" in written
+    assert "FAILED: makemigrations --check --dry-run --no-input\n" in written
+
+
+def test_bin_check_fixes_before_it_checks(ready_checkout: Checkout) -> None:
+    checkout = stamp_all(ready_checkout)
+    (checkout.path / "ruff.py").write_text("import sys; print('Ran', *sys.argv[1:])")
+    lines = checkout.run("bin/check", "--fix")[1].splitlines()
+    assert [line.split("  ")[0] for line in lines[:4]] == [
+        "ruff check --fix-only .",
+        "ruff format .",
+        "ruff check .",
+        "ruff format --check .",
+    ]
+    assert [line.rpartition("  ")[2].strip() for line in lines[:4]] == [
+        "Ran check --fix-only .",
+        "Ran format .",
+        "passed",
+        "passed",
     ]
 
 
@@ -60,3 +172,9 @@ def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkou
     assert "--group dev --constraints requirements-postgresql.txt" in development
     assert development.endswith("--output-file requirements-dev.txt --upgrade pyproject.toml")
     assert bugsink.endswith("--output-file bin/requirements-bugsink.txt --upgrade bin/requirements-bugsink.in")
+
+
+def test_an_option_that_bin_sentry_does_not_know_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.run("bin/sentry", "--port=8001")
+    assert code == 2
+    assert written.startswith("usage: bin/sentry [--help]")

@@ -4,7 +4,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,17 @@ import pytest
 from tests.bin.checkout import DEADLINE_S, PYTHON, Checkout
 from tests.server import wait_for
 
+# An installation that goes on until a test releases it.
+LONG_INSTALLATION = 'echo $$ > "$0.pid"; until [ -e "$0.release" ]; do sleep 0.02; done'
+INSTALLING = "Installing 0 packages into .venv (once) …\n"
+WAITING = "Waiting for another command that is setting up this repository …\n"
 
+
+@pytest.mark.slow
 def test_an_environment_is_made_where_there_is_none(
     made_by_pip: tuple[Path, str], ready_checkout_with_pip: Checkout
 ) -> None:
-    assert made_by_pip[1] == "Installing 0 packages into .venv (once) …\n"
+    assert made_by_pip[1] == INSTALLING
     assert ready_checkout_with_pip.set_up() == (0, "")
     assert ready_checkout_with_pip.prefix() == ready_checkout_with_pip.environment
 
@@ -81,25 +88,25 @@ def a_link_to_nowhere(environment: Path) -> None:
         a_link_to_nowhere,
     ],
 )
-def test_what_does_not_work_is_made_anew(checkout_with_uv: Checkout, spoil: Callable[[Path], None]) -> None:
-    checkout_with_uv.set_up()
-    left_behind = checkout_with_uv.environment / "left-behind"
+def test_what_does_not_work_is_made_again(ready_checkout: Checkout, spoil: Callable[[Path], None]) -> None:
+    ready_checkout.put_uv()
+    left_behind = ready_checkout.environment / "left-behind"
     left_behind.touch()
-    spoil(checkout_with_uv.environment)
-    assert checkout_with_uv.set_up() == (0, "Installing 0 packages into .venv (once) …\n")
-    assert checkout_with_uv.prefix() == checkout_with_uv.environment
+    spoil(ready_checkout.environment)
+    assert ready_checkout.set_up() == (0, INSTALLING)
+    assert ready_checkout.prefix() == ready_checkout.environment
     assert not left_behind.exists()
 
 
-def test_an_activated_environment_can_be_made_anew(checkout_with_uv: Checkout) -> None:
-    checkout_with_uv.set_up()
-    broken_off(checkout_with_uv.environment)
-    own_python = str(checkout_with_uv.environment / "bin" / "python")
-    assert checkout_with_uv.run(own_python, "bin/environment.py", "requirements.txt")[0] == 0
-    assert checkout_with_uv.prefix() == checkout_with_uv.environment
+def test_an_activated_environment_can_be_made_again(ready_checkout: Checkout) -> None:
+    ready_checkout.put_uv()
+    broken_off(ready_checkout.environment)
+    own_python = str(ready_checkout.environment / "bin" / "python")
+    assert ready_checkout.run(own_python, "bin/environment.py", "requirements.txt")[0] == 0
+    assert ready_checkout.prefix() == ready_checkout.environment
 
 
-def test_a_working_environment_of_somebody_else_is_installed_into(checkout_with_uv: Checkout) -> None:
+def test_a_working_environment_of_another_tool_is_installed_into(checkout_with_uv: Checkout) -> None:
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", checkout_with_uv.environment], check=True)
     theirs = checkout_with_uv.environment / "theirs"
     theirs.touch()
@@ -139,13 +146,15 @@ def test_uv_installs_where_it_is_on_the_path(checkout_with_uv: Checkout) -> None
     assert installing == f"pip install --quiet --python {python} --require-hashes -r {lock}"
 
 
+@pytest.mark.slow
 def test_pip_installs_where_uv_does_not_run(ready_checkout_with_pip: Checkout) -> None:
     ready_checkout_with_pip.put("uv", "#!/bin/sh\necho 'uv: no version is set' >&2\nexit 127\n")
     (ready_checkout_with_pip.environment / "requirements.txt.stamp").unlink()
-    assert ready_checkout_with_pip.set_up() == (0, "Installing 0 packages into .venv (once) …\n")
+    assert ready_checkout_with_pip.set_up() == (0, INSTALLING)
 
 
-def test_a_failure_of_pip_is_told_and_leaves_what_works(ready_checkout_with_pip: Checkout) -> None:
+@pytest.mark.slow
+def test_a_failure_of_pip_is_shown_and_leaves_what_works(ready_checkout_with_pip: Checkout) -> None:
     kept = ready_checkout_with_pip.environment / "kept"
     kept.touch()
     (ready_checkout_with_pip.path / "requirements.txt").write_text(f"not-to-be-had==1 --hash=sha256:{'0' * 64}\n")
@@ -156,6 +165,45 @@ def test_a_failure_of_pip_is_told_and_leaves_what_works(ready_checkout_with_pip:
         assert "No matching distribution found for not-to-be-had==1" in written
         assert "look at the network" in written.splitlines()[-1]
     assert kept.exists()
+
+
+# Fails after thirty lines.
+FAILING_INSTALLATION = (
+    'number=0; while [ $number -lt 30 ]; do number=$((number + 1)); echo "line $number"; done; exit 1'
+)
+
+
+def test_failed_installation_shows_its_last_lines_and_leaves_what_works(ready_checkout: Checkout) -> None:
+    kept = ready_checkout.environment / "kept"
+    kept.touch()
+    (ready_checkout.path / "requirements.txt").write_text("# a new lock")
+    ready_checkout.put_uv(FAILING_INSTALLATION)
+    code, written = ready_checkout.set_up()
+    installing, *shown, advice = written.splitlines(keepends=True)
+    assert (code, installing) == (1, INSTALLING)
+    assert [line.strip() for line in shown] == [f"line {number}" for number in range(19, 31)]
+    assert "look at the network" in advice
+    ready_checkout.put_uv()
+    assert ready_checkout.set_up() == (0, INSTALLING)
+    assert kept.exists()
+
+
+def test_packages_are_installed_again_for_another_python(ready_checkout: Checkout) -> None:
+    ready_checkout.put_uv()
+    python = ready_checkout.environment / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\necho 3.99.0\n")
+    python.chmod(0o755)
+    assert ready_checkout.set_up() == (0, INSTALLING)
+    assert [line.split()[0] for line in ready_checkout.asked_of_uv()] == ["pip"]
+
+
+def test_what_the_system_refuses_is_one_sentence(checkout: Checkout) -> None:
+    (checkout.path / "var").touch()
+    code, written = checkout.set_up()
+    assert (code, written.count("\n")) == (1, 1)
+    assert "var'" in written
+    assert written.endswith(": put that right and run the command again; nothing else has to be cleaned up.\n")
 
 
 def module_that_is_missing(directory: Path, *names: str) -> str:
@@ -175,46 +223,68 @@ def test_without_ensurepip_and_pip_it_is_said_what_to_install(checkout: Checkout
     assert checkout.set_up()[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) != 0, reason="it has none")
 def test_without_ensurepip_the_pip_of_the_machine_installs(checkout: Checkout, tmp_path: Path) -> None:
     code, written = checkout.set_up(PYTHONPATH=module_that_is_missing(tmp_path, "ensurepip"))
-    assert (code, written) == (0, "Installing 0 packages into .venv (once) …\n")
+    assert (code, written) == (0, INSTALLING)
+
+
+@contextmanager
+def set_up_started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
+    """A command that sets up; a test that fails leaves neither it nor its installer behind."""
+    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt") as process:
+        try:
+            yield process
+        except BaseException:
+            (checkout.programs / "uv.release").touch()
+            process.terminate()
+            raise
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line: str = process.stdout.readline()
+    return line
 
 
 def test_of_two_at_the_same_time_one_waits(checkout: Checkout) -> None:
-    checkout.put_uv(installation="sleep 1")
-    both = [checkout.start(PYTHON, "bin/environment.py", "requirements.txt") for _ in range(2)]
-    written = sorted(process.communicate(timeout=DEADLINE_S)[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
-    assert written == [
-        "Installing 0 packages into .venv (once) …\n",
-        "Waiting for another command that is setting up this repository …\n",
-    ]
+    checkout.put_uv(LONG_INSTALLATION)
+    with set_up_started(checkout) as first:
+        wait_for((checkout.programs / "uv.pid").exists, "the installation")
+        with set_up_started(checkout) as second:
+            assert first_line(second) == WAITING
+            (checkout.programs / "uv.release").touch()
+            written = [process.communicate(timeout=DEADLINE_S)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode, written) == (0, 0, [INSTALLING, ""])
     assert len(checkout.asked_of_uv()) == 2
 
 
-def test_terminated_half_way_it_ends_what_it_started(checkout: Checkout) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_ended_half_way_it_ends_what_it_started(checkout: Checkout, number: signal.Signals) -> None:
     checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 60')
-    process = checkout.start(PYTHON, "bin/environment.py", "requirements.txt")
     recorded = checkout.programs / "uv.pid"
-    wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
-    process.terminate()
-    assert process.communicate(timeout=DEADLINE_S)[0] == "Installing 0 packages into .venv (once) …\n"
-    assert process.returncode == 128 + signal.SIGTERM
+    with set_up_started(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+        process.send_signal(number)
+        assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
+    assert process.returncode == 128 + number
     wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
 
 
 def test_killed_half_way_the_next_one_makes_good(checkout: Checkout) -> None:
-    checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 1')
+    checkout.put_uv(LONG_INSTALLATION)
     half_a_package = checkout.environment / "half-a-package"
-    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt") as process:
+    with set_up_started(checkout) as process:
         wait_for((checkout.programs / "uv.pid").exists, "the installation")
         half_a_package.touch()
         process.kill()
-    checkout.put_uv()
-    code, written = checkout.set_up()
-    assert code == 0
-    assert written.splitlines()[0].startswith("Waiting")
+        # Its installer goes on, and keeps the next one away until it ends.
+        with set_up_started(checkout) as next_one:
+            assert first_line(next_one) == WAITING
+            (checkout.programs / "uv.release").touch()
+            assert next_one.communicate(timeout=DEADLINE_S)[0] == INSTALLING
+    assert next_one.returncode == 0
     assert not half_a_package.exists()
     assert checkout.set_up() == (0, "")
 

@@ -41,4 +41,4 @@ def test_without_python_each_command_says_what_it_needs(checkout: Checkout, comm
     (checkout.programs / "python3").unlink()
     code, written = checkout.run(f"bin/{command}")
     assert code == 1
-    assert written.startswith("Vitrine needs Python 3.11 or newer (no Python was found): install it")
+    assert written.startswith("This service needs Python 3.11 or newer (no Python was found): install it")

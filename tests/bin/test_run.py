@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bin.checkout import DEADLINE_S, ROOT, Checkout
+from tests.bin.checkout import DEADLINE_S, Checkout
 from tests.load import SMALL_FILES, logged_ids, send
-from tests.server import free_port, is_listening, wait_for
+from tests.server import ROOT, free_port, is_listening, wait_for
 
 SETTINGS = "settings.development"
 
@@ -98,6 +98,48 @@ def test_where_preparing_fails_nothing_is_served(ready_checkout: Checkout) -> No
     assert ready_checkout.run("bin/run", PORT=str(free_port())) == (1, "prepare failed\n")
 
 
+# A gunicorn that prints what it is started with.
+GUNICORN = """
+import os, sys
+names = "DJANGO_SETTINGS_MODULE ALLOWED_HOSTS INSECURE_HTTP DATABASE_URL LOG_DIR STATIC_ROOT SENTRY_SPOOL_DIR"
+print(*sys.argv[1:], *(os.environ[name] for name in [*names.split(), "SECRET_KEY"]), sep="\\n")
+"""
+
+
+@pytest.fixture
+def production_checkout(ready_checkout: Checkout) -> Checkout:
+    """A clone with a gunicorn that prints, on a machine with what `bin/run --production` needs besides."""
+    (ready_checkout.path / "gunicorn.py").write_text(GUNICORN)
+    for name in ("cat", "mv"):
+        (ready_checkout.programs / name).symlink_to(shutil.which(name) or name)
+    return ready_checkout
+
+
+def test_trial_of_production_keeps_everything_in_its_own_directory(production_checkout: Checkout) -> None:
+    code, written = production_checkout.run("bin/run", "--production", PORT=str(free_port()))
+    prepared, *started, key = written.splitlines()
+    trial = production_checkout.path / "var" / "production"
+    assert (code, prepared) == (0, "['prepare'] settings.production")
+    assert started == [
+        "--config", "settings/gunicorn.py", "settings.production", "localhost,127.0.0.1,[::1]", "true",
+        f"sqlite:///{trial}/db.sqlite3", f"{trial}/log", f"{trial}/static", f"{trial}/sentry-spool",
+    ]  # fmt: skip
+    assert len(key) >= 50
+    assert (trial / "secret-key").read_text().strip() == key
+    assert (trial / "secret-key").stat().st_mode & 0o777 == 0o600
+    assert production_checkout.run("bin/run", "--production", PORT=str(free_port())) == (0, written)
+
+
+def test_trial_of_production_takes_what_is_named(production_checkout: Checkout) -> None:
+    given = {
+        "ALLOWED_HOSTS": "example.com", "INSECURE_HTTP": "false", "DATABASE_URL": "sqlite:////srv/db",
+        "LOG_DIR": "/log", "STATIC_ROOT": "/static", "SENTRY_SPOOL_DIR": "/spool", "SECRET_KEY": "a key",
+    }  # fmt: skip
+    code, written = production_checkout.run("bin/run", "--production", PORT=str(free_port()), **given)
+    assert (code, written.splitlines()[4:]) == (0, list(given.values()))
+    assert not (production_checkout.path / "var" / "production" / "secret-key").exists()
+
+
 @pytest.fixture
 def service(checkout: Checkout) -> Checkout:
     """The whole repository, with an environment of its own that sees the packages of the one which runs the tests."""
@@ -121,26 +163,30 @@ def status_of(port: int, path: str) -> int:
         return connection.getresponse().status
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl_c(service: Checkout) -> None:
     port = free_port()
     with service.start("bin/run", PORT=str(port)) as process:
         try:
-            assert status_of(port, "/api/v1/trucks/") == 200
+            assert status_of(port, "/api/v1/") == 200
             os.killpg(process.pid, signal.SIGINT)
             written, _ = process.communicate(timeout=DEADLINE_S)
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
     last_lines = "\n".join(written.splitlines()[-8:])
-    assert f"http://127.0.0.1:{port}/api/v1/trucks/" in last_lines
+    assert f"http://127.0.0.1:{port}/api/v1/" in last_lines
     assert "admin" in last_lines
     assert "Traceback" not in written
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_under_the_production_settings_every_request_leaves_one_line(service: Checkout, tmp_path: Path) -> None:
     port, log_dir, overrides = free_port(), tmp_path / "log", tmp_path / "overrides.yaml"
     overrides.write_text(SMALL_FILES)
-    for name in ("cat", "mkdir", "mv"):
+    for name in ("cat", "mv"):
         (service.programs / name).symlink_to(shutil.which(name) or name)
     variables = {
         "PORT": str(port),
@@ -151,7 +197,7 @@ def test_under_the_production_settings_every_request_leaves_one_line(service: Ch
     with service.start("bin/run", "--production", **variables) as process:
         try:
             assert status_of(port, "/livez") == 200
-            sent = send(port, "/api/v1/trucks/")
+            sent = send(port, "/api/v1/")
             wait_for(lambda: len(logged_ids(log_dir)) >= len(sent), "an access line of each request")
         finally:
             os.killpg(process.pid, signal.SIGTERM)

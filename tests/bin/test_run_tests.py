@@ -21,7 +21,7 @@ if summary:
 sys.exit(status)
 """
 PASSED = (0, {"outcomes": {"passed": 3}, "left_out": {}})
-LAYER, SERVICE = "tests/observability", "tests"
+LAYER = "tests/observability"
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_without_arguments_both_roots_run_what_is_fast_on_sqlite(checkout: Check
     assert code == 0
     assert [(url, selected(arguments)) for url, arguments in calls(checkout)] == [
         ("sqlite://:memory:", [*FAST, LAYER]),
-        ("sqlite://:memory:", [*FAST, SERVICE]),
+        ("sqlite://:memory:", FAST),
     ]
     assert written.splitlines()[-1] == "6 passed, 0 failed, 0 skipped"
 
@@ -115,10 +115,10 @@ def test_order_that_is_given_is_kept(checkout: Checkout, given: list[str]) -> No
         (["tests/service"], [["tests/service"]]),
         (["tests/observability/test_a.py", "-k", "one"], [["-k", "one", "tests/observability/test_a.py"]]),
         (["tests/service", "tests/observability"], [["tests/observability"], ["tests/service"]]),
-        (["-k", "one or two"], [["-k", "one or two", LAYER], ["-k", "one or two", SERVICE]]),
-        (["--lf"], [["--lf", LAYER], ["--lf", SERVICE]]),
-        (["-m", "slow"], [["-m", "slow", LAYER], ["-m", "slow", SERVICE]]),
-        (["-x"], [["-x", *FAST, LAYER], ["-x", *FAST, SERVICE]]),
+        (["-k", "one or two"], [["-k", "one or two", LAYER], ["-k", "one or two"]]),
+        (["--lf"], [["--lf", LAYER], ["--lf"]]),
+        (["-m", "slow"], [["-m", "slow", LAYER], ["-m", "slow"]]),
+        (["-x"], [["-x", *FAST, LAYER], ["-x", *FAST]]),
     ],
 )
 def test_selection_runs_all_that_it_names_in_its_root(
@@ -137,11 +137,11 @@ def test_all_requires_every_part_and_runs_on_three_databases(checkout: Checkout)
     on_server = ["--require-parts", "-m", "database"]
     assert [(url, selected(arguments)) for url, arguments in calls(checkout)] == [
         ("sqlite://:memory:", ["--require-parts", LAYER]),
-        ("sqlite://:memory:", ["--require-parts", SERVICE]),
+        ("sqlite://:memory:", ["--require-parts", "--query-budget-require-routes"]),
         ("postgresql://postgres@127.0.0.1/vitrine", [*on_server, LAYER]),
-        ("postgresql://postgres@127.0.0.1/vitrine", [*on_server, SERVICE]),
+        ("postgresql://postgres@127.0.0.1/vitrine", on_server),
         ("mysql://root@db/other", [*on_server, LAYER]),
-        ("mysql://root@db/other", [*on_server, SERVICE]),
+        ("mysql://root@db/other", on_server),
     ]
     assert "Left out" not in written
 

@@ -1,8 +1,9 @@
-"""bin/sentry, for real: the Bugsink that it serves takes an event, shows it, and ends with all of it."""
+"""bin/sentry with a real Bugsink: it takes an event, shows it, and ends with all of its processes."""
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import sysconfig
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from urllib.request import HTTPCookieProcessor, Request, build_opener
 import pytest
 import sentry_sdk
 
-from tests.bin.checkout import DEADLINE_S, Checkout
+from tests.bin.checkout import DEADLINE_S, Checkout, make_checkout
 from tests.bugsink import PYTHON as BUGSINK_PYTHON
-from tests.bugsink import Bugsink, empty_bugsink
-from tests.server import is_listening, wait_for
+from tests.bugsink import empty_bugsink
+from tests.server import free_port, is_listening, wait_for
+
+pytestmark = [pytest.mark.server, pytest.mark.external("bugsink"), pytest.mark.slow]
 
 RUNNING = re.compile(
     r"Issues  (?P<address>\S+)   login (?P<login>\S+), password (?P<password>\S+)\n"
@@ -29,7 +32,7 @@ RUNNING = re.compile(
 
 @dataclass
 class Started:
-    """A bin/sentry that said where it is."""
+    """A bin/sentry that printed where it is."""
 
     process: subprocess.Popen[str]
     written: str
@@ -44,12 +47,12 @@ class Started:
         return urlsplit(self["address"]).port or 0
 
 
-@pytest.fixture
-def clone(checkout: Checkout, bugsink: Bugsink) -> Checkout:
-    """A clone where Bugsink is installed: its environment sees the packages of the one that the tests have."""
+def with_bugsink(checkout: Checkout) -> Checkout:
+    """Install Bugsink in a clone: its environment sees the packages of the one that the tests have."""
     checkout.put_uv()
     arguments = ["--directory", "var/bugsink/venv", "bin/requirements-bugsink.txt"]
-    assert checkout.run("python3", "bin/environment.py", *arguments)[0] == 0
+    code, written = checkout.run("python3", "bin/environment.py", *arguments)
+    assert code == 0, written
     packages = sysconfig.get_path("purelib", vars={"base": str(environment_of(checkout))})
     installed = sysconfig.get_path("purelib", vars={"base": str(BUGSINK_PYTHON.parents[1])})
     (Path(packages) / "packages-of-the-tests.pth").write_text(installed)
@@ -57,8 +60,22 @@ def clone(checkout: Checkout, bugsink: Bugsink) -> Checkout:
 
 
 @pytest.fixture
+def clone(checkout: Checkout) -> Checkout:
+    """A fresh clone where Bugsink is installed."""
+    return with_bugsink(checkout)
+
+
+@pytest.fixture(scope="module")
+def started_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, Started]]:
+    """A fresh clone and its bin/sentry, for the tests that leave it running."""
+    checkout = with_bugsink(make_checkout(tmp_path_factory.mktemp("started")))
+    with started(checkout) as running:
+        yield checkout, running
+
+
+@pytest.fixture
 def clone_with_tables(clone: Checkout) -> Checkout:
-    """The same, where bin/sentry was run before, but on no port of this machine yet."""
+    """The same, where bin/sentry was run before; it has no port yet."""
     data = clone.path / "var" / "bugsink" / "data"
     data.mkdir()
     for file in empty_bugsink().iterdir():
@@ -77,7 +94,7 @@ def data_of(checkout: Checkout) -> Path:
 
 @contextmanager
 def started(checkout: Checkout) -> Iterator[Started]:
-    """A bin/sentry from when it says where it is; nothing of it outlives the block."""
+    """Start bin/sentry and wait until it prints where it is; its processes end with the block."""
     with checkout.start("bin/sentry") as process:
         try:
             assert process.stdout
@@ -93,24 +110,34 @@ def started(checkout: Checkout) -> Iterator[Started]:
 
 
 def page_after_login(running: Started) -> str:
-    """The page that a person sees who opens the address and logs in with what was printed."""
+    """Return the page after the login with the address, name and password that were printed."""
     opener = build_opener(HTTPCookieProcessor(CookieJar()))
     with opener.open(running["address"], timeout=DEADLINE_S) as form:
         address, html = form.url, form.read().decode()
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', html))
     fields = {"username": running["login"], "password": running["password"]} | hidden
-    request = Request(address, urlencode(fields).encode(), {"Referer": address})  # noqa: S310 - http
+    request = Request(address, urlencode(fields).encode(), {"Referer": address})
     with opener.open(request, timeout=DEADLINE_S) as page:
         assert page.url == running["address"]
         return str(page.read().decode())
 
 
-def test_from_a_fresh_clone_it_takes_an_event_and_shows_it_to_who_logs_in(clone: Checkout) -> None:
-    with started(clone) as running:
-        client = sentry_sdk.Client(dsn=running["dsn"], default_integrations=False)
-        client.capture_event({"message": "the pump failed"})
-        client.close(timeout=DEADLINE_S)
-        assert "the pump failed" in page_after_login(running)
+def test_from_a_fresh_clone_it_takes_an_event_and_shows_it_after_the_login(
+    started_once: tuple[Checkout, Started],
+) -> None:
+    _, running = started_once
+    client = sentry_sdk.Client(dsn=running["dsn"], default_integrations=False)
+    client.capture_event({"message": "the pump failed"})
+    client.close(timeout=DEADLINE_S)
+    wait_for(lambda: "the pump failed" in page_after_login(running), "the event")
+
+
+def test_second_one_says_where_the_first_is(started_once: tuple[Checkout, Started]) -> None:
+    checkout, first = started_once
+    code, written = checkout.run("bin/sentry")
+    second = Started(first.process, written)
+    assert (code, second["dsn"], second["password"]) == (0, first["dsn"], first["password"])
+    assert f"`kill {first.process.pid}`" in written
 
 
 def test_ctrl_c_ends_all_of_it_without_a_traceback(clone_with_tables: Checkout) -> None:
@@ -128,14 +155,6 @@ def test_closed_terminal_ends_it(clone_with_tables: Checkout) -> None:
         assert not is_listening(running.port)
 
 
-def test_second_one_says_where_the_first_is(clone_with_tables: Checkout) -> None:
-    with started(clone_with_tables) as first:
-        code, written = clone_with_tables.run("bin/sentry")
-        second = Started(first.process, written)
-        assert (code, second["dsn"], second["password"]) == (0, first["dsn"], first["password"])
-        assert f"`kill {first.process.pid}`" in written
-
-
 def test_address_and_login_stay_from_run_to_run(clone_with_tables: Checkout) -> None:
     found = []
     for _ in range(2):
@@ -145,11 +164,14 @@ def test_address_and_login_stay_from_run_to_run(clone_with_tables: Checkout) -> 
     assert found[0] == found[1]
 
 
-def test_busy_port_is_left_to_whoever_has_it(clone_with_tables: Checkout, bugsink: Bugsink) -> None:
-    (data_of(clone_with_tables) / "port").write_text(str(bugsink.port))
-    with started(clone_with_tables) as running:
-        assert running.port != bugsink.port
-        assert is_listening(running.port)
+def test_busy_port_is_left_to_its_owner(clone_with_tables: Checkout) -> None:
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", busy_port := free_port()))
+        owner.listen()
+        (data_of(clone_with_tables) / "port").write_text(str(busy_port))
+        with started(clone_with_tables) as running:
+            assert running.port != busy_port
+            assert is_listening(running.port)
 
 
 def test_killed_alone_the_next_one_takes_its_place(clone_with_tables: Checkout) -> None:
@@ -171,13 +193,7 @@ def test_killed_while_it_makes_its_tables_the_next_one_makes_them(clone: Checkou
         assert "Issues · vitrine" in page_after_login(running)
 
 
-def test_nobody_else_can_read_what_it_stores(clone: Checkout) -> None:
+def test_nobody_else_can_read_what_it_stores() -> None:
     directory = empty_bugsink()
     stored = [directory / name for name in ("access.json", "bugsink_conf.py", "db.sqlite3", "lock")]
     assert {path.stat().st_mode & 0o077 for path in [directory, *stored]} == {0}
-
-
-def test_an_option_that_it_does_not_know_is_refused(checkout: Checkout) -> None:
-    code, written = checkout.run("bin/sentry", "--port=8001")
-    assert code == 2
-    assert written.startswith("usage: bin/sentry [--help]")

@@ -11,12 +11,12 @@ DAY = datetime(2026, 11, 26, tzinfo=UTC)
 REQUESTS = 20_000
 FILES = 3
 FAILS_FROM, FAILS_UNTIL = DAY + timedelta(hours=14, minutes=2), DAY + timedelta(hours=14, minutes=31)
-CHANGE = "/api/v1/trucks/<str:vin>/"
+CHANGE = "/api/v1/books/<str:isbn>/"
 ROUTES = (
-    ("GET", "/api/v1/trucks/", 50, 2, 12.0),
+    ("GET", "/api/v1/books/", 50, 2, 12.0),
     ("GET", CHANGE, 25, 3, 5.0),
-    ("POST", "/api/v1/telemetry/frames/", 10, 9, 40.0),
-    ("GET", "/api/v1/trucks/status-counts/", 10, 1, 3.0),
+    ("POST", "/api/v1/loans/", 10, 9, 40.0),
+    ("GET", "/api/v1/books/genre-counts/", 10, 1, 3.0),
     ("PATCH", CHANGE, 4, 5, 9.0),
     ("POST", "/api/v1/auth/token/", 1, 4, 80.0),
 )
@@ -31,15 +31,15 @@ Traceback (most recent call last):
   File "/srv/vitrine/.venv/lib/python3.11/site-packages/django/db/backends/utils.py", line 105, in _execute
     return self.cursor.execute(sql, params)
 django.db.utils.OperationalError: canceling statement due to lock timeout"""
-SELECT = 'SELECT "service_truck"."id", "service_truck"."vin" FROM "service_truck" WHERE "service_truck"."vin" = %s'
-UPDATE = 'UPDATE "service_truck" SET "finance_type" = %s WHERE "service_truck"."id" = %s'
+SELECT = 'SELECT "service_book"."id", "service_book"."isbn" FROM "service_book" WHERE "service_book"."isbn" = %s'
+UPDATE = 'UPDATE "service_book" SET "genre" = %s WHERE "service_book"."id" = %s'
 
 Line = tuple[datetime, dict[str, Any]]
 
 
 def write_failing_day(directory: Path) -> str:
     """Write the day into `service.jsonl` with its rotated files, and the errors; the id of the last failed request."""
-    chance = random.Random(26)  # noqa: S311 - the same day each time
+    chance = random.Random(26)
     lines: list[Line] = []
     failed_id = ""
     when = DAY
@@ -73,7 +73,7 @@ def _failure(when: datetime, ids: dict[str, str], duration_ms: float, path: str)
             query |= {
                 "code.file.path": "service/api/serializers.py",
                 "code.line.number": 45,
-                "code.function.name": "TruckChange.update",
+                "code.function.name": "BookChange.update",
             }
         base = _base("warning" if is_slow else "debug", "observability.sql", "slow_query" if is_slow else "query", ids)
         yield began + timedelta(milliseconds=offset_ms), base | query
@@ -104,7 +104,7 @@ def _access(
     return _base(level, "observability.access", "request", ids) | {
         "http.request.method": method,
         "http.route": route,
-        "url.path": route.replace("<str:vin>", f"LGHGR{chance.randrange(1_000):012}"),
+        "url.path": route.replace("<str:isbn>", f"978{chance.randrange(1_000):010}"),
         "http.response.status_code": status,
         "duration_ms": round(duration_ms, 3),
         "db.query_count": 2 if status >= 500 else queries,
@@ -114,7 +114,7 @@ def _access(
         "outgoing.count": 0,
         "outgoing.duration_ms": 0.0,
         "client.address": "10.0.7.26",
-        "user_agent.original": "truck-app/3.1",
+        "user_agent.original": "books-app/3.1",
         "user.id": str(chance.randrange(40)),
         "http.response.body.size": chance.randrange(100, 9_000),
         **(failed if status >= 500 else {}),

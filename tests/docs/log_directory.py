@@ -4,7 +4,6 @@ import gzip
 import logging
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,14 +16,7 @@ from observability.observation import Observation
 from tests.server import DEADLINE_S, ROOT
 
 STARTED_AT = datetime(2026, 1, 5, 8, 30, tzinfo=UTC).timestamp()
-STATEMENT = 'SELECT "service_truck"."vin" FROM "service_truck" WHERE "service_truck"."id" = %s'
-
-
-def missing(*programs: str) -> str:
-    """Why the tests of these programs cannot run here; "" where they can."""
-    absent = [program for program in programs if shutil.which(program) is None]
-    advice = f"apt install {' '.join(absent)}"
-    return f"no {' and no '.join(absent)} ({advice}): the recipes for the log are not tested" if absent else ""
+STATEMENT = 'SELECT "service_book"."isbn" FROM "service_book" WHERE "service_book"."id" = %s'
 
 
 def record(
@@ -69,7 +61,7 @@ def request(
     own = {
         "http.request.method": method,
         "http.route": route,
-        "url.path": route.replace("<vin>", "LZZ5DXSBSA0000001"),
+        "url.path": route.replace("<isbn>", "9780141439518"),
         "http.response.status_code": status,
         "duration_ms": duration_ms,
         "db.query_count": query_count,
@@ -105,26 +97,26 @@ def failure(second: float, request_id: str, error: Exception) -> list[logging.Lo
 
 # From the oldest file to the newest.
 OLDEST = [
-    request(0, "list-1", "/api/v1/trucks/", 8.5, facts={"sample_rate": 10}),
-    request(1, "list-2", "/api/v1/trucks/", 12.5, facts={"sample_rate": 10}),
-    request(2, "detail-1", "/api/v1/trucks/<vin>/", 5.0, status=404),
+    request(0, "list-1", "/api/v1/books/", 8.5, facts={"sample_rate": 10}),
+    request(1, "list-2", "/api/v1/books/", 12.5, facts={"sample_rate": 10}),
+    request(2, "detail-1", "/api/v1/books/<isbn>/", 5.0, status=404),
 ]
 OLDER = [
-    record(60, logging.INFO, "truck_imported", "import-1", facts={"vin": "LZZ5DXSBSA0000001"}),
-    request(61, "import-1", "/api/v1/telemetry/frames/", 620.5, status=201, method="POST", query_count=9),
+    record(60, logging.INFO, "book_imported", "import-1", facts={"isbn": "9780141439518"}),
+    request(61, "import-1", "/api/v1/loans/", 620.5, status=201, method="POST", query_count=9),
     query(62, logging.WARNING, "report-1", 152.5),
     request(63, "report-1", "/report/", 1840.0, query_count=48, facts={"db.repeated_count": 40}),
 ]
 FAILED = [
-    *failure(120, "report-2", ValueError("no trucks")),
-    *failure(121, "report-3", RuntimeError("no fleet")),
-    *failure(122, "report-4", ValueError("no dealers")),
+    *failure(120, "report-2", ValueError("no books")),
+    *failure(121, "report-3", RuntimeError("no library")),
+    *failure(122, "report-4", ValueError("no publishers")),
 ]
 NEWEST = [
     record(115, logging.INFO, "ingest_started", logger="service"),
-    request(117, "0f2a9c7e", "/api/v1/trucks/", 41.25),
-    request(118, "list-3", "/api/v1/trucks/", 9.5, facts={"sample_rate": 10}),
-    request(119, "import-2", "/api/v1/telemetry/frames/", 730.5, status=201, method="POST", query_count=9),
+    request(117, "0f2a9c7e", "/api/v1/books/", 41.25),
+    request(118, "list-3", "/api/v1/books/", 9.5, facts={"sample_rate": 10}),
+    request(119, "import-2", "/api/v1/loans/", 730.5, status=201, method="POST", query_count=9),
     *FAILED,
     record(130, logging.CRITICAL, "ingest_stopped", logger="service"),
 ]
@@ -167,7 +159,7 @@ def own_environment(home: Path) -> dict[str, str]:
     return others | {"HOME": str(home), "TMPDIR": str(home), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
-def run(command: str, directory: Path, home: Path) -> str:
+def shell(command: str, directory: Path, home: Path) -> str:
     """What a shell prints that runs a command in a directory; it has to succeed and to complain of nothing."""
     completed = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
@@ -182,4 +174,4 @@ def run(command: str, directory: Path, home: Path) -> str:
 
 def install_format(home: Path) -> None:
     """What the page of recipes says to do first."""
-    run("lnav -W -i docs/lnav/vitrine.json", ROOT, home)
+    shell("lnav -W -i docs/lnav/vitrine.json", ROOT, home)

@@ -3,7 +3,6 @@
 import fnmatch
 import json
 import logging
-import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ import yaml
 
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
-from tests.observability.logs.rsyslog import NOT_RUN, SyslogServer, rsyslogd_path
-from tests.server import ROOT, manage, production_environment, wait_for
+from tests.observability.logs.rsyslog import SyslogServer
+from tests.server import ROOT, production_environment, wait_for
+from tests.serving.warm_python import WarmPython
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -26,7 +26,7 @@ def relay(directory: Path, server: SyslogServer) -> SyslogServer:
     return SyslogServer(directory, "unix", before_all=example)
 
 
-@pytest.mark.skipif(rsyslogd_path() is None and not os.environ.get("CI"), reason=NOT_RUN)
+@pytest.mark.external("rsyslog")
 def test_rsyslog_passes_the_lines_on_also_after_the_server_was_away(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     server = SyslogServer(tmp_path / "server", "tcp")
@@ -51,9 +51,9 @@ def test_vector_reads_the_file_and_its_newest_backup_once_each() -> None:
     assert sorted(include) == paths[:2]
 
 
-def test_ecs_overrides_rename_the_keys_of_a_line(tmp_path: Path) -> None:
+def test_ecs_overrides_rename_the_keys_of_a_line(python: WarmPython, tmp_path: Path) -> None:
     environment = production_environment(tmp_path, LOGGING_OVERRIDES=str(EXAMPLES / "ecs.yaml"))
-    manage(environment, "migrate", "--verbosity=0")
+    assert python.run("manage.py", "migrate", "--verbosity=0", env=environment).returncode == 0
     (line,) = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
     assert list(line)[:8] == [
         "@timestamp", "log.level", "log.logger", "message", "http.request.id", "trace.id", "span.id", "service.name",

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,14 @@ import pytest
 
 from observability.logs.formatters import BASE_KEYS
 from tests.docs import log_directory
-from tests.docs.log_directory import missing, record, run, write, write_all
+from tests.docs.log_directory import record, shell, write, write_all
 from tests.server import ROOT, running
 
-NOT_RUN = missing("lnav")
 FORMAT: dict[str, Any] = json.loads((ROOT / "docs" / "lnav" / "vitrine.json").read_text())["vitrine_log"]
 # What a view of the tests says itself.
 OWN_KEYS = {"asked", "bound", "count"}
 
-if NOT_RUN and not os.environ.get("CI"):
-    pytest.skip(NOT_RUN, allow_module_level=True)
+pytestmark = pytest.mark.external("lnav")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +37,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 def answers(lnav_home: Path, statement: str, files: str, directory: Path) -> list[dict[str, Any]]:
     """The rows that lnav finds for a statement."""
-    found = run(f"""lnav -n -c ";{statement}" -c ':write-json-to -' {files}""", directory, lnav_home)
+    found = shell(f"""lnav -n -c ";{statement}" -c ':write-json-to -' {files}""", directory, lnav_home)
     rows: list[dict[str, Any]] = json.loads(found)
     return rows
 
@@ -48,7 +45,7 @@ def answers(lnav_home: Path, statement: str, files: str, directory: Path) -> lis
 def shown(lnav_home: Path, records: list[logging.LogRecord], directory: Path) -> list[str]:
     """The lines as lnav shows them, without the blanks at their ends."""
     write(directory / "service.jsonl", records)
-    return [line.rstrip() for line in run("lnav -n service.jsonl", directory, lnav_home).splitlines()]
+    return [line.rstrip() for line in shell("lnav -n service.jsonl", directory, lnav_home).splitlines()]
 
 
 def test_levels_of_the_samples_are_those_that_the_format_says(lnav_home: Path, tmp_path: Path) -> None:
@@ -59,11 +56,15 @@ def test_levels_of_the_samples_are_those_that_the_format_says(lnav_home: Path, t
     assert {row["log_level"] for row in rows} == {"debug", "info", "warning", "error", "critical"}
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_every_key_of_a_server_is_in_the_format(server_log: Path) -> None:
     keys = {key for line in lines(server_log) for key in line}
     assert keys - OWN_KEYS - {FORMAT["timestamp-field"], FORMAT["level-field"]} <= FORMAT["value"].keys()
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_lnav_finds_the_requests_of_a_server(lnav_home: Path, server_log: Path) -> None:
     statement = "select request_id, log_level, [http.response.status_code] as status, [db.query_count] as queries"
     rows = answers(
@@ -75,9 +76,11 @@ def test_lnav_finds_the_requests_of_a_server(lnav_home: Path, server_log: Path) 
     assert [status for _, _, status, _ in written] == [200, 200, 500, 404]
 
 
+@pytest.mark.server
+@pytest.mark.slow
 def test_access_lines_of_these_tests_have_the_keys_of_a_server(server_log: Path) -> None:
     first = next(line for line in lines(server_log) if line["event"] == "request")
-    facts = log_directory.request(0, "list-1", "/api/v1/trucks/", 8.5).__dict__["facts"]
+    facts = log_directory.request(0, "list-1", "/api/v1/books/", 8.5).__dict__["facts"]
     assert [key for key in first if key in facts] == list(facts)
     assert first.keys() - OWN_KEYS - facts.keys() == set(BASE_KEYS)
 
@@ -117,7 +120,7 @@ def test_torn_line_is_invalid_and_hides_no_other(lnav_home: Path, tmp_path: Path
 
 
 def test_log_that_begins_with_a_torn_line_is_understood(lnav_home: Path, tmp_path: Path) -> None:
-    whole = record(0, logging.INFO, "truck_imported", "import-1")
+    whole = record(0, logging.INFO, "book_imported", "import-1")
     (tmp_path / "service.jsonl").write_text('{"timestamp":"2026-01-05T08:30')
     write(tmp_path / "service.jsonl", [whole, whole, whole])
     rows = answers(lnav_home, "select request_id from vitrine_log", "service.jsonl", tmp_path)
@@ -125,21 +128,21 @@ def test_log_that_begins_with_a_torn_line_is_understood(lnav_home: Path, tmp_pat
 
 
 def test_line_of_the_application_shows_its_own_keys_and_no_others(lnav_home: Path, tmp_path: Path) -> None:
-    imported = record(4.25, logging.INFO, "truck_imported", "import-1", facts={"vin": "LZZ5DXSBSA0000001"})
+    imported = record(4.25, logging.INFO, "book_imported", "import-1", facts={"isbn": "9780141439518"})
     first, *others = shown(lnav_home, [imported], tmp_path)
-    assert first.split() == ["08:30:04.250", "INFO", "truck_imported", "import-1"]
-    assert others == ["  vin: LZZ5DXSBSA0000001"]
+    assert first.split() == ["08:30:04.250", "INFO", "book_imported", "import-1"]
+    assert others == ["  isbn: 9780141439518"]
 
 
 def test_access_line_is_one_line(lnav_home: Path, tmp_path: Path) -> None:
-    answered = log_directory.request(4.25, "list-1", "/api/v1/trucks/", 41.25, facts={"user.id": "7"})
+    answered = log_directory.request(4.25, "list-1", "/api/v1/books/", 41.25, facts={"user.id": "7"})
     (line,) = shown(lnav_home, [answered], tmp_path)
     numbers = "request 200   41.250000   2"
-    assert line == f"08:30:04.250 INFO {numbers} GET  /api/v1/trucks/ committed  list-1 7"
+    assert line == f"08:30:04.250 INFO {numbers} GET  /api/v1/books/ committed  list-1 7"
 
 
 def test_columns_of_access_lines_stand_below_each_other(lnav_home: Path, tmp_path: Path) -> None:
-    quick = log_directory.request(1, "list-1", "/api/v1/trucks/", 0.5, query_count=0)
+    quick = log_directory.request(1, "list-1", "/api/v1/books/", 0.5, query_count=0)
     slow = log_directory.request(2, "report-1", "/report/", 9999.125, query_count=480, method="POST", status=500)
     lines = shown(lnav_home, [quick, slow], tmp_path)
     assert {(line.index("."), line.index("/")) for line in lines} == {(8, 51)}
@@ -147,11 +150,11 @@ def test_columns_of_access_lines_stand_below_each_other(lnav_home: Path, tmp_pat
 
 
 def test_stack_trace_is_shown_in_lines_as_python_prints_it(lnav_home: Path, tmp_path: Path) -> None:
-    django, _ = log_directory.failure(1, "report-2", ValueError("no trucks"))
+    django, _ = log_directory.failure(1, "report-2", ValueError("no books"))
     first, *others = shown(lnav_home, [django], tmp_path)
     assert re.search(r"ERRO Internal Server Error: /report/ +report-2 +Traceback \(most recent call last\):$", first)
     assert others[0].startswith('  File "')
-    assert others[-1] == "ValueError: no trucks"
+    assert others[-1] == "ValueError: no books"
 
 
 def test_slow_query_shows_its_code_and_its_statement(lnav_home: Path, tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
 from observability.logs.reading.arguments import REPORTS
 from tests.docs.failing_day import write_failing_day
 from tests.server import ROOT
+from tests.serving.warm_python import WarmPython
 
 PAGE = (ROOT / "docs" / "reading-logs.md").read_text()
 WIDTH = "100"
@@ -19,17 +20,21 @@ LEFT_OUT = "…"
 SHOWN = re.findall(r"```\n\$ python manage\.py logs (.+)\n([^`]*)```", PAGE)
 
 
+Logs = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def logs(tmp_path_factory: pytest.TempPathFactory, python: WarmPython) -> Logs:
+    """Run `manage.py logs` over the logs of the day; what a command prints is found out once."""
     directory = tmp_path_factory.mktemp("log")
     write_failing_day(directory)
-    return directory
+    settings = {"LOG_DIR": str(directory), "COLUMNS": WIDTH, "DJANGO_SETTINGS_MODULE": "settings.development"}
 
+    @cache
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return python.run("manage.py", "logs", *arguments, env=os.environ | settings)
 
-def run(day: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    variables = os.environ | {"LOG_DIR": str(day), "COLUMNS": WIDTH, "DJANGO_SETTINGS_MODULE": "settings.development"}
-    command = [sys.executable, "manage.py", "logs", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    return run
 
 
 def arguments_of(command: str) -> list[str]:
@@ -37,22 +42,22 @@ def arguments_of(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command.split()[0] for command, _ in SHOWN])
-def test_page_shows_what_is_printed(day: Path, command: str, output: str) -> None:
-    completed = run(day, *arguments_of(command))
+def test_page_shows_what_is_printed(logs: Logs, command: str, output: str) -> None:
+    completed = logs(*arguments_of(command))
     assert completed.returncode == 0, completed.stderr
     expected = "\n".join(".*(?:\n.*)*?" if line == LEFT_OUT else re.escape(line) for line in output.splitlines())
     assert re.fullmatch(expected, completed.stdout.rstrip("\n")), completed.stdout
 
 
-def test_three_commands_lead_from_a_complaint_to_its_exception(day: Path) -> None:
-    worst = run(day, "top", "--by", "errors", "--limit", "1").stdout
-    assert "PATCH  /api/v1/trucks/<str:vin>/" in worst
-    kind = run(day, "errors").stdout
+def test_three_commands_lead_from_a_complaint_to_its_exception(logs: Logs) -> None:
+    worst = logs("top", "--by", "errors", "--limit", "3").stdout.partition("route  ")[2].splitlines()[1]
+    assert worst.startswith("PATCH  /api/v1/books/<str:isbn>/ ")
+    kind = logs("errors").stdout
     (request_id,) = re.findall(r"logs request (\w+)", kind)
-    whole = run(day, "request", request_id).stdout
+    whole = logs("request", request_id).stdout
     assert "django.db.utils.OperationalError: canceling statement due to lock timeout" in whole
     assert "rolled back: nothing was stored" in whole
-    assert 'UPDATE "service_truck"' in whole
+    assert 'UPDATE "service_book"' in whole
 
 
 def test_page_names_each_question() -> None:

@@ -39,7 +39,9 @@ class BookDetailSerializer(BookSerializer):
 
 
 class PublisherSerializer(serializers.ModelSerializer[Publisher]):
-    authors: serializers.SlugRelatedField[Author] = serializers.SlugRelatedField(many=True, read_only=True, slug_field="name")
+    authors: serializers.SlugRelatedField[Author] = serializers.SlugRelatedField(
+        many=True, read_only=True, slug_field="name"
+    )
 
     class Meta:
         model = Publisher

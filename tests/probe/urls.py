@@ -16,6 +16,7 @@ urlpatterns = [
     path("endless/", views.endless),
     path("endless-async/", views.endless_async),
     path("file/", views.file),
+    path("with-headers/", views.with_headers),
     path("detailed/<int:status>/", views.detailed),
     path("level/<str:logger>/", views.level),
     path("failing/", views.failing),

@@ -117,6 +117,11 @@ def file(request: HttpRequest) -> FileResponse:
     return FileResponse(content)
 
 
+def with_headers(request: HttpRequest) -> HttpResponse:
+    """Answer with the headers that the query string names."""
+    return JsonResponse({"known": 1}, headers=dict(request.GET.items()))
+
+
 def detailed(request: HttpRequest, status: int) -> HttpResponse:
     """Two lines below INFO, a query and a line from INFO on; from status 500 on it fails."""
     log.debug("asked", number=1)

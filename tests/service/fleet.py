@@ -36,7 +36,7 @@ def make_trucks(count: int, **values: object) -> list[Truck]:
     ]
 
 
-def realtime(number: int = 1, recorded_at: datetime = NOON, command: int = REALTIME, **values: Any) -> bytes:  # noqa: ANN401
+def realtime(number: int = 1, recorded_at: datetime = NOON, command: int = REALTIME, **values: Any) -> bytes:
     """A realtime frame of the truck with VIN `number`; the values are those of a `Report`."""
     return encode_report(Report(**values), vin=vin(number), recorded_at=recorded_at, command=command)
 

@@ -3,10 +3,22 @@
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, atomic_despite_deadlocks
+from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, atomic_despite_deadlocks
 from service.models import Manufacturer
 
 DEADLOCK = OperationalError(MYSQL_DEADLOCK, "Deadlock found when trying to get lock; try restarting transaction")
+
+
+class PostgresqlError(Exception):
+    """What psycopg raises, as far as it counts here."""
+
+    sqlstate = POSTGRESQL_DEADLOCK
+
+
+def postgresql_deadlock() -> OperationalError:
+    error = OperationalError("deadlock detected")
+    error.__cause__ = PostgresqlError()
+    return error
 
 
 class Work:
@@ -27,8 +39,9 @@ class Work:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_victim_begins_again_and_leaves_nothing_of_its_first_runs() -> None:
-    work = Work(failures=2)
+@pytest.mark.parametrize("error", [DEADLOCK, postgresql_deadlock()], ids=["MariaDB", "PostgreSQL"])
+def test_victim_begins_again_and_leaves_nothing_of_its_first_runs(error: OperationalError) -> None:
+    work = Work(failures=2, error=error)
     assert atomic_despite_deadlocks(work)() == "done"
     assert [each.name for each in Manufacturer.objects.all()] == ["run 3"]
 

@@ -280,7 +280,7 @@ reports = st.builds(
     cells=st.integers(0, 255),
     probes=st.integers(0, 300),
 )
-moments = st.datetimes(datetime(2000, 1, 2), datetime(2255, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(2000, 1, 2), datetime(2255, 12, 30), timezones=st.just(UTC))
 
 
 @given(reports, moments)

@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from settings import database
 from tests.server import ROOT
 
-POSTGRESQL = "postgresql://me:pass%40word@db.example.com:6432/fleet"
-MYSQL = "mysql://me:pass%40word@db.example.com/fleet"
+POSTGRESQL = "postgresql://me:pass%40word@db.example.com:6432/books"
+MYSQL = "mysql://me:pass%40word@db.example.com/books"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def entry(monkeypatch: pytest.MonkeyPatch, url: str, **variables: str) -> dict[s
 def test_parts_of_the_url_are_the_connection(url: str, port: object, monkeypatch: pytest.MonkeyPatch) -> None:
     found = entry(monkeypatch, url)
     assert {key: found[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")} == {
-        "NAME": "fleet", "USER": "me", "PASSWORD": "pass@word", "HOST": "db.example.com", "PORT": port,
+        "NAME": "books", "USER": "me", "PASSWORD": "pass@word", "HOST": "db.example.com", "PORT": port,
     }  # fmt: skip
 
 
@@ -57,6 +57,12 @@ def test_postgresql_has_a_pool_of_the_size_that_is_asked_for(monkeypatch: pytest
 )  # fmt: skip
 def test_no_pool_where_none_is_asked_for_or_possible(url: str, size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pool" not in entry(monkeypatch, url, DATABASE_POOL_SIZE=size)["OPTIONS"]
+
+
+def test_no_pool_where_the_settings_want_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", POSTGRESQL)
+    unpooled = database.databases(default_url="sqlite://:memory:", is_pooled=False)["default"]
+    assert "pool" not in unpooled["OPTIONS"]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +93,10 @@ def test_missing_driver_outside_of_the_environment_is_installed_by_its_own_pip(
         entry(monkeypatch, MYSQL)
 
 
-def test_database_of_another_kind_is_refused_without_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["oracle", "mongodb"])
+def test_database_of_another_kind_is_refused_without_its_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is '…'") as raised:
-        entry(monkeypatch, "oracle://me:hunter2@host/name")
+        entry(monkeypatch, f"{kind}://me:hunter2@host/name")
     assert "hunter2" not in str(raised.value)
 
 

@@ -2,23 +2,22 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from tests.server import ROOT
+from tests.serving.warm_python import WarmPython
 
 PRODUCTION = {"SECRET_KEY": "0123456789abcdef" * 4, "ALLOWED_HOSTS": "example.com"}
-
-
 NAME = "from django.conf import settings; print(settings.SERVICE_NAME)"
 TOOLS = "import sys; print({'debug_toolbar', 'silk', 'observability.browser'} & set(sys.modules))"
 
 
-def start(layer: str, tmp_path: Path, code: str = NAME, **variables: str) -> subprocess.CompletedProcess[str]:
+def start(
+    python: WarmPython, layer: str, tmp_path: Path, code: str = NAME, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Set Django up under a layer, with no other variables than these, and run a line of code."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -27,8 +26,7 @@ def start(layer: str, tmp_path: Path, code: str = NAME, **variables: str) -> sub
         "LOG_DIR": str(tmp_path / "log"),
         **variables,
     }
-    command = [sys.executable, "-c", f"import django; django.setup(); {code}"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return python.run("-c", f"import django; django.setup(); {code}", env=environment)
 
 
 def last_line(completed: subprocess.CompletedProcess[str]) -> str:
@@ -36,18 +34,20 @@ def last_line(completed: subprocess.CompletedProcess[str]) -> str:
     return completed.stderr.strip().splitlines()[-1].partition(": ")[2]
 
 
-def test_production_starts_with_what_it_requires(tmp_path: Path) -> None:
-    completed = start("production", tmp_path, **PRODUCTION)
-    assert (completed.stdout, completed.stderr) == ("vitrine\n", "")
+def test_production_starts_with_what_it_requires(python: WarmPython, tmp_path: Path) -> None:
+    completed = start(python, "production", tmp_path, **PRODUCTION)
+    assert (completed.stdout, completed.stderr) == (f"{settings.SERVICE_NAME}\n", "")
 
 
-def test_development_needs_no_variable(tmp_path: Path) -> None:
-    assert start("development", tmp_path).stdout == "vitrine\n"
+def test_development_needs_no_variable(python: WarmPython, tmp_path: Path) -> None:
+    assert start(python, "development", tmp_path).stdout == f"{settings.SERVICE_NAME}\n"
 
 
 @pytest.mark.parametrize(("layer", "variables"), [("production", PRODUCTION), ("test", {})])
-def test_tools_of_development_are_in_no_other_layer(tmp_path: Path, layer: str, variables: dict[str, str]) -> None:
-    assert start(layer, tmp_path, TOOLS, **variables).stdout == "set()\n"
+def test_tools_of_development_are_in_no_other_layer(
+    python: WarmPython, tmp_path: Path, layer: str, variables: dict[str, str]
+) -> None:
+    assert start(python, layer, tmp_path, TOOLS, **variables).stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ def test_tools_of_development_are_in_no_other_layer(tmp_path: Path, layer: str, 
         ),
         ({"SYSLOG_ADDRESS": "logs:514"}, "SYSLOG_ADDRESS is 'logs:514': a syslog server, such as udp://host:514"),
         ({"SERVICE_NAME": "Our Service"}, "SERVICE_NAME is 'Our Service': small letters, digits"),
+        ({"SERVICE_NAME": "our service"}, "SERVICE_NAME is 'our service': small letters, digits"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "TRUSTED_PROXY_COUNT is 'one': the number of proxies"),
         ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT is '-1': the number of proxies"),
         ({"PROPAGATE_TO": "a.com,http://b.com/"}, "PROPAGATE_TO is 'http://b.com/': hosts such as api.example.com"),
@@ -78,14 +79,14 @@ def test_tools_of_development_are_in_no_other_layer(tmp_path: Path, layer: str, 
     ],
 )
 def test_wrong_variable_is_named_with_its_value_and_what_is_allowed(
-    tmp_path: Path, wrong: dict[str, str], expected: str
+    python: WarmPython, tmp_path: Path, wrong: dict[str, str], expected: str
 ) -> None:
-    assert last_line(start("production", tmp_path, **PRODUCTION | wrong)).startswith(expected)
+    assert last_line(start(python, "production", tmp_path, **PRODUCTION | wrong)).startswith(expected)
 
 
 @pytest.mark.parametrize("wrong", [{"SECRET_KEY": "hunter2"}, {"DATABASE_URL": "//me:hunter2@host/name"}])
-def test_secret_is_not_repeated_in_the_error(tmp_path: Path, wrong: dict[str, str]) -> None:
-    completed = start("production", tmp_path, **PRODUCTION | wrong)
+def test_secret_is_not_repeated_in_the_error(python: WarmPython, tmp_path: Path, wrong: dict[str, str]) -> None:
+    completed = start(python, "production", tmp_path, **PRODUCTION | wrong)
     assert completed.returncode != 0
     assert "hunter2" not in completed.stderr
 

@@ -43,3 +43,5 @@ def test_directory_that_is_no_checkout_has_none(tmp_path: Path) -> None:
     assert git_revision(tmp_path) == ""
     (tmp_path / ".git" / "HEAD").write_bytes(b"\xff\xfe")
     assert git_revision(tmp_path) == ""
+    (tmp_path / ".git" / "HEAD").write_text("no revision\n")
+    assert git_revision(tmp_path) == ""

@@ -21,9 +21,9 @@ def _of_body(body: Body, raw_address: str) -> Iterator[str]:
     if body.problem:
         yield f"The body is not what Content-Encoding says ({body.problem}). It is shown as far as it could be read."
     elif body.is_late and not body.data:
-        yield format_html("Nothing of the body came within {:.0f} seconds. {}", MAX_WAIT_S, _way(raw_address))
+        yield format_html("Nothing of the body came within {} seconds. {}", f"{MAX_WAIT_S:.0f}", _way(raw_address))
     elif body.is_late:
-        yield format_html("Only what came within {:.0f} seconds is shown. {}", MAX_WAIT_S, _way(raw_address))
+        yield format_html("Only what came within {} seconds is shown. {}", f"{MAX_WAIT_S:.0f}", _way(raw_address))
     elif body.is_cut:
         yield format_html("Only the first MiB is shown. {}", _way(raw_address))
     elif not body.data:

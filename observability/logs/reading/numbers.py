@@ -1,5 +1,6 @@
 """Numbers as a person reads them in a column."""
 
+import math
 from datetime import datetime
 
 SECOND_MS = 1_000
@@ -12,8 +13,19 @@ def count(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
 
 
-def milliseconds(value: float | None) -> str:
-    """A duration: three digits, and its unit."""
+def number_of(value: object) -> float | None:
+    """Return the value if it is a finite number; None for text, truths and all else that a line may have there."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def milliseconds(written: object) -> str:
+    """Return a duration with two digits or more and its unit; nothing if it is no finite number."""
+    value = number_of(written)
     if value is None:
         return ""
     if round(value) < SECOND_MS:

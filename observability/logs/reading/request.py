@@ -11,7 +11,7 @@ from typing import NamedTuple
 from observability.logs.reading.columns import Columns
 from observability.logs.reading.lines import Record, holding, parsed
 from observability.logs.reading.mistake import ReadingError
-from observability.logs.reading.numbers import items, milliseconds
+from observability.logs.reading.numbers import items, milliseconds, number_of
 from observability.logs.reading.record_line import INDENT, QUERIES, record_lines
 from observability.logs.reading.snapshot import Log
 from observability.logs.reading.terminal import Terminal, harmless
@@ -100,7 +100,7 @@ def told(records: Sequence[Record], columns: Columns, terminal: Terminal) -> Ite
         since_ms = (time - began).total_seconds() * 1000 if time and began else 0
         shown = _answer(record) if record is end and columns.is_request_record(record) else record
         yield from record_lines(shown, columns, terminal, moment=f"{since_ms:+10.1f} ms")
-    missing = (_number(end.get("db.query_count")) or 0) - len(queries) if end else 0
+    missing = (number_of(end.get("db.query_count")) or 0) - len(queries) if end else 0
     if queries and missing > 0:
         yield f"{INDENT}{items(missing, 'more query', 'more queries')} ran that no line tells of."
 
@@ -125,21 +125,16 @@ def _is_end(record: Record) -> bool:
 def _began(records: Sequence[Record], end: Record | None) -> datetime | None:
     if end is None:
         return time_of(records[0]["timestamp"])
-    ended, duration_ms = time_of(end["timestamp"]), _number(end.get("duration_ms"))
+    ended, duration_ms = time_of(end["timestamp"]), number_of(end.get("duration_ms"))
     try:
         return ended - timedelta(milliseconds=duration_ms or 0) if ended else None
     except OverflowError:
         return ended
 
 
-def _number(value: object) -> float | None:
-    """A number of a line; None for what somebody else writes there."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _heading(record: Record, columns: Columns) -> str:
     name = next((record[key] for key in ("command.name", "work.name") if record.get(key)), None)
-    took = milliseconds(_number(record.get("duration_ms")))
+    took = milliseconds(record.get("duration_ms"))
     if columns.is_request_record(record):
         status = record.get("http.response.status_code") or "no status"
         text = f"{record.get('http.request.method')} {record.get('url.path')}  {status} in {took}"
@@ -158,13 +153,13 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     if record.get("http.route"):
         yield "route", str(record["http.route"])
     if (count := record.get("db.query_count")) is not None:
-        repeated = _number(record.get("db.repeated_count")) or 0
+        repeated = number_of(record.get("db.repeated_count")) or 0
         often = f", one of them {repeated} times" if repeated > 1 else ""
-        yield "queries", f"{count} in {milliseconds(_number(record.get('db.duration_ms')))}{often}"
+        yield "queries", f"{count} in {milliseconds(record.get('db.duration_ms'))}{often}"
     if (transaction := record.get("db.transaction")) is not None:
         yield "transaction", TRANSACTIONS.get(str(transaction), str(transaction))
     if record.get("outgoing.count"):
-        yield "calls", f"{record['outgoing.count']} in {milliseconds(_number(record.get('outgoing.duration_ms')))}"
+        yield "calls", f"{record['outgoing.count']} in {milliseconds(record.get('outgoing.duration_ms'))}"
     if record.get("db.over_budget"):
         yield "budget", f"over: {record.get('db.query_budget')} queries are allowed"
     client = " ".join(str(record[key]) for key in ("client.address", "user_agent.original") if record.get(key))

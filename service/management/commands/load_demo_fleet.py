@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = "Loads 500 generated trucks that reported just now, and a few real frames of GB/T 32960."
 
     @transaction.atomic
-    def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **_: Any) -> None:
         trucks = demo_trucks()
         known = Truck.objects.known_vins([truck.vin for truck in trucks])
         missing = [truck for truck in trucks if truck.vin not in known]

@@ -16,6 +16,6 @@ class Command(BaseCommand):
 
     help = "Gives the status offline to all trucks from which nothing was received for ten minutes."
 
-    def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **_: Any) -> None:
         count = Truck.objects.mark_offline(silent_since=timezone.now() - SILENCE)
         self.stdout.write(f"Marked {count} {'truck' if count == 1 else 'trucks'} offline.")

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from service.models import Truck
 
 LOGIN = "admin"
-PASSWORD = "admin"  # noqa: S105 - printed at each start, and never made without DEBUG
+PASSWORD = "admin"
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = "Migrates the database, loads the demo fleet once, and makes the login admin; on this machine only."
     requires_migrations_checks = False
 
-    def handle(self, **_: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, **_: Any) -> None:
         if not settings.DEBUG and not settings.INSECURE_HTTP:
             raise CommandError(
                 "prepare makes a demo fleet and a login: only in development, or for a trial (INSECURE_HTTP=true)."

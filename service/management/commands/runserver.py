@@ -39,7 +39,7 @@ class Command(StaticFilesRunserver):
     addr: str
     server_cls = Server
 
-    def inner_run(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def inner_run(self, *args: Any, **options: Any) -> None:
         """Check the project without saying so, then serve."""
         autoreload.raise_last_exception()
         if not options["skip_checks"]:
@@ -60,7 +60,7 @@ def banner(origin: str) -> str:
     if settings.DEBUG:
         mode, login = "development", f"   login {prepare.LOGIN}, password {prepare.PASSWORD}"
     places = {
-        "API": f"{origin}/api/v1/trucks/",
+        "API": f"{origin}/api/v1/",
         "Calls": calls(origin),
         "Admin": f"{origin}/admin/{login}",
         "Logs": log_file(),

@@ -1,62 +1,77 @@
-"""The development server, for the tests of what it shows."""
+"""The development server and a real Chromium, for the tests of what a developer sees."""
 
-import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
+import hypothesis
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
-from tests.chromium import chromium, chromium_path, window
-from tests.server import Server, developing
+from tests.chromium import SharedBrowser, window
+from tests.server import DEADLINE_S, Server, Servers, developing
 
 # What a browser sends when a person opens an address.
 NAVIGATION = {"Sec_Fetch_Mode": "navigate", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+# A list of two books: two queries.
+LIST = "/api/v1/books/?page_size=2"
+# The panels of the toolbar, in the order of the settings.
+PANELS = [
+    "HistoryPanel",
+    "TimerPanel",
+    "SQLPanel",
+    "RepeatedQueriesPanel",
+    "QueryBudgetPanel",
+    "TransactionPanel",
+    "LogLinesPanel",
+    "FlameGraphPanel",
+    "RequestPanel",
+    "HeadersPanel",
+    "CachePanel",
+    "TemplatesPanel",
+]
 
-NOT_RUN = (
-    "no Chromium (apt install chromium, or name it: CHROMIUM=/path): what a developer sees in a browser is not tested"
+# No test depends on the speed of the machine.
+expect.set_options(timeout=DEADLINE_S * 1_000)
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The service under `settings.development`, with its demo fleet."""
-    with developing(tmp_path_factory.mktemp("development")) as server:
-        yield server
+def server(servers: Servers) -> Server:
+    """The development server, with books and a login, open to scripts of other origins."""
+    return servers.get("runserver")
 
 
 @pytest.fixture(scope="session")
-def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The same with the addresses of the probe, open to scripts of other origins."""
-    with developing(
-        tmp_path_factory.mktemp("probe"), DJANGO_SETTINGS_MODULE="tests.probe.settings.development"
-    ) as server:
-        yield server
+def asgi_server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """The same project under ASGI."""
+    return servers.stack.enter_context(developing(tmp_path_factory.mktemp("asgi"), name="uvicorn"))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real Chromium. No test that has it touches the database: its thread counts as asynchronous for Django."""
-    if chromium_path() is None:
-        if os.environ.get("CI"):
-            pytest.fail(NOT_RUN)
-        pytest.skip(NOT_RUN)
-    with chromium() as browser:
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[SharedBrowser]:
+    """A real Chromium, started once per process."""
+    shared = SharedBrowser()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(shared_browser: SharedBrowser) -> Iterator[Browser]:
+    """The shared Chromium. A test that uses it cannot use the database itself."""
+    with shared_browser.used() as browser:
         yield browser
 
 
 @pytest.fixture
-def page(browser: Browser, service: Server) -> Iterator[Page]:
-    """A new window of the service."""
-    with window(browser, service.origin) as page:
-        yield page
-
-
-@pytest.fixture
-def probe_page(browser: Browser, probe: Server) -> Iterator[Page]:
-    """A new window of the probe."""
-    with window(browser, probe.origin) as page:
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """A new window of the development server."""
+    with window(browser, server.origin) as page:
         yield page
 
 
@@ -76,3 +91,23 @@ def recording(settings: Settings, tmp_path: Path) -> None:
         "QUIET_PATHS": ["/quiet/"],
         "PROFILE_FILE": str(tmp_path / "profiles.sqlite3"),
     }
+
+
+def log_in(server: Server) -> str:
+    """Return the cookies of a new session of the login that `prepare` made."""
+    form = server.get("/admin/login/")
+    csrf = re.search(r"csrftoken=(\w+)", form.headers["Set-Cookie"])
+    assert csrf is not None
+    fields = {"username": "admin", "password": "admin", "csrfmiddlewaretoken": csrf[1]}
+    headers = {"Cookie": f"csrftoken={csrf[1]}", "Content_Type": "application/x-www-form-urlencoded"}
+    answer = server.get("/admin/login/?next=/livez", method="POST", body=urlencode(fields), **headers)
+    assert answer.status == 302
+    return "; ".join(value.partition(";")[0] for value in answer.headers.get_all("Set-Cookie", []))
+
+
+def log_in_by_form(page: Page) -> None:
+    """Log in to the admin as a person does."""
+    page.goto("/admin/login/?next=/livez")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "admin")
+    page.click("[type=submit]")

@@ -15,6 +15,7 @@ from observability.browser.addresses import redacted_url
         ("/books/?token=hunter2&page=2", "/books/?token=[redacted]&page=2"),
         ("/books/?access%5Ftoken=hunter2", "/books/?access%5Ftoken=[redacted]"),
         ("/books/?q=Bearer%20abcdefghijklmnopqrstuvwxyz0123456789", "/books/?q=Bearer%20[redacted]"),
+        ("/books/?Bearer%20abcdefghijklmnopqrstuvwxyz0123456789=1", "/books/?Bearer%20[redacted]=1"),
         ("/books/?a=%ff%zz", "/books/?a=%ff%zz"),
     ],
 )

@@ -63,7 +63,7 @@ def test_part_that_is_missing_is_a_warning_that_names_it(settings: Settings, par
             readers = [path for path in settings.OBSERVABILITY["READERS"] if path != READER]
             settings.OBSERVABILITY = settings.OBSERVABILITY | {"READERS": readers}
         case "addresses":
-            settings.ROOT_URLCONF = "settings.urls"
+            settings.ROOT_URLCONF = "tests.probe.urls"
     ((number, hint),) = found()
     assert number == "observability.W103"
     assert part in hint

@@ -175,6 +175,8 @@ def test_test_that_is_skipped_counts_as_run(project: Project) -> None:
         ("query_budget_tests = tests/service/api tests/settings", "tests/service", False),
         ("query_budget_tests = tests/service/test_books.py", "tests/service/test_books.py", True),
         ("query_budget_tests = tests/service/test_books.py", "tests/service -k books", True),
+        ("query_budget_tests = tests/service */tests.py", "tests/service", True),
+        ("query_budget_tests = tests/service/api */test_books.py tests/*/test_books.py", "tests/service/api", False),
     ],
 )
 def test_roots_are_those_of_the_configuration_or_all_tests(

@@ -12,7 +12,6 @@ from typing import Any
 
 from tests.server import DEADLINE_S, free_port, wait_for
 
-NOT_RUN = "no rsyslogd (apt install rsyslog): what a syslog server gets is not tested"
 INPUTS = {
     "udp": 'module(load="imudp") input(type="imudp" address="127.0.0.1" port="{port}")',
     "tcp": 'module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="{port}")',

@@ -68,6 +68,14 @@ def test_note_overwrites_no_key_of_the_line(caplog: pytest.LogCaptureFixture) ->
     assert facts(caplog, "observability.work")["db.query_count"] == 0
     assert facts(caplog, "observability.work")["note.db.query_count"] == "mine"
     assert facts(caplog, "observability.work")["imported"] == 3
+    assert "note.imported" not in facts(caplog, "observability.work")
+
+
+def test_work_that_ended_with_an_expected_exception_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(KeyError), observe("work", expected=(KeyError,)):
+        raise KeyError("expected")
+    (record,) = [each for each in caplog.records if each.name == "observability.work"]
+    assert (record.levelname, record.exc_info, facts_of(record)["error.type"]) == ("WARNING", None, "KeyError")
 
 
 def test_facts_that_were_too_many_are_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -82,6 +90,12 @@ def test_failed_work_has_its_traceback_in_the_outermost_line_alone(caplog: pytes
     ends = [each for each in caplog.records if each.name == "observability.work"]
     tracebacks = {each.__dict__["facts"]["work.name"]: bool(each.exc_info) for each in ends}
     assert tracebacks == {"inner": False, "outer": True}
+
+
+def test_health_check_that_succeeds_has_no_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    client.get("/livez")
+    client.get("/ordinary/0/")
+    assert facts(caplog)["url.path"] == "/ordinary/0/"
 
 
 def test_health_check_that_fails_has_a_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import logging.config
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -78,6 +80,24 @@ def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
         load(tmp_path, "production")
 
 
+def test_log_file_that_this_user_may_not_write_is_named() -> None:
+    # A directory that other users reach, unlike those of pytest.
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "log").mkdir()
+        (directory / "log" / "service.jsonl").touch(0o444)
+        directory.chmod(0o755)
+        user = os.getuid()
+        if user == 0:
+            # Whether a file may be written is asked of the real user, and root may write all.
+            os.setresuid(65_534, -1, -1)
+        try:
+            with pytest.raises(ImproperlyConfigured, match=r"service\.jsonl .* cannot be written by this user"):
+                load(directory, "production")
+        finally:
+            os.setresuid(user, -1, -1)
+
+
 def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path: Path) -> None:
     merged = load(tmp_path, "production", "container").source.merged
     lines = FILE.read_text().splitlines()
@@ -133,7 +153,7 @@ def test_overrides_that_are_wrong_are_refused_with_the_reason(
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_path: Path) -> None:
+def test_value_that_a_class_refuses_is_reported_with_the_places_of_its_entry(tmp_path: Path) -> None:
     overrides = tmp_path / "more.yaml"
     overrides.write_text("handlers:\n  service:\n    backupCount: 3\n    maxBytes: [1]\n")
     loaded = load(tmp_path, "production", overrides=overrides)
@@ -143,12 +163,12 @@ def test_value_that_a_class_refuses_is_told_with_the_places_of_its_entry(tmp_pat
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_refusal_of_a_dictionary_without_layers_is_told_without_a_place() -> None:
+def test_refusal_of_a_dictionary_without_layers_is_reported_without_a_place() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^LOGGING: Unable to configure handler 'a': Cannot resolve"):
         configure({"version": 1, "handlers": {"a": {"class": "no.such"}}})
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "logging.yaml"
     file.write_text("base:\n  version: 1\n  root: {level: LOUD}\n  loggers:\n    django: {handlers: [file]}\n")
     with pytest.raises(ImproperlyConfigured) as refused:

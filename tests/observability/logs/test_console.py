@@ -5,6 +5,7 @@ import sys
 
 from observability import observe
 from observability.logs.console import ConsoleFormatter
+from tests.observability.logs.log_records import log_record
 
 
 def access_line(**others: object) -> str:
@@ -13,10 +14,7 @@ def access_line(**others: object) -> str:
         "duration_ms": 3.2, "db.query_count": 2, "db.repeated_count": 1, "db.transaction": "none", "user.id": None,
         "outgoing.count": 0, "outgoing.duration_ms": 0.0, "client.address": "127.0.0.1", "noted": 5,
     }  # fmt: skip
-    record = logging.makeLogRecord(
-        {"name": "observability.access", "msg": "request", "levelname": "INFO", "facts": facts | others}
-    )
-    return ConsoleFormatter().format(record)
+    return ConsoleFormatter().format(log_record("request", name="observability.access", facts=facts | others))
 
 
 def test_access_line_is_short_on_the_console() -> None:
@@ -37,21 +35,16 @@ def test_calls_to_other_services_are_on_the_console() -> None:
 
 def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
     with observe("work") as observation:
-        record = logging.makeLogRecord(
-            {"name": "a", "msg": "Bearer s3cret-s3cret", "levelname": "INFO", "facts": {"password": "s3cret"}}
-        )
-        line = ConsoleFormatter().format(record)
+        line = ConsoleFormatter().format(log_record("Bearer s3cret-s3cret", facts={"password": "s3cret"}))
     assert "s3cret" not in line
     assert observation.request_id[:8] in line
 
 
-def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_beside_it() -> None:
+def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_with_it() -> None:
     try:
         raise ValueError("no answer from postgres://app:hunter2@db/x")
     except ValueError:
-        record = logging.makeLogRecord(
-            {"name": "a", "msg": "failed", "levelname": "ERROR", "exc_info": sys.exc_info(), "facts": {"stack": 5}}
-        )
+        record = log_record("failed", level=logging.ERROR, exc_info=sys.exc_info(), facts={"stack": 5})
     line = ConsoleFormatter().format(record)
     assert "hunter2" not in line.replace('raise ValueError("no answer from postgres://app:hunter2', "")
     assert "extra.stack=5" in line
@@ -61,7 +54,7 @@ def test_exception_stands_below_its_line_on_the_console() -> None:
     try:
         raise ValueError("broken")
     except ValueError:
-        record = logging.makeLogRecord({"name": "a", "msg": "failed", "levelname": "ERROR", "exc_info": sys.exc_info()})
+        record = log_record("failed", level=logging.ERROR, exc_info=sys.exc_info())
     first, *rest = ConsoleFormatter().format(record).splitlines()
     assert "failed" in first
     assert rest[-1] == "ValueError: broken"

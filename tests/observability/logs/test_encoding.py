@@ -40,6 +40,18 @@ def test_keys_that_are_too_many_are_left_out_from_the_end() -> None:
     assert fields["truncated"][-1] == "…"
 
 
+def test_eight_values_are_cut_at_most() -> None:
+    fields = json.loads(shortened({f"body_{number}": "x" * 1_000 for number in range(20)}))
+    assert (len(fields["truncated"]), fields["truncated"][-1]) == (9, "…")
+
+
+@pytest.mark.parametrize("pad", range(16))
+def test_keys_fill_the_line_and_no_byte_more(pad: int) -> None:
+    line = shortened({"pad": "x" * pad} | {f"key_{number}": number for number in range(1_000)})
+    # The next key has `"key_232":232,`, 14 bytes.
+    assert LIMIT - 14 < len(line) <= LIMIT
+
+
 def test_line_that_is_no_json_is_cut() -> None:
     line = shorten(("é" * 5_000 + "\n").encode(), LIMIT)
     assert len(line) <= LIMIT

@@ -1,18 +1,18 @@
 """What a line says of an exception."""
 
-import logging
 from typing import Any
 
 import pytest
 
 from observability.logs.exceptions import MAX_MESSAGE, MAX_STACKTRACE, exception_fields
+from tests.observability.logs.log_records import log_record
 
 
 def fields_of(error: BaseException) -> dict[str, Any]:
     try:
         raise error
     except BaseException as raised:  # noqa: BLE001 - any exception is described
-        return exception_fields(logging.makeLogRecord({"exc_info": (type(raised), raised, raised.__traceback__)}))
+        return exception_fields(log_record(exc_info=(type(raised), raised, raised.__traceback__)))
 
 
 def chained(length: int) -> BaseException:
@@ -24,14 +24,14 @@ def chained(length: int) -> BaseException:
     return error
 
 
-def test_notes_and_members_of_a_group_are_told() -> None:
+def test_notes_and_members_of_a_group_are_reported() -> None:
     error = ExceptionGroup("imports failed", [ValueError("one"), KeyError("two")])
     error.add_note("in batch 7")
     text = fields_of(error)["exception.stacktrace"]
     assert all(part in text for part in ("in batch 7", "ValueError: one", "KeyError: 'two'"))
 
 
-def test_causes_are_told_in_one_text() -> None:
+def test_causes_are_reported_in_one_text() -> None:
     fields = fields_of(chained(2))
     assert fields["exception.message"] == "number 1"
     assert fields["exception.stacktrace"].index("first") < fields["exception.stacktrace"].index("number 1")
@@ -77,14 +77,14 @@ def test_traceback_is_made_once_for_all_handlers() -> None:
     try:
         raise ValueError("broken")
     except ValueError as error:
-        record = logging.makeLogRecord({"exc_info": (ValueError, error, error.__traceback__)})
+        record = log_record(exc_info=(ValueError, error, error.__traceback__))
     exception_fields(record)
     record.exc_info = (ValueError, ValueError("other"), None)
     assert "broken" in exception_fields(record)["exception.stacktrace"]
 
 
 def test_exc_info_that_is_none_adds_nothing() -> None:
-    assert exception_fields(logging.makeLogRecord({"exc_info": (None, None, None)})) == {}
+    assert exception_fields(log_record(exc_info=(None, None, None))) == {}
 
 
 def test_many_secrets_leave_no_part_of_one() -> None:
@@ -95,7 +95,7 @@ def test_many_secrets_leave_no_part_of_one() -> None:
 
 @pytest.mark.parametrize("exc_info", [(), (ValueError,), "text", (None, "text", None)])
 def test_exc_info_that_is_none_of_pythons_adds_nothing(exc_info: object) -> None:
-    assert exception_fields(logging.makeLogRecord({"exc_info": exc_info})) == {}
+    assert exception_fields(log_record(exc_info=exc_info)) == {}
 
 
 def test_secret_at_the_cut_is_not_shown() -> None:

@@ -16,11 +16,12 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observability import note, observe
 from observability.logs.formatters import BASE_KEYS, JsonFormatter
+from tests.observability.logs.log_records import log_record
 
 
 class Lines(logging.Handler):
@@ -70,6 +71,12 @@ def test_timestamp_is_utc_with_microseconds(lines: Lines) -> None:
     written = lines.only()["timestamp"]
     assert written.endswith("Z")
     assert abs((datetime.fromisoformat(written) - before).total_seconds()) < 60
+
+
+def test_timestamp_is_that_of_each_record() -> None:
+    formatter = JsonFormatter(service_name="probe")
+    lines = [json.loads(formatter.format(log_record(created=created))) for created in (0.25, 0.5, 61.5, 0.75)]
+    assert [line["timestamp"][17:] for line in lines] == ["00.250000Z", "00.500000Z", "01.500000Z", "00.750000Z"]
 
 
 def test_line_outside_of_any_work_has_ids_of_null(lines: Lines) -> None:
@@ -176,10 +183,11 @@ facts = st.dictionaries(
 )
 
 
+# Facts are so wide that an example takes as long as ten of the others.
+@settings(max_examples=40)
 @given(facts)
 def test_any_facts_become_one_line_of_json_whose_base_keys_stand(given_facts: dict[str, Any]) -> None:
-    record = logging.makeLogRecord({"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"})
-    record.__dict__["facts"] = given_facts
+    record = log_record(facts=given_facts)
     line = JsonFormatter(service_name="vitrine").format(record)
     assert "\n" not in line
     parsed = json.loads(line.encode(), parse_constant=pytest.fail)
@@ -190,15 +198,14 @@ def test_any_facts_become_one_line_of_json_whose_base_keys_stand(given_facts: di
 
 @given(st.dictionaries(st.sampled_from(["a", "b.c", "token", "event"]), leaves))
 def test_quick_way_and_the_careful_one_write_the_same(given_facts: dict[str, Any]) -> None:
-    record = logging.makeLogRecord({"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"})
-    record.__dict__["facts"] = given_facts
+    record = log_record(facts=given_facts)
     formatter = JsonFormatter(service_name="vitrine")
     careful, quick = formatter.format(record), formatter.format(record)
     assert json.loads(quick) == json.loads(careful)
 
 
 def test_message_whose_arguments_do_not_fit_is_written_with_the_reason() -> None:
-    line = formatted({"msg": "%d books", "args": ("many",)})
+    line = formatted(log_record("%d books", args=("many",)))
     assert line["event"] == "%d books ('many',)"
     assert line["logging.error"].startswith("TypeError: %d format")
 
@@ -213,7 +220,7 @@ def test_message_that_is_a_mapping_gives_event_and_keys(lines: Lines, message: d
     ("message", "event"), [(ValueError("broken"), "broken"), (Unspeakable(), "<Unspeakable without a text>")]
 )
 def test_message_that_is_an_object_is_its_text(message: object, event: str) -> None:
-    assert formatted({"msg": message})["event"] == event
+    assert formatted(log_record(message))["event"] == event
 
 
 def test_secret_in_a_value_that_came_before_without_one_is_hidden(lines: Lines) -> None:
@@ -247,10 +254,8 @@ def test_renamed_key_keeps_its_place(lines: Lines) -> None:
     assert lines.only()["region"] == "cn"
 
 
-def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401
-    attributes = {"name": "tests", "levelname": "INFO", "levelno": 20, "msg": "event"} | record_attributes
-    line = JsonFormatter(service_name="vitrine", **options).format(logging.makeLogRecord(attributes))
-    parsed: dict[str, Any] = json.loads(line)
+def formatted(record: logging.LogRecord, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+    parsed: dict[str, Any] = json.loads(JsonFormatter(service_name="vitrine", **options).format(record))
     return parsed
 
 
@@ -259,7 +264,7 @@ def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, An
     [
         ({"static_fields": {"region": "cn"}}, {"region": "cn", "isbn": "X"}),
         ({"defaults": {"isbn": "none", "region": "cn"}}, {"region": "cn", "isbn": "X"}),
-        ({"rename_fields": {"isbn": "vehicle.id"}}, {"vehicle.id": "X"}),
+        ({"rename_fields": {"isbn": "book.id"}}, {"book.id": "X"}),
         ({"rename_fields": {"absent": "there"}, "rename_fields_keep_missing": True}, {"there": None}),
         ({"fmt": "%(message)s %(funcName)s"}, {"funcName": "save", "event": "event"}),
         ({"reserved_attrs": ["isbn"]}, {"funcName": "save", "lineno": 7}),
@@ -269,16 +274,15 @@ def formatted(record_attributes: dict[str, Any], **options: Any) -> dict[str, An
     ids=lambda value: next(iter(value)),
 )
 def test_option_of_python_json_logger_applies(options: dict[str, Any], expected: dict[str, Any]) -> None:
-    line = formatted({"isbn": "X", "funcName": "save", "lineno": 7, "created": 0.0}, **options)
+    line = formatted(log_record(isbn="X", funcName="save", lineno=7, created=0.0), **options)
     assert {key: line.get(key) for key in expected} == expected
-    assert ("isbn" in line) == ("vehicle.id" not in line and "reserved_attrs" not in options)
+    assert ("isbn" in line) == ("book.id" not in line and "reserved_attrs" not in options)
 
 
 def test_key_of_the_caller_stands_over_no_renamed_base_key() -> None:
     renamed = {"timestamp": "@timestamp", "level": "log.level", "event": "message"}
     given = {"@timestamp": "forged", "log.level": "forged", "message": "forged", "level": "forged", "extra.level": 1}
-    record = {"facts": given, "created": 0.0}
-    line = formatted(record, rename_fields=renamed)
+    line = formatted(log_record(facts=given, created=0.0), rename_fields=renamed)
     assert (line["@timestamp"], line["log.level"], line["message"]) == ("1970-01-01T00:00:00.000000Z", "info", "event")
     assert sorted(map(str, line.values())).count("forged") == 4
     assert 1 in line.values()
@@ -298,8 +302,7 @@ def test_text_that_shows_itself_in_another_way_does_so_in_every_line(lines: Line
 
 
 def test_options_for_the_text_of_a_line_apply() -> None:
-    record = logging.makeLogRecord({"msg": "event"})
-    line = JsonFormatter(service_name="vitrine", prefix="> ", json_indent=1).format(record)
+    line = JsonFormatter(service_name="vitrine", prefix="> ", json_indent=1).format(log_record())
     assert line.startswith('> {\n "timestamp"')
 
 
@@ -307,7 +310,7 @@ def test_traceback_is_a_list_of_lines_where_the_options_ask_for_it() -> None:
     try:
         raise ValueError("broken")
     except ValueError as error:
-        line = formatted({"exc_info": (ValueError, error, error.__traceback__)}, exc_info_as_array=True)
+        line = formatted(log_record(exc_info=(ValueError, error, error.__traceback__)), exc_info_as_array=True)
     assert line["exception.stacktrace"][-1] == "ValueError: broken"
 
 

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import shutil
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from observability.logs import rotation
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
+from tests.observability.logs.log_records import log_record
 
 
 def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> SharedRotatingFileHandler:
@@ -18,7 +21,7 @@ def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> Shar
 
 
 def write(handler: logging.Handler, text: str) -> None:
-    handler.handle(logging.makeLogRecord({"msg": text, "name": "tests", "levelname": "INFO", "levelno": 20}))
+    handler.handle(log_record(text))
 
 
 def lines_in(directory: Path) -> list[str]:
@@ -51,6 +54,24 @@ def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
     assert found == {"service.jsonl": "last\n", "service.jsonl.1": "third line\n", "service.jsonl.2": "second line\n"}
 
 
+@pytest.mark.parametrize("looks", [False, True])
+def test_line_for_a_file_that_retention_deleted_is_written_to_the_new_one_and_no_other(
+    tmp_path: Path, looks: bool
+) -> None:
+    """Each handler stands for the one of a process; the first may look at the path, or not yet."""
+    file = tmp_path / "service.jsonl"
+    one, other = (handler(file, max_bytes=50, backup_count=1) for _ in range(2))
+    write(one, "before")
+    for number in range(30):
+        write(other, f"other {number}")
+    assert "before" not in lines_in(tmp_path)
+    if looks:
+        one._look_at = 0
+    write(one, "after")
+    assert lines_in(tmp_path).count("after") == 1
+    assert "before" not in lines_in(tmp_path)
+
+
 def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
     """A process that died while it moved the files on left it."""
     for number in (1, 2, 4):
@@ -69,6 +90,36 @@ def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
     write(writer, "another one")
     writer.close()
     assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl"]
+
+
+def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=5)
+    with rotation.sole(str(file)) as lock:
+        assert lock is not None
+        write(writer, "a long line")
+        write(writer, "another one")
+        assert file.read_text() == "a long line\nanother one\n"
+    write(writer, "the last one")
+    assert (tmp_path / "service.jsonl.1").read_text() == "a long line\nanother one\nthe last one\n"
+
+
+def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As logrotate does with `copytruncate`, here just before the full file would be moved."""
+    file = tmp_path / "service.jsonl"
+    sole = rotation.sole
+
+    def emptied(path: str) -> AbstractContextManager[int | None]:
+        os.truncate(file, 0)
+        return sole(path)
+
+    monkeypatch.setattr(rotation, "sole", emptied)
+    writer = handler(file, max_bytes=5)
+    write(writer, "a long line")
+    monkeypatch.undo()
+    write(writer, "new")
+    assert lines_in(tmp_path) == ["new"]
+    assert not (tmp_path / "service.jsonl.1").exists()
 
 
 def test_rollover_by_hand_moves_the_file_away(tmp_path: Path) -> None:
@@ -130,8 +181,7 @@ def test_record_is_formatted_once(tmp_path: Path) -> None:
 def test_line_that_is_too_long_is_cut_and_stays_json(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl", max_bytes=0)
     writer.setFormatter(JsonFormatter(service_name="vitrine"))
-    record = logging.makeLogRecord({"msg": "event", "facts": {"bodies": ["x" * 50_000] * 20}})
-    writer.handle(record)
+    writer.handle(log_record(facts={"bodies": ["x" * 50_000] * 20}))
     (line,) = (tmp_path / "service.jsonl").read_bytes().splitlines(keepends=True)
     assert len(line) <= 65_536
     assert json.loads(line)["truncated"] == ["bodies"]
@@ -201,12 +251,39 @@ def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(
     )
 
 
-def test_file_that_cannot_be_opened_is_told_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
+def test_lines_that_were_seen_at_their_path_are_not_saved_when_somebody_deletes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=10_000)
+    write(writer, "seen at the next look")
+    writer._look_at = 0
+    write(writer, "unseen")
+    file.unlink()
+    writer._look_at = 0
+    write(writer, "after")
+    assert lines_in(tmp_path) == ["unseen", "after"]
+
+
+def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.jsonl"
+    writer = handler(file, max_bytes=10_000)
+    write(writer, "gone with the file")
+    file.unlink()
+    writer._look_at = 0
+    with rotation.sole(str(file)) as lock:
+        assert lock is not None
+        write(writer, "after")
+    assert lines_in(tmp_path) == ["after", "log_records_lost"]
+    assert "its file was deleted; 1 record lost so far." in capsys.readouterr().err
+
+
+def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
 
 
-def test_losses_are_counted_told_once_a_second_and_logged_when_it_writes_again(
+def test_losses_are_counted_and_reported_once_a_second_and_logged_when_it_writes_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl", max_bytes=0)
@@ -223,7 +300,38 @@ def test_losses_are_counted_told_once_a_second_and_logged_when_it_writes_again(
     assert others[-1].endswith("is written again; 50 records lost.")
 
 
-def test_what_was_lost_for_good_is_told_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_that_was_lost(tmp_path: Path) -> None:
+    """Though the next look at the path is not due."""
+    writer = handler(tmp_path / "service.jsonl", max_bytes=10_000)
+    write(writer, "before")
+    assert writer._file is not None
+    os.close(writer._file.descriptor)
+    for text in ("lost", "after"):
+        write(writer, text)
+    assert lines_in(tmp_path) == ["before", "after", "log_records_lost"]
+
+
+def test_directory_that_was_removed_is_written_when_it_is_there_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was written to the removed file, and what came while there was no directory, is counted."""
+    directory = tmp_path / "log"
+    directory.mkdir()
+    writer = handler(directory / "service.jsonl", max_bytes=10_000)
+    write(writer, "gone with the directory")
+    shutil.rmtree(directory)
+    write(writer, "unseen")
+    # The next look at the path is due a second after the last one.
+    writer._look_at = 0
+    write(writer, "lost")
+    directory.mkdir()
+    write(writer, "kept")
+    kept, lost = (directory / "service.jsonl").read_text().splitlines()
+    assert (kept, lost) == ("kept", "log_records_lost")
+    assert capsys.readouterr().err.endswith("is written again; 3 records lost.\n")
+
+
+def test_what_was_lost_for_good_is_reported_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl")
     write(writer, "lost")
     write(writer, "lost")
@@ -255,9 +363,7 @@ def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
     assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in told
 
 
-def test_system_without_flock_is_told_that_one_process_may_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_system_without_flock_warns_that_one_process_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotation, "_fcntl", None)
     with pytest.warns(RuntimeWarning, match="no flock: let one process alone write"):
         writer = handler(tmp_path / "service.jsonl", max_bytes=5)

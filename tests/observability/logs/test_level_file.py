@@ -1,6 +1,7 @@
 """The file of the changed levels."""
 
 import json
+import os
 import time
 from pathlib import Path
 from threading import Thread
@@ -11,7 +12,7 @@ import pytest
 from observability.logs.level_file import Change, LevelFileError, changing, read, signature
 
 WRITTEN = {
-    "logger": "service.ingest", "level": "DEBUG", "was": "INFO, inherited", "until": 4e9, "seconds": 600, "by": "ada",
+    "logger": "library.loans", "level": "DEBUG", "was": "INFO, inherited", "until": 4e9, "seconds": 600, "by": "ada",
     "pid": 7,
 }  # fmt: skip
 
@@ -26,9 +27,9 @@ def test_file_that_is_not_there_holds_no_change(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     file = tmp_path / "log" / "loglevel.json"
-    one = change("service")
+    one = change("library")
     with changing(file) as changes:
-        changes["service"] = one
+        changes["library"] = one
     assert read(file) == [one]
     assert [each.name for each in file.parent.iterdir()] == ["loglevel.json"]
 
@@ -39,13 +40,23 @@ def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
     assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
 
 
+def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        with changing(tmp_path / "loglevel.json"):
+            pass
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
+
+
 def test_change_whose_time_is_over_is_left_out_of_the_next_writing(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
     with changing(file) as changes:
         changes["over"] = change("over", seconds=0)
-        changes["service"] = change("service")
+        changes["library"] = change("library")
     with changing(file) as changes:
-        assert list(changes) == ["service"]
+        assert list(changes) == ["library"]
 
 
 def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
@@ -66,8 +77,8 @@ def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
 def test_what_a_killed_command_left_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "loglevel.json.new").write_text('{"changes": [{"log')
     with changing(tmp_path / "loglevel.json") as changes:
-        changes["service"] = change("service")
-    assert [each.logger for each in read(tmp_path / "loglevel.json")] == ["service"]
+        changes["library"] = change("library")
+    assert [each.logger for each in read(tmp_path / "loglevel.json")] == ["library"]
 
 
 def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -82,14 +93,14 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_changes_that_are_too_many_are_refused_and_those_before_stay(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
     with changing(file) as changes:
-        changes["service"] = change("service")
+        changes["library"] = change("library")
     with pytest.raises(LevelFileError, match="take some changes back"), changing(file) as changes:
         changes |= {f"logger{number}": change(f"logger{number}") for number in range(3000)}
-    assert [each.logger for each in read(file)] == ["service"]
+    assert [each.logger for each in read(file)] == ["library"]
 
 
 def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> None:
-    assert Change("service", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
+    assert Change("library", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
 
 
 @pytest.mark.parametrize(
@@ -132,6 +143,6 @@ def test_signature_is_another_one_after_each_change(tmp_path: Path) -> None:
     seen: set[Any] = {signature(file)}
     for _ in range(5):
         with changing(file) as changes:
-            changes["service"] = change("service")
+            changes["library"] = change("library")
         seen.add(signature(file))
     assert len(seen) == 6

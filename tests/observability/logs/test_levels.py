@@ -2,8 +2,6 @@
 
 import json
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,8 @@ import pytest
 
 from observability.logs.level_file import Change, changing
 from observability.logs.levels import Levels
-from tests.server import ROOT, Server, manage, running, wait_for
+from tests.observability.logs.processes import run_python
+from tests.server import Server, Servers, manage, wait_for
 
 NAME = "tests.levels"
 logger = logging.getLogger(NAME)
@@ -25,8 +24,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def levels(file: Path) -> Iterator[Levels]:
-    """What follows the file, with a thread."""
+def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
+    """What follows the file, with a thread that looks at it more often than in a service."""
+    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
     followed = Levels()
     logger.setLevel(logging.NOTSET)
     followed.start(file)
@@ -54,7 +54,7 @@ def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: 
     assert logger.level == original
 
 
-def test_level_that_a_logger_inherits_is_told_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
+def test_level_that_a_logger_inherits_is_shown_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
     logger.setLevel(logging.WARNING)
     write(file, "DEBUG")
     levels.look()
@@ -90,6 +90,19 @@ def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Le
     later.start(file)
     later.stop()
     assert logger.level == logging.DEBUG
+
+
+def test_process_that_starts_later_ends_the_change_at_the_time_of_the_others(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change began ten minutes ago: all but 0.2 s of it is over."""
+    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
+    with changing(file) as changes:
+        changes[NAME] = Change(NAME, "DEBUG", "NOTSET", time.time() + 0.2, 600, "ada", 7)
+    later = Levels()
+    later.start(file)
+    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    later.stop()
 
 
 def test_process_that_does_nothing_follows_the_file(file: Path, levels: Levels) -> None:
@@ -147,7 +160,7 @@ def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path
     assert (logging.root.level, levels.shown_from("anything")) == (level, None)
 
 
-def test_thread_ends_when_it_is_told_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
+def test_thread_ends_when_it_is_asked_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
     def thread() -> Thread | None:
         return levels._thread
 
@@ -182,8 +195,7 @@ print(threading.active_count(), flush=True)
 
 
 def test_thread_runs_before_and_after_a_fork_in_both_processes_and_not_while_it_forks(file: Path) -> None:
-    command = [sys.executable, "-W", "error", "-c", FORK, str(file)]
-    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    completed = run_python("-W", "error", "-c", FORK, str(file))
     assert (completed.stdout.split(), completed.stderr) == (["2", "1", "2", "2"], "")
 
 
@@ -200,23 +212,34 @@ def json_of(server: Server, path: str) -> dict[str, str]:
     return dict(json.loads(server.get(path).body))
 
 
+TWO_WORKERS = "--workers=2 --preload"
+
+
 @pytest.mark.parametrize(
     ("name", "options", "count"),
-    [("gunicorn", "--workers=2", 2), ("gunicorn", "--workers=2 --preload", 2), ("uvicorn", "", 1)],
+    [
+        ("gunicorn", TWO_WORKERS, 2),
+        pytest.param("gunicorn", "--workers=2", 2, marks=pytest.mark.slow),
+        pytest.param("uvicorn", "", 1, marks=pytest.mark.slow),
+    ],
 )
-def test_command_reaches_each_process_of_a_server(tmp_path: Path, name: str, options: str, count: int) -> None:
-    with running(name, tmp_path, GUNICORN_CMD_ARGS=options) as server:
-        assert processes_at(server, "elsewhere", "DEBUG") == set()
-        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "1h")
-        wait_for(lambda: len(processes_at(server, "elsewhere", "DEBUG")) == count, f"the level in {count} processes")
-        server.get("/level/elsewhere/", X_Request_ID="request-1")
-        assert [line["event"] for line in server.lines("request-1") if line["level"] == "debug"] == ["asked"]
-        manage(server.environment, "loglevel", "elsewhere", "--reset")
-        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
+def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, options: str, count: int) -> None:
+    server = servers.get(name, **{"GUNICORN_CMD_ARGS": options} if options else {})
+    assert processes_at(server, "elsewhere", "DEBUG") == set()
+    manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "1h")
+    wait_for(lambda: len(processes_at(server, "elsewhere", "DEBUG")) == count, f"the level in {count} processes")
+    server.get("/level/elsewhere/", X_Request_ID="request-elsewhere")
+    lines = server.lines("request-elsewhere")
+    assert [line["event"] for line in lines if line["level"] == "debug"] == ["asked"]
+    manage(server.environment, "loglevel", "elsewhere", "--reset")
+    wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
 
 
-def test_processes_of_a_server_take_a_change_back_by_themselves(tmp_path: Path) -> None:
-    with running("gunicorn", tmp_path, GUNICORN_CMD_ARGS="--workers=2") as server:
-        manage(server.environment, "loglevel", "elsewhere", "DEBUG", "--for", "6s")
-        wait_for(lambda: processes_at(server, "elsewhere", "DEBUG"), "the level in a process")
-        wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == 2, "the level before in 2 processes")
+def test_processes_of_a_server_take_a_change_back_by_themselves(servers: Servers) -> None:
+    server = servers.get("gunicorn", GUNICORN_CMD_ARGS=TWO_WORKERS)
+    file = server.log_dir / "loglevel.json"
+    write(file, "DEBUG", name="for-a-time")
+    wait_for(lambda: len(processes_at(server, "for-a-time", "DEBUG")) == 2, "the level in 2 processes")
+    # The same change for a second only: each process ends it, since nobody writes the file again.
+    write(file, "DEBUG", name="for-a-time", seconds=1)
+    wait_for(lambda: len(processes_at(server, "for-a-time", "INFO")) == 2, "the level before in 2 processes")

@@ -4,16 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.load import SMALL_FILES, logged_ids, send
+from tests.load import logged_ids, send, small_files
 from tests.server import running, wait_for
 
+pytestmark = pytest.mark.server
 
-@pytest.mark.parametrize("arguments", ["--workers=4", "--workers=4 --preload"])
-def test_every_request_leaves_one_line_while_files_are_moved_away(tmp_path: Path, arguments: str) -> None:
+
+@pytest.mark.parametrize(
+    ("options", "count", "max_bytes"),
+    [
+        ("--workers=2 --preload", 300, 20_000),
+        pytest.param("--workers=4 --preload", 2_000, 200_000, marks=pytest.mark.slow),
+        pytest.param("--workers=4", 2_000, 200_000, marks=pytest.mark.slow),
+    ],
+)
+def test_every_request_leaves_one_line_while_files_are_moved_away(
+    tmp_path: Path, options: str, count: int, max_bytes: int
+) -> None:
     overrides = tmp_path / "overrides.yaml"
-    overrides.write_text(SMALL_FILES)
-    with running("gunicorn", tmp_path, GUNICORN_CMD_ARGS=arguments, LOGGING_OVERRIDES=str(overrides)) as server:
-        sent = send(server.port, "/ordinary/0/")
+    overrides.write_text(small_files(max_bytes))
+    with running("gunicorn", tmp_path, GUNICORN_CMD_ARGS=options, LOGGING_OVERRIDES=str(overrides)) as server:
+        sent = send(server.port, "/ordinary/0/", count)
         wait_for(lambda: len(logged_ids(server.log_dir)) >= len(sent), "an access line of each request")
         assert logged_ids(server.log_dir) == sent
         assert len(list(server.log_dir.glob("service.jsonl*"))) > 3

@@ -4,8 +4,6 @@ import json
 import logging
 import os
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from observability.logs.handlers import SharedRotatingFileHandler
-from tests.server import ROOT
+from observability.logs.log_file import LogFile
+from tests.observability.logs.log_records import log_record
+from tests.observability.logs.processes import run_python
 
 LINE = '{"event":"numbered"}\n'
 
@@ -30,7 +30,7 @@ def space_of(size_bytes: int) -> Iterator[None]:
 
 
 def write(handler: logging.Handler) -> None:
-    handler.handle(logging.makeLogRecord({"msg": LINE.strip()}))
+    handler.handle(log_record(LINE.strip()))
 
 
 @pytest.mark.parametrize("room", range(len(LINE)))
@@ -53,7 +53,7 @@ def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) 
     write(handler)
     file.rename(renamed)
     with space_of(len(LINE) + 5):
-        handler.handle(logging.makeLogRecord({"msg": LINE.strip()}))
+        write(handler)
         handler._look_at = 1e12
     with space_of(len(LINE) + 5 + len(LINE)):
         write(handler)
@@ -62,6 +62,16 @@ def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) 
     handler.close()
     whole = LINE.strip()
     assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_lost"]
+
+
+def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "service.jsonl"
+    file = LogFile(str(path))
+    os.write(file.descriptor, LINE[:9].encode())
+    with path.open("r+") as other:
+        other.write("{}\n{}\n{}\n")
+    assert not file.blank_out(str(path), LINE[:9].encode())
+    assert path.read_text() == "{}\n{}\n{}\n"
 
 
 def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
@@ -83,6 +93,7 @@ def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
 FORKING = """
 import logging, os, pathlib, sys
 from observability.logs.handlers import SharedRotatingFileHandler
+from observability.logs.log_file import LogFile
 
 path = pathlib.Path(sys.argv[1])
 handler = SharedRotatingFileHandler(path, maxBytes=10_000, backupCount=3)
@@ -106,5 +117,6 @@ write("parent")
 def test_line_in_a_deleted_file_is_saved_once_by_a_process_and_its_child(tmp_path: Path) -> None:
     """Both write by the descriptor that they had before the fork."""
     path = tmp_path / "service.jsonl"
-    subprocess.run([sys.executable, "-c", FORKING, str(path)], cwd=ROOT, check=True)
+    completed = run_python("-c", FORKING, str(path))
+    assert (completed.returncode, completed.stderr) == (0, "")
     assert path.read_text().splitlines() == ["before", "unseen", "child", "parent"]

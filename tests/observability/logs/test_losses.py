@@ -12,18 +12,23 @@ def test_losses_are_counted_until_they_are_settled() -> None:
     assert (losses.settle(), losses.settle()) == (3, 0)
 
 
-def test_what_fails_and_works_in_turn_is_told_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_and_works_in_turn_is_reported_once_a_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     losses = Losses("service.jsonl")
-    for _ in range(100):
-        losses.add("no space")
-        losses.settle()
-    assert capsys.readouterr().err.splitlines() == [
+    expected = [
         "logging: service.jsonl cannot be written: no space; 1 record lost so far.",
         "logging: service.jsonl is written again; 1 record lost.",
     ]
+    for now in (1_000.0, 1_001.0):
+        monkeypatch.setattr("time.monotonic", lambda at=now: at)
+        for _ in range(100):
+            losses.add("no space")
+            losses.settle()
+        assert capsys.readouterr().err.splitlines() == expected
 
 
-def test_what_is_lost_for_good_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_lost_for_good_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     losses = Losses("service.jsonl")
     losses.add("no space", 5)
     losses.give_up()

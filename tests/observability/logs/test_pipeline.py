@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from observability.logs.event_record import EventRecord
-from observability.logs.pipeline import EventLogger
+from observability.logs.pipeline import EventLogger, log_event
 from observability.records import facts_of
 
 log = structlog.get_logger("tests.pipeline")
@@ -52,7 +52,7 @@ def test_warning_knows_the_line_that_logged_it(caplog: pytest.LogCaptureFixture)
 
 
 def test_record_has_all_attributes_of_the_standard_library(caplog: pytest.LogCaptureFixture) -> None:
-    arguments = ("tests", logging.INFO, "/srv/service/models.py", 12, "%s", ("text",), None, "save")
+    arguments = ("tests", logging.INFO, "/srv/library/models.py", 12, "%s", ("text",), None, "save")
     ours, theirs = EventRecord(*arguments), logging.LogRecord(*arguments)
     changing = {"created", "msecs", "relativeCreated"}
     assert list(vars(ours)) == list(vars(theirs))
@@ -83,6 +83,23 @@ def test_asynchronous_methods_log_as_well(caplog: pytest.LogCaptureFixture) -> N
 def test_stack_is_there_where_the_caller_asks_for_it(caplog: pytest.LogCaptureFixture) -> None:
     log.warning("event", stack_info=True)
     assert "test_stack_is_there_where_the_caller_asks_for_it" in str(caplog.records[0].stack_info)
+
+
+def test_filter_of_the_logger_holds_for_structlog_and_for_the_end_of_work(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    logger = logging.getLogger("tests.pipeline")
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return record.getMessage() != "refused"
+
+    logger.addFilter(refuse)
+    try:
+        for event in ("refused", "passed"):
+            log.info(event)
+            log_event(logger, logging.INFO, event, {}, None)
+    finally:
+        logger.removeFilter(refuse)
+    assert [record.getMessage() for record in caplog.records] == ["passed", "passed"]
 
 
 def test_level_that_is_off_makes_no_record(caplog: pytest.LogCaptureFixture) -> None:

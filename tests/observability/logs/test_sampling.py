@@ -12,8 +12,9 @@ from observability.logs.sampling import TailSampling, writes
 from observability.observation import MAX_STATEMENTS, Observation
 from observability.step import Step
 from observability.trace_parent import TraceParent
+from tests.observability.logs.log_records import log_record
 
-# However long the machine takes to make ten thousand of them, none of the requests is slow.
+# However long the machine takes, none of the requests is slow.
 NEVER_MS = 24 * 3_600_000
 
 LOWEST = "0" * 18 + "1" * 14
@@ -25,15 +26,15 @@ def request(*, trace_id: str = REJECTED, method: str = "GET", status_code: int =
     return Observation("request", method, caller=caller, http=HttpExchange(method, "/", status_code=status_code))
 
 
-def line(observation: Observation | None, level: int = logging.INFO, **facts: Any) -> logging.LogRecord:  # noqa: ANN401
-    return logging.makeLogRecord({"levelno": level, "msg": "request", "observation": observation, "facts": facts})
+def line(observation: Observation | None, level: int = logging.INFO) -> logging.LogRecord:
+    return log_record("request", level=level, observation=observation, facts={})
 
 
 def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
-    return TailSampling(keep_one_in=10, slow_ms=1000).filter(line(observation, level))
+    return TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
-def test_all_failures_are_kept_and_the_weights_of_the_rest_tell_how_many_there_were() -> None:
+def test_all_failures_are_kept_and_the_weights_of_the_rest_show_how_many_there_were() -> None:
     """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
     sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret
@@ -54,6 +55,11 @@ def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
         for sampling in (TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
     ]
     assert set() < kept[0] < kept[1] < kept[2]
+
+
+def test_threshold_is_the_first_trace_id_that_is_kept() -> None:
+    first = (1 << 56) - (1 << 56) // 10
+    assert [is_kept(request(trace_id=f"{'1' * 18}{number:014x}")) for number in (first - 1, first)] == [False, True]
 
 
 def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
@@ -103,7 +109,8 @@ def test_failure_is_kept(level: int) -> None:
 
 def test_slow_request_is_kept() -> None:
     observation = request()
-    observation._started_ns -= 1_000_000_000
+    assert not is_kept(observation)
+    observation._started_ns -= NEVER_MS * 1_000_000
     assert is_kept(observation)
 
 

@@ -1,31 +1,33 @@
 """Log lines on stdout, in processes of the layer `container`."""
 
 import json
-import subprocess
-import sys
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from tests.server import ROOT, production_environment
+from tests.observability.logs.processes import run_python
+from tests.server import own_environment
 
-SERVED = "import django; django.setup(); import logging; logging.getLogger('service').info('started')"
+SERVED = "import django; django.setup(); import logging; logging.getLogger('probe').info('started')"
 
 
-def run(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = production_environment(directory, LOGGING_LAYERS="production,container")
-    return subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
+def in_container(directory: Path) -> dict[str, str]:
+    return own_environment(directory, LOGGING_LAYERS="production,container")
 
 
 def test_output_of_a_command_is_without_log_lines(tmp_path: Path) -> None:
-    run(tmp_path, "manage.py", "migrate", "--verbosity=0")
-    completed = run(tmp_path, "manage.py", "dumpdata", "service.publisher")
+    # The one table that the command reads.
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
+        database.execute("CREATE TABLE probe_publisher (id integer PRIMARY KEY, name varchar(100))")
+    completed = run_python(
+        "manage.py", "dumpdata", "--skip-checks", "probe.publisher", environment=in_container(tmp_path)
+    )
     assert json.loads(completed.stdout) == []
     (line,) = map(json.loads, completed.stderr.splitlines())
     assert (line["logger"], line["command.name"]) == ("observability.command", "dumpdata")
 
 
 def test_lines_of_a_service_are_on_stdout(tmp_path: Path) -> None:
-    completed = run(tmp_path, "-c", SERVED)
+    completed = run_python("-c", SERVED, environment=in_container(tmp_path))
     (line,) = map(json.loads, completed.stdout.splitlines())
     assert (line["event"], completed.stderr) == ("started", "")

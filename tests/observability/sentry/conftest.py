@@ -1,4 +1,4 @@
-"""What would be sent to Sentry, in the process of the tests, and where it waits for the server."""
+"""Events as a production would report them, where they wait, and servers that take them."""
 
 import json
 import logging.config
@@ -10,13 +10,13 @@ import pytest
 import sentry_sdk
 
 from observability.logs.config import load_logging
-from observability.sentry.delivery.bounds import Bounds
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.setup import start_sentry
+from tests.bugsink import Bugsink, Project
 from tests.observability.sentry.delivery.spooling import AWAY, QUICK
 from tests.sentry_sink import Sink, sentry_sink
-from tests.server import ROOT
+from tests.server import DEADLINE_S, ROOT
 
 Make = Callable[..., SpoolTransport]
 
@@ -53,18 +53,40 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def listening() -> Iterator[Sink]:
-    """A server of the test's own."""
+    """A server that takes events, for one test."""
+    with sentry_sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+def shared_sink() -> Iterator[Sink]:
+    """A server that takes events, to which the servers that tests share report."""
     with sentry_sink() as sink:
         yield sink
 
 
 @pytest.fixture
+def stopped_bugsink(bugsink: Project) -> Iterator[Bugsink]:
+    """The shared Bugsink, stopped; it runs again after the test."""
+    bugsink.server.stop()
+    try:
+        yield bugsink.server
+    finally:
+        if bugsink.server.process is None:
+            bugsink.server.start()
+
+
+@pytest.fixture
 def transport_to(tmp_path: Path) -> Iterator[Make]:
-    """Makes the transport to a DSN; ended with the test."""
+    """Make the transport to a DSN; it ends with the test.
+
+    It waits long for an answer by default: an event that is sent again after a late answer arrives twice.
+    """
     made: list[SpoolTransport] = []
 
-    def make(dsn: str, bounds: Bounds = Bounds()) -> SpoolTransport:  # noqa: B008 - frozen
-        made.append(SpoolTransport(dsn, tmp_path / "spool", bounds=bounds, patience=QUICK, read_timeout_s=0.3))
+    def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
+        defaults: dict[str, Any] = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
+        made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
         return made[-1]
 
     yield make

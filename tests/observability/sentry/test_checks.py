@@ -1,4 +1,4 @@
-"""The system checks of the room."""
+"""The system checks of `observability.sentry`."""
 
 import logging
 import tempfile
@@ -18,8 +18,8 @@ def warnings() -> list[CheckMessage]:
     return [each for each in run_checks() if each.id == "observability.W301"]
 
 
-def test_spool_that_cannot_be_made_is_told(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+def test_spool_that_cannot_be_made_is_a_warning(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch(mode=0o700)
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = AWAY, str(tmp_path / "file" / "spool")
     (warning,) = warnings()
     assert str(tmp_path / "file" / "spool") in warning.msg
@@ -27,7 +27,7 @@ def test_spool_that_cannot_be_made_is_told(settings: Settings, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("dsn", "spool_dir"), [("", "/dev/null/spool"), (AWAY, ""), (AWAY, "{tmp_path}/a/b/spool")])
-def test_spool_that_is_not_used_or_can_be_made_is_not(
+def test_spool_that_is_not_used_or_can_be_made_is_not_a_warning(
     settings: Settings, tmp_path: Path, dsn: str, spool_dir: str
 ) -> None:
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = dsn, spool_dir.format(tmp_path=tmp_path)
@@ -36,7 +36,7 @@ def test_spool_that_is_not_used_or_can_be_made_is_not(
 
 
 def test_directory_of_somebody_else_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root may write everywhere, so it is asked what another user is told."""
+    """Root may write everywhere: the answer is that of another user."""
     monkeypatch.setattr("os.access", lambda *_: False)
     assert not can_be_written(Path(tempfile.gettempdir()))
 
@@ -50,14 +50,14 @@ def handled() -> Iterator[None]:
     logging.getLogger().removeHandler(handler)
 
 
-def test_dsn_without_a_handler_that_reports_is_told(settings: Settings) -> None:
+def test_dsn_without_a_handler_that_reports_is_a_warning(settings: Settings) -> None:
     assert check_reports(None) == []
     settings.SENTRY_DSN = AWAY
     assert [each.id for each in check_reports(None)] == ["observability.W302"]
 
 
 @pytest.mark.usefixtures("handled")
-def test_reader_that_is_absent_or_too_late_is_told(settings: Settings) -> None:
+def test_reader_that_is_absent_or_too_late_is_a_warning(settings: Settings) -> None:
     settings.SENTRY_DSN = AWAY
     assert check_reports(None) == []
     readers = settings.OBSERVABILITY["READERS"]

@@ -5,18 +5,23 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test import Client
 from pytest_django import Settings
 
 from observability import observe
+from observability.observation import active
 from observability.records import facts_of
-from observability.sentry.event import complete_event
+from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.setup import start_sentry
+from tests.observability.sentry.failing import SECRET, body_with_secrets
+from tests.probe.models import Publisher
+from tests.sentry_sink import Sink
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
@@ -33,10 +38,10 @@ def test_route_over_its_query_budget_is_one_event_and_one_issue(
 ) -> None:
     file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
     file.write_text(json.dumps({route: {"max": 1}}))
-    told = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
+    others = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
     for _ in range(2):
         # The readers are made again, as in another process.
-        settings.OBSERVABILITY = settings.OBSERVABILITY | told | {"BUDGET_FILE": str(file)}
+        settings.OBSERVABILITY = settings.OBSERVABILITY | others | {"BUDGET_FILE": str(file)}
         client.get("/ordinary/3/")
     (event,) = events
     assert (event["level"], event["logentry"]["message"]) == ("warning", "query_budget_exceeded")
@@ -44,7 +49,7 @@ def test_route_over_its_query_budget_is_one_event_and_one_issue(
     assert event["extra"]["db.query.text"].startswith("SELECT")
 
 
-def test_values_that_are_no_json_arrive_as_text(events: Events) -> None:
+def test_values_that_are_not_json_arrive_as_text(events: Events) -> None:
     logging.getLogger("tests").error(
         "import_failed", extra={"facts": {"at": datetime.now(UTC), "error": ValueError("x")}}
     )
@@ -54,6 +59,14 @@ def test_values_that_are_no_json_arrive_as_text(events: Events) -> None:
 def test_event_carries_no_secrets() -> None:
     event: Any = {"extra": {"deep": [{"password": "s3cret"}]}, "message": "Bearer s3cret-s3cret"}
     assert "s3cret" not in str(complete_event(event, {}))
+
+
+def test_spans_of_a_transaction_carry_no_secrets() -> None:
+    spans = [{"op": "http.client", "data": {"deep": {"password": SECRET}}}, {"op": "db", "description": "SELECT 1"}]
+    event: Any = {"type": "transaction", "spans": spans}
+    completed: Any = complete_transaction(event, {})
+    assert SECRET not in str(completed)
+    assert completed["spans"][1] == spans[1]
 
 
 def test_event_says_what_the_observation_knows(client: Client, events: Events) -> None:
@@ -122,16 +135,14 @@ def test_answers_of_500_are_an_issue_for_each_route(client: Client, events: Even
     assert events[0]["logentry"]["message"] == "Internal Server Error"
 
 
-SECRET = "pl4nted-s3cret"
-
-
 def plant(client: Client) -> None:
     """A request that fails, with a secret in each place."""
     client.raise_request_exception = False
     client.cookies["theme"] = SECRET
-    body = {"account": {"password": SECRET, "list": [{"deep": {"api_key": SECRET}}]}, "isbn": "978-0-00-000001-0"}
     headers = {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}
-    client.post(f"/failures/with-secrets/?token={SECRET}&page=2", body, "application/json", headers=headers)
+    client.post(
+        f"/failures/with-secrets/?token={SECRET}&page=2", body_with_secrets(), "application/json", headers=headers
+    )
 
 
 def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
@@ -140,16 +151,14 @@ def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
     assert SECRET not in json.dumps(events)
 
 
-def test_what_is_no_secret_stays(client: Client, events: Events) -> None:
+def test_what_is_not_secret_stays(client: Client, events: Events) -> None:
     plant(client)
     request = events[1]["request"]
     assert (request["method"], request["data"]["isbn"]) == ("POST", "978-0-00-000001-0")
     assert ["page", "2"] in request["query_string"]
 
 
-def test_local_variables_leave_only_where_they_are_asked_for_and_without_secrets(
-    client: Client, events: Events
-) -> None:
+def test_local_variables_leave_only_if_they_are_configured_and_without_secrets(client: Client, events: Events) -> None:
     plant(client)
     assert "account" in json.dumps(events)
     frames = events[1]["exception"]["values"][-1]["stacktrace"]["frames"]
@@ -244,3 +253,49 @@ def test_event_that_the_project_made_keeps_its_exception(exception: Any) -> None
     event: Any = {"event_id": "1", "exception": exception}
     completed: Any = complete_event(event, {})
     assert completed["exception"]["values"][0]["type"] == "KeyError"
+
+
+def test_event_that_the_project_made_keeps_its_tags_and_facts() -> None:
+    event: Any = {"event_id": "1", "tags": {"shelf": "7"}, "extra": {"left": 0}}
+    with observe("work") as work:
+        completed: Any = complete_event(event, {})
+    assert completed["tags"] == {"shelf": "7", "request_id": work.request_id, "trace_id": work.trace_id}
+    assert completed["extra"] == {"left": 0}
+
+
+def test_event_of_a_block_within_a_request_names_the_block(client: Client, events: Events) -> None:
+    client.raise_request_exception = False
+    client.get("/failures/raised-in-block/")
+    assert events[0]["contexts"]["observation"]["kind"] == "request"
+    assert "work.name" not in events[0]["contexts"]["observation"]
+    with observe("outer", kind="work"), observe("inner"):
+        logging.getLogger("tests").error("stock_empty")
+    assert events[1]["contexts"]["observation"]["work.name"] == "inner"
+
+
+def test_failed_request_has_the_first_parameters_alone(client: Client, events: Events) -> None:
+    client.get(f"/failures/logged/?{'&'.join(f'page={number}' for number in range(101))}")
+    client.get(f"/failures/logged/?{'&'.join(f'page={number}' for number in range(100))}")
+    assert events[0]["request"]["query_string"] == [["…", "more than 100 parameters"]]
+    assert len(events[1]["request"]["query_string"]) == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failure_after_the_work_says_how_its_transaction_ended(events: Events) -> None:
+    with observe("work") as work, transaction.atomic():
+        Publisher.objects.create(name="Penguin")
+    with active(work), transaction.atomic():
+        Publisher.objects.create(name="Pelican")
+        logging.getLogger("tests").error("stock_empty")
+    assert events[0]["contexts"]["observation"]["db.transaction"] == "committed"
+
+
+def test_breadcrumb_of_an_outgoing_request_is_one_of_http(events: Events, listening: Sink) -> None:
+    with observe("work"):
+        urlopen(f"http://127.0.0.1:{listening.port}/loans/", data=b"").close()
+        Publisher.objects.exists()
+        logging.getLogger("tests").error("stock_empty")
+    outgoing, query = events[0]["breadcrumbs"]["values"]
+    assert (outgoing["type"], outgoing["category"]) == ("http", "http")
+    assert (query["type"], query["category"]) == ("default", "query")
+    assert {"duration_ms", "source"} == set(outgoing["data"]) == set(query["data"])

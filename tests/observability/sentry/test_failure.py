@@ -6,7 +6,7 @@ import pytest
 
 from observability.observation import Observation
 from observability.sentry import failure
-from observability.sentry.failure import MAX_CHAIN, chain, is_reported, mark_reported
+from observability.sentry.failure import MAX_CHAIN, MAX_MARKS, chain, is_reported, mark_reported
 
 
 class UnreadableError(Exception):
@@ -98,3 +98,10 @@ def test_group_is_reported_once_all_of_its_members_are() -> None:
     assert not is_reported(group, None)
     mark_reported(second, None)
     assert is_reported(group, None)
+
+
+def test_exception_that_is_kept_remembers_the_newest_works_alone() -> None:
+    error, works = KeyError("isbn"), [work() for _ in range(MAX_MARKS + 1)]
+    for each in works:
+        mark_reported(error, each)
+    assert [is_reported(error, each) for each in works] == [False, *[True] * MAX_MARKS]

@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from observability import observe
+from observability.sentry.reporting import report_record
 from tests.probe.failures import FAILURES, NO_FAILURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls"), pytest.mark.no_query_budget("it fails")]
@@ -55,12 +56,12 @@ def test_failure_under_asgi_is_one_event(events: Events, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_FAILURES)
-def test_what_the_client_or_the_service_takes_care_of_is_no_failure(events: Events, name: str) -> None:
+def test_what_the_client_caused_or_the_view_handled_is_not_a_failure(events: Events, name: str) -> None:
     get(f"/failures/{name}/")
     assert events == []
 
 
-def test_host_that_is_not_allowed_is_no_failure(events: Events) -> None:
+def test_host_that_is_not_allowed_is_not_a_failure(events: Events) -> None:
     Client().get("/ordinary/1/", headers={"Host": "evil.example.com"})
     assert events == []
 
@@ -91,7 +92,7 @@ def test_exception_of_a_command_is_one_event(events: Events) -> None:
     assert event["contexts"]["observation"]["kind"] == "command"
 
 
-def test_command_that_refuses_is_no_failure(events: Events) -> None:
+def test_command_that_refuses_is_not_a_failure(events: Events) -> None:
     with pytest.raises(CommandError):
         call_command(Command(CommandError("no such book")))
     assert events == []
@@ -158,7 +159,7 @@ def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Even
 
 
 class UnreadableError(Exception):
-    """An exception of which the SDK can make nothing."""
+    """An exception that the SDK cannot describe."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         raise RuntimeError(name)
@@ -171,7 +172,7 @@ def test_exception_that_cannot_be_shown_is_reported_by_its_type(events: Events) 
 
 
 @pytest.mark.parametrize("status_code", [404, 503, "404", None])
-def test_error_that_tells_of_the_status_of_another_service_is_a_failure(events: Events, status_code: object) -> None:
+def test_error_with_the_status_of_another_service_is_a_failure(events: Events, status_code: object) -> None:
     with observe("work"):
         log.error("stock_empty")
         log.error("upstream_failed", extra={"status_code": status_code})
@@ -187,8 +188,35 @@ def test_exception_that_is_kept_and_raised_again_is_an_event_of_each_work(events
 
 
 def test_group_of_a_reported_exception_and_another_is_reported(events: Events) -> None:
-    told, untold = KeyError("a"), ValueError("b")
+    reported, other = KeyError("a"), ValueError("b")
     with observe("work"):
-        log.error("failed", exc_info=told)
-        log.error("failed", exc_info=ExceptionGroup("both", [told, untold]))
+        log.error("failed", exc_info=reported)
+        log.error("failed", exc_info=ExceptionGroup("both", [reported, other]))
     assert len(events) == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(logging.WARNING, "warning"), (logging.ERROR, "error"), (logging.CRITICAL, "fatal")]
+)
+def test_level_of_the_record_is_that_of_the_event(events: Events, level: int, expected: str) -> None:
+    report_record(logging.makeLogRecord({"msg": "stock_empty", "levelno": level, "name": "tests"}))
+    assert [event["level"] for event in events] == [expected]
+
+
+def test_error_whose_message_cannot_be_made_is_reported_by_its_text(events: Events) -> None:
+    report_record(logging.makeLogRecord({"msg": "%d left", "args": ("no",), "levelno": logging.ERROR, "name": "tests"}))
+    assert events[0]["logentry"] == {"message": "%d left", "formatted": "%d left"}
+
+
+def test_failure_of_a_report_does_not_reach_the_work(
+    events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("observability.sentry.handler.report_record", None)
+    log.error("stock_empty")
+    assert events == []
+    assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err
+
+
+def test_error_of_a_framework_without_an_exception_has_its_text(events: Events) -> None:
+    logging.getLogger("asyncio").error("Task was destroyed but it is pending!")
+    assert events[0]["logentry"]["message"] == "Task was destroyed but it is pending!"

@@ -5,7 +5,7 @@ from pathlib import Path
 import sentry_sdk
 
 from observability.sentry.delivery.spool import Spool
-from observability.sentry.setup import start_sentry
+from observability.sentry.setup import spooling, start_sentry
 from tests.observability.sentry.delivery.spooling import AWAY
 
 
@@ -17,3 +17,7 @@ def test_events_wait_in_the_spool_that_is_named(tmp_path: Path) -> None:
     finally:
         sentry_sdk.get_client().close(timeout=0)
         sentry_sdk.get_global_scope().set_client(None)
+
+
+def test_without_a_directory_the_sdk_sends_by_itself() -> None:
+    assert spooling(AWAY, "") is None

@@ -17,6 +17,8 @@ from tests.probe.settings.base import (
 ENVIRONMENT = "development"
 DEBUG = True
 INTERNAL_IPS = ["127.0.0.1", "::1"]
+# The login is "admin" with the password "admin"; no test is about how it is hashed.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "tests.probe.development_urls"
 LOGGING = logging_layers("development")
 LOGGING["loggers"]["probe"] = {"level": "DEBUG"}

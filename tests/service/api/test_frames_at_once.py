@@ -1,36 +1,73 @@
-"""/api/v1/telemetry/frames/ of a real server, asked by several clients at once."""
+"""/api/v1/telemetry/frames/, by several clients at once."""
 
-import json
+import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from random import Random
-from urllib.request import Request, urlopen
+from threading import Barrier
 
-from tests.server import DEADLINE_S, Server, running
+import pytest
+from django.db import connection, connections
+from rest_framework.test import APIClient
+
+from service.models import TelemetryFrame
 from tests.service.fleet import MINUTE, NOON, realtime
-from tests.service.login import PASSWORD, make_token
 
 CLIENTS = 8
 RAW_FRAMES = [realtime(index % 20 + 1, NOON + index // 20 * MINUTE) for index in range(200)]
 
 
-def post(server: Server, token: str, raw_frames: list[bytes]) -> dict[str, int]:
-    request = Request(
-        f"http://127.0.0.1:{server.port}/api/v1/telemetry/frames/",
-        json.dumps({"frames": [raw.hex() for raw in raw_frames]}).encode(),
-        {"Authorization": f"Token {token}", "Content-Type": "application/json"},
-    )
-    with urlopen(request, timeout=DEADLINE_S) as response:  # noqa: S310
-        answer: dict[str, int] = json.load(response)
+@pytest.fixture
+def database_of_threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """The test database, for threads with connections of their own.
+
+    The SQLite database of the tests is in memory, where threads lock each other out at once. They get a copy of it in
+    a file, with the options of production.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    path = tmp_path / "db.sqlite3"
+    connection.ensure_connection()
+    with closing(sqlite3.connect(path)) as file:
+        connection.connection.backup(file)
+    # Django closes the connection to a database in memory, and loses its tables, if it has another name at that time.
+    in_memory = connections.databases["default"]["NAME"]
+    connections.databases["default"]["NAME"] = str(path)
+    try:
+        yield
+    finally:
+        connections.databases["default"]["NAME"] = in_memory
+
+
+def post(client: APIClient, raw_frames: list[bytes], all_are_there: Barrier) -> dict[str, int]:
+    """Post the frames when all clients are there, and return the answer."""
+    try:
+        all_are_there.wait(timeout=20)
+        response = client.post("/api/v1/telemetry/frames/", {"frames": [raw.hex() for raw in raw_frames]})
+        answer: dict[str, int] = response.json()
         return answer
+    finally:
+        connections.close_all()
 
 
-def test_frames_that_several_clients_send_at_once_are_stored_once(tmp_path: Path) -> None:
-    shuffled = [Random(client).sample(RAW_FRAMES, len(RAW_FRAMES)) for client in range(CLIENTS)]  # noqa: S311
-    variables = {"DJANGO_SETTINGS_MODULE": "settings.development", **PASSWORD}
-    with running("gunicorn", tmp_path, **variables) as server:
-        token = make_token(server)
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            answers = list(pool.map(lambda raw_frames: post(server, token, raw_frames), shuffled))
+def stored_frames() -> int:
+    try:
+        return TelemetryFrame.objects.count()
+    finally:
+        connections.close_all()
+
+
+def test_frames_that_several_clients_send_at_once_are_stored_once(
+    transactional_db: None, client: APIClient, database_of_threads: None
+) -> None:
+    shuffled = [Random(number).sample(RAW_FRAMES, len(RAW_FRAMES)) for number in range(CLIENTS)]
+    all_are_there = Barrier(CLIENTS)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        answers = list(pool.map(lambda raw_frames: post(client, raw_frames, all_are_there), shuffled))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(stored_frames).result() == len(RAW_FRAMES)
     assert sum(answer["stored"] for answer in answers) == len(RAW_FRAMES)
     assert sum(answer["duplicates"] for answer in answers) == (CLIENTS - 1) * len(RAW_FRAMES)

@@ -23,7 +23,7 @@ KEYS = ["vin", "model", "manufacturer", "truck_model", "status", "status_at", "f
 KEYS += ["last_contact_at", "created_at"]
 
 
-def vins(client: APIClient, **parameters: Any) -> list[str]:  # noqa: ANN401
+def vins(client: APIClient, **parameters: Any) -> list[str]:
     return [truck["vin"] for truck in client.get(TRUCKS, parameters).json()["results"]]
 
 

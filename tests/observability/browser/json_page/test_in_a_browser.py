@@ -1,23 +1,22 @@
-"""What a developer sees: a real Chromium, on the real development server.
-
-No test here touches the database itself: while Playwright runs, its thread counts as asynchronous for Django.
-"""
+"""What a developer sees of a JSON answer: a real Chromium on the real development server."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.chromium import low_contrasts
+from tests.observability.browser.conftest import log_in_by_form
 from tests.server import Server
 
 LIST = "/api/v1/books/?page_size=3"
 
 
-def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(service: Server, page: Page) -> None:
+def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(server: Server, page: Page) -> None:
     response = page.goto(LIST)
     assert response is not None
-    line = service.access_line(response.headers["x-request-id"])
+    line = server.access_line(response.headers["x-request-id"])
     expect(page.locator("#json")).to_contain_text('"results": [')
     expect(page.locator("#query-count")).to_have_text(str(line["db.query_count"]))
     expect(page.locator("#request-id")).to_have_text(line["request_id"])
@@ -33,9 +32,11 @@ def test_panel_of_the_queries_opens(page: Page) -> None:
 
 
 def test_script_of_the_page_gets_plain_json(page: Page) -> None:
+    # After all books of the server, whose first pages other tests count on.
+    isbn = f"979-{uuid4().hex[:12]}"
     page.goto(LIST)
     answer = page.evaluate(
-        """async () => {
+        """async (isbn) => {
             const response = await fetch("/api/v1/auth/token/", {
                 method: "POST",
                 headers: {"Content-Type": "application/json"},
@@ -45,12 +46,13 @@ def test_script_of_the_page_gets_plain_json(page: Page) -> None:
             const written = await fetch("/api/v1/books/", {
                 method: "POST",
                 headers: {"Content-Type": "application/json", Authorization: `Token ${token}`},
-                body: JSON.stringify({isbn: "BR0WSER0000000001"}),
+                body: JSON.stringify({isbn}),
             });
             return [written.status, written.headers.get("Content-Type"), (await written.json()).isbn];
-        }"""
+        }""",
+        isbn,
     )
-    assert answer == [201, "application/json", "BR0WSER0000000001"]
+    assert answer == [201, "application/json", isbn]
 
 
 def test_script_gets_json_from_the_address_that_was_just_shown_as_a_page(page: Page) -> None:
@@ -81,10 +83,7 @@ def test_request_under_silk_has_no_toolbar(page: Page) -> None:
 
 
 def test_page_leads_staff_to_the_record_of_silk(page: Page) -> None:
-    page.goto("/admin/login/?next=/livez")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", "admin")
-    page.click("[type=submit]")
+    log_in_by_form(page)
     page.goto(f"{LIST}&silk")
     page.locator("#observation a").click()
     expect(page.locator("body")).to_contain_text("/api/v1/books/")

@@ -1,9 +1,7 @@
 """The page of a JSON answer, without a browser and without the toolbar."""
 
 import gzip
-import html
 import json
-import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -29,9 +27,9 @@ from observability.browser.json_page.body import MAX_SHOWN_BYTES
 from observability.browser.policy import POLICY
 from observability.observation import Observation, current
 from observability.step import Step
+from tests.observability.browser.json_page.conftest import NAVIGATION, fact, json_of, notices_of, opened
 from tests.probe.models import Publisher
 
-NAVIGATION = {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}
 BODY = '{"name":"</script><script>alert(1)</script>\u2028","next":"http://example.com/?a=1&b=2","count":1.50}'.encode()
 
 
@@ -101,7 +99,7 @@ urlpatterns = [
     path("raw-deflate/", as_json(zlib.compress(BODY, wbits=-zlib.MAX_WBITS), Content_Encoding="deflate")),
     path("brotli/", as_json(brotli.compress(BODY), Content_Encoding="br")),
     path("twice/", as_json(brotli.compress(gzip.compress(BODY)), Content_Encoding="gzip, br")),
-    path("bomb/", as_json(gzip.compress(b'"' + b"x" * 50_000_000 + b'"'), Content_Encoding="gzip")),
+    path("bomb/", as_json(gzip.compress(b'"' + b"x" * 5_000_000 + b'"'), Content_Encoding="gzip")),
     path("not-gzip/", as_json(Content_Encoding="gzip")),
     path("torn-gzip/", as_json(gzip.compress(BODY) + b"???", Content_Encoding="gzip")),
     path("zstd/", as_json(b"?", Content_Encoding="zstd")),
@@ -130,23 +128,7 @@ urlpatterns = [
     path("inline/", as_json(Content_Disposition='inline; filename="a.json"')),
 ]
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
-
-
-@pytest.fixture(autouse=True)
-def development(settings: Settings) -> None:
-    settings.DEBUG = True
-    settings.INTERNAL_IPS = ["127.0.0.1"]
-    settings.MIDDLEWARE = [
-        settings.MIDDLEWARE[0],
-        "observability.browser.json_page.middleware.JsonPageMiddleware",
-        *settings.MIDDLEWARE[1:],
-    ]
-
-
-def opened(path: str, **extra: Any) -> Any:  # noqa: ANN401
-    """What a browser gets when a person opens the address."""
-    return Client(raise_request_exception=False).get(path, headers=NAVIGATION, **extra)
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("development")]
 
 
 def is_page(response: HttpResponseBase) -> bool:
@@ -163,22 +145,6 @@ def answer_of(response: Any) -> tuple[int, bytes, dict[str, str]]:  # noqa: ANN4
     changing = {"X-Request-ID", "Server-Timing"}
     headers = {name: value for name, value in response.headers.items() if name not in changing}
     return response.status_code, content, headers
-
-
-def json_of(response: HttpResponse) -> str:
-    """The JSON that the page shows, without white space."""
-    shown = response.content.decode().partition('<pre id="json" tabindex="0">')[2].partition("</pre>")[0]
-    return re.sub(r"\s", "", html.unescape(re.sub(r"<[^>]*>", "", shown)))
-
-
-def notices_of(response: HttpResponse) -> str:
-    return html.unescape(" ".join(re.findall(r'<p class="notice">(.*?)</p>', response.content.decode())))
-
-
-def fact(response: HttpResponse, name: str) -> str:
-    found = re.search(rf'<dd id="{name}">(.*?)</dd>', response.content.decode())
-    assert found is not None
-    return found[1]
 
 
 @pytest.mark.parametrize(
@@ -363,11 +329,12 @@ def test_compressed_answer_is_shown_plain(path: str) -> None:
     assert notices_of(response) == ""
 
 
-@pytest.mark.parametrize(("path", "shown"), [("/not-gzip/", '"count":1.50}'), ("/torn-gzip/", '"count":1.50}')])
-def test_body_that_is_not_compressed_as_it_says_is_shown_as_far_as_it_can_be(path: str, shown: str) -> None:
+@pytest.mark.parametrize("path", ["/not-gzip/", "/torn-gzip/"])
+def test_body_that_is_not_compressed_as_it_says_is_shown_as_far_as_it_can_be(path: str) -> None:
     response = opened(path)
     assert "The body is not what Content-Encoding says (gzip: Error -3" in notices_of(response)
-    assert shown in json_of(response)
+    assert "Only the first MiB" not in notices_of(response)
+    assert json_of(response) == json_of(opened("/json/"))
 
 
 @pytest.mark.parametrize("path", ["/large/", "/bomb/", "/one-line/"])

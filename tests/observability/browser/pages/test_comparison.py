@@ -27,6 +27,13 @@ def test_statement_of_two_causes_is_one_with_the_time_of_all() -> None:
     assert (found.first.count, found.first.duration_ms) == (3, 7.0)
 
 
+def test_statement_has_the_first_cause_on_either_side() -> None:
+    first, second = ({"view": name} for name in ("First.list", "Second.list"))
+    before = with_statements(statement("a") | {"cause": first}, statement("a") | {"cause": second})
+    (found,) = Comparison(before, with_statements(statement("a") | {"cause": second})).statements
+    assert (found.first.cause, found.second.cause) == (first, second)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [

@@ -1,4 +1,4 @@
-"""What a developer sees of the calls that were sent: a real Chromium, on the real development server."""
+"""What a developer sees of earlier requests: a real Chromium on the real development server."""
 
 import re
 from collections.abc import Iterator
@@ -7,25 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import low_contrasts, window
+from tests.observability.browser.conftest import PANELS, log_in_by_form
 from tests.other_service import other_service
 from tests.server import Answer, Server
 
 CALLS = "/__debug__/requests/"
-JSON = {"Content_Type": "application/json"}
-PANELS = [
-    "HistoryPanel",
-    "TimerPanel",
-    "SQLPanel",
-    "RepeatedQueriesPanel",
-    "QueryBudgetPanel",
-    "TransactionPanel",
-    "LogLinesPanel",
-    "FlameGraphPanel",
-    "RequestPanel",
-    "HeadersPanel",
-    "CachePanel",
-    "TemplatesPanel",
-]
+# How often the list refreshes itself: REFRESH_MS of requests.js.
+REFRESH_MS = 2_000
 
 
 def profile_of(answer: Answer) -> str:
@@ -37,13 +25,10 @@ def id_of(answer: Answer) -> str:
     return profile_of(answer).split("/")[-2]
 
 
-def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_worked(
-    probe: Server, probe_page: Page
-) -> None:
-    page = probe_page
-    page.goto(profile_of(probe.get("/shelves/")))
+def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_worked(server: Server, page: Page) -> None:
+    page.goto(profile_of(server.get("/shelves/")))
     warning = page.locator(".notice.repeated")
-    expect(warning.locator("h2")).to_contain_text("49 times SELECT")
+    expect(warning.locator("h2")).to_contain_text("50 times SELECT")
     expect(warning.locator(".field")).to_contain_text(
         "tests.probe.shelves.ShelfSerializer.author (source='author.name')"
     )
@@ -51,21 +36,21 @@ def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_wor
     expect(warning.locator(".advice")).to_contain_text('select_related("author") on the queryset of Shelves')
     expect(page.locator("#steps .line")).to_contain_text("books_listed")
     expect(page.locator("#steps .line .keys")).to_have_text("books50token[redacted]")
-    expect(page.locator("#query-count")).to_have_text("51")
+    expect(page.locator("#query-count")).to_have_text("52")
 
-    page.goto(profile_of(probe.get("/shelves/?fixed")))
+    page.goto(profile_of(server.get("/shelves/?fixed")))
     expect(page.locator(".notice.repeated")).to_have_count(0)
     page.locator("#compare").click()
-    expect(page.locator("h1")).to_have_text("49 fewer queries: 51 before, 2 now")
+    expect(page.locator("h1")).to_have_text("50 fewer queries: 52 before, 2 now")
     gone = page.locator("#statements tr.gone").first
-    expect(gone).to_contain_text("49×")
-    expect(gone).to_contain_text("tests.probe.fleet.Summary.model")
+    expect(gone).to_contain_text("50×")
+    expect(gone).to_contain_text("tests.probe.shelves.ShelfSerializer.author")
     expect(page.locator("#statements tr.new")).to_contain_text("JOIN probe_author")
-    expect(page.locator("#totals")).to_contain_text("−49 (−96%)")
+    expect(page.locator("#totals")).to_contain_text("−50 (−96%)")
 
 
 def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_the_address(
-    browser: Browser, probe: Server
+    browser: Browser, server: Server
 ) -> None:
     with other_service() as other, window(browser, f"http://{other.host}", others=True) as page:
         page.goto("/status/200/")
@@ -75,12 +60,12 @@ def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_th
                 const answer = await fetch(url, {method: "POST", headers: {"Content-Type": "application/json"}, body});
                 return ["X-Profile-URL", "X-Request-ID", "Server-Timing"].map((name) => answer.headers.get(name));
             }""",
-            f"{probe.origin}/api/v1/auth/token/",
+            f"{server.origin}/api/v1/auth/token/",
         )
         profile_url, request_id, timing = headers
         assert request_id
         assert "total;dur=" in timing
-        page.goto(f"{probe.origin}{CALLS}?path=auth/token")
+        page.goto(f"{server.origin}{CALLS}?path=auth/token")
         first = page.locator("#calls tbody tr").first
         expect(first).to_contain_text("POST /api/v1/auth/token/")
         expect(first).to_contain_text("400")
@@ -89,28 +74,32 @@ def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_th
         expect(page.locator("#request-body")).to_contain_text('"password": "[redacted]"')
 
 
-def test_list_shows_a_new_call_by_itself_and_keeps_the_focus(service: Server, page: Page) -> None:
-    first = id_of(service.get("/api/v1/books/?page_size=1"))
+def test_list_shows_a_new_call_by_itself_and_keeps_the_focus(server: Server, page: Page) -> None:
+    first = id_of(server.get("/api/v1/books/?page_size=1"))
+    page.clock.install()
     page.goto(CALLS)
     page.locator(f"#call-{first} a").focus()
-    second = id_of(service.get("/api/v1/books/?page_size=2"))
+    second = id_of(server.get("/api/v1/books/?page_size=2"))
+    page.clock.run_for(REFRESH_MS)
     expect(page.locator(f"#call-{second}")).to_be_visible()
     assert page.evaluate("document.activeElement.closest('tr').id") == f"call-{first}"
     page.locator("#live").uncheck()
-    third = id_of(service.get("/api/v1/books/?page_size=3"))
-    page.wait_for_timeout(2_500)
+    third = id_of(server.get("/api/v1/books/?page_size=3"))
+    page.clock.run_for(3 * REFRESH_MS)
     expect(page.locator(f"#call-{third}")).to_have_count(0)
+    page.locator("#live").check()
+    expect(page.locator(f"#call-{third}")).to_be_visible()
 
 
-def test_latest_call_has_an_address(service: Server, page: Page) -> None:
-    service.get("/api/v1/books/?page_size=7")
+def test_latest_call_has_an_address(server: Server, page: Page) -> None:
+    server.get("/api/v1/books/?page_size=7")
     page.goto(f"{CALLS}latest/")
     expect(page.locator("h1")).to_contain_text("GET /api/v1/books/?page_size=7")
 
 
-def test_filters_choose_and_say_what_they_cannot_read(service: Server, page: Page) -> None:
-    service.get("/api/v1/books/NOPE/")
-    service.get("/api/v1/books/status-counts/")
+def test_filters_choose_and_say_what_they_cannot_read(server: Server, page: Page) -> None:
+    server.get("/api/v1/books/NOPE/")
+    server.get("/api/v1/books/status-counts/")
     page.goto(CALLS)
     page.get_by_label("Path").fill("BOOKS/")
     page.get_by_label("Status").fill("4xx")
@@ -129,8 +118,8 @@ def test_filters_choose_and_say_what_they_cannot_read(service: Server, page: Pag
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(service: Server, page: Page, panel: str) -> None:
-    page.goto(profile_of(service.get("/api/v1/books/?page_size=4")))
+def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(server: Server, page: Page, panel: str) -> None:
+    page.goto(profile_of(server.get("/api/v1/books/?page_size=4")))
     page.locator(f"#djdt-{panel} a").click()
     content = page.locator(f"#{panel} .djDebugPanelContent")
     expect(content).to_be_visible()
@@ -138,26 +127,26 @@ def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(service: Server, pag
     expect(content).not_to_contain_text("isn't available anymore")
 
 
-def test_rolled_back_call_says_that_nothing_was_stored(probe: Server, probe_page: Page) -> None:
-    probe_page.goto(profile_of(probe.get("/probe/write-then-raise/lost/")))
-    expect(probe_page.locator("#transaction")).to_have_text("rolled back: nothing was stored")
-    expect(probe_page.locator("#exception h2")).to_contain_text("RuntimeError: after a write")
-    expect(probe_page.locator("#steps .rollback")).to_be_visible()
+def test_rolled_back_call_says_that_nothing_was_stored(server: Server, page: Page) -> None:
+    page.goto(profile_of(server.get("/write-then-raise/lost/")))
+    expect(page.locator("#transaction")).to_have_text("rolled back: nothing was stored")
+    expect(page.locator("#exception h2")).to_contain_text("RuntimeError: after a write")
+    expect(page.locator("#steps .rollback")).to_be_visible()
 
 
-def test_call_to_another_service_is_on_the_time_line(probe: Server, probe_page: Page) -> None:
+def test_call_to_another_service_is_on_the_time_line(server: Server, page: Page) -> None:
     with other_service() as other:
         port = other.host.rpartition(":")[2]
-        probe_page.goto(profile_of(probe.get(f"/probe/calling/2/?port={port}")))
-    expect(probe_page.locator("#steps .call")).to_have_count(2)
-    expect(probe_page.locator("#steps .call").first).to_contain_text(f"GET {other.host} 200")
-    expect(probe_page.get_by_role("img", name="calls: 2")).to_be_visible()
+        page.goto(profile_of(server.get(f"/calling/2/?port={port}")))
+    expect(page.locator("#steps .call")).to_have_count(2)
+    expect(page.locator("#steps .call").first).to_contain_text(f"GET {other.host} 200")
+    expect(page.get_by_role("img", name="calls: 2")).to_be_visible()
 
 
-def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(service: Server, page: Page) -> None:
-    page.goto(profile_of(service.get("/api/v1/books/?page_size=200&profile&toolbar=off")))
+def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(server: Server, page: Page) -> None:
+    page.goto(profile_of(server.get("/api/v1/books/?page_size=200&profile&toolbar=off")))
     flame = page.get_by_role("group", name="Flame graph")
-    bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^Books\.list$")))
+    bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^BookViewSet\.list$")))
     # The page may have come before the call was over.
     expect(bar).to_be_visible()
     before = flame.locator("a").count()
@@ -171,12 +160,9 @@ def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(service: Server,
     assert download.value.suggested_filename.endswith(".speedscope.json")
 
 
-def test_call_is_repeated_under_silk_and_leads_to_its_record(service: Server, page: Page) -> None:
-    page.goto("/admin/login/?next=/livez")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", "admin")
-    page.click("[type=submit]")
-    call = profile_of(service.get("/api/v1/books/?page_size=6"))
+def test_call_is_repeated_under_silk_and_leads_to_its_record(server: Server, page: Page) -> None:
+    log_in_by_form(page)
+    call = profile_of(server.get("/api/v1/books/?page_size=6"))
     page.goto(call)
     page.locator("#repeat-silk").click()
     expect(page.locator("#json")).to_contain_text('"results": [')
@@ -189,10 +175,10 @@ def test_call_is_repeated_under_silk_and_leads_to_its_record(service: Server, pa
 
 
 @pytest.fixture(scope="module")
-def addresses(probe: Server) -> dict[str, str]:
+def addresses(server: Server) -> dict[str, str]:
     """The page of each kind."""
-    slow, fixed = probe.get("/shelves/?profile"), probe.get("/shelves/?fixed")
-    failed = probe.get("/probe/write-then-raise/looked-at/")
+    slow, fixed = server.get("/shelves/?profile"), server.get("/shelves/?fixed")
+    failed = server.get("/write-then-raise/looked-at/")
     return {
         "list": CALLS,
         "call": profile_of(slow),
@@ -205,16 +191,16 @@ def addresses(probe: Server) -> dict[str, str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("kind", ["list", "call", "failed call", "comparison", "missing"])
-def test_page_is_readable(probe_page: Page, addresses: dict[str, str], kind: str, width: int, scheme: str) -> None:
-    probe_page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    probe_page.set_viewport_size({"width": width, "height": 800})
-    probe_page.goto(addresses[kind])
-    assert probe_page.evaluate("document.documentElement.scrollWidth") <= width
-    assert low_contrasts(probe_page) == {}
+def test_page_is_readable(page: Page, addresses: dict[str, str], kind: str, width: int, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(addresses[kind])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert low_contrasts(page) == {}
 
 
-def test_nothing_of_the_toolbar_lies_over_the_page_of_a_call(service: Server, page: Page) -> None:
-    page.goto(profile_of(service.get("/api/v1/books/?page_size=3")))
+def test_nothing_of_the_toolbar_lies_over_the_page_of_a_call(server: Server, page: Page) -> None:
+    page.goto(profile_of(server.get("/api/v1/books/?page_size=3")))
     toolbar = page.locator("#djDebugToolbar").bounding_box()  # waits: the page of a running call has none
     content = page.locator("#content").bounding_box()
     assert content is not None
@@ -223,14 +209,14 @@ def test_nothing_of_the_toolbar_lies_over_the_page_of_a_call(service: Server, pa
 
 
 @pytest.fixture
-def without_script(browser: Browser, probe: Server) -> Iterator[Page]:
-    with window(browser, probe.origin, javascript=False) as page:
+def without_script(browser: Browser, server: Server) -> Iterator[Page]:
+    with window(browser, server.origin, javascript=False) as page:
         yield page
 
 
 def test_pages_need_no_script(without_script: Page, addresses: dict[str, str]) -> None:
     page = without_script
-    page.goto(f"{CALLS}?path=fleet")
+    page.goto(f"{CALLS}?path=shelves")
     page.get_by_role("button", name="Filter").click()
     page.locator("#calls tbody a", has_text="profile").first.click()
     expect(page).to_have_url(re.compile(re.escape(addresses["call"])))
@@ -242,8 +228,7 @@ def test_pages_need_no_script(without_script: Page, addresses: dict[str, str]) -
     expect(page.locator("#statements tr.gone").first).to_be_visible()
 
 
-def test_pages_are_used_by_keyboard(probe_page: Page, addresses: dict[str, str]) -> None:
-    page = probe_page
+def test_pages_are_used_by_keyboard(page: Page, addresses: dict[str, str]) -> None:
     page.goto(addresses["list"])
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()

@@ -86,6 +86,8 @@ def test_person_gets_a_page_and_a_program_json(called: str, address: str, accept
     assert response.headers["Content-Type"].startswith("text/html" if "html" in accept else "application/json")
     assert response.status_code == (404 if "nope" in address else 200)
     assert response.headers["Content-Security-Policy"] == POLICY
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert "no-store" in response.headers["Cache-Control"]
     assert "Accept" in response.headers["Vary"]
 

@@ -1,6 +1,8 @@
 """The file of profiles: what happens where it is not there, not ours, or not free."""
 
+import fcntl
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -8,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from pytest_django import Settings
@@ -22,8 +24,6 @@ ADD = "INSERT INTO panel VALUES (?, 'SQLPanel', '')"
 ADDING = """
 import sys
 from pathlib import Path
-import django
-django.setup()
 from observability.browser.profiles.file import ProfileFile
 from tests.observability.browser.profiles.test_file import add
 file = ProfileFile(Path(sys.argv[1]))
@@ -205,13 +205,63 @@ def test_file_that_another_writes_for_too_long_is_refused_and_nothing_is_half_wr
     assert numbers(other) == [1, 3]
 
 
-def test_file_that_another_writes_is_waited_for(file: ProfileFile, other: ProfileFile) -> None:
+def test_file_that_another_writes_is_waited_for(
+    file: ProfileFile, other: ProfileFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_module, "PATIENCE_S", 20)
     with other.writing() as writing:
         writing.execute(ADD, (1,))
         waiting = Thread(target=add, args=(file, 2))
         waiting.start()
         waiting.join(0.1)
+        assert waiting.is_alive()
     waiting.join()
+    assert numbers(file) == [1, 2]
+
+
+def test_file_is_opened_by_one_process_at_a_time(file: ProfileFile, path: Path) -> None:
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        opening = Thread(target=add, args=(file, 1))
+        opening.start()
+        opening.join(0.2)
+        assert not path.exists()
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+    opening.join()
+    assert numbers(file) == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_child_of_a_fork_does_not_wait_for_a_thread_that_only_its_parent_has(file: ProfileFile) -> None:
+    add(file, 1)
+    is_reading, is_forked = Event(), Event()
+
+    def read() -> None:
+        with file.reading():
+            is_reading.set()
+            is_forked.wait()
+
+    reading = Thread(target=read)
+    reading.start()
+    is_reading.wait()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            # A child that waits is ended by the signal.
+            signal.alarm(20)
+            add(file, 2)
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    is_forked.set()
+    reading.join()
+    assert status == 0
     assert numbers(file) == [1, 2]
 
 

@@ -74,8 +74,13 @@ async def streaming_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body(), content_type="text/plain")
 
 
+# The test that cancels `waiting` puts an event here.
+arrivals: list[asyncio.Event] = []
+
+
 @transaction.non_atomic_requests
 async def waiting(request: HttpRequest) -> HttpResponse:
+    arrivals.pop().set()
     await asyncio.Event().wait()
     return JsonResponse({})
 
@@ -123,6 +128,12 @@ def test_address_in_the_header_has_the_call(client: Client) -> None:
     assert (call["request_id"], call["state"], call["request"]["url"]) == (
         response.headers["X-Request-ID"], "closed", "/ordinary/?page=2",
     )  # fmt: skip
+
+
+def test_header_has_no_host_if_that_of_the_request_is_not_allowed(client: Client) -> None:
+    response = client.get("/ordinary/", headers={"host": "elsewhere.example.com"})
+    assert response.status_code == 400
+    assert response.headers[PROFILE_URL] == f"/__debug__/requests/{only_row().id}/"
 
 
 def test_pages_of_the_calls_are_no_calls(client: Client) -> None:
@@ -188,8 +199,10 @@ def test_call_without_a_response_is_closed(client: Client) -> None:
 
 def test_call_that_was_cancelled_is_closed(async_client: AsyncClient) -> None:
     async def cancel() -> None:
+        arrival = asyncio.Event()
+        arrivals.append(arrival)
         call = asyncio.create_task(async_client.get("/waiting/"))
-        await asyncio.sleep(0.1)
+        await arrival.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -347,6 +360,7 @@ def test_file_that_another_writes_for_too_long_is_told_in_one_line(
     with other.writing():
         (line,) = ask_without_file().splitlines()
     assert "database is locked" in line
+    assert "may be deleted" not in line
     other.close()
 
 

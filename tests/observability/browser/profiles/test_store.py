@@ -13,14 +13,14 @@ from observability.browser.profiles.store import MAX_PANEL_BYTES, Row, Store, Wa
 from tests.observability.browser.profiles.conftest import Begin, opened
 from tests.server import ROOT
 
-# When it hears a line, it begins and closes calls, as many as the third argument says; the second is in their ids.
+# After a line on stdin it begins and closes as many calls as the third argument says; the second is in their ids.
 WRITER = """
 import sys
 from pathlib import Path
-import django
-django.setup()
+from observability.browser.profiles import file
 from observability.browser.profiles.store import Store
 from tests.observability.browser.profiles.conftest import values
+file.PATIENCE_S = 20
 store, name = Store(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)
 input()
@@ -46,7 +46,7 @@ def document(store: Store, profile_id: str, kind: str = "call") -> bytes | None:
 
 
 def write_at_once(path: Path, names: str, count: int) -> None:
-    """Let a process for each name write so many calls, all from the same moment on."""
+    """Let one process per name write this many calls, all from the same moment on."""
     pipe = subprocess.PIPE
     commands = [[sys.executable, "-c", WRITER, str(path), name, str(count)] for name in names]
     processes = [subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) for command in commands]
@@ -242,6 +242,11 @@ def test_panel_that_is_too_large_is_left_out(store: Store, begin: Begin) -> None
     assert store.panels("t-a") == {"TimerPanel": "{}"}
 
 
+def test_panel_of_exactly_the_largest_size_is_kept(store: Store, begin: Begin) -> None:
+    begin("a", {"SQLPanel": "x" * MAX_PANEL_BYTES}, toolbar_id="t-a")
+    assert list(store.panels("t-a")) == ["SQLPanel"]
+
+
 def test_toolbar_ids_are_those_of_the_newest_calls_the_oldest_first(store: Store, begin: Begin) -> None:
     for profile_id in "abcd":
         begin(profile_id, toolbar_id=None if profile_id == "c" else f"t-{profile_id}")
@@ -366,10 +371,10 @@ def test_threads_that_write_at_once_lose_nothing(store: Store, begin: Begin) -> 
 
 
 def test_processes_that_write_a_new_file_at_once_lose_nothing(path: Path) -> None:
-    write_at_once(path, "abcd", 40)
+    write_at_once(path, "abc", 20)
     with opened(path) as store:
         rows = store.rows()
-        assert {row.id for row in rows} == {f"{name}-{number}" for name in "abcd" for number in range(40)}
+        assert {row.id for row in rows} == {f"{name}-{number}" for name in "abc" for number in range(20)}
         assert {row.state for row in rows} == {"closed"}
         assert all(store.document(row.number, "call") == row.id.encode() for row in rows)
 

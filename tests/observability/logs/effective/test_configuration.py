@@ -76,7 +76,7 @@ def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLoggin
     ]
 
 
-def test_what_code_changed_is_told_as_such(configured: LayeredLogging) -> None:
+def test_what_code_changed_is_shown_as_such(configured: LayeredLogging) -> None:
     logging.getLogger("parent").setLevel(logging.ERROR)
     logging.getLogger("code").addHandler(logging.StreamHandler())
     effective = Effective(configured)
@@ -85,19 +85,19 @@ def test_what_code_changed_is_told_as_such(configured: LayeredLogging) -> None:
     assert effective.handler("logging.StreamHandler")["values"]["class"]["origin"] == RUN_TIME
 
 
-def test_what_the_settings_changed_is_told_as_such(configured: LayeredLogging) -> None:
+def test_what_the_settings_changed_is_shown_as_such(configured: LayeredLogging) -> None:
     configured["loggers"]["parent"]["level"] = "ERROR"
     logging.config.dictConfig(configured)
     assert Effective(configured).logger("parent")["level"] == {"value": "ERROR", "origin": SETTINGS}
 
 
-def test_dictionary_without_layers_is_told_as_the_settings(configured: LayeredLogging) -> None:
+def test_dictionary_without_layers_is_shown_as_the_settings(configured: LayeredLogging) -> None:
     effective = Effective(dict(configured))
     assert effective.logger("parent")["level"] == {"value": "DEBUG", "origin": SETTINGS}
     assert document(effective)["file"] is None
 
 
-def test_handler_tells_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
+def test_handler_shows_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
     told = Effective(configured).handler("kept")
     assert told["passes_on_to"] == ["file"]
     assert (told["values"]["capacity"]["value"], str(told["values"]["capacity"]["origin"])) == (
@@ -107,7 +107,7 @@ def test_handler_tells_its_values_and_where_it_passes_records_on(configured: Lay
     assert told["values"]["level"]["value"] == "WARNING"
 
 
-def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_told(
+def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_reported(
     configured: LayeredLogging, tmp_path: Path
 ) -> None:
     looking_up = logging.NullHandler()
@@ -121,7 +121,7 @@ def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_told(
     assert effective.handler("named")["values"]["filename"]["value"] == str(tmp_path / "named.log")
 
 
-def test_handler_tells_who_gives_it_records(configured: LayeredLogging) -> None:
+def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
     effective = Effective(configured)
     assert [effective.handler(name)["hangs_on"] for name in ("file", "kept", "mail")] == [
         ["root", "kept"],
@@ -130,7 +130,7 @@ def test_handler_tells_who_gives_it_records(configured: LayeredLogging) -> None:
     ]
 
 
-def test_secrets_of_a_handler_are_not_told(configured: LayeredLogging) -> None:
+def test_secrets_of_a_handler_are_not_reported(configured: LayeredLogging) -> None:
     assert Effective(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
 
 

@@ -4,16 +4,14 @@ import json
 import logging
 import logging.config
 import logging.handlers
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from observability.logs.effective.probe import Arrivals, send_probe
+from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
-from tests.server import ROOT
 
 INTEGRATION = """
 import logging, sys, sentry_sdk
@@ -104,6 +102,15 @@ def test_record_in_a_file_was_written(probed: Any, tmp_path: Path) -> None:  # n
     assert [line["event"] for line in lines] == ["logging_probe", "logging_probe"]
 
 
+def test_record_in_a_file_that_was_full_during_the_probe_was_written(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    """Three lines fill the file."""
+    path = "observability.logs.handlers.SharedRotatingFileHandler"
+    entry = {"class": path, "filename": str(tmp_path / "file.log"), "maxBytes": 600, "backupCount": 1}
+    found = probed(file=entry)
+    assert len((tmp_path / "file.log.1").read_text().splitlines()) == 3
+    assert found["file"]["outcomes"] == dict.fromkeys(("INFO", "WARNING", "ERROR", "CRITICAL"), "written")
+
+
 def test_record_that_a_handler_took_and_did_not_write_is_lost(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
     found = probed(file={"class": module("LosingHandler"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"})
     assert found["file"]["outcomes"] == {"CRITICAL": "lost"}
@@ -158,12 +165,12 @@ def test_handler_that_would_disturb_somebody_is_asked_and_given_nothing(probed: 
 
 def test_integration_of_the_sentry_sdk_reports_nothing_of_a_probe() -> None:
     with sentry_sink() as sink:
-        command = [sys.executable, "-c", INTEGRATION, sink.dsn]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        completed = run_python("-c", INTEGRATION, sink.dsn)
+        assert completed.returncode == 0
         assert [event["logentry"]["message"] for event in sink.events] == ["after the probe"]
 
 
-def test_handler_that_passes_on_tells_of_itself_and_of_the_other(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_handler_that_passes_on_shows_itself_and_the_other(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
     memory = {"class": "logging.handlers.MemoryHandler", "capacity": 9, "flushLevel": logging.ERROR, "target": "file"}
     found = probed(
         memory=memory, file={"class": "logging.FileHandler", "filename": str(tmp_path / "f"), "level": "ERROR"}

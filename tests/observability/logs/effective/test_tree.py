@@ -13,7 +13,7 @@ from observability.logs.layers.layer import Origin
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_handler_that_code_gave_a_target_tells_of_it() -> None:
+def test_handler_that_code_gave_a_target_shows_it() -> None:
     configured = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -31,7 +31,7 @@ def test_handler_that_code_gave_a_target_tells_of_it() -> None:
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_handler_whose_level_is_above_that_of_its_logger_tells_it() -> None:
+def test_handler_whose_level_is_above_that_of_its_logger_shows_it() -> None:
     configured = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -50,7 +50,7 @@ def test_long_value_is_folded_under_itself() -> None:
     ]
 
 
-def test_probe_tells_the_file_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_shows_the_file_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sent: Probe = {
         "logger": "a",

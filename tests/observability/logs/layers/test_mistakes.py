@@ -126,12 +126,12 @@ def test_what_dict_config_takes_is_right(tmp_path: Path) -> None:
         ("root: {handlers: stream}", "E205 1.yaml:1: the root logger has handlers that are no list: 'stream'."),
     ],
 )
-def test_mistake_is_told_with_its_line_and_what_to_do(tmp_path: Path, layer: str, expected: str) -> None:
+def test_mistake_is_reported_with_its_line_and_what_to_do(tmp_path: Path, layer: str, expected: str) -> None:
     found = [each for each in told(tmp_path, RIGHT, layer) if each.startswith(expected)]
     assert len(found) == 1, told(tmp_path, RIGHT, layer)
 
 
-def test_name_that_a_layer_took_away_is_told_with_both_places(tmp_path: Path) -> None:
+def test_name_that_a_layer_took_away_is_reported_with_both_places(tmp_path: Path) -> None:
     (only,) = told(tmp_path, RIGHT, "\nhandlers: {queue: null}")
     message, _, hint = only.partition(" in 1.yaml:2. ")
     assert message == "E201 0.yaml:17: the logger 'django' names the handler 'queue', which the layer '1' takes away"

@@ -1,7 +1,11 @@
-"""Lines as the service writes them, and logs of them that are asked."""
+"""Lines as the service writes them, log files of them, and what the reading says about these."""
 
+import bz2
+import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import lzma
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -17,14 +21,28 @@ from observability.logs.reading.snapshot import opened
 from observability.logs.reading.terminal import Terminal
 from observability.logs.reading.times import Span, moment, rfc_3339
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 BEGAN = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
 # What a terminal obeys: escape sequences, the bell, ends of lines, the direction of writing.
 STEERING = "\x1b\x07\r\t\u202e\u2066\x9b"
 PLAIN = Terminal(width=None, is_coloured=False)
+# The beginning of a line whose writer was killed.
+TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
+# By the ending of the file's name. The lowest levels are fast, and have bzip2 write blocks of 100 kB.
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": lambda content: bz2.compress(content, 1),
+    "xz": lambda content: lzma.compress(content, preset=0),
+    "zst": zstd.compress,
+}
 TRACEBACK = """Traceback (most recent call last):
-  File "/srv/service/.venv/lib/python3.11/site-packages/django/core/handlers/exception.py", line 55, in inner
+  File "/srv/library/.venv/lib/python3.11/site-packages/django/core/handlers/exception.py", line 55, in inner
     response = get_response(request)
-  File "/srv/service/api/views.py", line {line}, in get
+  File "/srv/library/api/views.py", line {line}, in get
     return report()
   File "/usr/lib/python3.11/json/decoder.py", line 355, in raw_decode
     raise JSONDecodeError("Expecting value", s, err.value)
@@ -39,7 +57,7 @@ def at(second: float) -> str:
 def record(second: float = 0, event: str = "book_imported", request_id: str | None = None, **facts: object) -> Record:
     """A line of the service; `facts` are its other keys, with two underscores for a dot."""
     ids = {"request_id": request_id, "trace_id": request_id and f"trace-{request_id}"}
-    base = {"timestamp": at(second), "level": "info", "logger": "service", "event": event, **ids}
+    base = {"timestamp": at(second), "level": "info", "logger": "library", "event": event, **ids}
     base |= {"span_id": request_id and f"span-{request_id}", "service.name": "vitrine"}
     return base | {key.replace("__", "."): value for key, value in facts.items()}
 
@@ -88,11 +106,16 @@ def query(
         "duration_ms": 150.0,
         "db__namespace": "default",
         "db__query__text": "SELECT 1",
-        "code__file__path": "service/reports.py",
+        "code__file__path": "library/reports.py",
         "code__line__number": 48,
         "code__function__name": "report",
     }
     return record(second, event, request_id, **(own | facts))
+
+
+def glued(whole: Record) -> str:
+    """Return what a kill in the middle of a write leaves: a fragment with the next line right behind it."""
+    return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
 
 
 def dumped(records: Iterable[object]) -> bytes:
@@ -141,6 +164,12 @@ def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]
     """The rows that a question in SQL gets."""
     written, _ = answered(directory, "sql", sql=sql, json=True, **options)
     return [json.loads(line) for line in written.splitlines()]
+
+
+def count(directory: Path, condition: str = "true", view: str = "requests") -> int:
+    """Return the number of rows of a view for which the condition holds."""
+    (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
+    return int(row["n"])
 
 
 def kept(directory: Path, where: str, **options: str) -> list[str]:

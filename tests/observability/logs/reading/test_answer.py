@@ -43,7 +43,7 @@ def test_report_is_an_object_for_each_row(log_dir: Path, question: str, by: str)
 
 
 @pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_report_tells_that_there_is_nothing(log_dir: Path, question: str, by: str) -> None:
+def test_report_shows_that_there_is_nothing(log_dir: Path, question: str, by: str) -> None:
     write(log_dir, record())
     written, said = answered(log_dir, question, by=by)
     assert written.startswith("No ")
@@ -59,13 +59,13 @@ def test_report_steers_no_terminal(log_dir: Path, question: str, by: str) -> Non
     assert not set(written.replace("\n", "")) & set(STEERING)
 
 
-def test_report_tells_how_many_rows_are_left_out(log_dir: Path) -> None:
+def test_report_shows_how_many_rows_are_left_out(log_dir: Path) -> None:
     write(log_dir, *(request(second, http__route=f"/{second}/") for second in range(5)))
     assert answered(log_dir, "top", by="time", limit=2)[0].endswith("… and 3 more: --limit 0 shows all.\n")
 
 
 @pytest.mark.parametrize("question", ["top", None, "request", "sql"])
-def test_directory_without_a_log_is_told(log_dir: Path, question: str | None) -> None:
+def test_directory_without_a_log_is_reported(log_dir: Path, question: str | None) -> None:
     with pytest.raises(ReadingError, match="There is no log"):
         answered(log_dir, question, by="time", id="request-1", sql="select 1")
 
@@ -79,7 +79,7 @@ def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
     assert (text, said) == ('{"n": 1}\n', "")
 
 
-def test_place_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_place_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ReadingError, match=r"nowhere is not there"):
         answered(tmp_path / "nowhere", "top", by="time")
 
@@ -87,7 +87,7 @@ def test_place_that_is_not_there_is_told(tmp_path: Path) -> None:
 # One request
 
 
-def test_id_that_no_line_has_is_told(log_dir: Path) -> None:
+def test_id_that_no_line_has_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match="No line has the id 'request-2'"):
         answered(log_dir, "request", id="request-2")
@@ -123,13 +123,13 @@ def test_table_of_a_question_steers_no_terminal(log_dir: Path) -> None:
         assert not set(written.replace("\n", "")) & set(STEERING)
 
 
-def test_rows_beyond_the_limit_are_told(log_dir: Path) -> None:
+def test_rows_beyond_the_limit_are_reported(log_dir: Path) -> None:
     write(log_dir, *(request(second) for second in range(120)))
     assert len(answered(log_dir, "sql", sql="select path from requests", limit=None)[0].splitlines()) == 102
     assert len(answered(log_dir, "sql", sql="select path from requests", limit=0)[0].splitlines()) == 121
 
 
-def test_answer_without_rows_is_told(log_dir: Path) -> None:
+def test_answer_without_rows_is_reported(log_dir: Path) -> None:
     write(log_dir, record())
     assert answered(log_dir, "sql", sql="select path from requests")[0] == "No rows.\n"
 
@@ -142,24 +142,24 @@ def test_answer_as_csv_has_all_rows_and_values_as_they_are(log_dir: Path) -> Non
 
 
 def test_answer_as_json_has_types_and_times(log_dir: Path) -> None:
-    write(log_dir, request(0.5, over=True, dealers=["a"]))
-    sql = "select time, duration_ms, status, user_id, over, dealers, [1, 2] as list, {'a': 1} as object from requests"
+    write(log_dir, request(0.5, over=True, branches=["a"]))
+    sql = "select time, duration_ms, status, user_id, over, branches, [1, 2] as list, {'a': 1} as object from requests"
     assert rows_of(log_dir, sql) == [
         {
             "time": "2026-01-05T08:30:00.500000Z", "duration_ms": 10.0, "status": 200, "user_id": None, "over": True,
-            "dealers": '["a"]', "list": [1, 2], "object": {"a": 1},
+            "branches": '["a"]', "list": [1, 2], "object": {"a": 1},
         }
     ]  # fmt: skip
 
 
-def test_answer_as_parquet_tells_how_many_rows_it_has(log_dir: Path, tmp_path: Path) -> None:
+def test_answer_as_parquet_shows_how_many_rows_it_has(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request(0), request(1))
     path = tmp_path / "answer.parquet"
     _, said = answered(log_dir, "sql", sql="select * from requests", parquet=path)
     assert said == f"{path}: 2 rows.\n"
 
 
-def test_columns_are_told_without_a_question(log_dir: Path) -> None:
+def test_columns_are_reported_without_a_question(log_dir: Path) -> None:
     written, _ = answered(log_dir, "sql", sql=None)
     assert all(column.name in written and column.key in written for column in COLUMNS.values())
 
@@ -179,16 +179,16 @@ def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
     ("options", "events"),
     [
         ({"level": "warning"}, ["warned", "failed"]),
-        ({"logger": "service"}, ["done", "warned"]),
-        ({"logger": "serv"}, []),
+        ({"logger": "library"}, ["done", "warned"]),
+        ({"logger": "libr"}, []),
         ({"where": "level = 'error' or event = 'done'"}, ["done", "failed"]),
-        ({"where": "dealer = 7"}, ["warned"]),
+        ({"where": "branch = 7"}, ["warned"]),
         ({"since": at(1)}, ["warned", "failed"]),
         ({"until": at(2)}, ["done", "warned"]),
     ],
 )
 def test_lines_are_narrowed(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
-    write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="service.api", dealer=7))
+    write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="library.api", branch=7))
     write(log_dir, record(2, "failed", level="error", logger="other"))
     written, _ = answered(log_dir, None, json=True, **options)
     assert [json.loads(line)["event"] for line in written.splitlines()] == events
@@ -209,7 +209,7 @@ def test_lines_of_others_are_shown_by_the_columns_that_are_mapped(log_dir: Path)
     ]
 
 
-def test_broken_lines_are_told_of(log_dir: Path) -> None:
+def test_broken_lines_are_reported(log_dir: Path) -> None:
     write(log_dir, record(), "rubbish", "{}")
     assert answered(log_dir, None)[1] == "2 broken lines left out.\n"
 
@@ -237,7 +237,7 @@ def files_of(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob("service.jsonl*") if path.suffix != ".lock")
 
 
-def test_pruned_files_are_told_and_gone(three_files: Path) -> None:
+def test_pruned_files_are_reported_and_gone(three_files: Path) -> None:
     told, _ = answered(three_files, "prune", keep="36h")
     assert told.splitlines()[0].startswith(f"deleted {three_files}/service.jsonl.2 (")
     assert told.splitlines()[-1].endswith(" kept in 1 log.")

@@ -42,7 +42,7 @@ def test_mapping_has_key_path_and_factor(written: str, key: str, factor: float, 
 
 
 @pytest.mark.parametrize("written", ["status", "status=", "=code", "code=status", "Status=code", ""])
-def test_mapping_that_is_none_is_told_with_what_can_be_given(written: str) -> None:
+def test_mapping_that_is_none_is_reported_with_what_can_be_given(written: str) -> None:
     with pytest.raises(ReadingError, match="NAME=KEY") as raised:
         mappings([written])
     assert repr(written) in str(raised.value)
@@ -75,7 +75,7 @@ def test_time_is_understood(log_dir: Path, written: object, utc: str, key: str) 
 
 
 @pytest.mark.parametrize("written", ["yesterday", "inf", "nan", "infinity", "1e300", "", True, [], "44-03-15 (BC)"])
-def test_line_whose_time_is_none_is_left_out_and_told_of(log_dir: Path, written: object) -> None:
+def test_line_whose_time_is_none_is_left_out_and_reported(log_dir: Path, written: object) -> None:
     write(log_dir, foreign(), foreign(ts=written))
     text, said = answered(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], json=True)
     assert json.loads(text) == {"n": 1}
@@ -136,7 +136,7 @@ def test_record_is_normalised_as_the_view_has_it(seconds: object) -> None:
 
 
 @pytest.mark.parametrize("code", ["teapot", None, [], {}])
-def test_record_without_what_tells_a_request_is_none(code: object) -> None:
+def test_record_without_what_makes_a_request_is_none(code: object) -> None:
     columns = Columns(mappings(NGINX))
     assert not columns.is_request_record(columns.normalised(foreign(code=code)))
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from observability.logs.reading.mistake import ReadingError
 from tests.observability.logs.reading.records import (
     answered,
     at,
+    count,
     database_of,
     failure,
     kept,
@@ -22,24 +22,11 @@ from tests.observability.logs.reading.records import (
     write,
 )
 
-TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
-
-
-def glued(whole: dict[str, Any]) -> str:
-    """What a kill in the middle of a call leaves: the next line stands right behind it."""
-    return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
-
-
-def count(directory: Path, condition: str, view: str = "requests") -> int:
-    (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
-    return int(row["n"])
-
-
 # What the views have
 
 
 def test_access_lines_are_requests(log_dir: Path) -> None:
-    write(log_dir, record(0), request(1, "request-1"), query(2), record(3, "request", logger="service"))
+    write(log_dir, record(0), request(1, "request-1"), query(2), record(3, "request", logger="library"))
     assert [row["request_id"] for row in rows_of(log_dir, "select request_id from requests")] == ["request-1"]
 
 
@@ -146,7 +133,7 @@ def test_where_keeps_the_lines_for_which_it_holds(log_dir: Path, where: str) -> 
         ("request_id in (select request_id from records)", "one line"),
     ],
 )
-def test_condition_that_is_none_is_told_as_it_was_typed(log_dir: Path, where: str, told: str) -> None:
+def test_condition_that_is_none_is_shown_as_it_was_typed(log_dir: Path, where: str, told: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError) as raised:
         kept(log_dir, where)
@@ -156,13 +143,13 @@ def test_condition_that_is_none_is_told_as_it_was_typed(log_dir: Path, where: st
     assert "create temp table" not in str(raised.value)
 
 
-def test_condition_that_fails_at_a_line_is_told(log_dir: Path) -> None:
+def test_condition_that_fails_at_a_line_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match=r"^--where is 'cast\(path as integer\) = 1': .*/books/[^\n]*$"):
         kept(log_dir, "cast(path as integer) = 1")
 
 
-def test_matching_tells_of_each_record_whether_the_condition_holds(log_dir: Path) -> None:
+def test_matching_shows_for_each_record_whether_the_condition_holds(log_dir: Path) -> None:
     records = [request(0, tenant="acme"), request(1), record(2, tenant="acme \ud800")]
     write(log_dir, *records)
     with database_of(log_dir, where="tenant like 'acme%' and http.response.status_code is null") as database:
@@ -179,7 +166,7 @@ def no_duckdb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_duckdb")
 @pytest.mark.parametrize("question", ["top", "sql"])
-def test_what_is_to_be_installed_is_told(log_dir: Path, question: str) -> None:
+def test_what_is_to_be_installed_is_reported(log_dir: Path, question: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match="install requirements-reading"):
         answered(log_dir, question, sql="select 1", by="time")

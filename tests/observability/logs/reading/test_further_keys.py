@@ -52,8 +52,8 @@ def test_key_that_no_line_has_is_no_column(log_dir: Path) -> None:
 def test_key_is_found_in_the_oldest_file_of_any_log(log_dir: Path) -> None:
     write(log_dir, record(tenant="acme"), name="service.jsonl.7")
     write(log_dir, *(record() for _ in range(3 * SAMPLE)))
-    write(log_dir, record(dealer=1, level="error"), name="errors.jsonl")
-    assert named(log_dir, "tenant", "dealer") == {"tenant": "VARCHAR", "dealer": "DOUBLE"}
+    write(log_dir, record(branch=1, level="error"), name="errors.jsonl")
+    assert named(log_dir, "tenant", "branch") == {"tenant": "VARCHAR", "branch": "DOUBLE"}
 
 
 def test_sample_has_the_keys_of_the_first_and_the_last_lines(log_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m observability.logs.reading` as a process of its own, without settings."""
+"""`python -m observability.logs.reading`, without settings."""
 
 import os
 import subprocess
@@ -7,19 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from observability.logs.reading.__main__ import main
+from tests.observability.logs.processes import HANGS_AFTER_S, run_python
 from tests.observability.logs.reading.records import failure, record, request, write
-from tests.server import DEADLINE_S, ROOT
+from tests.server import ROOT
 
-COMMAND = [sys.executable, "-m", "observability.logs.reading", "--in"]
+COMMAND = ["-m", "observability.logs.reading", "--in"]
+# What it imports, after its answer.
+IMPORTING = """
+import sys
+from observability.logs.reading.__main__ import main
+print("status", main(sys.argv[1:]))
+print("django" in sys.modules)
+"""
 
 
 def run(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DJANGO")}
     environment |= {"PYTHONWARNINGS": "error"} | variables
-    return subprocess.run(
-        [*COMMAND, str(directory), *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=DEADLINE_S, check=False,
-    )  # fmt: skip
+    return run_python(*COMMAND, str(directory), *arguments, environment=environment)
 
 
 def test_report_needs_no_settings(log_dir: Path) -> None:
@@ -31,41 +37,50 @@ def test_report_needs_no_settings(log_dir: Path) -> None:
 
 def test_nothing_of_django_is_imported(log_dir: Path) -> None:
     write(log_dir, request())
-    script = (
-        "import sys; from observability.logs.reading.__main__ import main; "
-        f"main(['--in', {str(log_dir)!r}, 'top']); sys.exit('django' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, timeout=DEADLINE_S)
+    completed = run_python("-c", IMPORTING, "--in", str(log_dir), "top")
+    assert completed.stdout.startswith("1 request, ")
+    assert (completed.stdout.splitlines()[-2:], completed.stderr) == (["status 0", "False"], "")
 
 
 def test_reader_that_has_enough_ends_it_quietly(log_dir: Path) -> None:
     write(log_dir, *(record(second, "x" * 1_000) for second in range(3_000)))
-    command = " ".join([*COMMAND, str(log_dir), "--no-follow", "-n", "3000", "| head -1"])
+    command = " ".join([sys.executable, *COMMAND, str(log_dir), "--no-follow", "-n", "3000", "| head -1"])
     completed = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False,
     )  # fmt: skip
     assert (completed.returncode, completed.stderr) == (0, "")
     assert len(completed.stdout.splitlines()) == 1
 
 
+def test_error_is_a_sentence_on_stderr_and_the_exit_status(log_dir: Path) -> None:
+    write(log_dir, request())
+    completed = run(log_dir, "request", "request-2")
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert completed.stderr.startswith("No line has the id 'request-2'")
+    assert "Traceback" not in completed.stderr
+
+
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "message"),
     [
-        (["request", "request-2"], 1, "No line has the id"),
-        (["top", "--where", "stauts = 1"], 1, "--where is 'stauts = 1'"),
-        (["--since", "yesterday", "--no-follow"], 1, "--since is 'yesterday'"),
-        (["nothing"], 2, "invalid choice"),
+        (["top", "--where", "stauts = 1"], "--where is 'stauts = 1'"),
+        (["--since", "yesterday", "--no-follow"], "--since is 'yesterday'"),
     ],
 )
-def test_what_cannot_be_answered_is_told_in_a_sentence(
-    log_dir: Path, arguments: list[str], status: int, told: str
+def test_what_cannot_be_answered_is_an_error_with_its_option(
+    log_dir: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(log_dir, request())
-    completed = run(log_dir, *arguments)
-    assert completed.returncode == status
-    assert told in completed.stderr
-    assert "Traceback" not in completed.stderr
+    assert main(["--in", str(log_dir), *arguments]) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.startswith(message)) == ("", True)
+
+
+def test_question_that_does_not_exist_is_an_error_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["nothing"])
+    assert "invalid choice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])

@@ -86,7 +86,7 @@ def test_column_that_keeps_its_name_is_looked_for(connection: duckdb.DuckDBPyCon
     assert "tenant" in set(question.names())
 
 
-def test_tables_are_told_without_their_case(connection: duckdb.DuckDBPyConnection) -> None:
+def test_tables_are_reported_without_their_case(connection: duckdb.DuckDBPyConnection) -> None:
     assert Question(connection, "select 1 from Requests join RECORDS using (request_id)").tables == {
         "requests",
         "records",
@@ -102,7 +102,7 @@ def test_tables_are_told_without_their_case(connection: duckdb.DuckDBPyConnectio
         ("select count(*) from requests", False),
     ],
 )
-def test_question_for_all_columns_is_told(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
+def test_question_for_all_columns_is_reported(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
     assert Question(connection, sql).asks_for_all is asks
 
 

@@ -93,7 +93,7 @@ def test_span_of_time_narrows_what_is_found(log_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("written", ["short", "", "with space", "a" * 129, "Łódź-123", "quote'1", "a\nb-cdef"])
-def test_what_is_no_id_is_told(log_dir: Path, written: str) -> None:
+def test_what_is_no_id_is_reported(log_dir: Path, written: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match="is no id"):
         found(log_dir, written)
@@ -108,11 +108,11 @@ def test_request_of_others_is_found_by_the_keys_that_are_mapped(log_dir: Path) -
 # Telling
 
 
-def test_heading_tells_what_was_asked_and_what_came_of_it() -> None:
+def test_heading_shows_what_was_asked_and_what_came_of_it() -> None:
     assert shown(request(duration_ms=1_840.0))[0] == "GET /books/  200 in 1.8 s"
 
 
-def test_command_is_told_by_its_name() -> None:
+def test_command_is_reported_by_its_name() -> None:
     facts: dict[str, Any] = {"logger": "observability.command", "command__name": "import_books", "duration_ms": 90_000}
     lines = shown(record(event="command", request_id="command-1", **facts))
     assert lines[0] == "command import_books in 90 s"
@@ -123,7 +123,7 @@ def test_event_that_is_called_as_the_end_of_work_ends_none() -> None:
     assert shown(record(event="work", duration_ms=5))[0].startswith("Its end is in no line")
 
 
-def test_request_without_its_end_is_told_so() -> None:
+def test_request_without_its_end_is_reported() -> None:
     assert shown(record(request_id="request-1"))[0].startswith("Its end is in no line")
 
 
@@ -143,7 +143,7 @@ def test_each_line_has_its_time_since_the_beginning() -> None:
     assert [line.split(" ms ")[0].strip() for line in lines[-2:]] == ["+10.0", "+50.0"]
 
 
-def test_queries_that_no_line_tells_of_are_counted() -> None:
+def test_queries_that_no_line_shows_for_are_counted() -> None:
     assert shown(query(0), request(1, db__query_count=3))[-1] == "    2 more queries ran that no line tells of."
     assert "more" not in shown(query(0), request(1, db__query_count=1))[-1]
 
@@ -162,7 +162,7 @@ VALUES = (
 @given(
     st.dictionaries(st.sampled_from([column.key for column in COLUMNS.values() if column.key != "timestamp"]), VALUES)
 )
-def test_request_is_told_whatever_its_lines_have(others: dict[str, Any]) -> None:
+def test_request_is_reported_whatever_its_lines_have(others: dict[str, Any]) -> None:
     numbers = {} if others.get("db.repeated_count") is None else {"db.repeated_count": 1}
     assert shown({"timestamp": at(0)} | others)
     assert shown(request() | others | {"event": "request", "logger": "observability.access"} | numbers)

@@ -1,27 +1,20 @@
 """Files as DuckDB reads them, compressed or not."""
 
 import bz2
-import gzip
-import lzma
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.observability.logs.reading.records import answered, database_of, dumped, record, request, rows_of, write
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress,
-    "bz2": bz2.compress,
-    "xz": lzma.compress,
-    "zst": zstd.compress,
-}
+from tests.observability.logs.reading.records import (
+    COMPRESSIONS,
+    answered,
+    database_of,
+    dumped,
+    record,
+    request,
+    rows_of,
+    write,
+)
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
@@ -48,6 +41,18 @@ def test_compressed_file_whose_end_is_missing_leaves_the_others_readable(log_dir
     write(log_dir, request(9_000, "request-9000"))
     sql = "select request_id from requests order by time desc limit 1"
     assert rows_of(log_dir, sql) == [{"request_id": "request-9000"}]
+
+
+def test_damaged_file_among_hundreds_is_the_only_one_that_is_named(log_dir: Path) -> None:
+    """The system tells which one by the number of its descriptor, which begins as those of others do."""
+    for number in range(1, 251):
+        content = COMPRESSIONS["gz"](dumped([request(number)]))
+        (log_dir / f"service.jsonl.{number}.gz").write_bytes(content[:-20] if number == 240 else content)
+    _, problems = answered(log_dir, "sql", sql="select count(*) as n from requests")
+    assert problems.splitlines() == [
+        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to there.",
+        "1 broken line left out.",
+    ]
 
 
 def test_files_of_all_compressions_are_read_together(log_dir: Path) -> None:

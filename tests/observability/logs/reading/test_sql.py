@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from observability.logs.reading import database as module
 from observability.logs.reading.mistake import ReadingError
 from tests.observability.logs.reading.records import (
     database_of,
@@ -24,7 +25,7 @@ from tests.observability.logs.reading.records import (
         ("select cast(path as integer) from requests", "/books/"),
     ],
 )
-def test_question_that_cannot_be_answered_is_told_of(log_dir: Path, sql: str, told: str) -> None:
+def test_question_that_cannot_be_answered_is_reported(log_dir: Path, sql: str, told: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError, match=told):
         rows_of(log_dir, sql)
@@ -62,6 +63,23 @@ def test_times_are_utc_in_a_question_wherever_the_machine_stands(
     assert rows_of(log_dir, sql) == [{"zone": "UTC", "time": "2026-01-05 08:30:00+00"}]
 
 
+def test_question_that_needs_more_than_its_memory_is_answered_by_a_temporary_directory(
+    log_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MEMORY_LIMIT", "100MB")
+    write(log_dir, *(request(number, f"request-{number}") for number in range(500)))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    # 150,000 texts of 1 kB that are all different.
+    texts = "md5(request_id || '/' || i) || repeat('x', 1000)"
+    sql = (
+        f"select count(distinct {texts}) as n, current_setting('memory_limit') as memory from records, range(300) r(i)"
+    )
+    assert rows_of(log_dir, sql) == [{"n": 150_000, "memory": "95.3 MiB"}]
+    # By itself DuckDB would write `.tmp` here.
+    assert list((tmp_path / "here").iterdir()) == []
+
+
 # Parquet
 
 
@@ -95,8 +113,17 @@ def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tm
     assert path.read_text() == "before"
 
 
+def test_unfinished_parquet_file_is_gone_if_it_cannot_get_its_name(log_dir: Path, tmp_path: Path) -> None:
+    write(log_dir, request())
+    path = tmp_path / "answers" / "answer.parquet"
+    path.mkdir(parents=True)
+    with pytest.raises(ReadingError, match=r"answer\.parquet cannot be written"), database_of(log_dir) as database:
+        database.write_parquet("select 1", path)
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("name", ["no-such-directory/answer.parquet", "."])
-def test_parquet_file_that_cannot_be_written_is_told_of(log_dir: Path, tmp_path: Path, name: str) -> None:
+def test_parquet_file_that_cannot_be_written_is_reported(log_dir: Path, tmp_path: Path, name: str) -> None:
     write(log_dir, request())
     with pytest.raises(ReadingError), database_of(log_dir) as database:
         database.write_parquet("select 1", tmp_path / name)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.logs.reading.table import Field, fits, table
@@ -36,7 +36,7 @@ def test_columns_of_less_importance_give_way_first() -> None:
 
 def test_text_is_cut_in_its_middle() -> None:
     rows = [{"name": "/api/v1/books/<str:isbn>/loans/", "count": "7", "p95": ""}]
-    assert drawn(rows, FIELDS, 40)[1].split("  ")[0] == "/api/v1/books/…y/frames/"
+    assert drawn(rows, FIELDS, 40)[1].split("  ")[0] == "/api/v1/books/<…n>/loans/"
 
 
 def test_wide_letters_take_two_columns() -> None:
@@ -61,7 +61,6 @@ def test_heading_steers_no_terminal() -> None:
     rows=st.lists(st.tuples(TEXTS, TEXTS, st.integers(0, 10**9), st.integers(0, 10**20)), max_size=5),
     width=st.sampled_from([40, 80, 140]),
 )
-@settings(deadline=None)
 def test_no_line_is_longer_than_the_terminal_or_steers_it(rows: list[tuple[str, str, int, int]], width: int) -> None:
     fields = [
         Field("车 first", lambda row: row[0], is_text=True),
@@ -76,7 +75,6 @@ def test_no_line_is_longer_than_the_terminal_or_steers_it(rows: list[tuple[str, 
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=3), width=st.sampled_from([40, 80]))
-@settings(deadline=None)
 def test_rows_fit_where_it_is_said_that_they_do(rows: list[tuple[str, str, str]], width: int) -> None:
     fields = [
         Field("a", lambda row: row[0], is_text=True),

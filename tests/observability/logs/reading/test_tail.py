@@ -55,14 +55,14 @@ def seen(tail: Tail) -> list[str]:
     return [line.decode() for line in tail.added()]
 
 
-def test_lines_that_are_added_are_told_once(path: Path) -> None:
+def test_lines_that_are_added_are_returned_once(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\ntwo\n")
         assert seen(tail) == ["one", "two"]
         assert seen(tail) == []
 
 
-def test_line_is_told_when_it_has_its_end(path: Path) -> None:
+def test_line_is_returned_when_it_has_its_end(path: Path) -> None:
     with following(path) as tail:
         add(path, "on")
         assert seen(tail) == []
@@ -70,7 +70,7 @@ def test_line_is_told_when_it_has_its_end(path: Path) -> None:
         assert seen(tail) == ["one"]
 
 
-def test_line_that_was_half_written_at_the_beginning_is_told_whole(path: Path) -> None:
+def test_line_that_was_half_written_at_the_beginning_is_returned_whole(path: Path) -> None:
     add(path, '{"half')
     with following(path) as tail:
         add(path, '": 1}\n')
@@ -86,7 +86,7 @@ def test_rotations_between_two_looks_leave_no_line_out(path: Path) -> None:
         assert seen(tail) == ["0", "1", "2", "3", "last"]
 
 
-def test_line_that_somebody_still_writes_to_a_renamed_file_is_told(path: Path) -> None:
+def test_line_that_somebody_still_writes_to_a_renamed_file_is_returned(path: Path) -> None:
     with following(path) as tail:
         rotate(path)
         add(path, "new\n")
@@ -105,7 +105,7 @@ def test_file_that_is_emptied_is_read_from_its_beginning(path: Path) -> None:
         assert seen(tail) == ["two"]
 
 
-def test_lines_before_a_copy_and_behind_the_emptying_are_told_once(path: Path) -> None:
+def test_lines_before_a_copy_and_behind_the_emptying_are_returned_once(path: Path) -> None:
     """Logrotate's copytruncate."""
     with following(path) as tail:
         add(path, "one\n")
@@ -117,7 +117,7 @@ def test_lines_before_a_copy_and_behind_the_emptying_are_told_once(path: Path) -
         assert seen(tail) == ["two", "three"]
 
 
-def test_file_that_is_deleted_and_made_anew_is_followed(path: Path) -> None:
+def test_file_that_is_deleted_and_made_again_is_followed(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\n")
         path.unlink()
@@ -164,7 +164,7 @@ def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monk
     assert found == expected
 
 
-def test_compressed_neighbours_are_not_told(path: Path) -> None:
+def test_compressed_neighbours_are_not_returned(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\n")
         rotate(path)
@@ -176,7 +176,7 @@ def test_compressed_neighbours_are_not_told(path: Path) -> None:
         assert seen(tail) == ["two"]
 
 
-def test_old_file_that_was_left_out_is_not_told(path: Path) -> None:
+def test_old_file_that_was_left_out_is_not_returned(path: Path) -> None:
     os.utime(path, (1_000, 1_000))
     with opened([path], modified_since=2_000) as (logs, _):
         tail = Tail(logs[0])
@@ -186,7 +186,7 @@ def test_old_file_that_was_left_out_is_not_told(path: Path) -> None:
         tail.close()
 
 
-def test_file_that_was_made_after_the_log_was_opened_is_told(path: Path) -> None:
+def test_file_that_was_made_after_the_log_was_opened_is_returned(path: Path) -> None:
     """The lines of the log may take minutes to be shown before it is followed."""
     with opened([path]) as (logs, _):
         for number in range(3):
@@ -197,7 +197,7 @@ def test_file_that_was_made_after_the_log_was_opened_is_told(path: Path) -> None
         tail.close()
 
 
-def test_line_without_its_end_is_told_when_its_file_was_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_without_its_end_is_returned_when_its_file_was_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRACE_S", -1)
     with following(path) as tail:
         add(path, "half")
@@ -214,13 +214,14 @@ def test_records_of_one_moment_stay_in_the_order_in_which_they_were_written(path
     assert [record["number"] for record in found] == [6, 7, 8]
 
 
-def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writers", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tmp_path: Path, writers: int) -> None:
     job = job_in(tmp_path, max_bytes=20_000)
     path = Path(job.path)
     found: list[dict[str, int]] = []
     with following(path) as tail:
-        for number in range(3):
-            with Writer(jobs_of(job, 3)[number]) as writer:
+        for number in range(writers):
+            with Writer(jobs_of(job, writers)[number]) as writer:
                 writer.wait_until_ready()
                 writer.begin(ENDLESS)
                 counts = Counts(job.counts)
@@ -230,7 +231,7 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_told_once(tmp_pa
             # A kill may leave half of a line, with the next one behind it.
             record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parsed(line)
             found += [record] if record else []
-    for number in range(3):
+    for number in range(writers):
         numbers = [record["number"] for record in found if record["writer"] == number]
         assert numbers == list(range(len(numbers)))
         assert len(numbers) >= 500

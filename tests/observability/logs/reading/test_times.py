@@ -33,7 +33,7 @@ def test_moment_is_a_time_ago_of_today_or_a_date(written: str, time: datetime) -
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "15", "m", "-5m", "25:00", "2026-13-01", "9999999w", "999999w"])
-def test_what_is_no_time_is_told_with_what_is_allowed(written: str) -> None:
+def test_what_is_no_time_is_reported_with_what_is_allowed(written: str) -> None:
     with pytest.raises(ReadingError) as caught:
         moment(written, "--since", NOW)
     assert str(caught.value).startswith(f"--since is {written!r}: a time ago, such as 90s")
@@ -45,7 +45,7 @@ def test_duration_has_a_unit(written: str, days: float) -> None:
 
 
 @pytest.mark.parametrize("written", ["30", "d", "1.5d", "30 d", "-1d"])
-def test_what_is_no_duration_is_told(written: str) -> None:
+def test_what_is_no_duration_is_reported(written: str) -> None:
     with pytest.raises(ReadingError, match="--keep is "):
         duration(written, "--keep")
 

@@ -1,6 +1,9 @@
-"""What the tests of the spool share: quick patience, envelopes, and processes that report failures."""
+"""What the tests of the spool share: short pauses, envelopes, and processes that report failures."""
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -16,10 +19,16 @@ from tests.server import ROOT
 # Nothing listens on this port.
 AWAY = "http://key@127.0.0.1:9/1"
 QUICK = Patience(first_pause_s=0.02, longest_pause_s=0.1, look_s=0.1, gather_s=0.0, start_pause_s=0.0)
+MAX_REQUEST_BYTES = 10_000
+
+
+def dsn_of(port: int) -> str:
+    """Return the DSN of a sink on this port."""
+    return f"http://key@127.0.0.1:{port}/1"
 
 
 def envelope(text: str = "failure", *, kind: str = "event") -> Envelope:
-    """An envelope as the SDK makes it."""
+    """Return an envelope as the SDK makes it."""
     made = Envelope(headers={"event_id": uuid.uuid4().hex, "sent_at": "2000-01-01T00:00:00Z"})
     facts = {"event_id": made.headers["event_id"], "message": text}
     if kind == "event":
@@ -29,41 +38,96 @@ def envelope(text: str = "failure", *, kind: str = "event") -> Envelope:
     return made
 
 
-def letter(text: str = "failure") -> bytes:
-    """Its bytes."""
+def envelope_bytes(text: str = "failure") -> bytes:
+    """Return an envelope as it is stored and sent."""
     return envelope(text).serialize()
 
 
-class Writer:
-    """A process of `writer.py`; it has made its failures when `wait()` returns."""
+class Writers:
+    """Makes processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
 
-    def __init__(self, dsn: str, root: Path, mode: str, count: int) -> None:
-        told = json.dumps({"dsn": dsn, "root": str(root), "mode": mode, "count": count})
-        command = [sys.executable, "-m", "tests.observability.sentry.delivery.writer", told]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    The fixture `writers` starts and ends the process from which they fork.
+    """
 
-    def wait(self) -> None:
-        """Until it has made all its failures."""
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "made\n"
-
-    def kill(self) -> str:
-        """End it by force; what it wrote."""
-        self.process.kill()
-        return self.process.communicate()[0]
+    def __init__(self) -> None:
+        self._requests, others = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "tests.observability.sentry.delivery.writer", str(others.fileno())]
+        with others:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[others.fileno()]
+            )
 
     def end(self) -> None:
-        """Let it end by itself."""
-        self.process.communicate()
-        assert self.process.returncode == 0
+        """End the process from which the others fork."""
+        self._requests.close()
+        self._process.wait()
+
+    def start(self, dsn: str, root: Path, mode: str, count: int) -> "Writer":
+        """Fork a process that reports `count` failures."""
+        (input_, giving), (taking, output) = os.pipe(), os.pipe()
+        request = {"dsn": dsn, "root": str(root), "mode": mode, "count": count}
+        socket.send_fds(self._requests, [json.dumps(request).encode()], [input_, output])
+        process_id = self._answer()
+        os.close(input_)
+        os.close(output)
+        return Writer(self, process_id, giving, taking)
+
+    def exit_code(self, process_id: int) -> int:
+        """Wait until a process ended."""
+        self._requests.send(json.dumps({"wait_for": process_id}).encode())
+        return self._answer()
+
+    def _answer(self) -> int:
+        return int(self._requests.recv(MAX_REQUEST_BYTES))
+
+    @contextmanager
+    def writing(
+        self, dsn: str, root: Path, *, mode: str = "stay", count: int = 0, processes: int = 1
+    ) -> "Iterator[list[Writer]]":
+        """Run processes that report `count` failures each; those that still run when the block ends are killed."""
+        writers = [self.start(dsn, root, mode, count) for _ in range(processes)]
+        try:
+            yield writers
+        finally:
+            for each in writers:
+                each.kill()
 
 
-@contextmanager
-def writing(dsn: str, root: Path, *, mode: str = "stay", count: int = 0, processes: int = 1) -> Iterator[list[Writer]]:
-    """Processes that report so many failures each; killed when the block ends, if they still run."""
-    writers = [Writer(dsn, root, mode, count) for _ in range(processes)]
-    try:
-        yield writers
-    finally:
-        for each in writers:
-            each.kill()
+class Writer:
+    """A process of `writer.py`, made by `Writers.start()`; it has made its failures when `wait()` returns."""
+
+    def __init__(self, writers: Writers, process_id: int, giving: int, taking: int) -> None:
+        self.process_id = process_id
+        self._writers = writers
+        self._input = os.fdopen(giving, "w")
+        self._output = os.fdopen(taking)
+        self._exit_code: int | None = None
+
+    def wait(self) -> None:
+        """Wait until it has made all its failures."""
+        assert self._output.readline() == "made\n"
+
+    def kill_alone(self) -> None:
+        """End it by force; the children that share its input live on."""
+        if self._exit_code is None:
+            os.kill(self.process_id, signal.SIGKILL)
+            self._exit_code = self._writers.exit_code(self.process_id)
+
+    def kill(self) -> str:
+        """End it by force, and its children by the end of their input; return what it wrote."""
+        self.kill_alone()
+        return self._written()
+
+    def end(self) -> None:
+        """Let it end by itself, which has to succeed."""
+        self._input.close()
+        self._exit_code = self._writers.exit_code(self.process_id)
+        self._written()
+        assert self._exit_code == 0
+
+    def _written(self) -> str:
+        self._input.close()
+        if self._output.closed:
+            return ""
+        with self._output:
+            return self._output.read()

@@ -7,10 +7,11 @@ import pytest
 
 from observability.sentry.delivery.bounds import Bounds
 from observability.sentry.delivery.dispatch import Dispatch
+from observability.sentry.delivery.outbox import Letter
 from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.server import Server
 from observability.sentry.delivery.spool import Spool
-from tests.observability.sentry.delivery.spooling import letter
+from tests.observability.sentry.delivery.spooling import envelope_bytes
 from tests.sentry_sink import Sink
 
 
@@ -20,7 +21,7 @@ def full(tmp_path: Path, listening: Sink) -> Spool:
     spool = Spool.of(tmp_path, listening.dsn)
     directory = OwnDirectory.make(spool)
     for number in range(5):
-        directory.write(letter(f"failure {number}"), "error")
+        directory.write(envelope_bytes(f"failure {number}"), "error")
     return spool
 
 
@@ -36,8 +37,10 @@ def test_events_that_are_refused_are_one_line(full: Spool, listening: Sink, capl
 
 def test_first_failure_is_the_last_attempt(full: Spool, listening: Sink) -> None:
     listening.status = 503
-    trouble = Dispatch(full, Server(listening.dsn)).send(full.waiting(), is_over=lambda: False)
+    dispatch = Dispatch(full, Server(listening.dsn))
+    trouble = dispatch.send(full.waiting(), is_over=lambda: False)
     assert trouble is not None
+    assert dispatch.sent_count == 0
     assert (trouble.reason, len(listening.attempts), len(full.waiting())) == ("503 Service Unavailable", 1, 5)
 
 
@@ -46,7 +49,7 @@ def test_end_leaves_the_rest(full: Spool, listening: Sink) -> None:
     assert len(full.waiting()) == 3
 
 
-def test_event_that_another_one_sends_is_left_to_him(full: Spool, listening: Sink) -> None:
+def test_event_that_another_process_sends_is_left_to_it(full: Spool, listening: Sink) -> None:
     with full.taken(full.waiting()[0]):
         Dispatch(full, Server(listening.dsn)).send(full.waiting(), is_over=lambda: False)
     assert (len(listening.events), len(full.waiting())) == (4, 1)
@@ -75,3 +78,34 @@ def test_event_that_cannot_be_removed_is_sent_once(
     for _ in range(2):
         dispatch.send(full.waiting(), is_over=lambda: False)
     assert len(listening.events) == 5
+
+
+def test_limit_holds_for_later_events_with_the_reason_of_the_answer(full: Spool, listening: Sink) -> None:
+    listening.status, listening.headers = 429, {"Retry-After": "60"}
+    dispatch = Dispatch(full, Server(listening.dsn))
+    for _ in range(2):
+        trouble = dispatch.send(full.waiting(), is_over=lambda: False)
+        assert trouble is not None
+        assert trouble.reason == "429 Too Many Requests"
+        assert 50 < (trouble.wait_s or 0) <= 60
+    in_memory = dispatch.send_letter(Letter(envelope_bytes(), "error"))
+    assert in_memory is not None
+    assert in_memory.reason == "429 Too Many Requests"
+    assert len(listening.attempts) == 1
+
+
+@pytest.mark.parametrize(("status", "reason"), [(200, None), (400, None), (503, "503 Service Unavailable")])
+def test_event_in_memory_stays_if_the_server_cannot_take_it_now(
+    full: Spool, listening: Sink, status: int, reason: str | None
+) -> None:
+    listening.status = status
+    trouble = Dispatch(full, Server(listening.dsn)).send_letter(Letter(envelope_bytes(), "error"))
+    assert (trouble and trouble.reason) == reason
+
+
+def test_event_beyond_the_bounds_that_is_being_sent_is_not_counted(full: Spool, listening: Sink) -> None:
+    dispatch = Dispatch(full, Server(listening.dsn))
+    with full.taken(full.waiting()[0]):
+        dispatch.enforce(Bounds(max_bytes=0), time.time())
+    assert dispatch.dropped == {"too many bytes": 4}
+    assert len(full.waiting()) == 1

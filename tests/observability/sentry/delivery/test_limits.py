@@ -22,6 +22,8 @@ LIMITS = "X-Sentry-Rate-Limits"
         (429, {"Retry-After": "-5"}, {ALL: 60}),
         (429, {"Retry-After": "9" * 30}, {ALL: 86_400}),
         (429, {"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"}, {ALL: 0}),
+        (429, {"Retry-After": "Fri, 01 Jan 2100 00:00:00 GMT"}, {ALL: 86_400}),
+        (429, {LIMITS: "100000:error"}, {"error": 86_400}),
         (200, {LIMITS: "60:transaction:organization"}, {"transaction": 60}),
         (429, {LIMITS: "60:error;transaction:key, 2700::organization"}, {"error": 60, "transaction": 60, ALL: 2700}),
         (429, {LIMITS: "60", "Retry-After": "7"}, {ALL: 60}),
@@ -40,8 +42,8 @@ def test_date_is_a_limit_until_then() -> None:
 def test_limit_of_all_holds_for_each_category() -> None:
     limits = Limits()
     limits.add({ALL: 100, "error": 1})
-    assert limits.remaining_s("error") > 90
-    assert limits.remaining_s("transaction") > 90
+    assert 90 < limits.remaining_s("error") <= 100
+    assert 90 < limits.remaining_s("transaction") <= 100
 
 
 def test_limit_of_one_category_holds_for_no_other() -> None:

@@ -1,5 +1,6 @@
 """Locks of files."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,18 +54,19 @@ def test_file_can_be_read_by_its_owner_alone_under_any_umask(directory: int, tmp
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_child_of_a_fork_does_not_hold_the_lock(directory: int) -> None:
     """Without unlocking it in the parent."""
     lock = take(directory)
     assert lock is not None
-    (reading, writing), (told, telling) = os.pipe(), os.pipe()
+    (reading, writing), (received, sending) = os.pipe(), os.pipe()
     child = os.fork()
     if not child:
         os.close(writing)
-        os.write(telling, b"\n")
+        os.write(sending, b"\n")
         os.read(reading, 1)
         os._exit(0)
-    os.read(told, 1)
+    os.read(received, 1)
     assert take(directory) is None
     # As the end of the parent would: closed, not unlocked.
     os.close(lock.descriptor)
@@ -72,3 +74,25 @@ def test_child_of_a_fork_does_not_hold_the_lock(directory: int) -> None:
     assert take(directory) is not None
     os.close(writing)
     os.waitpid(child, 0)
+
+
+def test_released_file_can_be_taken_while_a_copy_of_its_descriptor_is_open(directory: int) -> None:
+    """As a child has one that is made at this moment."""
+    lock = take(directory)
+    assert lock is not None
+    copy = os.dup(lock.descriptor)
+    lock.release()
+    assert take(directory) is not None
+    os.close(copy)
+
+
+def test_file_that_is_removed_before_it_is_locked_is_not_taken(
+    directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove_and_lock(descriptor: int, operation: int) -> None:
+        (tmp_path / "file").unlink(missing_ok=True)
+        flock(descriptor, operation)
+
+    flock = fcntl.flock
+    monkeypatch.setattr("fcntl.flock", remove_and_lock)
+    assert take(directory) is None

@@ -16,7 +16,7 @@ def test_event_without_space_for_its_end_is_not_there_at_all(spool: Spool) -> No
     assert os.listdir(spool.path / directory.name) == ["lock"]  # noqa: PTH208 - names
 
 
-def test_category_that_is_no_word_is_not_in_the_name(spool: Spool) -> None:
+def test_category_that_is_not_a_word_is_not_in_the_name(spool: Spool) -> None:
     OwnDirectory.make(spool).write(b"event", "../../elsewhere")
     assert [each.category for each in spool.waiting()] == ["default"]
 

@@ -1,4 +1,4 @@
-"""When a server is asked again."""
+"""The time between two attempts."""
 
 from observability.sentry.delivery.patience import Patience
 

@@ -1,17 +1,18 @@
 """Sending one envelope."""
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from observability.sentry.delivery.server import Outcome, Server, sent_now
-from tests.observability.sentry.delivery.spooling import AWAY, letter
-from tests.sentry_sink import Sink
+from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
+from tests.sentry_sink import Sink, sentry_sink
 
 
 def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -> None:
-    written = letter()
+    written = envelope_bytes()
     Server(listening.dsn).post(written)
     (arrived,) = listening.envelopes
     header, _, rest = arrived.partition(b"\n")
@@ -27,6 +28,9 @@ def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -
         (400, Outcome.REFUSED, "400 Bad Request"),
         (413, Outcome.REFUSED, "413 "),
         (499, Outcome.REFUSED, "499"),
+        (401, Outcome.LATER, "401 Unauthorized"),
+        (403, Outcome.LATER, "403 Forbidden"),
+        (404, Outcome.LATER, "404 Not Found"),
         (408, Outcome.LATER, "408 Request Timeout"),
         (429, Outcome.LATER, "429 Too Many Requests"),
         (503, Outcome.LATER, "503 Service Unavailable"),
@@ -34,7 +38,7 @@ def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -
 )
 def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: Outcome, reason: str) -> None:
     listening.status = status
-    answer = Server(listening.dsn).post(letter())
+    answer = Server(listening.dsn).post(envelope_bytes())
     assert answer.outcome is outcome
     assert answer.reason.startswith(reason)
 
@@ -47,22 +51,42 @@ def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: O
         ("https://key@127.0.0.1:{port}/1", "SSLError"),
     ],
 )
-def test_server_that_cannot_be_reached_is_told_in_words(listening: Sink, dsn: str, reason: str) -> None:
-    answer = Server(dsn.format(port=listening.port)).post(letter())
+def test_reason_of_a_server_that_cannot_be_reached_is_in_words(listening: Sink, dsn: str, reason: str) -> None:
+    answer = Server(dsn.format(port=listening.port)).post(envelope_bytes())
     assert answer.outcome is Outcome.LATER
     assert answer.reason.startswith(reason)
 
 
 def test_limits_come_with_an_answer_of_any_status(listening: Sink) -> None:
     listening.headers = {"x-sentry-rate-limits": "60:transaction:key"}
-    assert Server(listening.dsn).post(letter()).limits == {"transaction": 60}
+    assert Server(listening.dsn).post(envelope_bytes()).limits == {"transaction": 60}
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\0\0", b"[]\n{}", b'{"event_id": "1"}', b'{"event_id": "1"}\n', b"\xff\n{}"]
 )
-def test_what_is_no_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
+def test_what_is_not_an_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         sent_now(content)
     assert Server(listening.dsn).post(content).outcome is Outcome.REFUSED
     assert listening.attempts == []
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_redirect_is_followed(listening: Sink, status: int) -> None:
+    with sentry_sink() as other:
+        listening.status = status
+        listening.headers = {"Location": f"http://127.0.0.1:{other.port}/api/1/envelope/"}
+        assert Server(listening.dsn).post(envelope_bytes()).outcome is Outcome.TAKEN
+    assert len(other.events) == 1
+
+
+def test_server_that_accepts_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("observability.sentry.delivery.server.CONNECT_TIMEOUT_S", 0.1)
+    with socket.socket() as listener, socket.socket() as first:
+        listener.bind(("127.0.0.1", 0))
+        # The queue has room for one connection, and nobody takes it out.
+        listener.listen(0)
+        first.connect(listener.getsockname())
+        answer = Server(f"http://key@127.0.0.1:{listener.getsockname()[1]}/1").post(envelope_bytes())
+    assert (answer.outcome, answer.reason) == (Outcome.LATER, "no connection within 0.1 s")

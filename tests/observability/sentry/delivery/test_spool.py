@@ -30,7 +30,7 @@ def test_everything_is_for_its_owner_alone_also_under_a_loose_umask(spool: Spool
     assert {found[each.name] for each in spool.root.rglob("*.envelope")} == {0o600}
 
 
-def test_name_and_content_do_not_tell_the_key(tmp_path: Path) -> None:
+def test_name_and_content_do_not_show_the_key(tmp_path: Path) -> None:
     spool = Spool.of(tmp_path, "https://s3cret@sentry.example.com/1")
     spool.make()
     assert spool.path.joinpath("project").read_text() == "https://sentry.example.com/1"
@@ -68,7 +68,7 @@ def test_event_is_taken_once_at_a_time_and_not_after_its_removal(spool: Spool, d
         assert third is None
 
 
-def test_what_is_a_link_is_no_event(spool: Spool, directory: OwnDirectory, tmp_path: Path) -> None:
+def test_link_is_not_an_event(spool: Spool, directory: OwnDirectory, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("of somebody else")
     name = f"{1:019}-0-error.envelope"
     (spool.path / directory.name / name).symlink_to(tmp_path / "target")
@@ -124,3 +124,13 @@ def test_nothing_is_made_by_looking(spool: Spool) -> None:
     with spool.replaying() as is_replaying:
         assert not is_replaying
     assert not spool.root.exists()
+
+
+def test_project_that_cannot_be_read_is_named_by_its_directory(spool: Spool) -> None:
+    spool.make()
+    other = Spool.of(spool.root, "https://key@sentry.example.com/7")
+    other.make()
+    for content in (None, ""):
+        project = other.path / "project"
+        project.unlink() if content is None else project.write_text(content)
+        assert [each.project for each in other_spools(spool)] == [other.path.name]

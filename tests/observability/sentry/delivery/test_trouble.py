@@ -17,14 +17,14 @@ def test_trouble_is_read_by_others_until_it_is_over(spool: Spool) -> None:
     assert last_trouble(spool) is None
 
 
-def test_without_a_spool_nothing_is_told(spool: Spool) -> None:
+def test_without_a_spool_nothing_is_written(spool: Spool) -> None:
     write_trouble(spool, Trouble("refused"))
     clear_trouble(spool)
     assert not spool.root.exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"reason": "x", "unknown": 1}', "\0"])
-def test_file_of_something_else_tells_nothing(spool: Spool, content: str) -> None:
+def test_file_of_something_else_is_ignored(spool: Spool, content: str) -> None:
     spool.make()
     (spool.path / "trouble.json").write_text(content)
     assert last_trouble(spool) is None

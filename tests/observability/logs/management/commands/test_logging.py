@@ -1,21 +1,43 @@
-"""manage.py logging, in a process of its own."""
+"""`manage.py logging`: what it says of a configuration, and the command as a process."""
 
 import json
-import subprocess
+import logging.config
 import sys
+from io import StringIO
 from pathlib import Path
+from typing import Any, Protocol
 
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from observability.logs.config import load_logging
+from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
-from tests.server import ROOT, production_environment
+from tests.server import ROOT, own_environment
 
 LOSING = "tests.observability.logs.effective.test_probe.LosingHandler"
-MISTAKE = "loggers:\n  django.request:\n    level: DEBGU\n"
 
 
-def manage(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *arguments]
-    environment = production_environment(directory, **variables)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+class Shown(Protocol):
+    def __call__(self, *arguments: str, layers: tuple[str, ...] = ..., overrides: str = ...) -> str: ...
+
+
+@pytest.fixture
+def shown(settings: Settings, tmp_path: Path, restored_logging: None) -> Shown:
+    """What the command writes while these layers and overrides are configured; the overrides are in `more.yaml`."""
+
+    def show(*arguments: str, layers: tuple[str, ...] = ("production",), overrides: str = "") -> str:
+        variables = {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "probe", "SYSLOG_ADDRESS": "unix:/dev/log"}
+        file = tmp_path / "more.yaml"
+        file.write_text(overrides)
+        settings.LOGGING = load_logging(ROOT / "logging.yaml", layers, variables, file if overrides else None)
+        logging.config.dictConfig(settings.LOGGING)
+        output = StringIO()
+        call_command("logging", *arguments, stdout=output)
+        return output.getvalue()
+
+    return show
 
 
 def columns(line: str) -> list[str]:
@@ -31,16 +53,14 @@ def line_of(text: str) -> int:
     return number
 
 
-def test_tree_tells_of_each_logger_with_the_line_of_its_level(tmp_path: Path) -> None:
-    completed = manage(tmp_path, "logging")
-    (line,) = [line for line in completed.stdout.splitlines() if line.strip().startswith("django.request ")]
+def test_tree_has_each_logger_with_the_line_of_its_level(shown: Shown) -> None:
+    (line,) = [line for line in shown().splitlines() if line.strip().startswith("django.request ")]
     number = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert columns(line) == ["django.request", "INFO, to root", f"logging.yaml:{number} base"]
-    assert completed.stderr == ""
 
 
-def test_logger_without_an_entry_tells_what_it_inherits_and_reaches(tmp_path: Path) -> None:
-    lines = [columns(line) for line in manage(tmp_path, "logging", "django.request.of.mine").stdout.splitlines()]
+def test_logger_without_an_entry_shows_what_it_inherits_and_reaches(shown: Shown) -> None:
+    lines = [columns(line) for line in shown("django.request.of.mine").splitlines()]
     number = line_of("handlers: [observation, held, errors, sentry]")
     level = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert ["django.request.of.mine", "INFO, inherited from django.request", f"logging.yaml:{level} base"] in lines
@@ -48,57 +68,60 @@ def test_logger_without_an_entry_tells_what_it_inherits_and_reaches(tmp_path: Pa
     assert ["sql", "observability.logs.handlers.SharedRotatingFileHandler"] not in [line[:2] for line in lines]
 
 
-def test_overrides_show_as_a_layer(tmp_path: Path) -> None:
-    (tmp_path / "more.yaml").write_text("loggers:\n  service: {level: DEBUG}\n")
-    written = manage(tmp_path, "logging", LOGGING_OVERRIDES=str(tmp_path / "more.yaml")).stdout
+def test_overrides_show_as_a_layer(shown: Shown, tmp_path: Path) -> None:
+    written = shown(overrides="loggers:\n  django.request: {level: DEBUG}\n")
     lines = [columns(line) for line in written.splitlines()]
-    assert ["service", "DEBUG, to root", "more.yaml:2 overrides"] in lines
+    assert ["django.request", "DEBUG, to root", "more.yaml:2 overrides"] in lines
     assert ["overrides", str(tmp_path / "more.yaml")] in lines
 
 
-def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
-    lines = manage(tmp_path, "logging", LOGGING_LAYERS="development").stdout.splitlines()
-    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 120
+def test_json_is_one_document_and_nothing_else(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a process of the command, whose stdout is its own; pytest has streams without a name.
+    monkeypatch.setattr("sys.argv", ["manage.py", "logging"])
+    monkeypatch.setattr("sys.stderr", sys.__stderr__)
+    document = json.loads(shown("--json", layers=("production", "container")))
+    assert document["loggers"]["root"]["handlers"]["origin"]["layer"] == "container"
+    assert document["handlers"]["stdout"]["values"]["stream"]["value"] == "<stderr>"
+    assert document["probe"] is None
 
 
-def test_json_is_one_document_and_nothing_else(tmp_path: Path) -> None:
-    told = json.loads(manage(tmp_path, "logging", "--json", LOGGING_LAYERS="production,container").stdout)
-    assert told["loggers"]["root"]["handlers"]["origin"]["layer"] == "container"
-    assert told["handlers"]["stdout"]["values"]["stream"]["value"] == "<stderr>"
-    assert told["probe"] is None
-
-
-def test_probe_tells_the_files_in_which_its_records_are(tmp_path: Path) -> None:
-    completed = manage(tmp_path, "logging", "--json", "--probe", "observability.sql")
-    sent = json.loads(completed.stdout)["probe"]
-    arrivals = {each["handler"]: each for each in sent["arrivals"]}
+def test_probe_shows_the_files_in_which_its_records_are(shown: Shown, tmp_path: Path) -> None:
+    sent = json.loads(shown("--json", "--probe", "observability.sql"))["probe"]
+    arrivals: dict[str, Any] = {each["handler"]: each for each in sent["arrivals"]}
     assert arrivals["sql"]["file"] == str(tmp_path / "log" / "sql.jsonl")
     assert arrivals["sql"]["outcomes"] == dict.fromkeys(("WARNING", "ERROR", "CRITICAL"), "written")
     assert arrivals["errors"]["outcomes"] == dict.fromkeys(("ERROR", "CRITICAL"), "written")
     lines = [json.loads(line) for line in (tmp_path / "log" / "errors.jsonl").read_text().splitlines()]
     assert [line["probe_id"] for line in lines] == [f"{sent['probe_id']}-ERROR", f"{sent['probe_id']}-CRITICAL"]
-    assert completed.returncode == 0
+
+
+def test_record_that_a_handler_lost_is_an_error_of_the_command(shown: Shown) -> None:
+    losing = f"handlers: {{service: {{class: {LOSING}, maxBytes: null, backupCount: null}}}}\n"
+    with pytest.raises(CommandError, match=r"^Records were lost by service"):
+        shown("--probe", "probe", overrides=losing)
 
 
 def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
     with sentry_sink() as sink:
-        written = manage(tmp_path, "logging", "--probe", "service", SENTRY_DSN=sink.dsn).stdout
+        environment = own_environment(tmp_path, SENTRY_DSN=sink.dsn)
+        completed = run_python("manage.py", "logging", "--probe", "probe", environment=environment)
         assert sink.events == []
-    (line,) = [line for line in written.splitlines() if line.startswith("sentry ")]
+    (line,) = [line for line in completed.stdout.splitlines() if line.startswith("sentry ")]
     assert columns(line)[-2:] == ["would report", "would report"]
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
-def test_record_that_a_handler_lost_ends_the_command_with_1(tmp_path: Path) -> None:
-    losing = f"handlers: {{service: {{class: {LOSING}, maxBytes: null, backupCount: null}}}}\n"
-    (tmp_path / "more.yaml").write_text(losing)
-    completed = manage(tmp_path, "logging", "--probe", "service", LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))
-    assert completed.returncode == 1
-    assert completed.stderr.startswith("CommandError: Records were lost by service")
+def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
+    """The loggers are those of a process, not those that the tests made in this one."""
+    environment = own_environment(tmp_path, LOGGING_LAYERS="development")
+    lines = run_python("manage.py", "logging", environment=environment).stdout.splitlines()
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 120
 
 
-def test_mistake_is_named_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "more.yaml").write_text(MISTAKE)
-    completed = manage(tmp_path, "logging", LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))
+def test_error_of_the_configuration_is_one_line_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("loggers:\n  django.request:\n    level: DEBGU\n")
+    environment = own_environment(tmp_path, LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))
+    completed = run_python("manage.py", "logging", environment=environment)
     expected = f"manage.py: {tmp_path}/more.yaml:3: the logger 'django.request' has the unknown level 'DEBGU'."
     assert (completed.returncode, completed.stdout) == (1, "")
     assert completed.stderr == f"{expected} Did you mean 'DEBUG'?\n"

@@ -25,10 +25,10 @@ def run(*arguments: str) -> str:
 
 
 def test_change_is_written_with_what_was_and_who_asked(file: Path) -> None:
-    assert run("service.ingest", "debug", "--for", "90s").startswith("service.ingest is DEBUG until 20")
+    assert run("library.loans", "debug", "--for", "90s").startswith("library.loans is DEBUG until 20")
     (change,) = read(file)
     assert (change.logger, change.level, change.was, change.seconds) == (
-        "service.ingest",
+        "library.loans",
         "DEBUG",
         "INFO, inherited",
         90,
@@ -57,7 +57,7 @@ def test_list_names_logger_level_and_who_changed_it(file: Path) -> None:
 
 
 def test_change_whose_time_is_over_is_not_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run("service", "DEBUG", "--for", "1s")
+    run("library", "DEBUG", "--for", "1s")
     over = read(file)[0].until
     monkeypatch.setattr("time.time", lambda: over)
     assert run() == "No level is changed.\n"
@@ -71,30 +71,30 @@ def test_reset_takes_one_change_back_and_without_a_logger_all(file: Path) -> Non
     run("--reset")
     assert read(file) == []
     assert run("--reset") == "No level is changed.\n"
-    assert run("service", "--reset") == "service is not changed.\n"
+    assert run("library", "--reset") == "library is not changed.\n"
 
 
 @pytest.mark.usefixtures("file")
 def test_each_change_is_logged_with_who_made_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "observability")
-    run("service", "DEBUG", "--for", "2h")
-    run("service", "--reset")
+    run("library", "DEBUG", "--for", "2h")
+    run("library", "--reset")
     records = [record for record in caplog.records if record.name == "observability.levels"]
     assert [record.getMessage() for record in records] == ["log_level_changed", "log_level_reset"]
     facts: dict[str, Any] = records[0].__dict__["facts"]
-    assert (facts["log_level.logger"], facts["log_level.level"]) == ("service", "DEBUG")
+    assert (facts["log_level.logger"], facts["log_level.level"]) == ("library", "DEBUG")
     assert facts["log_level.by"]
 
 
 @pytest.mark.usefixtures("file")
 def test_user_behind_sudo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "ada")
-    run("service", "DEBUG")
+    run("library", "DEBUG")
     assert "ada (as " in run()
 
 
 @pytest.mark.usefixtures("file")
-def test_name_that_nothing_has_is_told_with_similar_ones() -> None:
+def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
     assert "No logger or module is called djago.request here. Did you mean django.request" in run(
         "djago.request", "DEBUG"
     )
@@ -103,18 +103,18 @@ def test_name_that_nothing_has_is_told_with_similar_ones() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["service"], "Say which level it gets: one of DEBUG, INFO, WARNING, ERROR, CRITICAL, or --reset"),
-        (["service", "LOUD"], "The level is 'LOUD': one of DEBUG, INFO"),
-        (["service", "DEBUG", "--for", "soon"], "--for is 'soon': a number with s, m or h, such as 90s, 10m or 2h"),
-        (["service", "DEBUG", "--for", "0s"], "--for is '0s'"),
-        (["service", "DEBUG", "--for", "25h"], "--for is '25h': .*; at most 24h"),
-        (["service", "DEBUG", "--for=-1m"], "--for is '-1m'"),
+        (["library"], "Say which level it gets: one of DEBUG, INFO, WARNING, ERROR, CRITICAL, or --reset"),
+        (["library", "LOUD"], "The level is 'LOUD': one of DEBUG, INFO"),
+        (["library", "DEBUG", "--for", "soon"], "--for is 'soon': a number with s, m or h, such as 90s, 10m or 2h"),
+        (["library", "DEBUG", "--for", "0s"], "--for is '0s'"),
+        (["library", "DEBUG", "--for", "25h"], "--for is '25h': .*; at most 24h"),
+        (["library", "DEBUG", "--for=-1m"], "--for is '-1m'"),
         (["a b", "DEBUG"], "'a b' is no name of a logger"),
-        (["service", "DEBUG", "--reset"], "Say either a level or --reset"),
-        (["service", "--for", "10m"], "Say which logger gets which level for that time"),
+        (["library", "DEBUG", "--reset"], "Say either a level or --reset"),
+        (["library", "--for", "10m"], "Say which logger gets which level for that time"),
     ],
 )
-def test_what_is_wrong_is_told_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
+def test_what_is_wrong_is_reported_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
     with pytest.raises(CommandError, match=expected):
         run(*arguments)
     assert not file.exists()
@@ -123,10 +123,10 @@ def test_what_is_wrong_is_told_with_what_is_allowed(file: Path, arguments: list[
 def test_file_of_something_else_is_named_and_left(file: Path) -> None:
     file.write_text("something else")
     with pytest.raises(CommandError, match=r"is no file of `manage.py loglevel`"):
-        run("service", "DEBUG")
+        run("library", "DEBUG")
     assert file.read_text() == "something else"
 
 
-def test_project_without_the_setting_is_told_of_it() -> None:
+def test_project_without_the_setting_is_reported() -> None:
     with pytest.raises(CommandError, match=r"OBSERVABILITY\['LEVELS_FILE'\] is empty"):
-        run("service", "DEBUG")
+        run("library", "DEBUG")

@@ -1,8 +1,6 @@
 """`manage.py logs`."""
 
 import os
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from tests.observability.logs.processes import run_python
 from tests.observability.logs.reading.records import failure, record, request, write
-from tests.server import ROOT
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def test_report_is_written_line_by_line(log_dir: Path) -> None:
     assert run("errors")[0].splitlines() == [
         "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
         "",
-        "1  ValueError  service/api/views.py:12 get",
+        "1  ValueError  library/api/views.py:12 get",
         "   no books",
         "   GET /books/",
         "   2026-01-05 08:30:00 to 08:30:00 UTC",
@@ -54,7 +52,7 @@ def test_report_is_written_line_by_line(log_dir: Path) -> None:
     ]
 
 
-def test_broken_line_is_told_beside_the_answer(log_dir: Path) -> None:
+def test_broken_line_is_reported_on_stderr(log_dir: Path) -> None:
     write(log_dir, request(), "rubbish")
     output, error = run("top")
     assert "rubbish" not in output
@@ -78,7 +76,6 @@ def test_app_that_cannot_be_loaded_keeps_nobody_from_the_logs(log_dir: Path, tmp
     write(log_dir, request())
     (tmp_path / "broken_settings.py").write_text("INSTALLED_APPS = ['no_such_app']\nLOGGING = {}\n")
     variables = os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "broken_settings"}
-    command = [sys.executable, "manage.py", "logs", "--in", str(log_dir), "top"]
-    completed = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    completed = run_python("manage.py", "logs", "--in", str(log_dir), "top", environment=variables)
     assert (completed.returncode, completed.stderr) == (0, "")
     assert completed.stdout.startswith("1 request, ")

@@ -38,11 +38,11 @@ def test_request_that_an_exception_ended_is_one_failure(log_dir: Path) -> None:
 
 
 def test_place_is_the_innermost_frame_of_code_that_is_no_package(log_dir: Path) -> None:
-    frames = ["/srv/a/service/api.py", "/srv/a/service/views.py", "/srv/a/service/models.py", "/v/site-packages/orm.py"]
+    frames = ["/srv/a/library/api.py", "/srv/a/library/views.py", "/srv/a/library/models.py", "/v/site-packages/orm.py"]
     told = "\n".join(f'  File "{path}", line {number}, in f' for number, path in enumerate(frames))
     django, access = failure()
     write(log_dir, django | {"exception.stacktrace": f"Traceback (most recent call last):\n{told}\nValueError"}, access)
-    assert [row["place"] for row in failures(log_dir)] == ["a/service/models.py:2 f"]
+    assert [row["place"] for row in failures(log_dir)] == ["a/library/models.py:2 f"]
 
 
 def test_failures_of_one_exception_at_one_place_are_one_kind(log_dir: Path) -> None:
@@ -50,16 +50,16 @@ def test_failures_of_one_exception_at_one_place_are_one_kind(log_dir: Path) -> N
         write(log_dir, *failure(second, f"request-{second}"))
     write(log_dir, *failure(9, "request-9", line=99))
     assert [(row["failures"], row["place"]) for row in failures(log_dir)] == [
-        (3, "service/api/views.py:12 get"),
-        (1, "service/api/views.py:99 get"),
+        (3, "library/api/views.py:12 get"),
+        (1, "library/api/views.py:99 get"),
     ]
 
 
 def test_place_is_the_innermost_frame_where_all_are_of_packages(log_dir: Path) -> None:
     write(
-        log_dir, failure()[0] | {"exception.stacktrace": TRACEBACK.replace("/srv/service/api/", "/usr/lib/python3.11/")}
+        log_dir, failure()[0] | {"exception.stacktrace": TRACEBACK.replace("/srv/library/api/", "/usr/lib/python3.11/")}
     )
-    assert failures(log_dir)[0]["place"] == "lib/python3.11/json/decoder.py:355 raw_decode".removeprefix("lib/")
+    assert failures(log_dir)[0]["place"] == "python3.11/json/decoder.py:355 raw_decode"
 
 
 def test_exception_of_a_block_of_work_within_a_request_is_the_same_failure(log_dir: Path) -> None:
@@ -79,16 +79,16 @@ def test_answer_of_500_without_an_exception_is_a_failure_of_its_route(log_dir: P
 
 
 def test_what_the_code_logs_says_why_an_answer_was_500(log_dir: Path) -> None:
-    write(log_dir, record(0, "fleet_unreachable", "request-1", level="error"))
+    write(log_dir, record(0, "library_unreachable", "request-1", level="error"))
     write(log_dir, request(1, http__response__status_code=500, level="error"))
     (row,) = failures(log_dir)
-    assert (row["event"], row["route"]) == ("fleet_unreachable", "/books/")
+    assert (row["event"], row["route"]) == ("library_unreachable", "/books/")
 
 
 def test_error_that_is_logged_without_an_exception_is_a_kind_by_logger_and_event(log_dir: Path) -> None:
     write(log_dir, record(0, "stopped", level="critical"), record(1, "stopped", level="error", logger="other"))
     assert {(row["logger"], row["event"]) for row in failures(log_dir)} == {
-        ("service", "stopped"),
+        ("library", "stopped"),
         ("other", "stopped"),
     }
 
@@ -134,16 +134,23 @@ def test_kinds_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str, firs
     assert failures(log_dir, by)[0]["event"] == first
 
 
+@pytest.mark.parametrize("seconds", [(0, 60), (60, 0)])
+def test_of_kinds_that_are_equal_the_later_one_comes_first(log_dir: Path, seconds: tuple[int, int]) -> None:
+    for second, event in zip(seconds, ("one", "two"), strict=True):
+        write(log_dir, record(second, event, level="error"))
+    assert [row["last_seen"].isoformat() for row in failures(log_dir)] == [at(60)[:19], at(0)[:19]]
+
+
 def test_line_without_any_id_is_a_failure_as_well(log_dir: Path) -> None:
     write(log_dir, '{"timestamp":"2026-01-05T08:30:00Z","level":"ERROR"}', record(0, "x", level="FATAL"))
     assert len(failures(log_dir)) == 2
 
 
-def test_kind_is_told_with_its_place_message_and_how_to_see_an_example(log_dir: Path) -> None:
+def test_kind_is_reported_with_its_place_message_and_how_to_see_an_example(log_dir: Path) -> None:
     write(log_dir, *failure(0, "0f2a9c7e"))
     assert text(log_dir) == [
         "1 failure, 2026-01-05 08:30:00 to 08:30:00 UTC, of 1 kind.",
-        "1  ValueError  service/api/views.py:12 get",
+        "1  ValueError  library/api/views.py:12 get",
         "   no books",
         "   GET /books/",
         "   2026-01-05 08:30:00 to 08:30:00 UTC",
@@ -152,7 +159,7 @@ def test_kind_is_told_with_its_place_message_and_how_to_see_an_example(log_dir: 
     ]
 
 
-def test_nothing_is_told_where_nothing_failed(log_dir: Path) -> None:
+def test_nothing_is_reported_where_nothing_failed(log_dir: Path) -> None:
     write(log_dir, request())
     assert text(log_dir) == ["No failures."]
 

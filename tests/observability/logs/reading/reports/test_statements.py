@@ -26,7 +26,7 @@ def test_lists_of_values_of_any_length_are_one_statement(log_dir: Path) -> None:
 
 def test_place_is_the_line_that_caused_most_of_the_queries(log_dir: Path) -> None:
     write(log_dir, query(code__line__number=1), *(query(code__line__number=48) for _ in range(2)), name="sql.jsonl")
-    assert [row["place"] for row in asked(log_dir)] == ["service/reports.py:48 report"]
+    assert [row["place"] for row in asked(log_dir)] == ["library/reports.py:48 report"]
 
 
 def test_queries_of_packages_have_no_place(log_dir: Path) -> None:
@@ -54,14 +54,14 @@ def test_statements_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str)
     assert [row["statement"] for row in asked(log_dir, by)] == ["SELECT high", "SELECT middle", "SELECT low"]
 
 
-def test_summary_tells_how_many_of_the_queries_were_slow(log_dir: Path) -> None:
+def test_summary_shows_how_many_of_the_queries_were_slow(log_dir: Path) -> None:
     write(log_dir, query(0), query(1, event="query", level="debug"), name="sql.jsonl")
     with database_of(log_dir) as database:
         report = statements(database, PLAIN, by="time", limit=0)
     assert report.summary == "2 logged queries, 2026-01-05 08:30:00 to 08:30:01 UTC, 1 of them slow."
 
 
-def test_nothing_is_told_where_no_query_is_logged(log_dir: Path) -> None:
+def test_nothing_is_reported_where_no_query_is_logged(log_dir: Path) -> None:
     write(log_dir, request())
     with database_of(log_dir) as database:
         report = statements(database, PLAIN, by="time", limit=0)

@@ -20,7 +20,7 @@ def test_requests_are_counted_by_user(log_dir: Path) -> None:
     assert [(row["user_id"], row["requests"]) for row in asked(log_dir)] == [("7", 11), (None, 1)]
 
 
-def test_failures_clients_and_the_busiest_route_are_told(log_dir: Path) -> None:
+def test_failures_clients_and_the_busiest_route_are_reported(log_dir: Path) -> None:
     write(log_dir, request(0, user__id="7"), request(1, user__id="7", client__address="10.0.0.1"))
     failed = {"http__response__status_code": 500, "level": "error", "http__route": "/failing/"}
     write(log_dir, request(2, user__id="7", **failed), request(3, user__id="7", http__response__status_code=404))
@@ -43,7 +43,7 @@ def test_numbers_that_no_line_has_do_not_hinder_the_order(log_dir: Path) -> None
     assert asked(log_dir, "queries")[0]["user_id"] == "c"
 
 
-def test_summary_tells_how_many_users_there_were(log_dir: Path) -> None:
+def test_summary_shows_how_many_users_there_were(log_dir: Path) -> None:
     write(log_dir, request(0, user__id="7"), request(0, user__id="8"), request(0))
     with database_of(log_dir) as database:
         report = users(database, PLAIN, by="requests", limit=0)

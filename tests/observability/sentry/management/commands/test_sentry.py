@@ -1,11 +1,13 @@
 """`manage.py sentry`."""
 
 import os
+import threading
 import time
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import sentry_sdk
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
@@ -13,8 +15,10 @@ from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.trouble import Trouble, last_trouble, write_trouble
 from observability.sentry.management.commands.sentry import moment
-from tests.observability.sentry.delivery.spooling import AWAY, letter
+from tests.observability.sentry.conftest import Make
+from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
 from tests.sentry_sink import Sink
+from tests.server import wait_for
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def fill(spool: Spool, count: int) -> OwnDirectory:
     """Events of a process that lives as long as what is returned."""
     directory = OwnDirectory.make(spool)
     for number in range(count):
-        directory.write(letter(f"failure {number}"), "error")
+        directory.write(envelope_bytes(f"failure {number}"), "error")
     return directory
 
 
@@ -44,7 +48,7 @@ def test_status_of_an_empty_spool(spool: Spool, listening: Sink) -> None:
     assert not spool.path.exists()
 
 
-def test_status_tells_what_waits_since_when_and_why(spool: Spool) -> None:
+def test_status_shows_what_waits_since_when_and_why(spool: Spool) -> None:
     fill(spool, 3)
     write_trouble(spool, Trouble("connection refused"))
     oldest = spool.waiting()[0]
@@ -56,28 +60,30 @@ def test_status_tells_what_waits_since_when_and_why(spool: Spool) -> None:
     assert lines["trouble"].startswith("connection refused; ")
 
 
-def test_status_tells_for_how_long_the_server_wants_to_be_left_alone(spool: Spool) -> None:
+def test_status_shows_until_when_the_server_asks_to_wait(spool: Spool) -> None:
     fill(spool, 1)
     write_trouble(spool, Trouble("429 Too Many Requests", 3600.0))
     (line,) = [line for line in run("status").splitlines() if line.startswith("trouble")]
     assert line.partition("asks to wait until ")[2] > line.partition("; ")[2]
 
 
-def test_status_tells_of_other_projects_and_shows_no_key(spool: Spool) -> None:
+def test_status_shows_other_projects_and_no_key(spool: Spool) -> None:
     fill(Spool.of(spool.root, "https://s3cret@sentry.example.com/7"), 1)
-    told = run("status")
-    assert "also     1 event, " in told
-    assert "of https://sentry.example.com/7; sent under its DSN alone" in told
-    assert "s3cret" not in told
-    assert "key" not in told
+    output = run("status")
+    assert "also     1 event, " in output
+    assert "of https://sentry.example.com/7; sent under its DSN alone" in output
+    assert "s3cret" not in output
+    assert "key" not in output
 
 
 def test_flush_sends_what_waits_of_processes_that_live_too(spool: Spool, listening: Sink) -> None:
     living, dead = fill(spool, 2), fill(spool, 3)
+    write_trouble(spool, Trouble("connection refused"))
     dead.close()
     assert run("flush").startswith("5 events sent to http://…@127.0.0.1:")
     assert len(set(listening.ids)) == 5
     assert spool.is_empty()
+    assert last_trouble(spool) is None
     living.close()
 
 
@@ -95,14 +101,14 @@ def test_flush_that_leaves_events_fails_with_the_reason(spool: Spool, listening:
     assert trouble.reason == "503 Service Unavailable"
 
 
-def test_flush_tells_what_the_server_refused(spool: Spool, listening: Sink) -> None:
+def test_flush_prints_what_the_server_refused(spool: Spool, listening: Sink) -> None:
     fill(spool, 2)
     listening.status = 413
     assert "2 events dropped, which the server will never take: 413 " in run("flush")
     assert spool.is_empty()
 
 
-def test_flush_takes_no_longer_than_it_may(spool: Spool, listening: Sink) -> None:
+def test_flush_ends_after_its_timeout(spool: Spool, listening: Sink) -> None:
     fill(spool, 2)
     listening.is_black_hole = True
     with pytest.raises(CommandError, match=r"2 events still waiting: no answer within 0\.2 s"):
@@ -124,7 +130,7 @@ def test_timeout_has_to_be_a_time() -> None:
         run("flush", "--timeout", "0")
 
 
-def test_spool_that_cannot_be_read_is_told(spool: Spool, tmp_path: Path) -> None:
+def test_spool_that_cannot_be_read_is_named(spool: Spool, tmp_path: Path) -> None:
     spool.path.symlink_to(tmp_path)
     with pytest.raises(CommandError, match=r"cannot be read: .*; run this as the user of the service"):
         run("status")
@@ -134,6 +140,19 @@ def test_spool_that_cannot_be_read_is_told(spool: Spool, tmp_path: Path) -> None
     ("seconds", "expected"),
     [(0, "0 seconds"), (1, "1 second"), (60, "1 minute"), (7_300, "2 hours"), (90_000, "1 day")],
 )
-def test_time_that_has_gone_is_told_in_one_unit(monkeypatch: pytest.MonkeyPatch, seconds: int, expected: str) -> None:
+def test_time_that_passed_is_shown_in_one_unit(monkeypatch: pytest.MonkeyPatch, seconds: int, expected: str) -> None:
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     assert moment(2_000_000_000.0 - seconds).endswith(f"({expected} ago)")
+
+
+@pytest.mark.usefixtures("spool")
+def test_thread_of_the_command_itself_sends_nothing(
+    transport_to: Make, monkeypatch: pytest.MonkeyPatch, listening: Sink
+) -> None:
+    listening.status = 503
+    transport = transport_to(listening.dsn)
+    client = sentry_sdk.Client(dsn=listening.dsn, transport=transport, default_integrations=False)
+    client.capture_event({"message": "failure"})
+    monkeypatch.setattr(sentry_sdk, "get_client", lambda: client)
+    run("status")
+    wait_for(lambda: "sentry-spool" not in [each.name for each in threading.enumerate()], "the end of the thread")

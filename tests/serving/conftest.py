@@ -2,14 +2,14 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.databases import own_database
-from tests.server import ROOT
+from tests.serving.warm_python import WarmPython
+from tests.serving.warm_python import running_python as running_python
 
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -25,17 +25,15 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "DATABASE_URL": database.url,
             "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
             "LOG_DIR": str(directory / "log"),
+            "PROFILE_FILE": str(directory / "profiles.sqlite3"),
         }
 
 
 @pytest.fixture(scope="session")
-def manage(machine: dict[str, str]) -> Manage:
-    """Runs a command of `manage.py` on this machine."""
+def manage(machine: dict[str, str], python: WarmPython) -> Manage:
+    """Run a command of `manage.py` on this machine."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=machine | variables, capture_output=True, text=True, timeout=60, check=False
-        )
+        return python.run("manage.py", *arguments, env=machine | variables)
 
     return run

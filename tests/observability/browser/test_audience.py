@@ -1,0 +1,52 @@
+"""What a request may see, and what it asks for."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from observability.browser.audience import goes_without_toolbar, wants_silk
+
+
+@pytest.fixture(autouse=True)
+def development(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DEBUG = True
+    settings.INTERNAL_IPS = ["127.0.0.1"]
+    monkeypatch.setattr(apps, "is_installed", {"silk"}.__contains__)
+
+
+@pytest.mark.parametrize("asked", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_a_request_of_a_developer_that_asks_for_it(asked: dict[str, Any]) -> None:
+    assert wants_silk(RequestFactory().get("/", **asked))
+    assert not wants_silk(RequestFactory().get("/"))
+
+
+@pytest.mark.parametrize("asked", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_nothing_for_others(settings: Settings, asked: dict[str, Any]) -> None:
+    assert not wants_silk(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **asked))
+    settings.DEBUG = False
+    assert not wants_silk(RequestFactory().get("/", **asked))
+
+
+def test_silk_records_nothing_if_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "is_installed", set[str]().__contains__)
+    assert not wants_silk(RequestFactory().get("/?silk"))
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "is_off"),
+    [
+        ("toolbar=off", {}, True),
+        ("toolbar=OFF", {}, True),
+        ("", {"X-Toolbar": "Off"}, True),
+        ("toolbar=on", {"X-Toolbar": "off"}, False),
+        ("toolbar", {}, False),
+        ("", {}, False),
+    ],
+)
+def test_toolbar_is_left_out_by_the_query_or_else_by_the_header(
+    query: str, headers: dict[str, str], is_off: bool
+) -> None:
+    assert goes_without_toolbar(RequestFactory().get(f"/?{query}", headers=headers)) is is_off

@@ -1,0 +1,74 @@
+"""The request of an event: its body, if somebody read it."""
+
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.test import RequestFactory
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+
+from observability.http_exchange import HttpExchange
+from observability.sentry.request import MAX_BODY, request_data
+
+
+@pytest.fixture
+def factory() -> RequestFactory:
+    return RequestFactory()
+
+
+def data_of(request: HttpRequest, error: BaseException | None = None) -> Any:  # noqa: ANN401 - what JSON has
+    """Return the body that an event shows, or `absent`."""
+    return request_data(request, HttpExchange("POST", request.path), error).get("data", "absent")
+
+
+def failing(request: Request) -> KeyError:
+    """Return an exception with the request of Django REST framework on its stack."""
+    try:
+        raise KeyError(str(request.data))
+    except KeyError as error:
+        return error
+
+
+def request_of_api(request: HttpRequest) -> Request:
+    return Request(request, parsers=[JSONParser()])
+
+
+def test_body_that_nobody_read_is_not_read(factory: RequestFactory) -> None:
+    request = factory.post("/", {"isbn": "1"}, "application/json")
+    assert data_of(request) == "absent"
+    assert request.read() == b'{"isbn": "1"}'
+
+
+def test_body_that_was_read_is_shown_as_json(factory: RequestFactory) -> None:
+    request = factory.post("/", {"isbn": "1", "password": "s3cret"}, "application/json")
+    assert request.body
+    assert data_of(request) == {"isbn": "1", "password": "[redacted]"}
+
+
+def test_form_is_shown_by_its_fields(factory: RequestFactory) -> None:
+    request = factory.post("/", {"isbn": "1", "password": "s3cret"})
+    assert request.POST
+    assert data_of(request) == {"isbn": "1", "password": "[redacted]"}
+
+
+@pytest.mark.parametrize(("body", "shown"), [(b"\0\1\2", "[3 bytes]"), (b"", "absent")])
+def test_body_that_is_not_json_is_shown_by_its_size(factory: RequestFactory, body: bytes, shown: str) -> None:
+    request = factory.post("/", body, "application/octet-stream")
+    assert request.body == body
+    assert data_of(request) == shown
+
+
+def test_longer_body_is_cut(factory: RequestFactory) -> None:
+    text = [["x" * 1_000] * 8, ["x" * 1_000] * 8]
+    request = factory.post("/", text, "application/json")
+    assert request.body
+    shown = data_of(request)
+    assert (len(shown), shown[:4], shown[-1]) == (MAX_BODY + 1, '[["x', "…")
+
+
+def test_data_of_the_api_is_that_of_this_request_alone(factory: RequestFactory) -> None:
+    first, second = (factory.post("/", {"isbn": number}, "application/json") for number in "12")
+    error = failing(request_of_api(first))
+    assert data_of(first, error) == {"isbn": "1"}
+    assert data_of(second, error) == "absent"

@@ -1,0 +1,16 @@
+"""/livez and /readyz of a server."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.server import running
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+
+def test_server_whose_database_went_away_lives_and_is_not_ready(tmp_path: Path) -> None:
+    with running("gunicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.development") as server:
+        before = server.get("/readyz").status
+        server.database.take_away()
+        assert (before, server.get("/livez").status, server.get("/readyz").status) == (200, 200, 503)
