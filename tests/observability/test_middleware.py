@@ -1,12 +1,16 @@
 """The contract of an observation under real servers: one per request, with the right counts, from end to end."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from observability.http_exchange import HttpExchange
-from observability.middleware import note_user
+from observability.middleware import ObservationMiddleware, note_user
 from tests.server import Answer, Server, Servers, access_lines, wait_for
 
 FIELDS = [
@@ -257,3 +261,14 @@ def test_user_who_cannot_be_read_fails_no_request() -> None:
     request.user = FailingUser()  # type: ignore[assignment]
     note_user(request, http)
     assert http.user_id is None
+
+
+async def respond_async(_: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@pytest.mark.parametrize(("get_response", "is_async"), [(respond_async, True), (lambda _: HttpResponse(), False)])
+def test_middleware_is_marked_as_asynchronous_if_what_it_calls_is(
+    get_response: Callable[..., Any], is_async: bool
+) -> None:
+    assert iscoroutinefunction(ObservationMiddleware(get_response)) is is_async

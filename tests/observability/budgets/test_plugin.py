@@ -248,6 +248,14 @@ def test_over(client):
 """
 
 
+def test_call_that_fails_as_growing_is_neither_compared_with_the_file_nor_recorded(recorded: Project) -> None:
+    recorded.write({"test_mistaken.py": MISTAKEN})
+    arguments = ["--query-budget=record", "--query-budget-reason=why", "test_mistaken.py::test_grows"]
+    assert "FAILED query_budgets.json" not in recorded.run(arguments[-1]).output
+    assert recorded.run(*arguments).status == pytest.ExitCode.TESTS_FAILED
+    assert recorded.budgets == RECORDED
+
+
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
 def test_colours_are_for_the_terminal_alone(workers: str, recorded: Project) -> None:
     recorded.write({"test_mistaken.py": MISTAKEN})
