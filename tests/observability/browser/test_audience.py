@@ -1,4 +1,4 @@
-"""What a request may see, and what it asks for."""
+"""Which requests silk records, and which go without the toolbar."""
 
 from typing import Any
 
@@ -17,17 +17,17 @@ def development(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps, "is_installed", {"silk"}.__contains__)
 
 
-@pytest.mark.parametrize("asked", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
-def test_silk_records_a_request_of_a_developer_that_asks_for_it(asked: dict[str, Any]) -> None:
-    assert wants_silk(RequestFactory().get("/", **asked))
+@pytest.mark.parametrize("extra", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_a_request_of_a_developer_with_its_query_or_header(extra: dict[str, Any]) -> None:
+    assert wants_silk(RequestFactory().get("/", **extra))
     assert not wants_silk(RequestFactory().get("/"))
 
 
-@pytest.mark.parametrize("asked", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
-def test_silk_records_nothing_for_others(settings: Settings, asked: dict[str, Any]) -> None:
-    assert not wants_silk(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **asked))
+@pytest.mark.parametrize("extra", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_nothing_for_others(settings: Settings, extra: dict[str, Any]) -> None:
+    assert not wants_silk(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **extra))
     settings.DEBUG = False
-    assert not wants_silk(RequestFactory().get("/", **asked))
+    assert not wants_silk(RequestFactory().get("/", **extra))
 
 
 def test_silk_records_nothing_if_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_asynchronous_view_has_its_own_time_and_that_in_which_it_waits() -> None
 
 @sync_and_async_middleware
 def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either kind
-    """Serve the addresses of this module, whatever ROOT_URLCONF is."""
+    """Serve the addresses of this module instead of those of ROOT_URLCONF."""
     if not iscoroutinefunction(get_response):
         return get_response
 
@@ -134,7 +134,7 @@ def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either ki
     return middleware
 
 
-def test_asynchronous_view_of_the_request_s_own_addresses_is_known_as_such(settings: Settings) -> None:
+def test_asynchronous_view_of_the_request_s_own_addresses_is_sampled_as_asynchronous(settings: Settings) -> None:
     settings.ROOT_URLCONF = "tests.probe.urls"
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], f"{__name__}.with_own_addresses", *settings.MIDDLEWARE[1:]]
     samples = samples_of(asked_asynchronously("/asynchronous/?profile"))

@@ -156,7 +156,7 @@ def test_request_of_a_stream_ends_once(closed: list[Observation], address: str, 
 
 
 @pytest.mark.parametrize(("address", "opens"), [("/endless/", opened), ("/endless-async/", opened_async)])
-def test_stream_is_asked_for_what_is_shown_and_ended_before_the_page_is_made(address: str, opens: Any) -> None:  # noqa: ANN401
+def test_stream_is_read_as_far_as_it_is_shown_and_ended_before_the_page_is_made(address: str, opens: Any) -> None:  # noqa: ANN401
     response = opens(address)
     assert "Only the first MiB is shown." in notices_of(response)
     assert happened == ["made"] * (MAX_SHOWN_BYTES // len(CHUNK) + 1) + ["ended"]
