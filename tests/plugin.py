@@ -68,6 +68,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKERS_OF_FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+        # pytest-django's mark gives the database without a fixture in the test's signature.
+        if item.get_closest_marker("django_db") is not None:
+            item.add_marker(pytest.mark.database)
 
 
 @pytest.hookimpl(tryfirst=True)
