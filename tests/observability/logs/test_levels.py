@@ -32,6 +32,8 @@ def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
     followed.start(file)
     yield followed
     followed.stop()
+    # Also of the other loggers that the test changed.
+    followed._adopt([])
     logger.setLevel(logging.NOTSET)
 
 

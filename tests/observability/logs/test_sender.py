@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -41,8 +40,8 @@ log.warning("parent" if child else "child")
 
 
 @contextmanager
-def handling(address: str, **options: Any) -> Iterator[SyslogHandler]:  # noqa: ANN401 - those of the handler
-    handler = SyslogHandler(address, ident="probe", **options)
+def handling(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iterator[SyslogHandler]:
+    handler = SyslogHandler(address, ident="probe", maxMessageBytes=max_bytes)
     handler.setFormatter(JsonFormatter(service_name="probe"))
     try:
         yield handler
@@ -136,7 +135,7 @@ def test_records_beyond_those_that_may_wait_are_counted(
 
 
 def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, maxMessageBytes=1_000_000) as handler:
+    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=1_000_000) as handler:
         handler.handle(log_record("x" * 100_000))
         handler.handle(log_record("kept"))
         assert [event(receiver.recv(65_536)) for _ in range(1)] == ["kept"]
@@ -146,7 +145,7 @@ def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: py
 
 
 def test_message_of_more_than_the_maximum_is_cut(tmp_path: Path) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, maxMessageBytes=4_096) as handler:
+    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=4_096) as handler:
         handler.handle(log_record(body="ä" * 100_000, isbn="978-0-00-000001-0"))
         message = receiver.recv(65_536)
     fields = json.loads(message.partition(b" - - ")[2])
