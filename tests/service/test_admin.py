@@ -18,11 +18,11 @@ MODELS = ["manufacturer", "truckmodel", "truck", "telemetryframe", "user"]
 
 
 @pytest.fixture
-def browser() -> Client:
-    """A browser in which an administrator is logged in."""
-    browser = Client()
-    browser.force_login(User.objects.create_superuser("chief"))
-    return browser
+def administrator() -> Client:
+    """A client in which an administrator is logged in."""
+    administrator = Client()
+    administrator.force_login(User.objects.create_superuser("chief"))
+    return administrator
 
 
 def page_of(instance: Truck | TelemetryFrame, page: str = "change") -> str:
@@ -43,47 +43,51 @@ def test_model_is_registered(model: type[Model]) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_list_needs_the_same_queries_for_any_number_of_rows(
-    model: str, browser: Client, django_assert_constant_queries: ConstantQueries
+    model: str, administrator: Client, django_assert_constant_queries: ConstantQueries
 ) -> None:
     path = reverse(f"admin:service_{model}_changelist")
-    django_assert_constant_queries(fill, lambda: browser.get(path))
+    django_assert_constant_queries(fill, lambda: administrator.get(path))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_list_can_be_searched(model: str, browser: Client) -> None:
+def test_list_can_be_searched(model: str, administrator: Client) -> None:
     fill(3)
-    response = browser.get(reverse(f"admin:service_{model}_changelist"), {"q": "no such"})
+    response = administrator.get(reverse(f"admin:service_{model}_changelist"), {"q": "no such"})
     assert response.context["cl"].result_count == 0
 
 
-def test_frame_is_found_by_the_vin_of_its_truck(browser: Client) -> None:
+def test_frame_is_found_by_the_vin_of_its_truck(administrator: Client) -> None:
     fill(3)
-    found = browser.get(reverse("admin:service_telemetryframe_changelist"), {"q": vin(2)}).context["cl"].result_list
+    found = (
+        administrator.get(reverse("admin:service_telemetryframe_changelist"), {"q": vin(2)}).context["cl"].result_list
+    )
     assert [frame.truck.vin for frame in found] == [vin(2)]
 
 
-def test_frame_shows_its_bytes_as_hexadecimal_text(browser: Client) -> None:
+def test_frame_shows_its_bytes_as_hexadecimal_text(administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    page = browser.get(page_of(TelemetryFrame.objects.get())).content.decode()
+    page = administrator.get(page_of(TelemetryFrame.objects.get())).content.decode()
     assert realtime().hex(" ") in page
 
 
 @pytest.mark.parametrize("page", ["change", "delete"])
-def test_frame_can_be_neither_changed_nor_deleted(page: str, browser: Client) -> None:
+def test_frame_can_be_neither_changed_nor_deleted(page: str, administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    assert browser.post(page_of(TelemetryFrame.objects.get(), page), {"post": "yes"}).status_code == 403
+    assert administrator.post(page_of(TelemetryFrame.objects.get(), page), {"post": "yes"}).status_code == 403
 
 
-def test_frame_cannot_be_added(browser: Client) -> None:
-    assert browser.get(reverse("admin:service_telemetryframe_add")).status_code == 403
+def test_frame_cannot_be_added(administrator: Client) -> None:
+    assert administrator.get(reverse("admin:service_telemetryframe_add")).status_code == 403
 
 
-def test_truck_can_be_added(browser: Client) -> None:
-    response = browser.post(reverse("admin:service_truck_add"), {"vin": vin(), "finance_type": "lease"})
+def test_truck_can_be_added(administrator: Client) -> None:
+    response = administrator.post(reverse("admin:service_truck_add"), {"vin": vin(), "finance_type": "lease"})
     assert (response.status_code, Truck.objects.get().finance_type) == (302, "lease")
 
 
-def test_change_of_a_truck_leaves_alone_what_its_frames_say(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_change_of_a_truck_leaves_alone_what_its_frames_say(
+    administrator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     truck = make_trucks(1)[0]
     save = Truck.save
 
@@ -92,23 +96,25 @@ def test_change_of_a_truck_leaves_alone_what_its_frames_say(browser: Client, mon
         save(truck, update_fields=update_fields)
 
     monkeypatch.setattr(Truck, "save", save_after_a_frame)
-    browser.post(page_of(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""})
+    administrator.post(
+        page_of(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""}
+    )
     truck.refresh_from_db()
     assert (truck.finance_type, truck.vin) == ("lease", vin())
     assert (truck.status, truck.last_contact_at) == ("driving", NOON)
 
 
-def test_truck_without_frames_can_be_deleted(browser: Client) -> None:
-    browser.post(page_of(make_trucks(1)[0], "delete"), {"post": "yes"})
+def test_truck_without_frames_can_be_deleted(administrator: Client) -> None:
+    administrator.post(page_of(make_trucks(1)[0], "delete"), {"post": "yes"})
     assert not Truck.objects.exists()
 
 
-def test_truck_with_frames_cannot_be_deleted(browser: Client) -> None:
+def test_truck_with_frames_cannot_be_deleted(administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    assert browser.post(page_of(Truck.objects.get(), "delete"), {"post": "yes"}).status_code == 403
+    assert administrator.post(page_of(Truck.objects.get(), "delete"), {"post": "yes"}).status_code == 403
 
 
-def test_user_is_added_with_a_password_that_is_hashed(browser: Client) -> None:
+def test_user_is_added_with_a_password_that_is_hashed(administrator: Client) -> None:
     values = {"username": "driver", "usable_password": "true", "password1": "a good one 7", "password2": "a good one 7"}
-    browser.post(reverse("admin:service_user_add"), values)
+    administrator.post(reverse("admin:service_user_add"), values)
     assert check_password("a good one 7", User.objects.get(username="driver").password)
