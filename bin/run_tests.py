@@ -217,6 +217,8 @@ def workers(paths: list[str], arguments: list[str]) -> list[str]:
 
 def run(sessions: list[Session]) -> Total:
     """Run the sessions one after the other."""
+    # Images of containers often set PYTHONDONTWRITEBYTECODE: each process of the tests would compile all modules again.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     total = Total()
     begun = time.monotonic()
     for session in sessions:
@@ -225,7 +227,7 @@ def run(sessions: list[Session]) -> Total:
         with tempfile.TemporaryDirectory() as directory:
             summary = Path(directory) / "summary.json"
             command = [str(PYTHON), "-m", "pytest", f"--summary-file={summary}", *session.arguments]
-            status = subprocess.run(command, cwd=ROOT, env=os.environ | session.variables, check=False).returncode
+            status = subprocess.run(command, cwd=ROOT, env=inherited | session.variables, check=False).returncode
             total.add(session, status, json.loads(summary.read_text()) if summary.exists() else {})
         if status in (INTERRUPTED, USAGE_ERROR):
             break

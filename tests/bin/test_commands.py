@@ -92,6 +92,7 @@ def test_bin_check_goes_on_after_a_failure_and_says_what_to_do(ready_checkout: C
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tool", "output", "summary", "advice"),
     [

@@ -121,6 +121,7 @@ def test_a_changed_lock_is_installed(checkout_with_uv: Checkout) -> None:
     assert checkout_with_uv.set_up() == (0, "Installing 2 packages into .venv (once) …\n")
 
 
+@pytest.mark.slow
 def test_going_back_to_an_earlier_lock_installs_it_again(checkout_with_uv: Checkout) -> None:
     locks = [checkout_with_uv.path / "requirements.txt", checkout_with_uv.path / "requirements-dev.txt"]
     for lock in locks:
@@ -132,6 +133,7 @@ def test_going_back_to_an_earlier_lock_installs_it_again(checkout_with_uv: Check
     assert "Installing" in checkout_with_uv.set_up("requirements-dev.txt")[1]
 
 
+@pytest.mark.slow
 def test_the_two_locks_do_not_displace_each_other(checkout_with_uv: Checkout) -> None:
     locks = ["requirements.txt", "requirements-dev.txt"]
     assert ["Installing" in checkout_with_uv.set_up(lock)[1] for lock in locks * 2] == [True, True, False, False]

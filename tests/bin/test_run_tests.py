@@ -66,6 +66,7 @@ def test_without_arguments_both_roots_run_what_is_fast_on_sqlite(checkout: Check
     assert written.splitlines()[-1] == "6 passed, 0 failed, 0 skipped"
 
 
+@pytest.mark.slow
 def test_database_of_the_environment_is_not_used(checkout: Checkout) -> None:
     checkout.run("bin/test", DATABASE_URL="postgresql://root@127.0.0.1/mine")
     assert {url for url, _ in calls(checkout)} == {"sqlite://:memory:"}
@@ -79,6 +80,7 @@ def test_tests_run_in_as_many_processes_as_there_are_cores_file_by_file(checkout
     assert arguments[2:4] == ["--dist", "loadfile"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given", [["-n", "3"], ["-n0"], ["--pdb"], ["tests/service/test_a.py"], ["tests/service/test_a.py::test_b"]]
 )
@@ -89,6 +91,7 @@ def test_number_of_processes_is_left_to_the_person_and_one_file_needs_one(checko
     assert "--dist" not in calls(checkout)[0][1]
 
 
+@pytest.mark.slow
 def test_order_is_random_alike_for_all_sessions_and_named_if_one_fails(checkout: Checkout) -> None:
     plan(checkout, (1, {"outcomes": {"passed": 3, "failed": 1}, "left_out": {}}), PASSED)
     code, written = checkout.run("bin/test")
@@ -100,6 +103,7 @@ def test_order_is_random_alike_for_all_sessions_and_named_if_one_fails(checkout:
     assert f"The order was that of {seeds.pop()}." in written.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [["-p", "no:randomly"], ["--randomly-seed=7"]])
 def test_order_that_is_given_is_kept(checkout: Checkout, given: list[str]) -> None:
     checkout.run("bin/test", *given)
@@ -128,6 +132,7 @@ def test_selection_runs_all_that_it_names_in_its_root(
     assert [selected(arguments) for _, arguments in calls(checkout)] == sessions
 
 
+@pytest.mark.slow
 def test_all_requires_every_part_and_runs_on_three_databases(checkout: Checkout) -> None:
     for name in ("postgresql", "mysql"):
         (checkout.path / f"requirements-{name}.txt").touch()
@@ -146,6 +151,7 @@ def test_all_requires_every_part_and_runs_on_three_databases(checkout: Checkout)
     assert "Left out" not in written
 
 
+@pytest.mark.slow
 def test_database_of_bin_test_is_that_of_the_tests_and_its_driver_is_installed(checkout: Checkout) -> None:
     checkout.put_uv()
     (checkout.path / "requirements-mysql.txt").touch()
@@ -186,6 +192,7 @@ def test_last_lines_say_what_was_left_out_and_how_to_run_it(checkout: Checkout) 
     assert closing == "6 passed, 0 failed, 1 skipped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("session", "closing"),
     [
@@ -200,12 +207,14 @@ def test_session_that_fails_or_breaks_fails_the_whole(checkout: Checkout, sessio
     assert (code, written.splitlines()[-1]) == (1, closing)
 
 
+@pytest.mark.slow
 def test_no_test_at_all_is_a_failure_but_a_root_without_one_is_not(checkout: Checkout) -> None:
     plan(checkout, (5, {"outcomes": {}}), PASSED, (5, {"outcomes": {}}), (5, {"outcomes": {}}))
     assert checkout.run("bin/test", "-k", "one")[0] == 0
     assert checkout.run("bin/test", "-k", "none")[0] == 1
 
 
+@pytest.mark.slow
 def test_durations_have_a_default(checkout: Checkout) -> None:
     checkout.run("bin/test", "--durations", "tests/service")
     assert selected(calls(checkout)[0][1]) == ["--durations=25", "--durations-min=0.2", "tests/service"]

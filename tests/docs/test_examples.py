@@ -51,6 +51,7 @@ def test_vector_reads_the_file_and_its_newest_backup_once_each() -> None:
     assert sorted(include) == paths[:2]
 
 
+@pytest.mark.slow
 def test_ecs_overrides_rename_the_keys_of_a_line(python: WarmPython, tmp_path: Path) -> None:
     environment = production_environment(tmp_path, LOGGING_OVERRIDES=str(EXAMPLES / "ecs.yaml"))
     assert python.run("manage.py", "migrate", "--verbosity=0", env=environment).returncode == 0

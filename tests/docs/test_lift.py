@@ -11,6 +11,8 @@ import pytest
 
 from tests.server import ROOT
 
+pytestmark = pytest.mark.slow
+
 # The checks and the commands of the page, and then one request: in one process, most of whose time goes to imports.
 REQUEST = """
 import django; django.setup()

@@ -49,6 +49,7 @@ def test_page_shows_what_is_printed(logs: Logs, command: str, output: str) -> No
     assert re.fullmatch(expected, completed.stdout.rstrip("\n")), completed.stdout
 
 
+@pytest.mark.slow
 def test_three_commands_lead_from_a_complaint_to_its_exception(logs: Logs) -> None:
     worst = logs("top", "--by", "errors", "--limit", "3").stdout.partition("route  ")[2].splitlines()[1]
     assert worst.startswith("PATCH  /api/v1/books/<str:isbn>/ ")

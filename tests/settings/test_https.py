@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.server import production_environment
 from tests.serving.warm_python import WarmPython
 
@@ -47,6 +49,7 @@ def test_word_of_a_trusted_proxy_counts_as_https(python: WarmPython, tmp_path: P
     assert by_https == [401, None, "max-age=60"]
 
 
+@pytest.mark.slow
 def test_trial_is_served_by_http(python: WarmPython, tmp_path: Path) -> None:
     variables = {"INSECURE_HTTP": "true", "TRUSTED_PROXY_COUNT": "1"}
     assert answers(python, tmp_path, (API, {}), (API, BY_PROXY), **variables) == [[401, None, None]] * 2

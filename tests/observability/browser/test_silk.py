@@ -248,9 +248,11 @@ def run(code: str, directory: Path) -> str:
     return completed.stdout
 
 
+@pytest.mark.slow
 def test_request_after_a_recorded_one_finds_nothing_of_silk(tmp_path: Path) -> None:
     run(ONE_AFTER_THE_OTHER, tmp_path)
 
 
+@pytest.mark.slow
 def test_project_works_without_the_package(tmp_path: Path) -> None:
     assert run(WITHOUT_SILK, tmp_path).splitlines()[-1] == "['default'] 200"

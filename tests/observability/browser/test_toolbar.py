@@ -129,6 +129,7 @@ def test_panels_of_the_toolbar_leave_no_access_line(server: Server) -> None:
     assert not [line for line in lines if "render_panel" in json.loads(line).get("url.path", "")]
 
 
+@pytest.mark.slow
 def test_asgi_shows_page_and_toolbar_with_the_same_count(asgi_server: Server) -> None:
     answer = asgi_server.get(LIST, **NAVIGATION)
     line = asgi_server.access_line(answer.headers["X-Request-ID"])

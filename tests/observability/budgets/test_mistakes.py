@@ -11,6 +11,8 @@ from tests.observability.budgets.conftest import Project
 from tests.observability.budgets.inner_pytest import InnerPytest
 from tests.server import ROOT
 
+pytestmark = pytest.mark.slow
+
 # What is replaced in which file, by what, in which route it is seen, and what the message says. {code} stands for the
 # number of the line that has this code.
 FIELDS = '        fields: tuple[str, ...] = ("isbn", "author_name", "publisher", "author", "status")\n'

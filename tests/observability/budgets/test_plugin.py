@@ -132,6 +132,7 @@ def test_route_over_its_budget_fails_with_the_command_that_raises_it(workers: st
     assert "FAILED query_budgets.json::GET /members/<int:page>/" in outcome.output
 
 
+@pytest.mark.slow
 def test_budget_is_raised_for_a_reason_alone(recorded: Project) -> None:
     change(recorded, members=OVER_BUDGET)
     refused = recorded.run("--query-budget=record")
@@ -145,6 +146,7 @@ def test_budget_is_raised_for_a_reason_alone(recorded: Project) -> None:
     }
 
 
+@pytest.mark.slow
 def test_full_run_alone_lowers_a_budget(recorded: Project) -> None:
     change(recorded, users={"max": 9})
     outcome = recorded.run("--query-budget=record", "-k", "test_users or test_members")
@@ -154,6 +156,7 @@ def test_full_run_alone_lowers_a_budget(recorded: Project) -> None:
     assert recorded.budgets == RECORDED
 
 
+@pytest.mark.slow
 def test_missing_and_stale_entries_fail_a_full_run_alone(recorded: Project) -> None:
     change(recorded, users=None, gone={"max": 3})
     outcome = recorded.run()
@@ -166,6 +169,7 @@ def test_missing_and_stale_entries_fail_a_full_run_alone(recorded: Project) -> N
     assert recorded.budgets == RECORDED
 
 
+@pytest.mark.slow
 def test_route_without_a_test_fails_if_routes_are_required(recorded: Project) -> None:
     recorded.write({"urls.py": f'{URLS}\nurlpatterns += [path("new/", users)]\n'})
     outcome = recorded.run("--query-budget-require-routes")
@@ -176,6 +180,7 @@ def test_route_without_a_test_fails_if_routes_are_required(recorded: Project) ->
     assert recorded.run("--query-budget-require-routes").status == 0
 
 
+@pytest.mark.slow
 def test_report_has_every_route_beside_its_budget(recorded: Project) -> None:
     assert recorded.run("--query-budget-report=out/report.md").status == 0
     report = (recorded.path / "out" / "report.md").read_text()
@@ -209,6 +214,7 @@ def test_without_a_reason():
 """
 
 
+@pytest.mark.slow
 def test_marks_hold_or_waive_the_requests_of_their_test(recorded: Project) -> None:
     recorded.write({"test_marks.py": MARKED})
     outcome = recorded.run("test_marks.py")
@@ -248,6 +254,7 @@ def test_over(client):
 """
 
 
+@pytest.mark.slow
 def test_call_that_fails_as_growing_is_neither_compared_with_the_file_nor_recorded(recorded: Project) -> None:
     recorded.write({"test_mistaken.py": MISTAKEN})
     arguments = ["--query-budget=record", "--query-budget-reason=why", "test_mistaken.py::test_grows"]

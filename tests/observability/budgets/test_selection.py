@@ -101,6 +101,7 @@ def test_run_of_all_tests_below_the_roots_is_full(arguments: str, project: Proje
     assert is_full(project, *arguments.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", PARTIAL)
 def test_run_that_leaves_out_a_test_below_the_roots_is_not_full(arguments: str, project: Project) -> None:
     assert not is_full(project, *arguments.split())
@@ -136,6 +137,7 @@ def test_run_is_not_full_if_a_worker_crashed_after_its_tests(project: Project) -
     assert "has a budget, and no test measured it" not in outcome.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("directory", "expected"), [("tests/service", True), ("tests/settings", False)])
 def test_run_in_a_directory_is_full_if_the_directory_covers_the_roots(
     directory: str, *, expected: bool, project: Project
@@ -143,12 +145,14 @@ def test_run_in_a_directory_is_full_if_the_directory_covers_the_roots(
     assert is_full(project, directory=directory) is expected
 
 
+@pytest.mark.slow
 def test_test_that_a_plugin_drops_without_a_word_is_missed(project: Project) -> None:
     hook = "def pytest_collection_modifyitems(items):\n    items[:] = items[1:]\n"
     project.write({"tests/service/conftest.py": hook})
     assert not is_full(project)
 
 
+@pytest.mark.slow
 def test_run_that_ends_at_its_first_failure_says_nothing_about_missing_entries(project: Project) -> None:
     project.write({"tests/service/test_books.py": FILES["tests/service/test_books.py"].replace("pass", "assert 0")})
     project.budgets = {}
@@ -163,6 +167,7 @@ def test_test_that_is_skipped_counts_as_run(project: Project) -> None:
     assert is_full(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("configuration", "arguments", "expected"),
     [
@@ -214,6 +219,7 @@ def project_with_database(project: Project) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_tests_outside_of_the_roots_prove_nothing(project_with_database: Project) -> None:
     test = """
 def test_health(client, django_assert_constant_queries):
@@ -224,6 +230,7 @@ def test_health(client, django_assert_constant_queries):
     assert "scale" not in project_with_database.budgets["GET /books/"]
 
 
+@pytest.mark.slow
 def test_tests_outside_of_the_roots_break_a_budget_and_raise_none(project_with_database: Project) -> None:
     test = """
 import pytest

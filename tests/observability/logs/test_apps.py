@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.observability.logs.processes import run_python
 from tests.server import own_environment
 
@@ -17,6 +19,7 @@ warnings.warn("afterwards")
 """
 
 
+@pytest.mark.slow
 def test_warning_is_on_stderr_until_logging_is_configured_and_then_a_line(tmp_path: Path) -> None:
     completed = run_python("-c", WARNED, environment=own_environment(tmp_path))
     assert completed.returncode == 0

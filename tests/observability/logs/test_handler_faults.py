@@ -56,6 +56,7 @@ def test_handler_made_before_a_fork_loses_nothing(tmp_path: Path) -> None:
     assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (2_000, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_file_that_others_rename_under_load_loses_nothing(tmp_path: Path) -> None:
     census = scenarios.renamed(tmp_path, renames=1).census
     assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (1_800, 0, 0, 0, 0)
@@ -84,6 +85,7 @@ def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: 
     assert (outcome.census.written, outcome.census.lost, outcome.told_lost) == (20, 15, 15)
 
 
+@pytest.mark.slow
 def test_lost_permission_costs_what_cannot_be_written_without_it() -> None:
     """A process that has its file open goes on writing to it. The directory is one that other users reach."""
     with tempfile.TemporaryDirectory() as directory:
@@ -91,6 +93,7 @@ def test_lost_permission_costs_what_cannot_be_written_without_it() -> None:
     assert (outcome.census.written, outcome.census.lost, outcome.told_lost) == (65, 5, 5)
 
 
+@pytest.mark.slow
 def test_records_of_20_kb_are_whole(tmp_path: Path) -> None:
     census = scenarios.large_records(tmp_path, records=30).census
     assert (census.written, census.lost, census.doubled, census.torn) == (120, 0, 0, 0)

@@ -237,6 +237,7 @@ def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, o
     wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
 
 
+@pytest.mark.slow
 def test_processes_of_a_server_take_a_change_back_by_themselves(servers: Servers) -> None:
     server = servers.get("gunicorn", GUNICORN_CMD_ARGS=TWO_WORKERS)
     file = server.log_dir / "loglevel.json"

@@ -134,6 +134,7 @@ def test_no_planted_secret_leaves(report: Report, way: str, name: str) -> None:
     assert SECRET not in json.dumps([logged, raised])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name", "error"),
     [

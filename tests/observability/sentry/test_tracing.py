@@ -13,6 +13,8 @@ from tests.probe.failures import FAILURES
 from tests.sentry_sink import Sink
 from tests.server import Server, Servers, wait_for
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("gunicorn", "uvicorn")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SDK_TRACE = "5c3a1b7d9e0f4a6b8c2d1e3f5a7b9c0d"

@@ -33,6 +33,8 @@ def database_of_threads(transactional_db: None, tmp_path: Path) -> Iterator[None
     connection.ensure_connection()
     with closing(sqlite3.connect(path)) as file:
         connection.connection.backup(file)
+        # The change to WAL takes a lock for which no connection waits: it is made before there are several.
+        file.execute("PRAGMA journal_mode=WAL")
     # Django closes the connection to a database in memory, and loses its tables, if it has another name at that time.
     in_memory = connections.databases["default"]["NAME"]
     connections.databases["default"]["NAME"] = str(path)

@@ -25,7 +25,7 @@ PROCESSES = {"gunicorn": 2, "uvicorn": 1}
 LIST = "/__debug__/requests/"
 CALLS = 24
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 @contextmanager
@@ -175,7 +175,6 @@ def test_call_that_runs_is_seen_by_all_processes_until_its_client_hangs_up(wsgi_
     assert awaited(wsgi_server, "call-that-runs", "closed", "lost")["state"] == "closed"
 
 
-@pytest.mark.slow
 def test_call_of_a_process_that_was_killed_reads_lost(breaking: Server) -> None:
     with asking(breaking, "call-that-was-killed"):
         call = awaited(breaking, "call-that-was-killed", "running")
@@ -184,7 +183,6 @@ def test_call_of_a_process_that_was_killed_reads_lost(breaking: Server) -> None:
         assert awaited(breaking, "call-that-was-killed", "closed", "lost")["state"] == "lost"
 
 
-@pytest.mark.slow
 def test_file_that_was_deleted_under_the_processes_is_made_anew(breaking: Server) -> None:
     Path(breaking.environment["PROFILE_FILE"]).unlink()
     with ThreadPoolExecutor(10) as pool:

@@ -370,6 +370,7 @@ def test_threads_that_write_at_once_lose_nothing(store: Store, begin: Begin) -> 
     assert all(store.document(row.number, "call") == row.id.encode() for row in rows)
 
 
+@pytest.mark.slow
 def test_processes_that_write_a_new_file_at_once_lose_nothing(path: Path) -> None:
     write_at_once(path, "abc", 20)
     with opened(path) as store:

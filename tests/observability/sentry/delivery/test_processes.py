@@ -20,6 +20,7 @@ def messages(sink: Sink) -> list[str]:
     return sorted(event["message"] for event in sink.events)
 
 
+@pytest.mark.slow
 def test_failures_survive_an_outage_and_the_kill_of_their_processes_and_of_their_replayer(
     tmp_path: Path, writers: Writers
 ) -> None:
@@ -123,6 +124,7 @@ def test_child_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path, writ
     assert len(sink.ids) == 5
 
 
+@pytest.mark.slow
 def test_child_that_outlives_its_parent_sends_its_own_events(tmp_path: Path, listening: Sink, writers: Writers) -> None:
     spool = Spool.of(tmp_path, listening.dsn)
     with writers.writing(listening.dsn, tmp_path, mode="reporting-child", count=3) as (parent,):
@@ -151,6 +153,7 @@ def test_failures_of_gunicorn_survive_an_outage(
     assert len(sink.events) == 10
 
 
+@pytest.mark.slow
 def test_flush_command_fails_during_an_outage_and_sends_what_a_process_left_after_it(
     tmp_path: Path, settings: Settings, writers: Writers
 ) -> None:

@@ -101,6 +101,7 @@ def test_record_that_a_handler_lost_is_an_error_of_the_command(shown: Shown) -> 
         shown("--probe", "probe", overrides=losing)
 
 
+@pytest.mark.slow
 def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
     with sentry_sink() as sink:
         environment = own_environment(tmp_path, SENTRY_DSN=sink.dsn)
@@ -111,6 +112,7 @@ def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
     assert (completed.returncode, completed.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
     """The loggers are those of a process, not those that the tests made in this one."""
     environment = own_environment(tmp_path, LOGGING_LAYERS="development")
