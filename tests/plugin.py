@@ -48,12 +48,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--summary-file", metavar="FILE", help="write the number of tests by outcome, as JSON")
 
 
-# No test fails because the machine is slow: neither an example nor the making of examples has a time limit.
-settings.register_profile("without time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test fails because the machine is slow: neither an example nor the making of examples has a time limit. The
+# examples of a test are the same in each run, so that a run fails for its change; `explore` looks for new ones.
+LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same examples", derandomize=True, **LIMITS)
+settings.register_profile("explore", max_examples=2_000, **LIMITS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("without time limits")
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("same examples")
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.stash[left_out_key] = {}

@@ -94,12 +94,15 @@ class _Brotli:
         is_over = not chunk
         while not is_over:
             try:
-                yield self._decompressor.process(chunk, output_buffer_limit=PIECE_BYTES)
+                piece = self._decompressor.process(chunk, output_buffer_limit=PIECE_BYTES)
             except self._error as error:
                 raise CodingError(f"br: {error}") from error
+            yield piece
             # What is left of the chunk is within the package now.
             chunk = b""
-            is_over = self._decompressor.is_finished() or self._decompressor.can_accept_more_data()
+            # After a full piece there may be more, although the package would accept more data.
+            has_less = len(piece) < PIECE_BYTES and self._decompressor.can_accept_more_data()
+            is_over = self._decompressor.is_finished() or has_less
 
 
 def _brotli() -> Any:  # noqa: ANN401 - a module without types

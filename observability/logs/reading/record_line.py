@@ -66,7 +66,7 @@ def _told_end(record: Record, *, is_request: bool) -> tuple[str, dict[str, Any]]
     event, facts = access_summary(record)
     if not is_request:
         kind = record["event"]
-        event = f"{kind} {facts.pop(f'{kind}.name')}"
+        event = f"{kind} {facts.pop(f'{kind}.name', '?')}"
     took, queries = milliseconds(facts.pop("ms", None)), facts.pop("queries", None)
     facts.pop("db_ms", None)
     if facts.get("transaction") == "committed":

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-import hypothesis
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
@@ -35,10 +34,6 @@ PANELS = [
 
 # No test depends on the speed of the machine.
 expect.set_options(timeout=DEADLINE_S * 1_000)
-hypothesis.settings.register_profile(
-    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,11 @@ def test_codings_in_a_row_are_taken_off_in_chunks_of_any_size(
     assert decompressed(", ".join(names), data, chunk_bytes) == part * count
 
 
+def test_end_of_a_brotli_body_behind_a_full_piece_is_read() -> None:
+    body = b"\0" * 98_280
+    assert decompressed("br", brotli.compress(body), chunk_bytes=1) == body
+
+
 @given(bodies, chunk_sizes)
 def test_deflate_without_its_header_is_read_too(body: tuple[bytes, int], chunk_bytes: int) -> None:
     part, count = body

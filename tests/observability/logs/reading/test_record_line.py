@@ -99,6 +99,11 @@ def test_record_of_any_content_is_shown(own: dict[str, Any], others: dict[str, A
     assert not any("\n" in line for line in found)
 
 
+def test_command_without_a_name_is_shown() -> None:
+    (line,) = lines(record(event="command", command__name=None))
+    assert "command ?" in line
+
+
 def test_line_of_others_is_shown_by_the_columns_that_are_mapped() -> None:
     columns = Columns(mappings(["time=ts", "event=msg", "level=severity"]))
     record_of_others = columns.normalised({"ts": 1_767_601_800, "msg": "done", "severity": "WARN"})
