@@ -62,10 +62,17 @@ def test_members(count, client):
 def test_same_members(client):
     fill(3)
     client.get("/members/1/")
+"""
+
+# It ends after half a second, and is for one test.
+SERVER_TESTS = """
+import urllib.request
+
+import pytest
+from test_views import fill
 
 @pytest.mark.django_db(transaction=True)
 def test_users_of_a_server(live_server):
-    import urllib.request
     fill(2)
     urllib.request.urlopen(f"{live_server.url}/users/").read()
 """
@@ -112,7 +119,7 @@ def change(project: Project, **entries: dict[str, Any] | None) -> None:
     ("counts", "workers"), [("[3, 1, 2]", "-n0"), pytest.param("[2, 1, 3]", "-n4", marks=pytest.mark.slow)]
 )
 def test_tests_in_any_order_and_process_record_the_same_file(counts: str, workers: str, project: Project) -> None:
-    project.write({"test_views.py": TESTS.replace("[3, 1, 2]", counts)})
+    project.write({"test_views.py": TESTS.replace("[3, 1, 2]", counts), "test_server.py": SERVER_TESTS})
     outcome = project.run("--query-budget=record", workers)
     assert (outcome.status, project.budgets) == (0, RECORDED)
     assert "query_budgets.json written: 3 routes measured" in outcome.output
