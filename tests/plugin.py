@@ -23,7 +23,7 @@ MARKERS = (
     "server: starts a real server process",
     "browser: needs Chromium",
     "external(*parts): needs programs or servers that Python packages do not bring; parts are names of tests/parts.py",
-    "slow: takes more than two seconds",
+    "slow: takes long, or starts many processes",
     "database: depends on the database; `bin/test --all` runs it on PostgreSQL and MariaDB, too",
 )
 # For these `bin/test` leaves a test out, unless it is selected.

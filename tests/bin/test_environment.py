@@ -13,13 +13,14 @@ import pytest
 from tests.bin.checkout import DEADLINE_S, PYTHON, Checkout
 from tests.server import wait_for
 
+pytestmark = pytest.mark.slow
+
 # An installation that goes on until a test releases it.
 LONG_INSTALLATION = 'echo $$ > "$0.pid"; until [ -e "$0.release" ]; do sleep 0.02; done'
 INSTALLING = "Installing 0 packages into .venv (once) …\n"
 WAITING = "Waiting for another command that is setting up this repository …\n"
 
 
-@pytest.mark.slow
 def test_an_environment_is_made_where_there_is_none(
     made_by_pip: tuple[Path, str], ready_checkout_with_pip: Checkout
 ) -> None:
@@ -121,7 +122,6 @@ def test_a_changed_lock_is_installed(checkout_with_uv: Checkout) -> None:
     assert checkout_with_uv.set_up() == (0, "Installing 2 packages into .venv (once) …\n")
 
 
-@pytest.mark.slow
 def test_going_back_to_an_earlier_lock_installs_it_again(checkout_with_uv: Checkout) -> None:
     locks = [checkout_with_uv.path / "requirements.txt", checkout_with_uv.path / "requirements-dev.txt"]
     for lock in locks:
@@ -133,7 +133,6 @@ def test_going_back_to_an_earlier_lock_installs_it_again(checkout_with_uv: Check
     assert "Installing" in checkout_with_uv.set_up("requirements-dev.txt")[1]
 
 
-@pytest.mark.slow
 def test_the_two_locks_do_not_displace_each_other(checkout_with_uv: Checkout) -> None:
     locks = ["requirements.txt", "requirements-dev.txt"]
     assert ["Installing" in checkout_with_uv.set_up(lock)[1] for lock in locks * 2] == [True, True, False, False]
@@ -148,14 +147,12 @@ def test_uv_installs_where_it_is_on_the_path(checkout_with_uv: Checkout) -> None
     assert installing == f"pip install --quiet --python {python} --require-hashes -r {lock}"
 
 
-@pytest.mark.slow
 def test_pip_installs_where_uv_does_not_run(ready_checkout_with_pip: Checkout) -> None:
     ready_checkout_with_pip.put("uv", "#!/bin/sh\necho 'uv: no version is set' >&2\nexit 127\n")
     (ready_checkout_with_pip.environment / "requirements.txt.stamp").unlink()
     assert ready_checkout_with_pip.set_up() == (0, INSTALLING)
 
 
-@pytest.mark.slow
 def test_a_failure_of_pip_is_shown_and_leaves_what_works(ready_checkout_with_pip: Checkout) -> None:
     kept = ready_checkout_with_pip.environment / "kept"
     kept.touch()
@@ -225,7 +222,6 @@ def test_without_ensurepip_and_pip_it_is_said_what_to_install(checkout: Checkout
     assert checkout.set_up()[0] == 0
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(subprocess.call([PYTHON, "-c", "import pip"], stderr=subprocess.DEVNULL) != 0, reason="it has none")
 def test_without_ensurepip_the_pip_of_the_machine_installs(checkout: Checkout, tmp_path: Path) -> None:
     code, written = checkout.set_up(PYTHONPATH=module_that_is_missing(tmp_path, "ensurepip"))

@@ -13,6 +13,8 @@ from tests.docs.failing_day import write_failing_day
 from tests.server import ROOT
 from tests.serving.warm_python import WarmPython
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "reading-logs.md").read_text()
 WIDTH = "100"
 # A line of the page that stands for any number of lines.
@@ -49,7 +51,6 @@ def test_page_shows_what_is_printed(logs: Logs, command: str, output: str) -> No
     assert re.fullmatch(expected, completed.stdout.rstrip("\n")), completed.stdout
 
 
-@pytest.mark.slow
 def test_three_commands_lead_from_a_complaint_to_its_exception(logs: Logs) -> None:
     worst = logs("top", "--by", "errors", "--limit", "3").stdout.partition("route  ")[2].splitlines()[1]
     assert worst.startswith("PATCH  /api/v1/books/<str:isbn>/ ")

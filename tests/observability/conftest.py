@@ -43,8 +43,15 @@ def detailed_work() -> Iterator[Observation]:
 
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
-    """The logging of the tests again, after a test that configured another one."""
+    """Restore the logging of the tests after a test that configured another one."""
+    loggers = logging.root.manager.loggerDict
+    known = set(loggers)
     yield
+    for name in set(loggers) - known:
+        # A later test would find what this one configured.
+        logger = logging.getLogger(name)
+        logger.handlers, logger.filters, logger.propagate = [], [], True
+        logger.setLevel(logging.NOTSET)
     variables = {"LOG_DIR": "unused", "SERVICE_NAME": "vitrine"}
     logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["test"], variables))
     # dictConfig leaves those disabled that stand below one that it names.

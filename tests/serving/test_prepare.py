@@ -19,6 +19,7 @@ def test_empty_machine_is_made_ready_and_a_ready_one_left_alone(manage: Manage, 
     assert (first.returncode, second.returncode, second.stdout) == (0, 0, "")
 
 
+@pytest.mark.slow
 def test_database_that_cannot_be_used_is_one_sentence(manage: Manage, tmp_path: Path) -> None:
     refused = manage("prepare", DATABASE_URL=f"sqlite:///{tmp_path}")
     assert (refused.returncode, refused.stdout) == (1, "")

@@ -17,6 +17,8 @@ import pytest
 from tests.observability.browser.conftest import LIST, NAVIGATION, log_in
 from tests.server import ROOT, Server, wait_for
 
+pytestmark = pytest.mark.slow
+
 SECRET = "correct-horse-battery-staple"
 
 WITHOUT_SILK = """
@@ -194,7 +196,6 @@ def test_requests_at_once_share_no_record(server: Server) -> None:
     assert [url is None for _, url in answers] == [True, False] * 8
 
 
-@pytest.mark.slow
 def test_file_keeps_the_last_hundred_records(server: Server) -> None:
     for _ in range(105):
         server.get("/livez", X_Silk="1")
@@ -248,11 +249,9 @@ def run(code: str, directory: Path) -> str:
     return completed.stdout
 
 
-@pytest.mark.slow
 def test_request_after_a_recorded_one_finds_nothing_of_silk(tmp_path: Path) -> None:
     run(ONE_AFTER_THE_OTHER, tmp_path)
 
 
-@pytest.mark.slow
 def test_project_works_without_the_package(tmp_path: Path) -> None:
     assert run(WITHOUT_SILK, tmp_path).splitlines()[-1] == "['default'] 200"

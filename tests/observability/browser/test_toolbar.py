@@ -11,6 +11,8 @@ import pytest
 from tests.observability.browser.conftest import LIST, NAVIGATION, PANELS, log_in
 from tests.server import Answer, Server, developing, wait_for
 
+pytestmark = pytest.mark.slow
+
 FETCH = {"Sec_Fetch_Mode": "cors", "Accept": "*/*"}
 SECRET = "correct horse battery staple"
 
@@ -51,7 +53,6 @@ def test_request_that_asks_for_it_goes_without_the_toolbar(server: Server, query
 
 
 @pytest.mark.server
-@pytest.mark.slow
 def test_without_the_variable_there_is_no_toolbar_and_calls_are_recorded(tmp_path: Path) -> None:
     with developing(tmp_path, TOOLBAR="false") as server:
         answer = server.get(LIST, **NAVIGATION)
@@ -129,7 +130,6 @@ def test_panels_of_the_toolbar_leave_no_access_line(server: Server) -> None:
     assert not [line for line in lines if "render_panel" in json.loads(line).get("url.path", "")]
 
 
-@pytest.mark.slow
 def test_asgi_shows_page_and_toolbar_with_the_same_count(asgi_server: Server) -> None:
     answer = asgi_server.get(LIST, **NAVIGATION)
     line = asgi_server.access_line(answer.headers["X-Request-ID"])

@@ -217,12 +217,13 @@ def json_of(server: Server, path: str) -> dict[str, str]:
 TWO_WORKERS = "--workers=2 --preload"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "count"),
     [
         ("gunicorn", TWO_WORKERS, 2),
-        pytest.param("gunicorn", "--workers=2", 2, marks=pytest.mark.slow),
-        pytest.param("uvicorn", "", 1, marks=pytest.mark.slow),
+        pytest.param("gunicorn", "--workers=2", 2),
+        pytest.param("uvicorn", "", 1),
     ],
 )
 def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, options: str, count: int) -> None:

@@ -10,12 +10,13 @@ from tests.server import running, wait_for
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "count", "max_bytes"),
     [
         ("--workers=2 --preload", 300, 20_000),
-        pytest.param("--workers=4 --preload", 2_000, 200_000, marks=pytest.mark.slow),
-        pytest.param("--workers=4", 2_000, 200_000, marks=pytest.mark.slow),
+        pytest.param("--workers=4 --preload", 2_000, 200_000),
+        pytest.param("--workers=4", 2_000, 200_000),
     ],
 )
 def test_every_request_leaves_one_line_while_files_are_moved_away(

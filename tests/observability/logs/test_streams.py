@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.observability.logs.processes import run_python
 from tests.server import own_environment
 
@@ -15,6 +17,7 @@ def in_container(directory: Path) -> dict[str, str]:
     return own_environment(directory, LOGGING_LAYERS="production,container")
 
 
+@pytest.mark.slow
 def test_output_of_a_command_is_without_log_lines(tmp_path: Path) -> None:
     # The one table that the command reads.
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:

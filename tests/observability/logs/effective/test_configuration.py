@@ -4,7 +4,6 @@ import json
 import logging
 import logging.config
 import logging.handlers
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,16 +34,12 @@ debugging:
 
 
 @pytest.fixture
-def configured(tmp_path: Path, restored_logging: None) -> Iterator[LayeredLogging]:
-    """A configuration of its own; the loggers are as they were afterwards."""
+def configured(tmp_path: Path, restored_logging: None) -> LayeredLogging:
+    """Configure loggers by FILE."""
     (tmp_path / "logging.yaml").write_text(FILE)
     loaded = load_logging(tmp_path / "logging.yaml", ["debugging"], {"DIRECTORY": str(tmp_path)})
     logging.config.dictConfig(loaded)
-    yield loaded
-    for name in ("parent", "parent.silent", "code"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.filters, logger.propagate = [], [], True
-        logger.setLevel(logging.NOTSET)
+    return loaded
 
 
 def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLogging) -> None:
