@@ -2,6 +2,8 @@
 
 import logging.config
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
 
 import pytest
 
@@ -44,17 +46,37 @@ def detailed_work() -> Iterator[Observation]:
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
     """Restore the logging of the tests after a test that configured another one."""
-    loggers = logging.root.manager.loggerDict
-    known = set(loggers)
+    before = {logger.name: State.of(logger) for logger in loggers()}
     yield
-    for name in set(loggers) - known:
-        # A later test would find what this one configured.
-        logger = logging.getLogger(name)
-        logger.handlers, logger.filters, logger.propagate = [], [], True
-        logger.setLevel(logging.NOTSET)
     variables = {"LOG_DIR": "unused", "SERVICE_NAME": "vitrine"}
-    logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["test"], variables))
+    configuration = load_logging(ROOT / "logging.yaml", ["test"], variables)
+    # It closes the handlers of the test, and replaces those of the loggers that it names.
+    logging.config.dictConfig(configuration)
     # dictConfig leaves those disabled that stand below one that it names.
-    for logger in logging.root.manager.loggerDict.values():
-        if isinstance(logger, logging.Logger):
-            logger.disabled = False
+    for logger in loggers():
+        logger.disabled = False
+        if logger.name not in configuration["loggers"]:
+            before.get(logger.name, State()).restore(logger)
+
+
+def loggers() -> list[logging.Logger]:
+    """Return all loggers but the root."""
+    return [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a test can configure of a logger; dictConfig leaves filters, and the loggers that it does not name."""
+
+    level: int = logging.NOTSET
+    handlers: tuple[logging.Handler, ...] = ()
+    filters: tuple[Any, ...] = ()
+    propagate: bool = True
+
+    @classmethod
+    def of(cls, logger: logging.Logger) -> Self:
+        return cls(logger.level, tuple(logger.handlers), tuple(logger.filters), logger.propagate)
+
+    def restore(self, logger: logging.Logger) -> None:
+        logger.setLevel(self.level)
+        logger.handlers, logger.filters, logger.propagate = list(self.handlers), list(self.filters), self.propagate
