@@ -229,7 +229,10 @@ def run(sessions: list[Session]) -> Total:
             command = [str(PYTHON), "-m", "pytest", f"--summary-file={summary}", *session.arguments]
             status = subprocess.run(command, cwd=ROOT, env=inherited | session.variables, check=False).returncode
             total.add(session, status, json.loads(summary.read_text()) if summary.exists() else {})
-        if status in (INTERRUPTED, USAGE_ERROR):
+        if status == USAGE_ERROR:
+            # Pytest has printed which argument or setting is wrong.
+            sys.exit(2)
+        if status == INTERRUPTED:
             break
     total.seconds = time.monotonic() - begun
     return total

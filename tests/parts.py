@@ -70,5 +70,5 @@ def missing(name: str) -> str:
 if __name__ == "__main__":
     # `python -m tests.parts` lists what is missing.
     lines = [line for line in map(missing, PARTS) if line]
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.writelines(f"{line}\n" for line in lines or ["Nothing is missing."])
     sys.exit(bool(lines))

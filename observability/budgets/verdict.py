@@ -118,14 +118,16 @@ def recorded(
 ) -> tuple[Budgets, list[Finding]]:
     """The budgets after recording, and what was not recorded: a budget is raised for a reason only.
 
-    A part of the tests adds and raises; a full, clean run lowers too, and with `prune` drops what nothing measured.
-    Reasons stay.
+    A part of the tests adds and raises; a full, clean run lowers too, and with `prune` drops what nothing measured. If
+    a test failed, nothing is added: its request may have been refused, or have ended early. Reasons stay.
     """
     kept = dict(budgets)
     refused: list[Finding] = []
     may_lower = run.is_full and run.is_clean
     for key, measured in measurements.items():
         budget = kept.get(key)
+        if budget is None and not run.is_clean:
+            continue
         if budget is None:
             kept[key] = Budget(measured.count, measured.scale, measured.statements)
         elif budget.maximum is not None and measured.count > budget.maximum and not (reason or budget.reason):

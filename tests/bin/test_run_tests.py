@@ -218,3 +218,11 @@ def test_no_test_at_all_is_a_failure_but_a_root_without_one_is_not(checkout: Che
 def test_durations_have_a_default(checkout: Checkout) -> None:
     checkout.run("bin/test", "--durations", "tests/service")
     assert selected(calls(checkout)[0][1]) == ["--durations=25", "--durations-min=0.2", "tests/service"]
+
+
+@pytest.mark.slow
+def test_option_that_pytest_does_not_have_ends_with_its_message_alone(checkout: Checkout) -> None:
+    plan(checkout, (4, None), PASSED)
+    code, written = checkout.run("bin/test", "--nonsense")
+    assert (code, len(calls(checkout))) == (2, 1)
+    assert "passed" not in written

@@ -105,3 +105,8 @@ def test_measurements_are_the_same_in_any_order() -> None:
 def test_measurements_of_a_worker_arrive_as_they_were() -> None:
     sent = measured(3)
     assert Measurements.from_json(sent.to_json()) == sent
+
+
+@pytest.mark.parametrize(("run", "is_added"), [(FULL, True), (PART, True), (FAILED, False)])
+def test_route_is_added_unless_a_test_failed(run: Run, *, is_added: bool) -> None:
+    assert (LIST in recorded({}, measured(0), run)[0]) is is_added

@@ -10,7 +10,7 @@ ROOT = "/api/v1/"
 
 
 def test_root_lists_the_addresses_of_the_api(client: APIClient) -> None:
-    assert client.get(ROOT).json() == {"trucks": "http://testserver/api/v1/trucks/"}
+    assert client.get(ROOT).json()["trucks"] == "http://testserver/api/v1/trucks/"
 
 
 def test_nobody_reads_without_a_login(db: None) -> None:
