@@ -212,7 +212,8 @@ def workers(paths: list[str], arguments: list[str]) -> list[str]:
         return []
     is_one_file = len(paths) == 1 and (ROOT / paths[0].partition("::")[0]).is_file()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return [] if is_one_file else ["-n", str(cores), "--dist", "loadfile"]
+    # In the order in which tests/plugin.py puts the files.
+    return [] if is_one_file else ["-n", str(cores), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def run(sessions: list[Session]) -> Total:

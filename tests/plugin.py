@@ -77,9 +77,9 @@ def _require_database() -> None:
         raise pytest.UsageError(message) from None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their fixtures before `-m` selects among them."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Mark tests by their fixtures before `-m` selects among them, then let files that take long begin."""
     for item in items:
         for fixture, marker in MARKERS_OF_FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
@@ -87,6 +87,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # pytest-django's mark asks for its fixtures while the test runs.
         if item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.database)
+    yield
+    # A long file at the end would keep one process busy, and the others waiting.
+    long = {item.path for item in items if any(map(item.get_closest_marker, LEFT_OUT_MARKERS))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -50,7 +50,7 @@ def selected(arguments: list[str]) -> list[str]:
     """The arguments without those for processes and order, which are tested on their own."""
     ignored = [index for index, each in enumerate(arguments) if each in ("-n", "--dist")]
     left = [each for index, each in enumerate(arguments) if index not in ignored and index - 1 not in ignored]
-    return [each for each in left if not each.startswith("--randomly-seed=")]
+    return [each for each in left if not each.startswith(("--randomly-seed=", "--no-loadscope-reorder"))]
 
 
 FAST = ["-m", "not browser and not external and not slow"]
