@@ -13,7 +13,7 @@ def main() -> None:
     try:
         if sys.argv[1:2] == ["logs"]:
             # It reads files: to load the apps first would take longer than most of its answers.
-            from observability.logs.management.commands.logs import Command
+            from observability.log_analysis.management.commands.logs import Command
 
             Command().run_from_argv(sys.argv)
         else:

@@ -18,9 +18,9 @@ OURS = ("observability", "debug_toolbar", "silk")
 STOCK_SQL_PANEL = "debug_toolbar.panels.sql.SQLPanel"
 TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
 OBSERVATION = "observability.middleware.ObservationMiddleware"
-JSON_PAGE = "observability.browser.json_page.middleware.JsonPageMiddleware"
-PROFILE = "observability.browser.profiles.middleware.ProfileMiddleware"
-PROFILES = "observability.browser.profiles.reader.Profiles"
+JSON_PAGE = "observability.profiler.json_page.middleware.JsonPageMiddleware"
+PROFILE = "observability.profiler.profiles.middleware.ProfileMiddleware"
+PROFILES = "observability.profiler.profiles.reader.Profiles"
 
 urlpatterns: list[Any] = []
 
@@ -66,7 +66,7 @@ def toolbar_in_database(settings: Any) -> None:  # noqa: ANN401
 
 def toolbar_and_recorded(settings: Any) -> None:  # noqa: ANN401
     _without(settings, "silk")
-    settings.MIDDLEWARE = [OBSERVATION, "observability.browser.toolbar.ToolbarMiddleware", JSON_PAGE, PROFILE]
+    settings.MIDDLEWARE = [OBSERVATION, "observability.profiler.toolbar.ToolbarMiddleware", JSON_PAGE, PROFILE]
 
 
 def silk(settings: Any) -> None:  # noqa: ANN401
@@ -93,7 +93,7 @@ def set_up(way: str, directory: Path) -> None:
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "tests.probe.settings.development",
         "DATABASE_URL": f"sqlite:///{directory}/db.sqlite3",
-        "PROFILE_FILE": f"{directory}/profiles.sqlite3",
+        "VAR_DIR": f"{directory}",
         "LOG_DIR": f"{directory}/log",
         "SENTRY_SPOOL_DIR": f"{directory}/sentry-spool",
     }
@@ -115,7 +115,7 @@ def set_up(way: str, directory: Path) -> None:
     fill()
     urlpatterns.append(path(LIST.lstrip("/"), Authors.as_view()))
     if PROFILE in settings.MIDDLEWARE:
-        urlpatterns.append(path("__debug__/requests/", include("observability.browser.pages.urls")))
+        urlpatterns.append(path("__debug__/requests/", include("observability.profiler.pages.urls")))
     if "debug_toolbar" in settings.INSTALLED_APPS:
         urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))
 

@@ -65,7 +65,7 @@ def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
-    from observability.readers import readers  # noqa: PLC0415
+    from observability.core.readers import readers  # noqa: PLC0415
 
     connection.ensure_connection()
     installed = readers._installed  # noqa: SLF001 - it puts back what it takes out
@@ -101,16 +101,17 @@ def _without_recorder(connection: Any) -> Iterator[None]:  # noqa: ANN401 - of a
 @contextmanager
 def _request(*read_by: object) -> Iterator[None]:
     """A request with these readers, which is open until the block ends."""
-    from observability.http_exchange import HttpExchange  # noqa: PLC0415
-    from observability.observation import Observation, active  # noqa: PLC0415
-    from observability.readers import readers  # noqa: PLC0415
+    from observability.core.context import activate  # noqa: PLC0415
+    from observability.core.http_attributes import HttpAttributes  # noqa: PLC0415
+    from observability.core.observation import Observation  # noqa: PLC0415
+    from observability.core.readers import readers  # noqa: PLC0415
 
     installed = readers._installed  # noqa: SLF001 - as above
-    exchange = HttpExchange("GET", ROUTE, route=ROUTE)
+    exchange = HttpAttributes("GET", ROUTE, route=ROUTE)
     with ExitStack() as stack:
         readers.install(read_by)
         stack.callback(readers.install, installed)
-        stack.enter_context(active(Observation("request", "GET", http=exchange)))
+        stack.enter_context(activate(Observation("request", "GET", http=exchange)))
         yield
 
 

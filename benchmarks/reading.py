@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> None:
 
 def _ways(directory: str, request_id: str) -> list[Way]:
     python = sys.executable
-    reading = [python, "-m", "observability.logs.reading", "--in", directory]
+    reading = [python, "-m", "observability.log_analysis", "--in", directory]
     manage = [python, "manage.py", "logs", "--in", directory]
     ways = [
         Way("logs top, without settings", [*reading, "top", "--json"], "loop at least 3"),

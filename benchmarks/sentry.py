@@ -72,7 +72,7 @@ def _start(way: str) -> None:
     from sentry_sdk.envelope import Envelope  # noqa: PLC0415
     from sentry_sdk.transport import Transport  # noqa: PLC0415
 
-    from observability.readers import readers  # noqa: PLC0415
+    from observability.core.readers import readers  # noqa: PLC0415
     from observability.sentry.delivery.transport import SpoolTransport  # noqa: PLC0415
     from observability.sentry.handler import FailureHandler  # noqa: PLC0415
     from observability.sentry.reader import Failures  # noqa: PLC0415

@@ -10,6 +10,6 @@ Service code needs these three names and no more:
     current()                           # the Observation of the code that runs, or None
 """
 
-from observability.observation import current, note, observe
+from observability.core.context import current, note, observe
 
 __all__ = ["current", "note", "observe"]

@@ -12,9 +12,10 @@ from django.http import HttpRequest
 from django.test.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from observability import commands, database, outgoing, redaction
+from observability import redaction
 from observability.conf import configuration, wrong_values
-from observability.readers import readers
+from observability.core.readers import readers
+from observability.recorders import commands, database, http_clients
 
 
 class ObservabilityConfig(AppConfig):
@@ -24,7 +25,7 @@ class ObservabilityConfig(AppConfig):
         from observability import checks  # noqa: F401, PLC0415 - registers the checks
 
         database.install()
-        outgoing.install()
+        http_clients.install()
         commands.install()
         install_readers()
 

@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.utils.module_loading import import_string
 
 from observability.conf import KEYS, configuration, wrong_values
-from observability.propagation import is_host
+from observability.recorders.trace_propagation import is_host
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
 READER_METHODS = ("step", "response_started", "closed")
@@ -50,7 +50,7 @@ def _as_list(value: object, allowed: str) -> str:
 @register("observability")
 def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
     """E002: a name in READERS that is no reader; one that cannot be imported stops the start already."""
-    hint = f"Give it one of {', '.join(READER_METHODS)}; observability/readers.py has the contract."
+    hint = f"Give it one of {', '.join(READER_METHODS)}; observability/core/readers.py has the contract."
     return [
         Error(f"OBSERVABILITY['READERS'] names {path!r}, which is no reader.", hint=hint, id="observability.E002")
         for path in configuration().readers

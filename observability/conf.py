@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django.conf import settings
@@ -18,13 +19,12 @@ class Configuration:
         ends with `*` is all paths that begin so.
     slow_query_ms: from this duration on a query is logged as slow.
     server_timing: who gets the Server-Timing header.
-    levels_file: the file by which `manage.py loglevel` reaches the processes of this machine; empty: levels stay.
     code_root: the directory of the project's own code, to name the line that caused a query.
     propagate_to: hosts that get the ids of the work that calls them; `.example.com` is all names below it.
     redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
     budget_file: the file with the query budget of each route, relative to the root of the code.
-    profile_file: the file of the last calls that a developer sees in the browser, relative to the root of the code.
-    over_budget_file: where the processes of this machine keep which routes of `release` they told to be over budget.
+    var_dir: the directory of the files that the processes of this machine share (levels that `manage.py loglevel`
+        changed, routes over budget that were reported, profiles), relative to the code root. Empty: they share nothing.
     release: the version that runs.
     raise_reader_errors: let a failing reader break the work, as tests want it.
     """
@@ -34,13 +34,11 @@ class Configuration:
     quiet_paths: tuple[str, ...] = ()
     slow_query_ms: float = 100.0
     server_timing: Literal["everyone", "staff", "nobody"] = "staff"
-    levels_file: str = ""
     code_root: str = ""
     propagate_to: tuple[str, ...] = ()
     redacted_keys: tuple[str, ...] = ()
     budget_file: str = ""
-    profile_file: str = "var/profiles.sqlite3"
-    over_budget_file: str = ""
+    var_dir: str = ""
     release: str = ""
     raise_reader_errors: bool = False
 
@@ -79,3 +77,21 @@ def configuration() -> Configuration:
         if isinstance(value, list):
             values[key] = tuple(value)
     return Configuration(**values)
+
+
+def shared_file(name: str) -> Path | None:
+    """Return the path of a file in VAR_DIR, or None if VAR_DIR is empty."""
+    directory = configuration().var_dir
+    return Path(configuration().code_root or Path.cwd()) / directory / name if directory else None
+
+
+class QuietPaths:
+    """OBSERVABILITY["QUIET_PATHS"]: paths whose successful requests are not logged. `/tools/*` is all that start so."""
+
+    def __init__(self) -> None:
+        paths = configuration().quiet_paths
+        self._paths = frozenset(path for path in paths if not path.endswith("*"))
+        self._prefixes = tuple(path.removesuffix("*") for path in paths if path.endswith("*"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths or path.startswith(self._prefixes)

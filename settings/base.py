@@ -10,7 +10,11 @@ from settings.database import databases
 from settings.revision import git_revision
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
+VAR_DIR = Path(
+    environment.text(
+        "VAR_DIR", default=str(BASE_DIR / "var"), allowed="the directory of the files that the service makes"
+    )
+)
 # What `bin/run --production` generates, to try the production settings on this machine.
 TRIAL_DIR = VAR_DIR / "production"
 
@@ -32,6 +36,7 @@ ASGI_APPLICATION = "settings.asgi.application"
 INSTALLED_APPS = [
     "observability",
     "observability.logs",
+    "observability.log_analysis",
     "observability.sentry",
     "observability.budgets",
     "service",
@@ -134,8 +139,8 @@ PROPAGATE_TO = environment.names(
 OBSERVABILITY: dict[str, Any] = {
     "READERS": [
         "observability.budgets.reader.QueryBudgets",
-        "observability.headers.RequestIdHeader",
-        "observability.headers.ServerTimingHeader",
+        "observability.response_headers.RequestIdHeader",
+        "observability.response_headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
         "observability.sentry.reader.Failures",
         "observability.logs.held.HeldLines",
@@ -144,10 +149,9 @@ OBSERVABILITY: dict[str, Any] = {
     "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT,
     "QUIET_PATHS": ["/livez", "/readyz"],
     "PROPAGATE_TO": PROPAGATE_TO,
-    "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
     "CODE_ROOT": str(BASE_DIR),
     "BUDGET_FILE": "service/query_budgets.json",
-    "OVER_BUDGET_FILE": str(Path(LOG_DIR) / "over_budget.json"),
+    "VAR_DIR": str(VAR_DIR),
     "RELEASE": RELEASE,
 }
 

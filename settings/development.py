@@ -28,11 +28,8 @@ LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
-    "PROFILE_FILE": environment.text(
-        "PROFILE_FILE", default=str(VAR_DIR / "profiles.sqlite3"), allowed="the file of the last calls"
-    ),
     # Last, since it shows what the others found.
-    "READERS": [*OBSERVABILITY["READERS"], "observability.browser.profiles.reader.Profiles"],
+    "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.profiles.reader.Profiles"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
@@ -40,37 +37,37 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
         *REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"],
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.browser.browsable_api.BrowsableByName",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.BrowsableByName",
 }
 
 # The browser: the toolbar, inside of it the page of a JSON answer, and inside of that the profile of the call
 
-INSTALLED_APPS = [*INSTALLED_APPS, "observability.browser", "debug_toolbar"]
+INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
 BROWSER_MIDDLEWARE = [
-    "observability.browser.json_page.middleware.JsonPageMiddleware",
-    "observability.browser.profiles.middleware.ProfileMiddleware",
+    "observability.profiler.json_page.middleware.JsonPageMiddleware",
+    "observability.profiler.profiles.middleware.ProfileMiddleware",
 ]
 # Without it the calls are recorded all the same, and take a third of the time.
 if environment.flag("TOOLBAR", default=True):
-    BROWSER_MIDDLEWARE = ["observability.browser.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
+    BROWSER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
 else:
     # Its middleware is missing, as was asked.
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
-    "SHOW_TOOLBAR_CALLBACK": "observability.browser.toolbar.shows_toolbar",
-    "TOOLBAR_STORE_CLASS": "observability.browser.toolbar.ProfileToolbarStore",
+    "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.shows_toolbar",
+    "TOOLBAR_STORE_CLASS": "observability.profiler.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }
 # What one API call did. The panels of settings, versions, signals, … would cost every call and tell the same each time.
 DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",
     "debug_toolbar.panels.timer.TimerPanel",
-    "observability.browser.toolbar.SQLPanel",
-    "observability.browser.panel.RepeatedQueriesPanel",
+    "observability.profiler.toolbar.SQLPanel",
+    "observability.profiler.panel.RepeatedQueriesPanel",
     "observability.budgets.panel.QueryBudgetPanel",
-    "observability.browser.panel.TransactionPanel",
+    "observability.profiler.panel.TransactionPanel",
     "observability.logs.panel.LogLinesPanel",
-    "observability.browser.panel.FlameGraphPanel",
+    "observability.profiler.panel.FlameGraphPanel",
     "debug_toolbar.panels.request.RequestPanel",
     "debug_toolbar.panels.headers.HeadersPanel",
     "debug_toolbar.panels.cache.CachePanel",
@@ -81,12 +78,12 @@ DEBUG_TOOLBAR_PANELS = [
 
 if find_spec("silk"):
     INSTALLED_APPS = [*INSTALLED_APPS, "silk"]
-    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.browser.silk.SilkMiddleware"]
-    DATABASE_ROUTERS = ["observability.browser.routing.SilkRouter"]
+    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.profiler.silk.SilkMiddleware"]
+    DATABASE_ROUTERS = ["observability.profiler.routing.SilkRouter"]
     DATABASES = DATABASES | {
         "silk": database("SILK_DATABASE_URL", default_url=f"sqlite:///{VAR_DIR / 'silk.sqlite3'}"),
     }
-    SILKY_MIDDLEWARE_CLASS = "observability.browser.silk.SilkMiddleware"
+    SILKY_MIDDLEWARE_CLASS = "observability.profiler.silk.SilkMiddleware"
     SILKY_AUTHENTICATION = True
     SILKY_AUTHORISATION = True  # staff only
     SILKY_MAX_RECORDED_REQUESTS = 100

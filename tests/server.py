@@ -123,7 +123,7 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
         "LOG_DIR": str(directory / "log"),
-        "PROFILE_FILE": str(directory / "profiles.sqlite3"),
+        "VAR_DIR": str(directory),
         "SENTRY_SPOOL_DIR": str(directory / "sentry-spool"),
         "STATIC_ROOT": str(directory / "static"),
         **others,

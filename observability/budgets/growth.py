@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from observability.budgets.message import Shown, footnote, statement_lines
 from observability.budgets.recording import Query, Recording
-from observability.causes.cause import NO_CAUSE
+from observability.recorders.query_origin import UNKNOWN_ORIGIN
 
 Scales = Mapping[int, Recording]
 
@@ -36,7 +36,7 @@ def _by_statement(recording: Recording) -> Counter[Query]:
     """How often each statement ran, from wherever."""
     counted: Counter[Query] = Counter()
     for query, number in recording.queries.items():
-        counted[query._replace(cause=NO_CAUSE)] += number
+        counted[query._replace(origin=UNKNOWN_ORIGIN)] += number
     return counted
 
 
@@ -49,7 +49,7 @@ def grown(scales: Scales, slope: float) -> str:
     last = scales[rows[-1]]
     shown = [_shown(query, scales, rows) for query in last.queries]
     shown = [each for each in shown if each.is_at_fault or each.query in last.application()]
-    shown.sort(key=lambda each: (not each.is_at_fault, each.query.short))
+    shown.sort(key=lambda each: (not each.is_at_fault, each.query.summary))
     head = [f"{title_of(scales)} runs more queries the more rows there are", _counts(scales, rows, slope), ""]
     return "\n".join([*head, *statement_lines(shown), *filter(None, [footnote(last)])])
 

@@ -55,10 +55,10 @@ def _measured(values: dict[str, Any]) -> Measured:
 
 def measured(recording: Recording, *, test: str, known: dict[str, int] | None, allow: Iterable[str] = ()) -> Measured:
     """One request; where `known`, the statements of its budget, are exceeded, the causes are kept."""
-    kept = recording.only(lambda query: not any(text in query.short for text in allow)) if allow else recording
+    kept = recording.only(lambda query: not any(text in query.summary for text in allow)) if allow else recording
     counted: Counter[str] = Counter()
     for query, number in kept.application().items():
-        counted[query.short] += number
+        counted[query.summary] += number
     explained = () if known is None else tuple(over_budget("", kept, known)[2:])
     transactions = recording.transactions.total()
     return Measured(kept.count, multiset(counted), recording.framework, transactions, test, "", explained)

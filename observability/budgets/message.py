@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from observability.budgets.recording import Query, Recording
-from observability.causes.advice import advice
-from observability.causes.declaration import field_declaration
-from observability.statement import plain, short
+from observability.recorders.query_hints import find_field_declaration, find_hint
+from observability.recorders.sql import normalize, summarize
 
 MAX_STATEMENTS = 8
 MIN_WIDTH, MAX_WIDTH = 72, 120
@@ -52,28 +51,28 @@ def _statement(shown: Shown, *, is_explained: bool) -> list[str]:
 
 def _in_width(label: str, query: Query) -> list[str]:
     """The label and the statement: in full or in short beside it, or below it."""
-    width, texts = _width(), [f"{form(query.fingerprint)}{query.place}" for form in (plain, short)]
+    width, texts = _width(), [f"{form(query.fingerprint)}{query.place}" for form in (normalize, summarize)]
     for text in texts:
         if len(label) + 2 + len(text) <= width:
             return [f"{label}  {text}"]
     below = width - 6
     text = next((text for text in texts if len(text) <= below), "")
-    return [label, f"      {text or _cut(short(query.fingerprint), below - len(query.place)) + query.place}"]
+    return [label, f"      {text or _cut(summarize(query.fingerprint), below - len(query.place)) + query.place}"]
 
 
 def _origin(shown: Shown) -> list[str]:
-    cause = shown.query.cause
+    cause = shown.query.origin
     lines = []
     if cause.field is not None:
         lines.append(f"field  {cause.field}")
-        declared = field_declaration(cause.field)
-        lines += [f"line   {declared}"] if declared and not cause.sites else []
-    if not cause.sites and cause.view:
+        declared = find_field_declaration(cause.field)
+        lines += [f"line   {declared}"] if declared and not cause.source_lines else []
+    if not cause.source_lines and cause.view:
         lines.append(f"view   {cause.view}")
-    for number, site in enumerate(cause.sites):
-        lines.append(f"{'line' if number == 0 else 'from':<5}  {site}")
+    for number, line in enumerate(cause.source_lines):
+        lines.append(f"{'line' if number == 0 else 'from':<5}  {line}")
     if shown.is_at_fault and shown.is_repeated:
-        lines.append(f"try    {advice(shown.query.fingerprint, cause)}")
+        lines.append(f"try    {find_hint(shown.query.fingerprint, cause)}")
     return lines
 
 
@@ -92,14 +91,14 @@ def over_budget(title: str, recording: Recording, known: Mapping[str, int]) -> l
     """The statements of a recording; those that run more often than the budget's are at fault."""
     counted: Counter[str] = Counter()
     for query, number in recording.application().items():
-        counted[query.short] += number
-    extra = {query: counted[query.short] - known.get(query.short, 0) for query in recording.application()}
+        counted[query.summary] += number
+    extra = {query: counted[query.summary] - known.get(query.summary, 0) for query in recording.application()}
     # What is repeated is at fault; a statement that runs once, but where nothing is repeated.
-    threshold = min(2, max([counted[query.short] for query, number in extra.items() if number > 0], default=1))
+    threshold = min(2, max([counted[query.summary] for query, number in extra.items() if number > 0], default=1))
     shown = []
     for query, number in recording.application().most_common():
-        is_more = extra[query] > 0 and counted[query.short] >= threshold and (bool(known) or number > 1)
-        was = f"(was {known[query.short]}x)" if query.short in known else "(new)"
+        is_more = extra[query] > 0 and counted[query.summary] >= threshold and (bool(known) or number > 1)
+        was = f"(was {known[query.summary]}x)" if query.summary in known else "(new)"
         rate = was if known and is_more else ""
         shown.append(Shown(query, f"{number}x", rate, is_at_fault=is_more, is_repeated=number > 1))
     shown.sort(key=lambda each: not each.is_at_fault)

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from django.apps import apps
 from django.contrib.auth import get_user_model
 
-from observability.statement import plain, table
+from observability.recorders.sql import find_table, normalize
 
 # Whose tables are the framework's: it reads and writes them for a request, whatever the application does.
 FRAMEWORK_APPS = ("admin", "authtoken", "contenttypes", "sessions", "sites")
@@ -34,13 +34,13 @@ def framework_count(statements: Mapping[str, int]) -> int:
 @lru_cache(maxsize=1024)
 def is_framework(fingerprint: str) -> bool:
     """Whether a statement is about a table of content types, sessions, permissions, tokens, sites or migrations."""
-    return table(fingerprint) in _framework_tables()
+    return find_table(fingerprint) in _framework_tables()
 
 
 @lru_cache(maxsize=1024)
 def is_login(fingerprint: str) -> bool:
     """Whether a statement may read the user of a session."""
-    match = _by_key.match(plain(fingerprint))
+    match = _by_key.match(normalize(fingerprint))
     return match is not None and (match[1], match[2]) == _user_key()
 
 

@@ -6,8 +6,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from observability.budgets.ownership import framework_count
-from observability.observation import Observation
-from observability.statement import short
+from observability.budgets.reader import BudgetState
+from observability.core.observation import Observation
+from observability.recorders.sql import summarize
 
 
 class QueryBudgetPanel(Panel):
@@ -41,17 +42,18 @@ class QueryBudgetPanel(Panel):
         observation: Observation | None = getattr(request, "observation", None)
         if observation is None:
             return
-        framework = framework_count(observation.statements)
+        state = BudgetState.of(observation)
+        framework = framework_count(observation.fingerprints)
         self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
             {
                 "count": observation.query_count - framework,
                 "framework": framework,
-                "budget": observation.query_budget,
-                "over_budget": observation.over_budget,
-                "statements": [(number, short(each)) for each, number in _most_first(observation)],
+                "budget": state.query_budget,
+                "over_budget": state.is_over_budget,
+                "statements": [(number, summarize(each)) for each, number in _most_first(observation)],
             }
         )
 
 
 def _most_first(observation: Observation) -> list[tuple[str, int]]:
-    return sorted(observation.statements.items(), key=lambda item: -item[1])
+    return sorted(observation.fingerprints.items(), key=lambda item: -item[1])

@@ -1,4 +1,4 @@
-"""What ran: each statement with its cause, and how often; of a block of a test, or of one request."""
+"""What ran: each statement with its origin, and how often; of a block of a test, or of one request."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -7,11 +7,12 @@ from threading import Lock
 from typing import NamedTuple
 
 from observability.budgets.ownership import framework_count, is_framework, is_login
-from observability.causes.cause import NO_CAUSE, Cause, cause
-from observability.http_exchange import HttpExchange
-from observability.observation import Observation, active, current
-from observability.statement import short, table
-from observability.step import Step
+from observability.core.context import activate, current
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import Observation
+from observability.core.steps import Step
+from observability.recorders.query_origin import UNKNOWN_ORIGIN, QueryOrigin, find_query_origin
+from observability.recorders.sql import find_table, summarize
 
 ALL_DATABASES = "__all__"
 DEFAULT_DATABASE = "default"
@@ -24,11 +25,11 @@ class Query(NamedTuple):
 
     fingerprint: str
     database: str
-    cause: Cause
+    origin: QueryOrigin
 
     @property
-    def short(self) -> str:
-        return short(self.fingerprint) + self.place
+    def summary(self) -> str:
+        return summarize(self.fingerprint) + self.place
 
     @property
     def place(self) -> str:
@@ -50,7 +51,7 @@ class Recording:
         self.routes: list[str] = []
         self.refused: list[str] = []
 
-    def add(self, step: Step, reason: Cause) -> None:
+    def add(self, step: Step, reason: QueryOrigin) -> None:
         if step.kind == "query":
             self._uncounted.append(Query(step.fingerprint, step.source, reason))
             if len(self._uncounted) >= MAX_UNCOUNTED:
@@ -93,7 +94,7 @@ class Recording:
     @property
     def framework_tables(self) -> list[str]:
         """The tables of the framework's statements."""
-        return sorted({table(fingerprint) for fingerprint in self.statements if is_framework(fingerprint)})
+        return sorted({find_table(fingerprint) for fingerprint in self.statements if is_framework(fingerprint)})
 
     def application(self) -> Counter[Query]:
         """The application's queries, `count` of them."""
@@ -118,7 +119,7 @@ class Recording:
 
 
 class Recorder:
-    """The reader that the plugin adds for all tests: it finds the cause of each step once, whoever records it.
+    """The reader that the plugin adds for all tests: it finds the origin of each step once, whoever records it.
 
     `request_ended` is called with each request that was measured, while `is_measuring`. Several threads may record.
     """
@@ -132,11 +133,11 @@ class Recorder:
     def block(self) -> Iterator[Recording]:
         """Record what runs until the block ends, in any thread, in requests and outside of them."""
         recording = Recording()
-        observation = Observation("work", "django_query_recorder", parent=current())
+        observation = Observation("span", "django_query_recorder", parent=current())
         self._blocks.append(recording)
         try:
             # It is never closed: a test that records leaves no line.
-            with active(observation):
+            with activate(observation):
                 yield recording
         finally:
             self._blocks = [each for each in self._blocks if each is not recording]
@@ -156,7 +157,7 @@ class Recorder:
         request = _request_of(observation) if self.is_measuring else None
         if request is None and not self._blocks:
             return
-        reason = cause() if step.kind == "query" else NO_CAUSE
+        reason = find_query_origin() if step.kind == "query" else UNKNOWN_ORIGIN
         for recording in self._blocks:
             recording.add(step, reason)
         if request is not None:
@@ -176,13 +177,13 @@ class Recorder:
 
     def _recording_of(self, request: Observation) -> Recording:
         """It stands on the observation and goes with it."""
-        recording: Recording | None = request.kept.get(self)
+        recording: Recording | None = request.extensions.get(self)
         if recording is None:
-            recording = request.kept[self] = Recording()
+            recording = request.extensions[self] = Recording()
         return recording
 
 
-def key_of(http: HttpExchange) -> str:
+def key_of(http: HttpAttributes) -> str:
     """`METHOD route` of a request; the path where no route matched. HEAD runs what GET does."""
     method = "GET" if http.method == "HEAD" else http.method
     return f"{method} {http.route or http.path}"

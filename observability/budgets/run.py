@@ -16,10 +16,10 @@ from observability.budgets.message import over_budget
 from observability.budgets.recording import Recorder, Recording, key_of
 from observability.budgets.routes import routes
 from observability.budgets.verdict import Finding, Run, findings, recorded
-from observability.causes import cause
-from observability.causes.asked import noted
-from observability.observation import Observation
-from observability.readers import readers
+from observability.core.observation import Observation
+from observability.core.readers import readers
+from observability.recorders import query_origin
+from observability.recorders.query_origin import follow_sync_to_async
 
 Mode = Literal["check", "record", "off"]
 METHOD_NOT_ALLOWED = 405
@@ -30,7 +30,7 @@ class BudgetRun:
     """Made when the tests start; `plugin.py` tells it which test runs, and asks for the verdict at the end."""
 
     def __init__(self, mode: Mode, root: Path) -> None:
-        cause.use_root(root)
+        query_origin.set_code_root(root)
         self.mode = mode
         self.root = root
         self.recorder = Recorder(self._request_ended)
@@ -44,7 +44,7 @@ class BudgetRun:
         self.broken: list[str] = []
         self._reading = ExitStack()
         self._reading.enter_context(readers.added(self.recorder))
-        self._reading.enter_context(noted(cause.places))
+        self._reading.enter_context(follow_sync_to_async(query_origin.find_project_positions))
 
     def close(self) -> None:
         self._reading.close()
@@ -83,7 +83,7 @@ class BudgetRun:
         """Compare a request with the budget that its test gives it."""
         allow = self.limit.allow
         kept = recording.in_databases(self.limit.using)
-        kept = kept.only(lambda query: not any(text in query.short for text in allow))
+        kept = kept.only(lambda query: not any(text in query.summary for text in allow))
         problem = self.limit.broken_by(kept)
         if problem:
             self.broken.append("\n".join(over_budget(f"{key} runs {problem}", kept, {})))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from observability.observation import Observation
-from observability.readers import WorkRefused, readers
-from observability.step import Step
+from observability.core.observation import Observation
+from observability.core.readers import AbortWork, readers
+from observability.core.steps import Step
 
 
-class OverBudget(WorkRefused):
+class OverBudget(AbortWork):
     """A request ran more queries than its route may; the query that did is the last one of the traceback."""
 
 
@@ -38,11 +38,14 @@ class _Strict:
         self._budgets = QueryBudgets()
 
     def step(self, observation: Observation, step: Step) -> None:
+        from observability.budgets.reader import BudgetState  # noqa: PLC0415 - as above
+
         if step.kind != "query":
             return
         request = self._budgets.broken_by(observation)
         # What comes after it, such as the page of the error, may query.
-        if request is not None and request.http is not None and request.kept.setdefault(self, step) is step:
+        if request is not None and request.http is not None and request.extensions.setdefault(self, step) is step:
             key = f"{request.http.method} {request.http.route}"
-            count = request.query_count - request.framework_query_count
-            raise OverBudget(f"{key} runs {count} queries, its budget is {request.query_budget}: {step.fingerprint}")
+            state = BudgetState.of(request)
+            count = request.query_count - state.framework_query_count
+            raise OverBudget(f"{key} runs {count} queries, its budget is {state.query_budget}: {step.fingerprint}")

@@ -3,9 +3,8 @@
 import json
 import sys
 from contextlib import suppress
-from pathlib import Path
 
-from observability.conf import configuration
+from observability.conf import configuration, shared_file
 
 if sys.platform != "win32":
     import fcntl
@@ -14,15 +13,15 @@ if sys.platform != "win32":
 def is_first_to_tell(key: str) -> bool:
     """Whether no process of this machine told of this route since the release began, and remember that one does now.
 
-    It is known by OBSERVABILITY["OVER_BUDGET_FILE"], which holds the routes of one release. Without that file or a
+    It is known by `over_budget.json` in VAR_DIR, which holds the routes of one release. Without that file or a
     RELEASE, and where the file cannot be written, each process is the first.
     """
-    release, path = configuration().release, configuration().over_budget_file
-    if not (release and path):
+    release, path = configuration().release, shared_file("over_budget.json")
+    if not release or path is None:
         return True
     with suppress(OSError):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with Path(path).open("a+", encoding="utf-8") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+", encoding="utf-8") as file:
             if sys.platform != "win32":
                 fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)

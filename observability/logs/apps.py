@@ -1,12 +1,12 @@
 """The room of the log files."""
 
 import logging
-from pathlib import Path
 from types import ModuleType
 
 from django.apps import AppConfig
 
-from observability.conf import configuration
+from observability.conf import shared_file
+from observability.logs.level_file import LEVELS_FILE
 from observability.logs.levels import levels
 from observability.logs.pipeline import configure_structlog
 
@@ -25,5 +25,6 @@ class LogsConfig(AppConfig):
     def ready(self) -> None:
         from observability.logs import checks  # noqa: F401, PLC0415 - registers the checks
 
-        if configuration().levels_file:
-            levels.start(Path(configuration().levels_file))
+        path = shared_file(LEVELS_FILE)
+        if path is not None:
+            levels.start(path)

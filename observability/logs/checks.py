@@ -15,11 +15,11 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.core.exceptions import ImproperlyConfigured
 
 from observability.conf import configuration
+from observability.log_analysis.kept import kept_time
 from observability.logs.config import LayeredLogging, Source
 from observability.logs.layers.layer import fill, merge
 from observability.logs.layers.mistake import UNKNOWN_VARIABLE, Mistake
 from observability.logs.layers.mistakes import mistakes
-from observability.logs.reading.kept import kept_time
 
 LEAST_KEPT = timedelta(days=1)
 HELD_HANDLER = "observability.logs.held.HeldHandler"

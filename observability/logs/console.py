@@ -10,7 +10,7 @@ import structlog
 
 from observability.logs.access_summary import access_summary
 from observability.logs.exceptions import exception_fields
-from observability.records import facts_of, message_of, observation_of
+from observability.recorders.log_records import find_observation, format_message, record_facts
 from observability.redaction import redact, redact_text
 
 # The keys that structlog's renderer gives a place of their own.
@@ -34,15 +34,15 @@ class ConsoleFormatter(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = redact(facts_of(record))
+        facts = redact(record_facts(record))
         event: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3],
             "level": record.levelname.lower(),
-            "event": redact_text(message_of(record)[0]),
+            "event": redact_text(format_message(record)[0]),
         }
         if record.name == "observability.access":
             event["event"], facts = access_summary(facts)
-        observation = observation_of(record)
+        observation = find_observation(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]
         # What a caller calls "event" or "exception" stays its own.

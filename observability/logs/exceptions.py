@@ -4,9 +4,9 @@ import logging
 import traceback
 from typing import Any
 
-from observability.observation import qualified_name
-from observability.records import exception_of
+from observability.recorders.log_records import find_exception
 from observability.redaction import MAX_TEXT, redact_text
+from observability.text import exception_type_name
 
 EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
 MAX_STACKTRACE = 24_576
@@ -20,9 +20,9 @@ def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
     for all handlers of the record, and cut in its middle at 24 KiB. Source and secrets: see `redact_text`.
     """
     fields: dict[str, Any] = {}
-    error = exception_of(record)
+    error = find_exception(record)
     if error is not None:
-        fields["exception.type"] = qualified_name(type(error))
+        fields["exception.type"] = exception_type_name(type(error))
         fields["exception.message"] = _shown(_text(error), MAX_MESSAGE)
         record.exc_text = record.exc_text or _stacktrace(error)
     if record.exc_text:
@@ -50,7 +50,7 @@ def _stacktrace(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error)).rstrip("\n")
     except Exception:  # noqa: BLE001 - an exception that cannot be shown must not lose the record
-        return f"{qualified_name(type(error))}: <its stack trace cannot be made>"
+        return f"{exception_type_name(type(error))}: <its stack trace cannot be made>"
 
 
 def _text(error: BaseException) -> str:

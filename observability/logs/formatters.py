@@ -8,10 +8,10 @@ import orjson
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
+from observability.core.observation import Observation
 from observability.logs.encoding import TRUNCATED, encode
 from observability.logs.exceptions import EXCEPTION_KEYS, exception_fields
-from observability.observation import Observation
-from observability.records import facts_of, message_of, observation_of
+from observability.recorders.log_records import find_observation, format_message, record_facts
 from observability.redaction import is_secret, may_hold_secret, redact, redact_text
 
 BASE_KEYS = ("timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name")
@@ -65,8 +65,8 @@ class JsonFormatter(BaseJsonFormatter):
         message = record.msg
         if record.args or record.exc_info or record.exc_text or record.stack_info or type(message) is not str:
             return None
-        observation = observation_of(record)
-        facts = facts_of(record, observation)
+        observation = find_observation(record)
+        facts = record_facts(record, observation)
         if not self._known_keys.issuperset(facts):
             return None
         try:
@@ -133,8 +133,8 @@ class JsonFormatter(BaseJsonFormatter):
         return name
 
     def _base_fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        observation = observation_of(record)
-        event, problem = message_of(record)
+        observation = find_observation(record)
+        event, problem = format_message(record)
         fields = {
             "timestamp": self._timestamp(record.created),
             "level": record.levelname.lower(),
@@ -149,7 +149,7 @@ class JsonFormatter(BaseJsonFormatter):
 
     def _facts(self, record: logging.LogRecord, message_dict: dict[str, Any]) -> dict[str, Any]:
         facts = self._facts_of_options(record) if self._has_options else {}
-        facts |= message_dict | facts_of(record)
+        facts |= message_dict | record_facts(record)
         return {key: value for key, value in facts.items() if key not in self._skipped}
 
     def _facts_of_options(self, record: logging.LogRecord) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from logging.handlers import MemoryHandler
 from threading import RLock
 from typing import Any
 
-from observability.complaint import Complaint, shown
 from observability.conf import configuration
+from observability.core.diagnostics import Diagnostics
+from observability.core.observation import Observation
+from observability.core.steps import Step
 from observability.logs.levels import levels
 from observability.logs.slow_queries import QUERY
-from observability.observation import Observation
-from observability.records import capture, observation_of
-from observability.step import Step
+from observability.recorders.log_records import capture_context, find_observation
+from observability.text import safe_repr
 
 HELD_LINES_DROPPED = "held_lines_dropped"
 SQL_LOGGER = "observability.sql"
@@ -31,7 +32,7 @@ _containers = frozenset({list, dict, set})
 _immutable = frozenset({str, int, float, bool, type(None), bytes, complex})
 
 
-_complaint = Complaint("logging:")
+_diagnostics = Diagnostics("logging:")
 
 
 class Held:
@@ -92,19 +93,19 @@ class HeldHandler(MemoryHandler):
         try:
             self._hold_or_pass(record)
         except Exception as error:  # noqa: BLE001 - logging must not break the work
-            _complaint.tell(f"a line cannot be held: {shown(error)}")
+            _diagnostics.write(f"a line cannot be held: {safe_repr(error)}")
             self._write(record)
         return True
 
     def _hold_or_pass(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.INFO:
-            if record.levelno >= logging.ERROR and (observation := observation_of(record)) is not None:
+            if record.levelno >= logging.ERROR and (observation := find_observation(record)) is not None:
                 self.show(observation.root)
             self._write(record)
         elif not self.holds(record.name) or _is_asked_for(record):
             self._write(record)
         else:
-            capture(record)
+            capture_context(record)
             observation = record.__dict__["observation"]
             if observation is not None:
                 _freeze(record)
@@ -137,7 +138,7 @@ class HeldHandler(MemoryHandler):
 
     def end(self, root: Observation) -> None:
         """Show what is held where the work went wrong or was slow, and forget it where it did not."""
-        held: Held | None = root.kept.get(self)
+        held: Held | None = root.extensions.get(self)
         if held is None:
             return
         if self.is_worth_showing(root):
@@ -162,7 +163,7 @@ class HeldHandler(MemoryHandler):
 
     def _held(self, root: Observation) -> Held:
         # setdefault is one step for all threads.
-        held: Held = root.kept.get(self) or root.kept.setdefault(self, Held(self.capacity))
+        held: Held = root.extensions.get(self) or root.extensions.setdefault(self, Held(self.capacity))
         return held
 
     def _hold_or_show(self, line: logging.LogRecord | tuple[float, Step], observation: Observation) -> None:
@@ -198,7 +199,7 @@ class HeldLines:
                 handler.hold_query(step, observation)
 
     def closed(self, observation: Observation) -> None:
-        if observation.parent is None and observation.kept:
+        if observation.parent is None and observation.extensions:
             for handler in _handlers:
                 handler.end(observation)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
+LEVELS_FILE = "loglevel.json"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MAX_SIZE = 256 * 1024
 # Written by one user, read by the service, which may be another one of the directory's group.

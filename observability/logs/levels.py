@@ -43,7 +43,7 @@ class Levels:
     def __init__(self) -> None:
         self._path: Path | None = None
         self._signature: Signature | None = None
-        self._complaint = ""
+        self._diagnostics = ""
         # Replaced, never changed: `shown_from` reads them in other threads. The second caches what the first says.
         self._adopted: dict[str, Adopted] = {}
         self._nearest: dict[str, int | None] = {}
@@ -88,7 +88,7 @@ class Levels:
         with self._looking:
             try:
                 self._read()
-                self._complaint = ""
+                self._diagnostics = ""
             except LevelFileError as error:
                 self._complain(str(error))
             now = time.monotonic()
@@ -147,8 +147,8 @@ class Levels:
         self._nearest = {}
 
     def _complain(self, message: str) -> None:
-        if message != self._complaint:
-            self._complaint = message
+        if message != self._diagnostics:
+            self._diagnostics = message
             print(f"observability: {message}", file=sys.stderr)  # noqa: T201
 
 

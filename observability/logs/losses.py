@@ -2,7 +2,7 @@
 
 import logging
 
-from observability.complaint import Complaint
+from observability.core.diagnostics import Diagnostics
 
 RECORDS_LOST = "log_records_lost"
 
@@ -15,29 +15,29 @@ class Losses:
 
     def __init__(self, target: str) -> None:
         self.count = 0
-        self._complaint = Complaint(f"logging: {target}")
-        self._settlement = Complaint(f"logging: {target}")
+        self._diagnostics = Diagnostics(f"logging: {target}")
+        self._settlement = Diagnostics(f"logging: {target}")
 
     def add(self, reason: object, count: int = 1) -> None:
         """Count records that were lost for this reason."""
         self.count += count
-        self._complaint.tell(f"cannot be written: {reason}; {_records(self.count)} lost so far")
+        self._diagnostics.write(f"cannot be written: {reason}; {_records(self.count)} lost so far")
 
     def complain(self, text: str) -> None:
         """Tell what is wrong with the target, though nothing is lost."""
-        self._complaint.tell(text)
+        self._diagnostics.write(text)
 
     def settle(self) -> int:
         """How many were lost; from here on none. It is told once a second too: what works may fail again at once."""
         count, self.count = self.count, 0
         if count:
-            self._settlement.tell(f"is written again; {_records(count)} lost")
+            self._settlement.write(f"is written again; {_records(count)} lost")
         return count
 
     def give_up(self) -> None:
         """Tell what was lost for good: no record will follow that could."""
         if self.count:
-            self._complaint.tell(f"was closed; {_records(self.count)} lost", always=True)
+            self._diagnostics.write(f"was closed; {_records(self.count)} lost", always=True)
             self.count = 0
 
 

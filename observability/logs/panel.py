@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from observability.details import Detail
-from observability.observation import Observation
+from observability.core.observation import Observation
+from observability.core.timeline import TimelineEntry
 
 MAX_LINES = 200
 MAX_KEYS_TEXT = 500
@@ -51,10 +51,10 @@ class LogLinesPanel(Panel):
         observation: Observation | None = getattr(request, "observation", None)
         if observation is None:
             return
-        found = [detail for detail in _details(observation) if detail.step.kind == "line"]
+        found = [detail for detail in _details(observation) if detail.step.kind == "log"]
         lines = [
             (
-                f"{observation.milliseconds_at(detail.step):.1f}",
+                f"{observation.step_started_ms(detail.step):.1f}",
                 detail.level,
                 detail.step.text,
                 detail.step.source,
@@ -68,11 +68,11 @@ class LogLinesPanel(Panel):
         )
 
 
-def _details(observation: Observation) -> Iterable[Detail]:
+def _details(observation: Observation) -> Iterable[TimelineEntry]:
     """All of them where somebody keeps them, or the last steps, without their level and keys."""
-    if observation.details is not None:
-        return tuple(observation.details.entries)
-    return [Detail(step) for step in observation.trail]
+    if observation.timeline is not None:
+        return tuple(observation.timeline.entries)
+    return [TimelineEntry(step) for step in observation.last_steps]
 
 
 def _keys(facts: Mapping[str, object]) -> str:

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from observability.core.observation import Observation
 from observability.logs.event_record import EventRecord
-from observability.observation import Observation
-from observability.records import RESERVED
+from observability.recorders.log_records import RESERVED
 
 ExcInfo: TypeAlias = Any
 

@@ -4,8 +4,8 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from observability.observation import MAX_STATEMENTS, Observation
-from observability.records import observation_of
+from observability.core.observation import MAX_FINGERPRINTS, Observation
+from observability.recorders.log_records import find_observation, record_facts
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SAMPLE_RATE = "sample_rate"
@@ -40,28 +40,28 @@ class TailSampling(logging.Filter):
         self._threshold = (1 << RANDOM_BITS) - (1 << RANDOM_BITS) // keep_one_in
 
     def filter(self, record: logging.LogRecord) -> bool:
-        observation = observation_of(record)
+        observation = find_observation(record)
         if observation is None or observation.http is None:
             return True
         if SAMPLE_RATE in observation.facts:
             # What the service noted under this name is not how many requests the line stands for.
             self._mark(record, observation, 1)
-        if self.keep_one_in == 1 or record.levelno >= logging.WARNING or self._is_always_kept(observation):
+        if self.keep_one_in == 1 or record.levelno >= logging.WARNING or self._is_always_kept(record, observation):
             return True
         if int(observation.trace_id[-RANDOM_BITS // 4 :], 16) < self._threshold:
             return False
         self._mark(record, observation, self.keep_one_in)
         return True
 
-    def _is_always_kept(self, observation: Observation) -> bool:
+    def _is_always_kept(self, record: logging.LogRecord, observation: Observation) -> bool:
         return (
             observation.duration_ms >= self.slow_ms
             or (observation.http is not None and observation.http.method not in SAFE_METHODS)
             or observation.transaction == "rolled_back"
-            or observation.over_budget
+            or bool(record_facts(record, observation).get("db.over_budget"))
             # Of statements beyond these nothing is known.
-            or len(observation.statements) >= MAX_STATEMENTS
-            or any(map(writes, observation.statements))
+            or len(observation.fingerprints) >= MAX_FINGERPRINTS
+            or any(map(writes, observation.fingerprints))
         )
 
     def _mark(self, record: logging.LogRecord, observation: Observation, rate: int) -> None:

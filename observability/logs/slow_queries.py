@@ -3,10 +3,10 @@
 import logging
 from typing import Any
 
-from observability.callsite import call_site
 from observability.conf import configuration
-from observability.observation import Observation
-from observability.step import Step
+from observability.core.observation import Observation
+from observability.core.steps import Step
+from observability.recorders.call_stack import find_source_line
 
 SLOW_QUERY = "slow_query"
 QUERY = "query"
@@ -33,7 +33,7 @@ def _facts(step: Step) -> dict[str, Any]:
         "db.namespace": step.source,
         "db.query.text": step.text,
     }
-    site = call_site()
+    site = find_source_line()
     if site is not None:
         facts |= {"code.file.path": site.path, "code.line.number": site.line, "code.function.name": site.function}
     return facts

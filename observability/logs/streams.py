@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import TextIO
 
-from observability.commands import owns_stdout
+from observability.recorders.commands import owns_stdout
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):

@@ -6,22 +6,31 @@ from typing import Any, cast
 
 from sentry_sdk.types import Event, Hint
 
-from observability.complaint import Complaint, shown
-from observability.database import has_open_transaction
-from observability.observation import Observation, current
-from observability.records import facts_of, observation_of, text_of
+from observability.core.context import current
+from observability.core.diagnostics import Diagnostics
+from observability.core.measurements import work_keys
+from observability.core.observation import Observation
+from observability.core.steps import Step
+from observability.recorders.database import has_open_transaction
+from observability.recorders.log_records import find_observation, record_facts
 from observability.sentry.event_redaction import exceptions_of, without_secrets
-from observability.sentry.failure import is_reported, mark_reported
+from observability.sentry.failure import ReportedEvent, is_reported, mark_reported
 from observability.sentry.reporting import is_answer
 from observability.sentry.request import request_data
-from observability.step import Step
+from observability.text import safe_repr, safe_str
 
 # Facts that tell apart what has one name: each of their values is an issue of its own.
 GROUPED_BY = ("budget.route",)
 BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
 
-_complaint = Complaint("sentry:")
-_categories = {"query": "query", "call": "http", "line": "log", "commit": "transaction", "rollback": "transaction"}
+_diagnostics = Diagnostics("sentry:")
+_categories = {
+    "query": "query",
+    "http_client": "http",
+    "log": "log",
+    "commit": "transaction",
+    "rollback": "transaction",
+}
 
 
 def complete_event(event: Event, hint: Hint) -> Event | None:
@@ -33,7 +42,7 @@ def complete_event(event: Event, hint: Hint) -> Event | None:
     try:
         return _completed(event, hint)
     except Exception as problem:  # noqa: BLE001 - the failure that is reported matters more than one in its report
-        _complaint.tell(f"an event cannot be completed: {shown(problem)}")
+        _diagnostics.write(f"an event cannot be completed: {safe_repr(problem)}")
         return _bare(cast("dict[str, Any]", event))
 
 
@@ -77,20 +86,20 @@ def _observation_of(hint: Hint) -> Observation | None:
     if isinstance(found, Observation):
         return found
     record = hint.get("log_record")
-    return observation_of(record) if record is not None else current()
+    return find_observation(record) if record is not None else current()
 
 
 def _remember(observation: Observation, event_id: str) -> None:
     """Let the lines of the work, and of all work around it, name their event; the first one stands."""
     each: Observation | None = observation
     while each is not None:
-        each.event_id = each.event_id or event_id
+        each.extensions.setdefault(ReportedEvent, ReportedEvent(event_id))
         each = each.parent
 
 
 def _add_record(event: dict[str, Any], hint: Hint, observation: Observation | None) -> None:
     record = hint["log_record"]
-    facts = facts_of(record, observation)
+    facts = record_facts(record, observation)
     event["extra"] = facts
     apart = [str(facts[name]) for name in GROUPED_BY if name in facts]
     if is_answer(record) and observation is not None:
@@ -130,38 +139,29 @@ def _context_of(observation: Observation) -> dict[str, Any]:
     """The numbers of the work until now. Of a block within a request, the request's: they count the block's."""
     root = observation.root
     fate = "open" if has_open_transaction() and not root.is_closed else root.transaction
-    shown: dict[str, Any] = {
-        "kind": root.kind,
-        "duration_ms": round(root.duration_ms, 3),
-        "db.query_count": root.query_count,
-        "db.duration_ms": round(root.query_duration_ms, 3),
-        "db.repeated_count": root.repeated_count,
-        "db.transaction": fate,
-        "outgoing.count": root.outgoing_count,
-        "outgoing.duration_ms": round(root.outgoing_duration_ms, 3),
-    }
+    keys = {"kind": root.kind, **work_keys(root), "db.transaction": fate}
     if observation is not root:
-        shown["work.name"] = observation.name
-    return shown
+        keys["span.name"] = observation.name
+    return keys
 
 
 def _steps_before(root: Observation, record: LogRecord | None) -> list[Step]:
     """The trail of the work, without the record that is reported itself."""
-    steps = list(root.trail)
-    if record is not None and steps and steps[-1][:3] == ("line", text_of(record.msg), record.name):
+    steps = list(root.last_steps)
+    if record is not None and steps and steps[-1][:3] == ("log", safe_str(record.msg), record.name):
         del steps[-1]
     return steps
 
 
 def _breadcrumb(root: Observation, step: Step) -> dict[str, Any]:
     data: dict[str, Any] = {"source": step.source}
-    if step.kind != "line":
+    if step.kind != "log":
         data["duration_ms"] = round(step.duration_ms, 3)
     return {
-        "type": "http" if step.kind == "call" else "default",
+        "type": "http" if step.kind == "http_client" else "default",
         "category": _categories[step.kind],
         "message": step.text,
-        "timestamp": root.time_of(step),
+        "timestamp": root.step_ended_at(step),
         "level": "info",
         "data": data,
     }
@@ -169,7 +169,7 @@ def _breadcrumb(root: Observation, step: Step) -> dict[str, Any]:
 
 def _add_request(event: dict[str, Any], root: Observation, error: BaseException | None) -> None:
     http = root.http
-    request = http.request() if http is not None and http.request is not None else None
+    request = root.request
     if http is None or request is None:
         return
     event["request"] = request_data(request, http, error)

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from observability.observation import Observation
+from observability.core.observation import Observation
 
 MAX_CHAIN = 1_000
 # For how long an exception is known as reported where it is not known whose work it ended.
@@ -14,6 +14,21 @@ MAX_MARKS = 16
 _marks = "_sentry_marks"
 # Where an exception keeps its attributes, whatever its class makes of reading and setting them.
 _attributes_of: Any = BaseException.__dict__["__dict__"].__get__
+
+
+class ReportedEvent(NamedTuple):
+    """The Sentry event that reported the failure of an observation, in its extensions; the first one stays."""
+
+    event_id: str
+    is_logged: bool = True
+
+    def to_measurements(self) -> dict[str, object]:
+        return {"sentry.event_id": self.event_id}
+
+    @classmethod
+    def find_id(cls, observation: Observation) -> str | None:
+        event: ReportedEvent | None = observation.extensions.get(cls)
+        return event.event_id if event is not None else None
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,18 +2,19 @@
 
 import logging
 
-from observability.complaint import Complaint, shown
-from observability.records import UnlockedHandler
+from observability.core.diagnostics import Diagnostics
+from observability.recorders.log_records import LocklessHandler
 from observability.sentry.reporting import report_record
+from observability.text import safe_repr
 
-_complaint = Complaint("sentry:")
+_diagnostics = Diagnostics("sentry:")
 
 
-class FailureHandler(UnlockedHandler):
+class FailureHandler(LocklessHandler):
     """Reports each failure once that a record tells of; while Sentry is not started it does nothing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             report_record(record)
         except Exception as error:  # noqa: BLE001 - a report must not break the work
-            _complaint.tell(f"a failure cannot be reported: {shown(error)}")
+            _diagnostics.write(f"a failure cannot be reported: {safe_repr(error)}")

@@ -2,7 +2,7 @@
 
 import sys
 
-from observability.observation import Observation
+from observability.core.observation import Observation
 from observability.sentry.reporting import report_exception
 
 

@@ -8,9 +8,11 @@ import sentry_sdk
 from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
-from observability.observation import Observation, current
-from observability.records import exception_of, observation_of, text_of
-from observability.sentry.failure import is_reported
+from observability.core.context import current
+from observability.core.observation import Observation
+from observability.recorders.log_records import find_exception, find_observation
+from observability.sentry.failure import ReportedEvent, is_reported
+from observability.text import safe_str
 
 SERVER_ERROR = 500
 # Whose loggers tell of exceptions that nobody handled.
@@ -20,7 +22,7 @@ FRAMEWORKS = frozenset({"django", "gunicorn", "uvicorn", "asyncio"})
 def report_record(record: logging.LogRecord) -> None:
     """Report the failure that a log record tells of, unless it was reported before or is one of the client."""
     # Inside of an `except` block an error is about the exception, whether it was given to the logger or not.
-    error = exception_of(record)
+    error = find_exception(record)
     if error is None:
         error = sys.exception()
     if not _is_failure(record, error):
@@ -29,7 +31,7 @@ def report_record(record: logging.LogRecord) -> None:
     is_handled = record.name.partition(".")[0] not in FRAMEWORKS
     if is_handled or error is None:
         event["logentry"] = _entry(record)
-    _send(event, {"log_record": record}, error, observation_of(record), is_handled=is_handled)
+    _send(event, {"log_record": record}, error, find_observation(record), is_handled=is_handled)
 
 
 def report_exception(error: BaseException, observation: Observation | None) -> None:
@@ -42,16 +44,16 @@ def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
     status_code = _status_code(record)
     if status_code is not None and status_code < SERVER_ERROR:
         return False
-    observation = observation_of(record)
+    observation = find_observation(record)
     if error is not None:
         return not is_reported(error, observation)
     # The answer 500 that follows from a failure is none of its own.
-    return not (is_answer(record) and observation is not None and observation.event_id)
+    return not (is_answer(record) and observation is not None and ReportedEvent.find_id(observation) is not None)
 
 
 def is_answer(record: logging.LogRecord) -> bool:
     """Whether it is Django's record of a response, and of no exception."""
-    return _status_code(record) is not None and exception_of(record) is None
+    return _status_code(record) is not None and find_exception(record) is None
 
 
 def _status_code(record: logging.LogRecord) -> int | None:
@@ -88,8 +90,8 @@ def _entry(record: logging.LogRecord) -> dict[str, Any]:
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - a message that cannot be made must not lose the failure
-        message = text_of(record.msg)
-    return {"message": text_of(record.msg), "formatted": message}
+        message = safe_str(record.msg)
+    return {"message": safe_str(record.msg), "formatted": message}
 
 
 def _level(record: logging.LogRecord) -> Any:  # noqa: ANN401 - a literal type of the SDK

@@ -8,15 +8,15 @@ from urllib.parse import parse_qsl
 from django.http import HttpRequest
 from django.http.request import RawPostDataException
 
-from observability.http_exchange import HttpExchange
-from observability.middleware import note_user
+from observability.core.http_attributes import HttpAttributes
+from observability.recorders.middleware import note_user
 from observability.redaction import redact
 
 MAX_BODY = 8_192
 MAX_PARAMETERS = 100
 
 
-def request_data(request: HttpRequest, http: HttpExchange, error: BaseException | None) -> dict[str, Any]:
+def request_data(request: HttpRequest, http: HttpAttributes, error: BaseException | None) -> dict[str, Any]:
     """The interface `request` of an event, in the SDK's form; notes the user on the way, since it is known by now.
 
     Nothing is read for it: neither the body of a request that nobody read, nor a user that nobody asked for.

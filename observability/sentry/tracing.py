@@ -8,8 +8,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from sentry_sdk.integrations.django import DjangoIntegration
 
-from observability.quiet_paths import QuietPaths
-from observability.trace_parent import TraceParent
+from observability.conf import QuietPaths
+from observability.core.trace_context import TraceParent
 
 SAMPLED = 0x01
 

@@ -8,8 +8,9 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from observability.observation import active, observe
+from observability.core.context import activate, observe
 from observability.sentry.delivery.server import Answer, Server
+from observability.sentry.failure import ReportedEvent
 
 TRIED = "sentry_tried"
 
@@ -37,7 +38,7 @@ class _Posting(Transport):
     def capture_envelope(self, envelope: Envelope) -> None:
         started = time.perf_counter()
         # The call to the server is none of the work that is reported.
-        with active(None):
+        with activate(None):
             self.answer = self.server.post(envelope.serialize())
         self.duration_ms = (time.perf_counter() - started) * 1000
 
@@ -52,4 +53,4 @@ def send_trial(dsn: str) -> Trial:
             log.error(TRIED, extra={"facts": {"sent_by": "manage.py sentry test"}})
     finally:
         client.transport = transport
-    return Trial(observation.event_id, posting.answer, posting.duration_ms)
+    return Trial(ReportedEvent.find_id(observation), posting.answer, posting.duration_ms)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from observability.core.observation import Observation
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
-from observability.observation import Observation
 from tests.server import DEADLINE_S, ROOT
 
 STARTED_AT = datetime(2026, 1, 5, 8, 30, tzinfo=UTC).timestamp()

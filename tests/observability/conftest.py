@@ -8,10 +8,10 @@ from typing import Any, Self
 import pytest
 
 from observability import observe
-from observability.details import Details
+from observability.core.observation import Observation
+from observability.core.readers import readers
+from observability.core.timeline import Timeline
 from observability.logs.config import load_logging
-from observability.observation import Observation
-from observability.readers import readers
 from tests.server import ROOT
 
 pytest_plugins = ["observability.budgets.plugin", "tests.plugin"]
@@ -39,7 +39,7 @@ def closed() -> Iterator[list[Observation]]:
 def detailed_work() -> Iterator[Observation]:
     """A unit of work that somebody wants to see whole."""
     with observe("work") as observation:
-        observation.details = Details()
+        observation.timeline = Timeline()
         yield observation
 
 

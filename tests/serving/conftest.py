@@ -25,7 +25,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "DATABASE_URL": database.url,
             "SILK_DATABASE_URL": f"sqlite:///{directory / 'silk.sqlite3'}",
             "LOG_DIR": str(directory / "log"),
-            "PROFILE_FILE": str(directory / "profiles.sqlite3"),
+            "VAR_DIR": str(directory),
         }
 
 

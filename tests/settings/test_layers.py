@@ -12,7 +12,7 @@ from tests.serving.warm_python import WarmPython
 
 PRODUCTION = {"SECRET_KEY": "0123456789abcdef" * 4, "ALLOWED_HOSTS": "example.com"}
 NAME = "from django.conf import settings; print(settings.SERVICE_NAME)"
-TOOLS = "import sys; print({'debug_toolbar', 'silk', 'observability.browser'} & set(sys.modules))"
+TOOLS = "import sys; print({'debug_toolbar', 'silk', 'observability.profiler'} & set(sys.modules))"
 
 
 def start(

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypedDict
 
 from observability.logs.effective.configuration import ROOT
 from observability.logs.effective.routes import handler_name, live_handlers
-from observability.records import ObservationHandler
+from observability.recorders.log_records import ObservationHandler
 
 LOGGING_PROBE = "logging_probe"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

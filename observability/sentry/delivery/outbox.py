@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
-from observability.complaint import Complaint
+from observability.core.diagnostics import Diagnostics
 from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.spool import Spool, Waiting
 
@@ -29,7 +29,7 @@ class Outbox:
         self._directory: OwnDirectory | None = None
         # Reentrant: a signal may be handled, and log an error, while its thread writes.
         self._changing = threading.RLock()
-        self._complaint = Complaint("sentry:")
+        self._diagnostics = Diagnostics("sentry:")
 
     def put(self, content: bytes, category: str) -> None:
         """Keep an event. Raises nothing: the oldest in memory is dropped, and counted, where no other place is left."""
@@ -37,7 +37,7 @@ class Outbox:
         try:
             self._write(letter)
         except OSError as error:
-            self._complaint.tell(
+            self._diagnostics.write(
                 f"{self._spool.path} cannot be written: {error.strerror or error}; "
                 f"up to {self._max_in_memory} events wait in memory"
             )

@@ -18,8 +18,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from observability.complaint import shown
 from observability.sentry.delivery.limits import limits_of
+from observability.text import safe_repr
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
@@ -92,7 +92,7 @@ class Server(HttpTransport):
             return str(error.__cause__.strerror or error.__cause__).lower()
         if isinstance(error, ConnectTimeoutError):
             return f"no connection within {CONNECT_TIMEOUT_S:g} s"
-        return shown(error)
+        return safe_repr(error)
 
 
 def outcome_of(status: int) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from observability.complaint import Complaint, shown
+from observability.core.diagnostics import Diagnostics
 from observability.sentry.delivery.bounds import Bounds
 from observability.sentry.delivery.dispatch import Dispatch, log_dropped
 from observability.sentry.delivery.outbox import Outbox
@@ -15,6 +15,7 @@ from observability.sentry.delivery.patience import Patience
 from observability.sentry.delivery.server import Server
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.trouble import Trouble, clear_trouble, write_trouble
+from observability.text import safe_repr
 
 SERVER_UNREACHABLE = "sentry_unreachable"
 SERVER_REACHED = "sentry_reached"
@@ -51,7 +52,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
         self._ended = threading.Event()
-        self._complaint = Complaint("sentry:")
+        self._diagnostics = Diagnostics("sentry:")
         # Of the thread alone. An attempt is made when something waits and `_blocked_until` is over; at `_retry_at`
         # something waits in any case.
         self._look_at = 0.0
@@ -112,8 +113,8 @@ class Delivery:
                 try:
                     self._round(dispatch, flushes)
                 except Exception as error:  # noqa: BLE001 - the next round may go well
-                    self._complaint.tell(f"the spool {self._spool.path} is not sent: {shown(error)}")
-                    self._fail(Trouble(shown(error)))
+                    self._diagnostics.write(f"the spool {self._spool.path} is not sent: {safe_repr(error)}")
+                    self._fail(Trouble(safe_repr(error)))
                 finally:
                     for flush in flushes:
                         flush.done.set()

@@ -10,13 +10,14 @@ import orjson
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from observability.complaint import Complaint, shown
+from observability.core.diagnostics import Diagnostics
 from observability.sentry.delivery.bounds import Bounds
 from observability.sentry.delivery.outbox import Outbox
 from observability.sentry.delivery.patience import Patience
 from observability.sentry.delivery.server import READ_TIMEOUT_S, Server
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.thread import Delivery
+from observability.text import safe_repr
 
 
 class SpoolTransport(Transport):
@@ -40,7 +41,7 @@ class SpoolTransport(Transport):
         self._bounds = bounds
         self._patience = patience
         self._read_timeout_s = read_timeout_s
-        self._complaint = Complaint("sentry:")
+        self._diagnostics = Diagnostics("sentry:")
         self.begin()
         _transports.add(self)
 
@@ -63,7 +64,7 @@ class SpoolTransport(Transport):
             self._outbox.put(content_of(envelope), envelope.items[0].data_category)
             self._delivery.wake()
         except Exception as error:  # noqa: BLE001 - a failure to report is none of the application
-            self._complaint.tell(f"an event could not be kept: {shown(error)}")
+            self._diagnostics.write(f"an event could not be kept: {safe_repr(error)}")
 
     def flush(self, timeout: float, callback: Any = None) -> None:  # noqa: ANN401, ARG002 - of the SDK, which tells people to wait
         """Try to send what waits, for so many seconds at most; at the end of the process the SDK gives it two."""

@@ -78,7 +78,7 @@ def banner(origin: str) -> str:
 def calls(origin: str) -> str:
     """The page of the last calls; empty where this environment has none."""
     with suppress(NoReverseMatch):
-        return f"{origin}{reverse('observability_browser:requests')}"
+        return f"{origin}{reverse('observability_profiler:requests')}"
     return ""
 
 

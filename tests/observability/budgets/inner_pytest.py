@@ -25,7 +25,8 @@ IMPORTED = (
     "django.core.handlers.asgi", "django.core.management.commands.migrate", "django.db.backends.sqlite3.base",
     "django.db.models", "django.contrib.auth.hashers", "django.http.multipartparser",
     "django.utils.translation.reloader", "pytest_django.plugin", "xdist.plugin", "observability.budgets.plugin",
-    "observability.middleware", "observability.checks", "observability.budgets.checks", "observability.database",
+    "observability.recorders.middleware", "observability.checks", "observability.budgets.checks",
+    "observability.recorders.database",
 )  # fmt: skip
 PLUGINS = ["-p", "pytest_django.plugin", "-p", "xdist.plugin"]
 # The assertions of a plugin that is imported early are not rewritten; none of them is what is tested.

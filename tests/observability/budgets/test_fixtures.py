@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from observability.budgets.limit import LimitError
 from observability.budgets.recording import key_of
-from observability.http_exchange import HttpExchange
+from observability.core.http_attributes import HttpAttributes
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
 
@@ -138,7 +138,7 @@ def test_user_of_the_session_is_the_frameworks(client: Client, django_query_reco
 
 
 def test_head_is_measured_as_get() -> None:
-    keys = [key_of(HttpExchange(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
+    keys = [key_of(HttpAttributes(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
     assert keys == ["GET /books/<isbn>/", "POST /books/<isbn>/"]
 
 

@@ -12,9 +12,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability.budgets import OverBudget, strict
-from observability.http_exchange import HttpExchange
-from observability.observation import Observation, active
-from observability.records import facts_of
+from observability.core.context import activate
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import Observation
+from observability.recorders.log_records import record_facts
 from tests.probe.models import Book
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
@@ -42,7 +43,7 @@ def captured(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def line(caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, Any]]:
     (record,) = [each for each in caplog.records if each.name == "observability.access"]
-    return record.levelname, facts_of(record)
+    return record.levelname, record_facts(record)
 
 
 def test_line_of_a_request_over_its_budget_is_a_warning_that_says_so(
@@ -78,7 +79,7 @@ def test_first_request_over_a_budget_leaves_its_repeated_statement(
     client.get("/ordinary/3/")
     client.get("/ordinary/4/")
     (record,) = [each for each in caplog.records if each.name == "observability.budgets"]
-    facts = facts_of(record)
+    facts = record_facts(record)
     assert (record.levelname, record.getMessage()) == ("WARNING", "query_budget_exceeded")
     assert (facts["budget.route"], facts["db.repeated_count"]) == (ROUTE, 3)
     assert facts["db.query.text"].startswith("SELECT")
@@ -108,9 +109,9 @@ def test_strict_budget_raises_at_the_query_that_breaks_it(
 
 def test_strict_budget_raises_once_a_request(budgets: Callable[..., None]) -> None:
     budgets(max=2)
-    http = HttpExchange("GET", "/ordinary/9/", route="/ordinary/<int:count>/")
+    http = HttpAttributes("GET", "/ordinary/9/", route="/ordinary/<int:count>/")
     observation = Observation("request", "GET", http=http)
-    with strict(), active(observation):
+    with strict(), activate(observation):
         with pytest.raises(OverBudget):
             [Book.objects.exists() for _ in range(9)]
         assert not Book.objects.exists()

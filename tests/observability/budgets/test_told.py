@@ -14,7 +14,7 @@ from tests.server import ROOT
 @pytest.fixture
 def file(tmp_path: Path, settings: Settings) -> Path:
     path = tmp_path / "log" / "over_budget.json"
-    settings.OBSERVABILITY = settings.OBSERVABILITY | {"OVER_BUDGET_FILE": str(path), "RELEASE": "r1"}
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(path.parent), "RELEASE": "r1"}
     return path
 
 
@@ -32,7 +32,7 @@ def test_file_that_was_broken_is_written_anew(file: Path, content: str) -> None:
     assert [is_first_to_tell("GET /a/") for _ in range(2)] == [True, False]
 
 
-@pytest.mark.parametrize("absent", ["RELEASE", "OVER_BUDGET_FILE"])
+@pytest.mark.parametrize("absent", ["RELEASE", "VAR_DIR"])
 def test_without_a_release_or_a_file_each_process_tells(file: Path, settings: Settings, absent: str) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {absent: ""}
     assert [is_first_to_tell("GET /a/") for _ in range(2)] == [True, True]
@@ -47,7 +47,7 @@ def test_file_that_cannot_be_written_costs_nothing(file: Path) -> None:
 def test_of_processes_that_tell_at_the_same_time_one_is_the_first(file: Path) -> None:
     program = (
         "from django.conf import settings\n"
-        f"settings.configure(OBSERVABILITY={{'RELEASE': 'r1', 'OVER_BUDGET_FILE': {str(file)!r}}})\n"
+        f"settings.configure(OBSERVABILITY={{'RELEASE': 'r1', 'VAR_DIR': {str(file.parent)!r}}})\n"
         "from observability.budgets.told import is_first_to_tell\n"
         "print(sum(is_first_to_tell(f'GET /{number}/') for number in range(50)))"
     )

@@ -9,14 +9,14 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability import note, observe
-from observability.records import facts_of
+from observability.recorders.log_records import record_facts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
 
 def facts(caplog: pytest.LogCaptureFixture, logger: str = "observability.access") -> dict[str, Any]:
     (record,) = [each for each in caplog.records if each.name == logger]
-    return facts_of(record)
+    return record_facts(record)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_view_that_ends_the_process_is_an_error(client: Client, caplog: pytest.L
     with pytest.raises(SystemExit):
         client.get("/leaving/")
     (record,) = [each for each in caplog.records if each.name == "observability.access"]
-    assert (record.levelname, facts_of(record)["error.type"]) == ("ERROR", "SystemExit")
+    assert (record.levelname, record_facts(record)["error.type"]) == ("ERROR", "SystemExit")
 
 
 def test_long_path_and_user_agent_are_cut(client: Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -65,30 +65,30 @@ def test_long_path_and_user_agent_are_cut(client: Client, caplog: pytest.LogCapt
 def test_note_overwrites_no_key_of_the_line(caplog: pytest.LogCaptureFixture) -> None:
     with observe("work"):
         note(**{"db.query_count": "mine", "imported": 3})
-    assert facts(caplog, "observability.work")["db.query_count"] == 0
-    assert facts(caplog, "observability.work")["note.db.query_count"] == "mine"
-    assert facts(caplog, "observability.work")["imported"] == 3
-    assert "note.imported" not in facts(caplog, "observability.work")
+    assert facts(caplog, "observability.span")["db.query_count"] == 0
+    assert facts(caplog, "observability.span")["note.db.query_count"] == "mine"
+    assert facts(caplog, "observability.span")["imported"] == 3
+    assert "note.imported" not in facts(caplog, "observability.span")
 
 
 def test_work_that_ended_with_an_expected_exception_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(KeyError), observe("work", expected=(KeyError,)):
         raise KeyError("expected")
-    (record,) = [each for each in caplog.records if each.name == "observability.work"]
-    assert (record.levelname, record.exc_info, facts_of(record)["error.type"]) == ("WARNING", None, "KeyError")
+    (record,) = [each for each in caplog.records if each.name == "observability.span"]
+    assert (record.levelname, record.exc_info, record_facts(record)["error.type"]) == ("WARNING", None, "KeyError")
 
 
 def test_facts_that_were_too_many_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     with observe("work"):
         note(**{f"key_{number}": number for number in range(40)})
-    assert facts(caplog, "observability.work")["dropped_fact_count"] == 8
+    assert facts(caplog, "observability.span")["dropped_fact_count"] == 8
 
 
 def test_failed_work_has_its_traceback_in_the_outermost_line_alone(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="broken"), observe("outer"), observe("inner"):
         raise ValueError("broken")
-    ends = [each for each in caplog.records if each.name == "observability.work"]
-    tracebacks = {each.__dict__["facts"]["work.name"]: bool(each.exc_info) for each in ends}
+    ends = [each for each in caplog.records if each.name == "observability.span"]
+    tracebacks = {each.__dict__["facts"]["span.name"]: bool(each.exc_info) for each in ends}
     assert tracebacks == {"inner": False, "outer": True}
 
 

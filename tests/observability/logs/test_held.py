@@ -15,16 +15,17 @@ import structlog
 from pytest_django import Settings
 
 from observability import observe
-from observability.complaint import Complaint
-from observability.http_exchange import HttpExchange
+from observability.core.context import activate
+from observability.core.diagnostics import Diagnostics
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import Observation
+from observability.core.steps import Step
 from observability.logs import held
 from observability.logs.config import load_logging
 from observability.logs.held import HeldHandler
 from observability.logs.level_file import Change
 from observability.logs.levels import levels
-from observability.observation import Observation, active
-from observability.records import facts_of, observation_of
-from observability.step import Step
+from observability.recorders.log_records import find_observation, record_facts
 from tests.observability.logs.log_records import log_record
 from tests.server import ROOT, Server, Servers
 
@@ -72,7 +73,7 @@ def target() -> Iterator[Target]:
 
 
 def request(status_code: int = 200) -> Observation:
-    return Observation("request", "GET", http=HttpExchange("GET", "/", status_code=status_code))
+    return Observation("request", "GET", http=HttpAttributes("GET", "/", status_code=status_code))
 
 
 def fail_after_a_detail() -> None:
@@ -123,7 +124,7 @@ def test_warning_shows_nothing(target: Target) -> None:
 @pytest.mark.parametrize(("status_code", "events"), [(200, []), (404, []), (500, ["detail"]), (503, ["detail"])])
 def test_status_of_a_request_decides(target: Target, status_code: int, events: list[str]) -> None:
     observation = request(status_code)
-    with active(observation):
+    with activate(observation):
         log.debug("detail")
     observation.close()
     assert target.events == events
@@ -131,7 +132,7 @@ def test_status_of_a_request_decides(target: Target, status_code: int, events: l
 
 def test_slow_request_shows_what_was_held_and_a_slow_command_does_not(target: Target) -> None:
     for observation in (request(), Observation("command", "import")):
-        with active(observation):
+        with activate(observation):
             log.debug("%s", observation.kind)
         observation._started_ns -= 61_000_000_000
         observation.close()
@@ -143,16 +144,20 @@ def test_record_is_written_with_its_own_time_and_observation(target: Target) -> 
         log.debug("in outer")
         with observe("inner") as inner:
             log.debug("in inner")
-        made = [line.created for line, _ in outer.kept[held._handlers[-1]].lines if isinstance(line, logging.LogRecord)]
+        made = [
+            line.created
+            for line, _ in outer.extensions[held._handlers[-1]].lines
+            if isinstance(line, logging.LogRecord)
+        ]
         log.error("broken")
-    assert [observation_of(record) for record in target.records[:2]] == [outer, inner]
+    assert [find_observation(record) for record in target.records[:2]] == [outer, inner]
     assert [record.created for record in target.records[:2]] == made
 
 
 def test_works_at_the_same_time_do_not_mix(target: Target) -> None:
     one, another = request(500), request()
     for observation in (one, another, one, another):
-        with active(observation):
+        with activate(observation):
             log.debug(observation.span_id)
     another.close()
     one.close()
@@ -204,7 +209,9 @@ def test_long_text_of_a_record_that_waits_is_cut(target: Target) -> None:
         structured.debug("short", body="z" * 10_000)
         log.error("broken")
     first, second, _ = target.records
-    assert [len(text) for text in (first.getMessage(), first.__dict__["body"], facts_of(second)["body"])] == [4_097] * 3
+    assert [len(text) for text in (first.getMessage(), first.__dict__["body"], record_facts(second)["body"])] == [
+        4_097
+    ] * 3
 
 
 def test_record_that_cannot_wait_is_written(
@@ -213,8 +220,8 @@ def test_record_that_cannot_wait_is_written(
     def fail(_: logging.LogRecord) -> None:
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(held, "capture", fail)
-    monkeypatch.setattr(held, "_complaint", Complaint("logging:"))
+    monkeypatch.setattr(held, "capture_context", fail)
+    monkeypatch.setattr(held, "_diagnostics", Diagnostics("logging:"))
     with observe("work"):
         log.debug("detail")
     assert target.events == ["detail"]
@@ -234,7 +241,7 @@ def test_record_is_written_with_what_was_bound_when_it_was_made(target: Target) 
         values.append(2)
         observation.note(later=True)
         log.error("broken")
-    assert facts_of(target.records[0]) == {"values": [1], "batch": 1}
+    assert record_facts(target.records[0]) == {"values": [1], "batch": 1}
 
 
 def test_detail_of_other_loggers_is_shown_at_once(target: Target) -> None:
@@ -258,7 +265,7 @@ def test_level_changed_at_run_time_shows_detail_at_once(target: Target) -> None:
 def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_code: int, events: list[str]) -> None:
     observation = request(status_code)
     observation.close()
-    with active(observation):
+    with activate(observation):
         log.debug("late")
     observation.close()
     assert target.events == events
@@ -267,12 +274,12 @@ def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_co
 def test_what_was_held_with_work_that_went_well_is_freed_at_its_end(target: Target) -> None:
     with observe("work") as observation:
         log.debug("detail")
-    assert not observation.kept[held._handlers[-1]].lines
+    assert not observation.extensions[held._handlers[-1]].lines
 
 
 def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> None:
     observation = request()
-    with active(observation):
+    with activate(observation):
         # By no logger: pytest's handlers would keep the record.
         held._handlers[-1].handle(log_record("detail", level=logging.DEBUG, name=NAME))
     gone = weakref.ref(observation)
@@ -285,7 +292,7 @@ def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> Non
 def test_queries_are_held_with_the_time_at_which_they_ended(target: Target) -> None:
     with observe("work") as observation:
         log.debug("before")
-        observation.record(Step("query", "SELECT 1", "default", 1.5, "SELECT 1"))
+        observation.add_step(Step("query", "SELECT 1", "default", 1.5, "SELECT 1"))
         log.debug("after")
         log.error("broken")
     before, query, after, _ = target.records
@@ -299,9 +306,9 @@ def test_queries_are_held_with_the_time_at_which_they_ended(target: Target) -> N
 def test_query_that_has_a_line_already_gets_no_second_one(target: Target, settings: Settings) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 10}
     with observe("work") as observation:
-        observation.record(Step("query", "SELECT 1", "default", 10, "SELECT 1"))
+        observation.add_step(Step("query", "SELECT 1", "default", 10, "SELECT 1"))
         logging.getLogger("observability.sql").setLevel(logging.DEBUG)
-        observation.record(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
+        observation.add_step(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
         logging.getLogger("observability.sql").setLevel(logging.WARNING)
         log.error("broken")
     assert target.events == ["broken"]

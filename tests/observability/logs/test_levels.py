@@ -241,7 +241,7 @@ def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, o
 @pytest.mark.slow
 def test_processes_of_a_server_take_a_change_back_by_themselves(servers: Servers) -> None:
     server = servers.get("gunicorn", GUNICORN_CMD_ARGS=TWO_WORKERS)
-    file = server.log_dir / "loglevel.json"
+    file = Path(server.environment["VAR_DIR"]) / "loglevel.json"
     write(file, "DEBUG", name="for-a-time")
     wait_for(lambda: len(processes_at(server, "for-a-time", "DEBUG")) == 2, "the level in 2 processes")
     # The same change for a second only: each process ends it, since nobody writes the file again.

@@ -8,7 +8,7 @@ import structlog
 
 from observability.logs.event_record import EventRecord
 from observability.logs.pipeline import EventLogger, log_event
-from observability.records import facts_of
+from observability.recorders.log_records import record_facts
 
 log = structlog.get_logger("tests.pipeline")
 
@@ -16,7 +16,7 @@ log = structlog.get_logger("tests.pipeline")
 def test_keys_of_a_bound_logger_and_of_the_call_are_facts(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     log.bind(batch=7).info("event", count=1)
-    assert facts_of(caplog.records[0]) == {"batch": 7, "count": 1}
+    assert record_facts(caplog.records[0]) == {"batch": 7, "count": 1}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_any_name_may_be_a_key(caplog: pytest.LogCaptureFixture, key: str) -> No
     caplog.set_level(logging.INFO)
     log.info("event", **{key: "kept"})
     logging.getLogger("tests.pipeline.standard").info("event", extra={key: "kept"})
-    assert [facts_of(record)[key] for record in caplog.records] == ["kept", "kept"]
+    assert [record_facts(record)[key] for record in caplog.records] == ["kept", "kept"]
 
 
 def test_processor_of_the_service_sees_and_changes_the_event(caplog: pytest.LogCaptureFixture) -> None:
@@ -41,7 +41,7 @@ def test_processor_of_the_service_sees_and_changes_the_event(caplog: pytest.LogC
     loud = structlog.wrap_logger(logging.getLogger("tests.pipeline"), processors=[shout], wrapper_class=EventLogger)
     loud.warning("event", count=1)
     loud.warning("dropped")
-    assert [(record.msg, facts_of(record)) for record in caplog.records] == [("EVENT", {"method": "warning"})]
+    assert [(record.msg, record_facts(record)) for record in caplog.records] == [("EVENT", {"method": "warning"})]
 
 
 def test_warning_knows_the_line_that_logged_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_record_names_the_task_where_python_does() -> None:
 
 def test_asynchronous_methods_log_as_well(caplog: pytest.LogCaptureFixture) -> None:
     asyncio.run(log.awarning("event", count=1))
-    assert facts_of(caplog.records[0]) == {"count": 1}
+    assert record_facts(caplog.records[0]) == {"count": 1}
 
 
 def test_stack_is_there_where_the_caller_asks_for_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from observability.http_exchange import HttpExchange
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import MAX_FINGERPRINTS, Observation
+from observability.core.steps import Step
+from observability.core.trace_context import TraceParent
 from observability.logs.sampling import TailSampling, writes
-from observability.observation import MAX_STATEMENTS, Observation
-from observability.step import Step
-from observability.trace_parent import TraceParent
 from tests.observability.logs.log_records import log_record
 
 # However long the machine takes, none of the requests is slow.
@@ -23,7 +23,7 @@ REJECTED, KEPT = LOWEST, "0" * 18 + "f" * 14
 
 def request(*, trace_id: str = REJECTED, method: str = "GET", status_code: int = 200) -> Observation:
     caller = TraceParent(trace_id, "1" * 16)
-    return Observation("request", method, caller=caller, http=HttpExchange(method, "/", status_code=status_code))
+    return Observation("request", method, caller=caller, http=HttpAttributes(method, "/", status_code=status_code))
 
 
 def line(observation: Observation | None, level: int = logging.INFO) -> logging.LogRecord:
@@ -96,9 +96,9 @@ def test_note_of_the_same_name_lets_a_line_that_is_always_kept_stand_for_one(kee
 def test_request_with_more_statements_than_are_counted_is_kept() -> None:
     """A write may be among those that were not."""
     observation = request()
-    for number in range(MAX_STATEMENTS):
+    for number in range(MAX_FINGERPRINTS):
         assert not is_kept(observation)
-        observation.record(Step("query", "SELECT 1", "default", 1, f"SELECT {number}"))
+        observation.add_step(Step("query", "SELECT 1", "default", 1, f"SELECT {number}"))
     assert is_kept(observation)
 
 
@@ -123,27 +123,27 @@ def test_request_that_writes_by_its_method_is_kept(method: str, expected: bool) 
 
 def test_request_that_writes_by_a_statement_is_kept() -> None:
     observation = request()
-    observation.record(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
+    observation.add_step(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
     assert not is_kept(observation)
-    observation.record(Step("query", "UPDATE t SET a = 1", "default", 1, "UPDATE t SET a = 1"))
+    observation.add_step(Step("query", "UPDATE t SET a = 1", "default", 1, "UPDATE t SET a = 1"))
     assert is_kept(observation)
 
 
 def test_request_whose_transaction_was_rolled_back_is_kept() -> None:
     observation = request()
-    observation.settle("rolled_back")
+    observation.set_transaction_outcome("rolled_back")
     assert is_kept(observation)
 
 
 def test_request_over_its_budget_is_kept() -> None:
-    observation = request()
-    observation.over_budget = True
-    assert is_kept(observation)
+    record = line(request())
+    record.__dict__["facts"] = {"db.over_budget": True}
+    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
 
 
 def test_line_of_no_request_is_kept() -> None:
     assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
-    assert is_kept(Observation("work", "work", caller=TraceParent(REJECTED, "1" * 16)))
+    assert is_kept(Observation("span", "work", caller=TraceParent(REJECTED, "1" * 16)))
 
 
 def test_one_in_one_keeps_all_as_they_are() -> None:

@@ -15,9 +15,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from observability import observe
-from observability.complaint import Complaint
-from observability.observation import active
-from observability.records import facts_of
+from observability.core.context import activate
+from observability.core.diagnostics import Diagnostics
+from observability.recorders.log_records import record_facts
 from observability.sentry.event import complete_event, complete_transaction
 from observability.sentry.setup import start_sentry
 from tests.observability.sentry.failing import SECRET, body_with_secrets
@@ -39,7 +39,7 @@ def test_route_over_its_query_budget_is_one_event_and_one_issue(
 ) -> None:
     file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
     file.write_text(json.dumps({route: {"max": 1}}))
-    others = {"RELEASE": "r1", "OVER_BUDGET_FILE": str(tmp_path / "over_budget.json")}
+    others = {"RELEASE": "r1", "VAR_DIR": str(tmp_path)}
     for _ in range(2):
         # The readers are made again, as in another process.
         settings.OBSERVABILITY = settings.OBSERVABILITY | others | {"BUDGET_FILE": str(file)}
@@ -115,7 +115,7 @@ def test_transaction_that_was_not_used_is_none(client: Client, events: Events) -
 def test_line_at_the_end_names_the_event(client: Client, events: Events, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "observability.access")
     client.get("/failures/logged/")
-    (line,) = [facts_of(each) for each in caplog.records if each.name == "observability.access"]
+    (line,) = [record_facts(each) for each in caplog.records if each.name == "observability.access"]
     assert line["sentry.event_id"] == events[0]["event_id"]
 
 
@@ -186,7 +186,7 @@ def test_event_that_cannot_be_completed_leaves_bare(
 
     monkeypatch.setattr("observability.sentry.event.request_data", fail)
     # Another test may have used up the one line of this second.
-    monkeypatch.setattr("observability.sentry.event._complaint", Complaint("sentry:"))
+    monkeypatch.setattr("observability.sentry.event._diagnostics", Diagnostics("sentry:"))
     plant(client)
     assert [event["level"] for event in events] == ["error", "error"]
     assert events[1]["exception"]["values"][0]["type"] == "RuntimeError"
@@ -227,7 +227,7 @@ def test_long_chain_keeps_all_frames_and_what_follows_them(events: Events) -> No
     frames = [frame for each in event["exception"]["values"] for frame in each["stacktrace"]["frames"]]
     assert len(frames) > 1_000
     assert all(frame["lineno"] for frame in frames)
-    assert event["contexts"]["observation"]["kind"] == "work"
+    assert event["contexts"]["observation"]["kind"] == "span"
 
 
 def test_event_is_smaller_than_what_sentry_takes_and_the_last_frames_are_whole(events: Events) -> None:
@@ -270,10 +270,10 @@ def test_event_of_a_block_within_a_request_names_the_block(client: Client, event
     client.raise_request_exception = False
     client.get("/failures/raised-in-block/")
     assert events[0]["contexts"]["observation"]["kind"] == "request"
-    assert "work.name" not in events[0]["contexts"]["observation"]
-    with observe("outer", kind="work"), observe("inner"):
+    assert "span.name" not in events[0]["contexts"]["observation"]
+    with observe("outer", kind="span"), observe("inner"):
         logging.getLogger("tests").error("stock_empty")
-    assert events[1]["contexts"]["observation"]["work.name"] == "inner"
+    assert events[1]["contexts"]["observation"]["span.name"] == "inner"
 
 
 def test_failed_request_has_the_first_parameters_alone(client: Client, events: Events) -> None:
@@ -287,7 +287,7 @@ def test_failed_request_has_the_first_parameters_alone(client: Client, events: E
 def test_failure_after_the_work_says_how_its_transaction_ended(events: Events) -> None:
     with observe("work") as work, transaction.atomic():
         Publisher.objects.create(name="Penguin")
-    with active(work), transaction.atomic():
+    with activate(work), transaction.atomic():
         Publisher.objects.create(name="Pelican")
         logging.getLogger("tests").error("stock_empty")
     assert events[0]["contexts"]["observation"]["db.transaction"] == "committed"

@@ -4,7 +4,7 @@ from typing import Any, Never
 
 import pytest
 
-from observability.observation import Observation
+from observability.core.observation import Observation
 from observability.sentry import failure
 from observability.sentry.failure import MAX_CHAIN, MAX_MARKS, chain, is_reported, mark_reported
 
@@ -35,7 +35,7 @@ class AnsweringError(Exception):
 
 
 def work() -> Observation:
-    return Observation("work", "work")
+    return Observation("span", "work")
 
 
 @pytest.mark.parametrize("class_", [KeyError, UnreadableError, AnsweringError])
@@ -61,7 +61,7 @@ def test_exception_that_is_kept_is_known_in_each_of_the_works_that_run_at_a_time
 
 def test_exception_is_known_in_all_parts_of_the_work() -> None:
     error, root = KeyError("isbn"), work()
-    mark_reported(error, Observation("work", "inner", parent=root))
+    mark_reported(error, Observation("span", "inner", parent=root))
     assert is_reported(error, root)
 
 

@@ -13,7 +13,8 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from observability import observe
-from observability.complaint import Complaint
+from observability.core.diagnostics import Diagnostics
+from observability.sentry.failure import ReportedEvent
 from observability.sentry.reporting import report_record
 from tests.probe.failures import FAILURES, NO_FAILURES
 
@@ -156,7 +157,7 @@ def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Even
     with observe("outer") as outer, observe("inner") as inner:
         log.error("first")
         log.error("second")
-    assert {outer.event_id, inner.event_id} == {events[0]["event_id"]}
+    assert {ReportedEvent.find_id(outer), ReportedEvent.find_id(inner)} == {events[0]["event_id"]}
 
 
 class UnreadableError(Exception):
@@ -213,7 +214,7 @@ def test_failure_of_a_report_does_not_reach_the_work(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("observability.sentry.handler.report_record", None)
-    monkeypatch.setattr("observability.sentry.handler._complaint", Complaint("sentry:"))
+    monkeypatch.setattr("observability.sentry.handler._diagnostics", Diagnostics("sentry:"))
     log.error("stock_empty")
     assert events == []
     assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
-from observability.http_exchange import HttpExchange
+from observability.core.http_attributes import HttpAttributes
 from observability.sentry.request import MAX_BODY, request_data
 
 
@@ -19,7 +19,7 @@ def factory() -> RequestFactory:
 
 def data_of(request: HttpRequest, error: BaseException | None = None) -> Any:  # noqa: ANN401 - what JSON has
     """Return the body that an event shows, or `absent`."""
-    return request_data(request, HttpExchange("POST", request.path), error).get("data", "absent")
+    return request_data(request, HttpAttributes("POST", request.path), error).get("data", "absent")
 
 
 def failing(request: Request) -> KeyError:

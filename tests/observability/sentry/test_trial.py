@@ -12,7 +12,7 @@ import sentry_sdk
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from observability.observation import Observation
+from observability.core.observation import Observation
 from tests.bugsink import Project
 from tests.observability.sentry.delivery.spooling import AWAY
 from tests.sentry_sink import Sink

@@ -23,6 +23,7 @@ WSGI_APPLICATION = "tests.probe.wsgi.application"
 INSTALLED_APPS = [
     "observability",
     "observability.logs",
+    "observability.log_analysis",
     "observability.sentry",
     "observability.budgets",
     "tests.probe",
@@ -100,8 +101,8 @@ DATABASES = {
 OBSERVABILITY: dict[str, Any] = {
     "READERS": [
         "observability.budgets.reader.QueryBudgets",
-        "observability.headers.RequestIdHeader",
-        "observability.headers.ServerTimingHeader",
+        "observability.response_headers.RequestIdHeader",
+        "observability.response_headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
         "observability.sentry.reader.Failures",
         "observability.logs.held.HeldLines",
@@ -110,10 +111,9 @@ OBSERVABILITY: dict[str, Any] = {
     "TRUSTED_PROXY_COUNT": 0,
     "QUIET_PATHS": ["/livez", "/readyz"],
     "PROPAGATE_TO": [],
-    "LEVELS_FILE": str(Path(LOG_DIR) / "loglevel.json"),
     "CODE_ROOT": str(BASE_DIR),
     "BUDGET_FILE": "tests/probe/query_budgets.json",
-    "OVER_BUDGET_FILE": str(Path(LOG_DIR) / "over_budget.json"),
+    "VAR_DIR": env.str("VAR_DIR", default="var"),
     "RELEASE": env.str("RELEASE", default=""),
 }
 

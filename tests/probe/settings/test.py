@@ -10,6 +10,5 @@ LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "RAISE_READER_ERRORS": True,
-    "LEVELS_FILE": "",
-    "OVER_BUDGET_FILE": "",
+    "VAR_DIR": "",
 }

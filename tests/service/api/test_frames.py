@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from observability.records import facts_of
+from observability.recorders.log_records import record_facts
 from service.api import parsers
 from service.gbt32960 import CHINA_STANDARD_TIME
 from service.models import TelemetryFrame, Truck
@@ -219,7 +219,7 @@ def test_access_line_tells_how_many_frames_came(client: APIClient, caplog: pytes
     with caplog.at_level("INFO", logger="observability.access"):
         post(client, realtime().hex(), heartbeat().hex())
     record = next(record for record in caplog.records if record.name == "observability.access")
-    facts = facts_of(record)
+    facts = record_facts(record)
     assert (facts["frames_received"], facts["frames_stored"]) == (2, 1)
 
 

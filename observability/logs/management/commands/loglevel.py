@@ -14,10 +14,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from observability.conf import configuration
+from observability.conf import shared_file
 from observability.logs import level_file
 from observability.logs.held import is_held
-from observability.logs.level_file import LEVELS, Change, LevelFileError
+from observability.logs.level_file import LEVELS, LEVELS_FILE, Change, LevelFileError
 from observability.logs.levels import levels
 
 LOG_LEVEL_CHANGED = "log_level_changed"
@@ -63,8 +63,7 @@ class Command(BaseCommand):
         parser.add_argument("--reset", action="store_true", help="take the change of the logger back, or all")
 
     def handle(self, *, logger: str | None, level: str | None, duration: str | None, reset: bool, **_: Any) -> None:  # noqa: ANN401
-        if not configuration().levels_file:
-            raise CommandError("Levels are not changed at run time here: OBSERVABILITY['LEVELS_FILE'] is empty.")
+        _path()
         if reset and (level or duration):
             raise CommandError("Say either a level or --reset.")
         if duration and not level:
@@ -117,7 +116,10 @@ class Command(BaseCommand):
 
 
 def _path() -> Path:
-    return Path(configuration().levels_file)
+    path = shared_file(LEVELS_FILE)
+    if path is None:
+        raise CommandError("Levels cannot be changed at run time: OBSERVABILITY['VAR_DIR'] is empty.")
+    return path
 
 
 def _require_name(logger: str) -> None:

@@ -14,7 +14,7 @@ from observability.logs.level_file import read
 
 @pytest.fixture
 def file(tmp_path: Path, settings: Settings) -> Path:
-    settings.OBSERVABILITY = settings.OBSERVABILITY | {"LEVELS_FILE": str(tmp_path / "loglevel.json")}
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(tmp_path)}
     return tmp_path / "loglevel.json"
 
 
@@ -128,5 +128,5 @@ def test_file_of_something_else_is_named_and_left(file: Path) -> None:
 
 
 def test_project_without_the_setting_is_reported() -> None:
-    with pytest.raises(CommandError, match=r"OBSERVABILITY\['LEVELS_FILE'\] is empty"):
+    with pytest.raises(CommandError, match=r"OBSERVABILITY\['VAR_DIR'\] is empty"):
         run("library", "DEBUG")

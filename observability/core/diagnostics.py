@@ -1,0 +1,24 @@
+"""Rate-limited stderr diagnostics about the observability layer's own failures."""
+
+import contextlib
+import sys
+import time
+
+MIN_INTERVAL_S = 1
+
+
+class Diagnostics:
+    """Lines on stderr about one subject, at most one per second. Never raises: stderr may be closed, full or absent."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self._written_at = float("-inf")
+
+    def write(self, text: str, *, always: bool = False) -> None:
+        """Write a line, unless one was written within the last second; `always` ignores that limit."""
+        now = time.monotonic()
+        if (always or now - self._written_at >= MIN_INTERVAL_S) and sys.stderr is not None:
+            self._written_at = now
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"{self.subject} {text}.\n")
+                sys.stderr.flush()

@@ -1,0 +1,68 @@
+"""The projection of the record: the one place that turns an Observation into its keys.
+
+The access log, Sentry, Server-Timing and the profiler read these keys. To add a number: let a recorder set it
+(`observation.measurements["db.row_count"] = 7`), add a line here, and a row in `docs/logging.md`. Keys are those of
+OpenTelemetry's semantic conventions if they have a name for it.
+"""
+
+from typing import Any
+
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import Observation
+
+MILLISECOND_DIGITS = 3
+
+Measurements = dict[str, Any]
+
+
+def to_dict(observation: Observation) -> Measurements:
+    """Return all keys of an observation, as they are now; those of extensions follow."""
+    keys = _own_keys(observation)
+    for extension in observation.extensions.values():
+        to_measurements = getattr(extension, "to_measurements", None)
+        if to_measurements is not None:
+            keys |= to_measurements()
+    return keys
+
+
+def to_log_keys(observation: Observation) -> Measurements:
+    """Return the keys of the observation's log line: without those of extensions that report nothing unusual."""
+    keys = _own_keys(observation)
+    for extension in observation.extensions.values():
+        if getattr(extension, "is_logged", False):
+            keys |= extension.to_measurements()
+    return keys
+
+
+def work_keys(observation: Observation) -> Measurements:
+    """Return what is measured for every kind of work."""
+    return {
+        "duration_ms": round(observation.duration_ms, MILLISECOND_DIGITS),
+        "db.query_count": observation.query_count,
+        "db.duration_ms": round(observation.query_duration_ms, MILLISECOND_DIGITS),
+        "db.repeated_count": observation.repeated_count,
+        "db.transaction": observation.transaction,
+        "outgoing.count": observation.outgoing_count,
+        "outgoing.duration_ms": round(observation.outgoing_duration_ms, MILLISECOND_DIGITS),
+    }
+
+
+def _own_keys(observation: Observation) -> Measurements:
+    http = observation.http
+    if http is None:
+        return {f"{observation.kind}.name": observation.name} | work_keys(observation)
+    return _http_keys(observation, http)
+
+
+def _http_keys(observation: Observation, http: HttpAttributes) -> Measurements:
+    return {
+        "http.request.method": http.method,
+        "http.route": http.route,
+        "url.path": http.path,
+        "http.response.status_code": http.status_code,
+        **work_keys(observation),
+        "client.address": http.client_address,
+        "user_agent.original": http.user_agent,
+        "user.id": http.user_id,
+        "http.response.body.size": http.response_body_size,
+    }

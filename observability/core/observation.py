@@ -1,0 +1,305 @@
+"""The Observation: the one record of a unit of work."""
+
+import os
+import threading
+import time
+from collections import deque
+from contextvars import Context
+from typing import Any, Literal
+
+from observability.core.http_attributes import HttpAttributes
+from observability.core.readers import readers
+from observability.core.steps import MAX_STEP_TEXT, Step
+from observability.core.timeline import Timeline
+from observability.core.trace_context import TraceParent
+from observability.text import exception_type_name, safe_str, truncate
+
+Kind = Literal["request", "command", "span"]
+Fact = str | int | float | bool | None
+TransactionOutcome = Literal["none", "committed", "rolled_back"]
+
+MAX_FACTS = 32
+MAX_FACT_NAME = 128
+MAX_FACT_LENGTH = 1024
+MAX_LAST_STEPS = 50
+MAX_FINGERPRINTS = 200
+
+
+class Observation:
+    """The record of one unit of work: an HTTP request, a management command, or a `with observe(…)` block.
+
+    `open_observation()` creates it. Recorders add steps from any thread or task that inherited it. Whoever opened it
+    calls `close()`; later steps are dropped. Steps of an observation count in its parents too. Times are in
+    milliseconds.
+
+    Bounded, however much the work does: 32 facts, the last 50 steps (each text cut at 2,048 characters),
+    200 fingerprints.
+
+    facts: what `note()` added.
+    measurements: numbers of recorders, by their log key; `core/measurements.py` lists the keys.
+    extensions: what a package keeps with the observation, by a key of its own. A value with the method
+        `to_measurements()` adds keys to the record's projection; those are logged while its `is_logged` is true.
+    context: the context variables that the work set, for log records that come from outside of it; None until known.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_duration_ms",
+        "_fingerprints",
+        "_last_steps",
+        "_lock",
+        "_outgoing_count",
+        "_outgoing_duration_ms",
+        "_query_count",
+        "_query_duration_ms",
+        "_started_ns",
+        "_uncounted",
+        "context",
+        "dropped_fact_count",
+        "error_type",
+        "extensions",
+        "facts",
+        "failed",
+        "http",
+        "kind",
+        "measurements",
+        "name",
+        "parent",
+        "parent_span_id",
+        "request_id",
+        "span_id",
+        "started_at",
+        "trace_id",
+        "transaction",
+    )
+
+    def __init__(
+        self,
+        kind: Kind,
+        name: str,
+        *,
+        request_id: str = "",
+        caller: TraceParent | None = None,
+        parent: "Observation | None" = None,
+        http: HttpAttributes | None = None,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.parent = parent
+        self.http = http
+        self._set_ids(request_id, caller)
+        self.facts: dict[str, Fact] = {}
+        self.measurements: dict[str, float] = {}
+        self.extensions: dict[object, Any] = {}
+        if parent is not None and parent.timeline is not None:
+            self.timeline = parent.timeline
+        self.context: Context | None = None
+        self.dropped_fact_count = 0
+        self.error_type: str | None = None
+        self.failed = False
+        self.transaction: TransactionOutcome = "none"
+        self._query_count = 0
+        self._query_duration_ms = 0.0
+        self._fingerprints: dict[str, int] = {}
+        self._outgoing_count = 0
+        self._outgoing_duration_ms = 0.0
+        self._last_steps: deque[Step] = deque(maxlen=MAX_LAST_STEPS)
+        self._uncounted: deque[Step] = deque()
+        self._lock = threading.RLock()
+        self._duration_ms: float | None = None
+        self.started_at = time.time()
+        self._started_ns = time.perf_counter_ns()
+
+    def _set_ids(self, request_id: str, caller: TraceParent | None) -> None:
+        # One call of the system for all three ids: each call costs as much as the rest of the constructor.
+        random = os.urandom(40).hex()
+        parent = self.parent
+        self.span_id: str = random[64:]
+        self.request_id: str = request_id or (parent.request_id if parent is not None else random[:32])
+        self.trace_id: str
+        self.parent_span_id: str | None
+        if caller is not None:
+            self.trace_id, self.parent_span_id = caller
+        elif parent is not None:
+            self.trace_id, self.parent_span_id = parent.trace_id, parent.span_id
+        else:
+            self.trace_id, self.parent_span_id = random[32:64], None
+
+    @property
+    def duration_ms(self) -> float:
+        """The duration of the work, or the time since its start while it runs."""
+        return self._elapsed_ms() if self._duration_ms is None else self._duration_ms
+
+    @property
+    def is_closed(self) -> bool:
+        return self._duration_ms is not None
+
+    @property
+    def root(self) -> "Observation":
+        """The outermost observation around this one; itself if there is none."""
+        observation = self
+        while observation.parent is not None:
+            observation = observation.parent
+        return observation
+
+    @property
+    def request(self) -> Any:  # noqa: ANN401 - the framework's own class
+        """The request of the framework; None if this is not a request, or the request is freed."""
+        http = self.http
+        return None if http is None or http.framework_request is None else http.framework_request()
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """All steps, if somebody profiles the work: set it before the work begins. Child observations share it."""
+        timeline: Timeline | None = self.extensions.get(Timeline)
+        return timeline
+
+    @timeline.setter
+    def timeline(self, timeline: Timeline) -> None:
+        self.extensions[Timeline] = timeline
+
+    @property
+    def query_count(self) -> int:
+        if self._uncounted:
+            self._count()
+        return self._query_count
+
+    @property
+    def query_duration_ms(self) -> float:
+        """The sum of the durations of its queries."""
+        if self._uncounted:
+            self._count()
+        return self._query_duration_ms
+
+    @property
+    def outgoing_count(self) -> int:
+        """The number of HTTP requests that it sent."""
+        if self._uncounted:
+            self._count()
+        return self._outgoing_count
+
+    @property
+    def outgoing_duration_ms(self) -> float:
+        """The sum of the durations of its outgoing requests, also of those that ran at the same time."""
+        if self._uncounted:
+            self._count()
+        return self._outgoing_duration_ms
+
+    @property
+    def fingerprints(self) -> dict[str, int]:
+        """The number of executions of each query fingerprint."""
+        if self._uncounted:
+            self._count()
+        return self._fingerprints
+
+    @property
+    def last_steps(self) -> deque[Step]:
+        """The last 50 steps, the oldest first."""
+        if self._uncounted:
+            self._count()
+        return self._last_steps
+
+    @property
+    def repeated_count(self) -> int:
+        """The number of executions of the most repeated query; 1 if none was repeated, 0 without queries."""
+        return max(self.fingerprints.values(), default=0)
+
+    def step_started_ms(self, step: Step) -> float:
+        """Return when a step started, in milliseconds since the start of the work."""
+        return max(0.0, (step.ended_ns - self._started_ns) / 1e6 - step.duration_ms)
+
+    def step_ended_at(self, step: Step) -> float:
+        """Return when a step ended, in seconds of the epoch; the start of the work if that is not known."""
+        return self.started_at + max(0, step.ended_ns - self._started_ns) / 1e9
+
+    def note(self, **facts: object) -> None:
+        """Add facts. From the 33rd key on, they are only counted in `dropped_fact_count`."""
+        if self.is_closed:
+            return
+        for name, value in facts.items():
+            key = name[:MAX_FACT_NAME]
+            if key in self.facts or len(self.facts) < MAX_FACTS:
+                self.facts[key] = _to_fact(value)
+            else:
+                self.dropped_fact_count += 1
+
+    def fail(self, error: BaseException, *, expected: bool = False) -> None:
+        """Record the exception that ended the work; the first one stays.
+
+        An `expected` exception, or one that is not an `Exception` (a cancelled task, Ctrl-C), is named in `error_type`
+        but does not set `failed`.
+        """
+        if self.error_type is None and not self.is_closed:
+            self.error_type = exception_type_name(type(error))
+            if self.timeline is not None and self.parent is None:
+                self.timeline.fail(error)
+            self.failed = isinstance(error, Exception) and not expected
+
+    def add_step(self, step: Step) -> None:
+        """Count a step, here and in the parents, and pass it to the readers. Dropped if the observation is closed."""
+        if self._duration_ms is not None:
+            return
+        observation: Observation | None = self
+        while observation is not None:
+            uncounted = observation._uncounted  # noqa: SLF001 - its own class
+            uncounted.append(step)
+            if len(uncounted) >= MAX_LAST_STEPS or len(step.text) > MAX_STEP_TEXT:
+                observation._count()  # noqa: SLF001 - as above
+            observation = observation.parent
+        readers.step(self, step)
+
+    def _count(self) -> None:
+        """Count the steps that were added since the last call: many at once cost half of one at a time.
+
+        Threads may add steps meanwhile; a deque loses none. Steps added after the end are dropped.
+        """
+        with self._lock:
+            steps = self._uncounted
+            if self._duration_ms is not None:
+                steps.clear()
+            while steps:
+                step = steps.popleft()
+                kind, text, _, duration_ms, fingerprint, _ = step
+                short = step if len(text) <= MAX_STEP_TEXT else step._replace(text=truncate(text, MAX_STEP_TEXT))
+                self._last_steps.append(short)
+                if kind == "query":
+                    self._query_count += 1
+                    self._query_duration_ms += duration_ms
+                    if fingerprint in self._fingerprints:
+                        self._fingerprints[fingerprint] += 1
+                    elif len(self._fingerprints) < MAX_FINGERPRINTS:
+                        self._fingerprints[fingerprint] = 1
+                elif kind == "http_client":
+                    self._outgoing_count += 1
+                    self._outgoing_duration_ms += duration_ms
+
+    def set_transaction_outcome(self, outcome: TransactionOutcome) -> None:
+        """Record how a transaction ended, here and in the parents. `rolled_back` is never replaced."""
+        observation: Observation | None = self
+        while observation is not None:
+            if observation.transaction != "rolled_back" and not observation.is_closed:
+                observation.transaction = outcome
+            observation = observation.parent
+
+    def close(self) -> None:
+        """End the work and call the readers' `closed`. Only the first call has an effect."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self._count()
+            self._duration_ms = self._elapsed_ms()
+        if self.timeline is not None:
+            if self.parent is None:
+                self.timeline.origin_cache.clear()
+            else:
+                self.timeline.add(Step("span", self.name, "", self._duration_ms, ended_ns=time.perf_counter_ns()))
+        readers.closed(self)
+
+    def _elapsed_ms(self) -> float:
+        return (time.perf_counter_ns() - self._started_ns) / 1e6
+
+
+def _to_fact(value: object) -> Fact:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return truncate(safe_str(value), MAX_FACT_LENGTH)

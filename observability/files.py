@@ -1,0 +1,111 @@
+"""Files that several processes share: advisory locks, atomic writes, private files. Standard library only.
+
+A lock belongs to an open file description: it ends when the process ends, also by `kill -9`. Windows has no `flock`:
+every lock succeeds there, and the last of several writers wins.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+HAS_FLOCK = sys.platform != "win32"
+# A file that only its owner reads, and a directory of such files.
+PRIVATE_FILE_MODE = 0o600
+PRIVATE_DIRECTORY_MODE = 0o700
+# Do not follow a symbolic link that somebody else placed, and do not pass the descriptor to child programs.
+SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for this process; return False if another one holds the lock. Never waits."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for_lock(descriptor: int) -> None:
+    """Lock an open file for this process; wait while another one holds the lock."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def unlock(descriptor: int) -> None:
+    """Release the lock of an open file, also for child processes that inherited the descriptor."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def locked_directory(directory: Path) -> Iterator[None]:
+    """Keep other processes out of the same block for this directory. No lock file is needed. Raises `OSError`."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        wait_for_lock(descriptor)
+        try:
+            yield
+        finally:
+            unlock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(
+    path: str | Path,
+    content: bytes,
+    *,
+    mode: int = PRIVATE_FILE_MODE,
+    directory: int | None = None,
+    prepare: Callable[[int], None] | None = None,
+) -> None:
+    """Write a file so that readers see all of it or the old one.
+
+    `directory` is the descriptor that a relative path starts from. `prepare` gets the descriptor of the new file before
+    it is visible, for example to change its owner. Raises `OSError`; the old file is unchanged then.
+    """
+    parent, name = os.path.split(path)
+    draft = os.path.join(parent, f".{name}.{secrets.token_hex(4)}")  # noqa: PTH118 - relative to `directory`
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS
+    descriptor = os.open(draft, flags, mode, dir_fd=directory)
+    try:
+        try:
+            if prepare is not None:
+                prepare(descriptor)
+            _write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        os.replace(draft, path, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(draft, dir_fd=directory)
+        raise
+
+
+def create_private_file(path: Path) -> None:
+    """Create an empty file that only its owner reads, unless the file exists. Raises `OSError`."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | SAFE_FLAGS, PRIVATE_FILE_MODE))
+
+
+def match_owner(descriptor: int, directory: int) -> None:
+    """If root writes the file, give it to the owner of the open directory, who has to read it. Raises `OSError`."""
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = os.fstat(directory)
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):
+        written += os.write(descriptor, content[written:])

@@ -1,0 +1,59 @@
+"""Management commands are observed: those of the project and Django's batch commands."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from observability.core.context import observe
+
+SERVERS = frozenset({"runserver", "runserver_plus", "testserver"})
+# Servers, shells and tests: what runs inside them is observed on its own, or is no work of the service.
+UNOBSERVED = SERVERS | {"shell", "shell_plus", "dbshell", "test"}
+DJANGO_BATCH = frozenset(
+    {
+        "clearsessions",
+        "collectstatic",
+        "createcachetable",
+        "dumpdata",
+        "flush",
+        "loaddata",
+        "migrate",
+        "remove_stale_contenttypes",
+        "sendtestemail",
+    }
+)
+
+
+def install() -> None:
+    """Observe `BaseCommand.execute`, through which manage.py and `call_command` go; a second call changes nothing."""
+    execute = BaseCommand.execute
+    if hasattr(execute, "__wrapped__"):
+        return
+
+    @functools.wraps(execute)
+    def execute_observed(self: BaseCommand, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        package, _, name = type(self).__module__.rpartition(".")
+        if not is_observed(package, name):
+            return execute(self, *arguments, **options)
+        with observe(name, kind="command", expected=(CommandError,)):
+            return execute(self, *arguments, **options)
+
+    BaseCommand.execute = execute_observed  # type: ignore[method-assign]
+
+
+def owns_stdout(argv: Sequence[str]) -> bool:
+    """Whether a process that was started by these arguments runs a command whose output is on stdout, and no server.
+
+    Told by the arguments, since lines are logged before the command itself is known: while the apps are loaded.
+    """
+    program = PurePath(argv[0]) if argv else PurePath()
+    is_django = program.stem in {"manage", "django-admin"} or program.parts[-2:] == ("django", "__main__.py")
+    return is_django and argv[1:2] != [] and argv[1] not in SERVERS
+
+
+def is_observed(package: str, name: str) -> bool:
+    """Whether the command `name` of a package such as `shop.management.commands` is a unit of work."""
+    return name in DJANGO_BATCH if package.startswith("django.") else name not in UNOBSERVED

@@ -1,0 +1,112 @@
+"""Hints: what usually fixes a query that runs once per row."""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from observability.recorders.query_origin import QueryOrigin, SerializerField, project_path
+from observability.recorders.sql import normalize
+
+_hints_by_verb = {
+    "INSERT": "bulk_create(…) for all rows at once",
+    "UPDATE": "one update(…), or bulk_update(…)",
+    "DELETE": "one filter(…).delete() for all rows",
+    r"SELECT (DISTINCT )?COUNT\(": "annotate(…=Count(…)) on the queryset, and read the annotation",
+    "SELECT 1 FROM": "annotate(…=Exists(…)) on the queryset, or ask once before the loop for all rows",
+}
+_by_one_column = re.compile(r"WHERE \(?(\w+\.)?\w+ = %s\)?(?: LIMIT …)?$")
+
+
+def find_hint(fingerprint: str, origin: QueryOrigin) -> str:
+    """What one would try first for a statement that ran again and again for one reason, in a few words."""
+    statement = normalize(fingerprint)
+    return _hint_by_verb(statement, is_raw=origin.is_raw) or _hint_by_relation(origin, statement)
+
+
+def _hint_by_verb(statement: str, *, is_raw: bool) -> str:
+    if is_raw:
+        return "one statement before the loop: WHERE … IN (all of them), or a JOIN"
+    return next((text for pattern, text in _hints_by_verb.items() if re.match(pattern, statement)), "")
+
+
+def _hint_by_relation(origin: QueryOrigin, statement: str) -> str:
+    field = origin.field
+    if field is not None and field.kind == "many":
+        return f'prefetch_related("{_path(field.source)}") on {_queryset(origin)}'
+    if origin.relation:
+        return f'select_related("{_related(origin)}") on {_queryset(origin)}'
+    if field is not None and field.kind == "method":
+        return f"annotate(…) or prefetch_related(…) on {_queryset(origin)}: the method runs for each row"
+    if _by_one_column.search(statement):
+        return "select_related(…) for a foreign key, prefetch_related(…) for many; or one in_bulk(…) before the loop"
+    return "prefetch_related(…) on the queryset, or one statement for all rows before the loop"
+
+
+def _queryset(origin: QueryOrigin) -> str:
+    """Which queryset: that of the view where a field of a serializer asked, and the view has one in the project."""
+    owner = find_queryset_owner(origin.view) if origin.field is not None else None
+    return "the queryset" if owner is None else f"the queryset of {owner.view} ({owner.place})"
+
+
+def _path(source: str) -> str:
+    return source.replace(".", "__")
+
+
+def _related(origin: QueryOrigin) -> str:
+    """The foreign key as the queryset names it: with those before it that the field's source follows."""
+    parts = origin.field.source.split(".") if origin.field is not None else []
+    return "__".join(parts[: parts.index(origin.relation) + 1]) if origin.relation in parts else origin.relation
+
+
+class QuerySetOwner(NamedTuple):
+    """A view that has a queryset: its name without the module, and the file and line on which the queryset is made."""
+
+    view: str
+    place: str
+
+
+@cache
+def find_field_declaration(field: SerializerField) -> str:
+    """Return the file and line on which a field is declared, or an empty string."""
+    name = field.name.rpartition(".")[2]
+    return next((f"{project_path(file)}:{line}" for file, line in _declarations(field.serializer, name)), "")
+
+
+@cache
+def find_queryset_owner(view: str) -> QuerySetOwner | None:
+    """Return the view of a cause (`module.View.handler`) if the project's code gives it a queryset, or None."""
+    dotted = view.rpartition(".")[0]
+    for name in ("queryset", "get_queryset"):
+        for file, line in _declarations(dotted, name):
+            path = project_path(file)
+            # Views of DRF have both, too.
+            if path != file:
+                return QuerySetOwner(dotted.rpartition(".")[2], f"{path}:{line}")
+    return None
+
+
+def _declarations(dotted: str, name: str) -> Iterator[tuple[str, int]]:
+    """Find the file and line of an attribute or method in the body of a class and of each class that it inherits."""
+    module, _, owner_name = dotted.rpartition(".")
+    for owner in getattr(getattr(sys.modules.get(module), owner_name, None), "__mro__", ())[:-1]:
+        try:
+            lines, first = inspect.getsourcelines(owner)
+            (definition,) = ast.parse(textwrap.dedent("".join(lines))).body
+        except (OSError, TypeError, ValueError, SyntaxError):
+            continue
+        for node in getattr(definition, "body", ()):
+            if name in _names(node):
+                yield inspect.getfile(owner), first + node.lineno - 1
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """Return the names that a statement in the body of a class gives."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

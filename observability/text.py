@@ -1,0 +1,38 @@
+"""Text for people: truncate, count with a noun, convert objects whose own conversion may raise."""
+
+ELLIPSIS = "…"
+
+
+def truncate(text: str, max_length: int) -> str:
+    """Return the text with at most `max_length` characters; the last one is `…` if it was cut."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}{ELLIPSIS}"
+
+
+def format_count(count: int, noun: str, plural: str = "") -> str:
+    """Return the number with its noun: `1 query`, `2 queries`. The plural defaults to the noun with an `s`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def safe_str(value: object) -> str:
+    """Return `str(value)`, or a placeholder if that raises: an object of the application must not break its record."""
+    if type(value) is str:
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - any code may run here
+        return f"<unprintable {type(value).__qualname__}>"
+
+
+def safe_repr(error: BaseException) -> str:
+    """Return `repr(error)`, or the name of its type if that raises."""
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001 - any code may run here
+        return type(error).__qualname__
+
+
+def exception_type_name(exception: type[BaseException]) -> str:
+    """Return the name of an exception's type, with its module unless that is `builtins`."""
+    if exception.__module__ == "builtins":
+        return exception.__qualname__
+    return f"{exception.__module__}.{exception.__qualname__}"

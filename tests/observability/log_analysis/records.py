@@ -1,0 +1,179 @@
+"""Lines as the service writes them, log files of them, and what the reading says about these."""
+
+import bz2
+import gzip
+import json
+import lzma
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from observability.log_analysis.answer import Output, answer
+from observability.log_analysis.columns import Columns, mappings
+from observability.log_analysis.database import Database, connected
+from observability.log_analysis.lines import Record
+from observability.log_analysis.names import log_paths
+from observability.log_analysis.snapshot import opened
+from observability.log_analysis.terminal import Terminal
+from observability.log_analysis.times import Span, moment, rfc_3339
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BEGAN = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+# What a terminal obeys: escape sequences, the bell, ends of lines, the direction of writing.
+STEERING = "\x1b\x07\r\t\u202e\u2066\x9b"
+PLAIN = Terminal(width=None, is_coloured=False)
+# The beginning of a line whose writer was killed.
+TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
+# By the ending of the file's name. The lowest levels are fast, and have bzip2 write blocks of 100 kB.
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": lambda content: bz2.compress(content, 1),
+    "xz": lambda content: lzma.compress(content, preset=0),
+    "zst": zstd.compress,
+}
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/library/.venv/lib/python3.11/site-packages/django/core/handlers/exception.py", line 55, in inner
+    response = get_response(request)
+  File "/srv/library/api/views.py", line {line}, in get
+    return report()
+  File "/usr/lib/python3.11/json/decoder.py", line 355, in raw_decode
+    raise JSONDecodeError("Expecting value", s, err.value)
+ValueError: no books"""
+
+
+def at(second: float) -> str:
+    """So many seconds after the first line."""
+    return rfc_3339(BEGAN + timedelta(seconds=second))
+
+
+def record(second: float = 0, event: str = "book_imported", request_id: str | None = None, **facts: object) -> Record:
+    """A line of the service; `facts` are its other keys, with two underscores for a dot."""
+    ids = {"request_id": request_id, "trace_id": request_id and f"trace-{request_id}"}
+    base = {"timestamp": at(second), "level": "info", "logger": "library", "event": event, **ids}
+    base |= {"span_id": request_id and f"span-{request_id}", "service.name": "vitrine"}
+    return base | {key.replace("__", "."): value for key, value in facts.items()}
+
+
+def request(second: float = 0, request_id: str = "request-1", /, **facts: object) -> Record:
+    """An access line."""
+    own: dict[str, Any] = {
+        "logger": "observability.access",
+        "http__request__method": "GET",
+        "http__route": "/books/",
+        "url__path": "/books/",
+        "http__response__status_code": 200,
+        "duration_ms": 10.0,
+        "db__query_count": 2,
+        "db__duration_ms": 4.0,
+        "db__repeated_count": 1,
+        "db__transaction": "committed",
+        "outgoing__count": 0,
+        "outgoing__duration_ms": 0,
+        "client__address": "127.0.0.1",
+        "user_agent__original": "curl",
+        "user__id": None,
+        "http__response__body__size": 58,
+    }
+    return record(second, "request", request_id, **(own | facts))
+
+
+def failure(second: float = 0, request_id: str = "request-1", *, line: int = 12, **facts: object) -> list[Record]:
+    """A request that an exception ended: Django's record, and the access line."""
+    raised = {"exception__type": "ValueError", "exception__message": "no books"}
+    raised["exception__stacktrace"] = TRACEBACK.format(line=line)
+    django = record(
+        second, "Internal Server Error: /books/", request_id, level="error", logger="django.request", **raised
+    )
+    failed = {"level": "error", "http__response__status_code": 500, "error__type": "ValueError"}
+    return [django, request(second + 0.1, request_id, **(failed | facts))]
+
+
+def query(
+    second: float = 0, request_id: str | None = "request-1", event: str = "slow_query", **facts: object
+) -> Record:
+    """The line of a slow query."""
+    own: dict[str, Any] = {
+        "level": "warning",
+        "logger": "observability.sql",
+        "duration_ms": 150.0,
+        "db__namespace": "default",
+        "db__query__text": "SELECT 1",
+        "code__file__path": "library/reports.py",
+        "code__line__number": 48,
+        "code__function__name": "report",
+    }
+    return record(second, event, request_id, **(own | facts))
+
+
+def glued(whole: Record) -> str:
+    """Return what a kill in the middle of a write leaves: a fragment with the next line right behind it."""
+    return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
+
+
+def dumped(records: Iterable[object]) -> bytes:
+    """The lines of a file; text stands as it is."""
+    return b"".join(
+        b"%s\n" % (each.encode() if isinstance(each, str) else json.dumps(each, separators=(",", ":")).encode())
+        for each in records
+    )
+
+
+def write(directory: Path, *records: object, name: str = "service.jsonl") -> Path:
+    """Append lines to a log: records, and text for what is none."""
+    path = directory / name
+    with path.open("ab") as file:
+        file.write(dumped(records))
+    return path
+
+
+@contextmanager
+def database_of(
+    *places: Path, where: str = "", since: str = "", until: str = "", columns: Sequence[str] = ()
+) -> Iterator[Database]:
+    """A database over the logs in these places."""
+    span = Span(
+        moment(since, "--since") if since else None,
+        moment(until, "--until") if until else None,
+    )
+    with (
+        opened(log_paths(places)) as (logs, _),
+        connected(logs, Columns(mappings(columns)), span, where) as database,
+    ):
+        yield database
+
+
+def answered(
+    directory: Path, question: str | None, terminal: Terminal = PLAIN, /, **options: object
+) -> tuple[str, str]:
+    """What the command writes, and what it says beside it."""
+    written, said = StringIO(), StringIO()
+    output = Output(lambda line: written.write(f"{line}\n"), lambda line: said.write(f"{line}\n"), terminal)
+    answer({"question": question, "limit": 20, "no_follow": True} | options, output, [directory])
+    return written.getvalue(), said.getvalue()
+
+
+def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]]:
+    """The rows that a question in SQL gets."""
+    written, _ = answered(directory, "sql", sql=sql, json=True, **options)
+    return [json.loads(line) for line in written.splitlines()]
+
+
+def count(directory: Path, condition: str = "true", view: str = "requests") -> int:
+    """Return the number of rows of a view for which the condition holds."""
+    (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
+    return int(row["n"])
+
+
+def kept(directory: Path, where: str, **options: str) -> list[str]:
+    """The ids of the requests for which --where holds."""
+    with database_of(directory, where=where, **options) as database:
+        database.load("requests", ["request_id"])
+        return [row["request_id"] for row in database.rows("select request_id from requests order by time")]

@@ -1,0 +1,166 @@
+"""Deleting the oldest files of logs."""
+
+import fcntl
+import gzip
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from benchmarks.scenarios import ENDLESS, job_in
+from benchmarks.writer import Counts
+from benchmarks.writers import wait_until, writing
+from observability.log_analysis import retention
+from observability.log_analysis.lines import lines
+from observability.log_analysis.retention import Doomed, delete, doomed
+from observability.log_analysis.snapshot import opened
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def put(path: Path, days_ago: float, size: int = 1_000) -> None:
+    path.write_bytes(gzip.compress(b"x" * size) if path.suffix == ".gz" else b"x" * size)
+    modified = (NOW - timedelta(days=days_ago)).timestamp()
+    os.utime(path, (modified, modified))
+
+
+def chosen(
+    directory: Path, *names: str, keep: float | None = None, max_bytes: int | None = None
+) -> list[tuple[str, str]]:
+    """The names of the files that go, and why."""
+    days = timedelta(days=keep) if keep is not None else None
+    with opened([directory / name for name in names or ("service.jsonl",)]) as (logs, _):
+        return [(each.segment.path.name, each.reason) for each in doomed(logs, keep=days, max_bytes=max_bytes, now=NOW)]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A log with a file of each of the last five days."""
+    put(tmp_path / "service.jsonl", 0)
+    for number in range(1, 5):
+        put(tmp_path / f"service.jsonl.{number}", number)
+    return tmp_path
+
+
+def test_files_that_ended_before_are_chosen_the_oldest_first(directory: Path) -> None:
+    assert chosen(directory, keep=2.5) == [("service.jsonl.4", "age"), ("service.jsonl.3", "age")]
+
+
+def test_oldest_files_are_chosen_until_the_others_fit(directory: Path) -> None:
+    assert chosen(directory, max_bytes=3_000) == [("service.jsonl.4", "size"), ("service.jsonl.3", "size")]
+    assert chosen(directory, max_bytes=5_000) == []
+
+
+def test_file_that_is_written_is_never_chosen(directory: Path) -> None:
+    put(directory / "service.jsonl", 100)
+    names = [name for name, _ in chosen(directory, keep=0, max_bytes=0)]
+    assert names == [f"service.jsonl.{number}" for number in (4, 3, 2, 1)]
+
+
+def test_size_is_of_all_logs_together_and_the_oldest_file_of_any_goes_first(directory: Path) -> None:
+    put(directory / "errors.jsonl", 0)
+    put(directory / "errors.jsonl.1", 3.5)
+    assert [name for name, _ in chosen(directory, "service.jsonl", "errors.jsonl", max_bytes=4_000)] == [
+        "service.jsonl.4",
+        "errors.jsonl.1",
+        "service.jsonl.3",
+    ]
+
+
+def test_log_gets_no_gap(directory: Path) -> None:
+    """A younger file may have an older time: it was copied."""
+    put(directory / "service.jsonl.2", 50)
+    assert chosen(directory, keep=10) == []
+    assert [name for name, _ in chosen(directory, keep=2.5)] == [f"service.jsonl.{number}" for number in (4, 3, 2)]
+
+
+def test_dated_and_compressed_files_are_of_the_log(tmp_path: Path) -> None:
+    put(tmp_path / "service.jsonl", 0)
+    put(tmp_path / "service.jsonl-20261120.gz", 6)
+    put(tmp_path / "service.jsonl-20261124", 2)
+    assert chosen(tmp_path, keep=3) == [("service.jsonl-20261120.gz", "age")]
+
+
+def oldest(directory: Path) -> Doomed:
+    with opened([directory / "service.jsonl"]) as (logs, _):
+        (each, *_) = doomed(logs, keep=timedelta(0), max_bytes=None, now=NOW)
+        # Held open beyond the block, as it would be within it.
+        descriptor = os.dup(each.segment.descriptor)
+    return Doomed(each.log, type(each.segment)(each.segment.name, descriptor, each.segment.size, 0), each.reason)
+
+
+def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: Path) -> None:
+    each = oldest(directory)
+    (directory / "service.jsonl.4").rename(directory / "service.jsonl.5")
+    (directory / "service.jsonl.3").rename(directory / "service.jsonl.4")
+    assert delete(each)
+    assert sorted(path.name for path in directory.glob("service.jsonl.[0-9]")) == [
+        f"service.jsonl.{number}" for number in (1, 2, 4)
+    ]
+
+
+def test_file_that_is_gone_already_is_reported(directory: Path) -> None:
+    each = oldest(directory)
+    (directory / "service.jsonl.4").unlink()
+    assert not delete(each)
+
+
+def test_log_that_a_process_moves_is_waited_for_and_then_given_up(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "ATTEMPTS", 3)
+    each = oldest(directory)
+    with (directory / "service.jsonl.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match="locked by another process"):
+            delete(each)
+    assert delete(each)
+
+
+def test_file_that_may_not_be_deleted_is_an_error() -> None:
+    # A directory that other users reach, unlike those of pytest.
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        for number, mark in enumerate(("", ".4")):
+            put(directory / f"service.jsonl{mark}", number)
+        directory.chmod(0o555)
+        each = oldest(directory)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65_534)
+        try:
+            with pytest.raises(PermissionError):
+                delete(each)
+        finally:
+            os.seteuid(user)
+        assert (directory / "service.jsonl.4").exists()
+
+
+def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> None:
+    job = job_in(tmp_path, max_bytes=50_000)
+    path = Path(job.path)
+    with writing([job]) as (writer,):
+        writer.begin(ENDLESS)
+        counts = Counts(job.counts)
+        for _ in range(5):
+            wait_until(lambda: counts[0, 0], counts[0, 0] + 500, "records")
+            with opened([path]) as (logs, _):
+                for each in doomed(logs, keep=None, max_bytes=200_000, now=datetime.now(UTC)):
+                    delete(each)
+    with opened([path]) as (logs, _):
+        found = [
+            json.loads(line)["number"] for segment in logs[0].segments for line in lines(segment) if line[-1:] == b"}"
+        ]
+    # Nothing between them is gone, and not all was kept.
+    assert found == list(range(found[0], found[0] + len(found)))
+    assert found[0] > 0
+    assert found[-1] >= counts[0, 0] - 1
+
+
+def test_what_was_written_last_to_a_file_is_reported(directory: Path) -> None:
+    with opened([directory / "service.jsonl"]) as (logs, _):
+        (each, *_) = doomed(logs, keep=timedelta(0), max_bytes=None, now=NOW)
+        assert each.until == NOW - timedelta(days=4)

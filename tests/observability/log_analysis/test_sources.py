@@ -1,0 +1,120 @@
+"""Files as DuckDB reads them, compressed or not."""
+
+import bz2
+from pathlib import Path
+
+import pytest
+
+from tests.observability.log_analysis.records import (
+    COMPRESSIONS,
+    answered,
+    database_of,
+    dumped,
+    record,
+    request,
+    rows_of,
+    write,
+)
+
+
+@pytest.mark.parametrize("ending", COMPRESSIONS)
+def test_compressed_file_is_read_with_the_others(log_dir: Path, ending: str) -> None:
+    (log_dir / f"service.jsonl.1.{ending}").write_bytes(COMPRESSIONS[ending](dumped([request(0, "request-0")])))
+    write(log_dir, request(1, "request-1"))
+    rows = rows_of(log_dir, "select request_id from requests order by time")
+    assert [row["request_id"] for row in rows] == ["request-0", "request-1"]
+
+
+@pytest.mark.parametrize("ending", COMPRESSIONS)
+def test_line_behind_a_torn_one_of_a_compressed_file_is_read(log_dir: Path, ending: str) -> None:
+    content = b'{"timestamp":"2026-' + dumped([request(0, "request-0")])
+    (log_dir / f"service.jsonl.1.{ending}").write_bytes(COMPRESSIONS[ending](content))
+    write(log_dir, request(1, "request-1"))
+    sql = "select request_id from requests order by time"
+    assert [row["request_id"] for row in rows_of(log_dir, sql)] == ["request-0", "request-1"]
+
+
+@pytest.mark.parametrize("ending", COMPRESSIONS)
+def test_compressed_file_whose_end_is_missing_leaves_the_others_readable(log_dir: Path, ending: str) -> None:
+    content = COMPRESSIONS[ending](dumped(request(second, f"request-{second}") for second in range(5_000)))
+    (log_dir / f"service.jsonl.1.{ending}").write_bytes(content[: len(content) // 2])
+    write(log_dir, request(9_000, "request-9000"))
+    sql = "select request_id from requests order by time desc limit 1"
+    assert rows_of(log_dir, sql) == [{"request_id": "request-9000"}]
+
+
+def test_damaged_file_among_hundreds_is_the_only_one_that_is_named(log_dir: Path) -> None:
+    """The system tells which one by the number of its descriptor, which begins as those of others do."""
+    for number in range(1, 251):
+        content = COMPRESSIONS["gz"](dumped([request(number)]))
+        (log_dir / f"service.jsonl.{number}.gz").write_bytes(content[:-20] if number == 240 else content)
+    _, problems = answered(log_dir, "sql", sql="select count(*) as n from requests")
+    assert problems.splitlines() == [
+        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to there.",
+        "1 broken line left out.",
+    ]
+
+
+def test_files_of_all_compressions_are_read_together(log_dir: Path) -> None:
+    for number, (ending, compress) in enumerate(COMPRESSIONS.items(), 1):
+        (log_dir / f"service.jsonl.{number}.{ending}").write_bytes(compress(dumped([record(-number)])))
+    write(log_dir, record())
+    assert rows_of(log_dir, "select count(*) as n from records") == [{"n": 5}]
+
+
+def test_line_with_half_a_surrogate_is_read_with_a_question_mark(log_dir: Path) -> None:
+    write(log_dir, '{"timestamp":"2026-01-05T08:30:00Z","event":"half \\ud83d"}')
+    assert rows_of(log_dir, "select event from records") == [{"event": "half ?"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"timestamp":"2026-01-05T08:30:00Z","event":"\xff"}',
+        b'{"timestamp":"2026-01-05T08:30:00Z","event":"\\ud83d"}',
+        b'{"timestamp":"2026-01-05T08:30:00Z","event":NaN}',
+        b'\0\0\0{"timestamp":"2026-01-05T08:30:00Z"}',
+        b'\xef\xbb\xbf{"timestamp":"2026-01-05T08:30:00Z"}',
+        b'{"timestamp":"2026-01-05T08:30:00Z"}\r',
+    ],
+)
+def test_line_that_is_whole_is_read_once_whatever_is_odd_in_it(log_dir: Path, line: bytes) -> None:
+    write(log_dir, record(), "rubbish")
+    with (log_dir / "service.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+
+
+def test_fragment_before_a_line_is_counted_as_broken(log_dir: Path) -> None:
+    write(log_dir, record(), f'{{"timestamp":"2026-{dumped([record(1)]).decode().strip()}')
+    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+
+
+def test_long_line_is_no_hindrance(log_dir: Path) -> None:
+    write(log_dir, record(0), record(1, text="x" * 17_000_000), "x" * 17_000_000, record(2))
+    assert rows_of(log_dir, "select count(*) as n from records where time >= '2026-01-05 08:30:02'") == [{"n": 1}]
+
+
+def test_file_that_is_moved_meanwhile_is_still_read(log_dir: Path) -> None:
+    path = write(log_dir, request())
+    with database_of(log_dir) as database:
+        path.rename(log_dir / "service.jsonl.1")
+        path.write_text("something else")
+        database.load("requests", ["request_id"])
+        assert len(database.rows("select * from requests")) == 1
+
+
+def test_name_of_a_file_may_have_any_letters(tmp_path: Path) -> None:
+    directory = tmp_path / 'lo\'g "x" {a,b} [1] *?'
+    directory.mkdir()
+    write(directory, request(), name="it's [1].jsonl")
+    (directory / "it's [1].jsonl.1.bz2").write_bytes(bz2.compress(dumped([request()])))
+    assert rows_of(directory, "select count(*) as n from requests") == [{"n": 2}]
+
+
+def test_byte_order_mark_where_a_file_begins_is_passed_over(log_dir: Path) -> None:
+    (log_dir / "service.jsonl").write_bytes(b"\xef\xbb\xbf" + dumped([record(0), record(1), "rubbish"]))
+    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")

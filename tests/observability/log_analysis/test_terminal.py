@@ -1,0 +1,112 @@
+"""What a terminal takes."""
+
+import io
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observability.log_analysis.terminal import NARROWEST, Terminal, cut, harmless, width_of, wrapped
+
+TEXTS = st.text() | st.text("ab /车😀é\u0301\u200d", max_size=60)
+# What ends a line, turns the direction of writing, or begins an escape sequence.
+STEERING = {"Cc", "Cs", "Zl", "Zp"}
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_file_has_neither_colours_nor_a_width() -> None:
+    assert Terminal.of(io.StringIO()) == Terminal(None, is_coloured=False)
+
+
+def test_terminal_has_colours_and_the_width_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "123")
+    assert Terminal.of(Screen()) == Terminal(123, is_coloured=True)
+
+
+@pytest.mark.parametrize(("written", "width"), [("100", 100), ("3", NARROWEST), ("wide", None), ("", None)])
+def test_width_that_is_set_holds_for_a_file_too(
+    monkeypatch: pytest.MonkeyPatch, written: str, width: int | None
+) -> None:
+    monkeypatch.setenv("COLUMNS", written)
+    assert Terminal.of(io.StringIO()).width == width
+
+
+def test_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Terminal.of(Screen(), no_color=True).is_coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Terminal.of(Screen()).is_coloured
+    assert Terminal.of(io.StringIO(), force_color=True).is_coloured
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\x07\x9b\x7f", "\\x07\\x9b\\x7f"),
+        ("\u202egnp\u2066\u061c", "\\u202egnp\\u2066\\u061c"),
+        ("\u2028\ud83d", "\\u2028\\ud83d"),
+        ("Łódź 车 😀", "Łódź 车 😀"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_no_text_steers_a_terminal(text: str) -> None:
+    assert not {unicodedata.category(character) for character in harmless(text)} & STEERING
+    assert not {unicodedata.bidirectional(character) for character in harmless(text)} & {
+        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [("", 0), ("abc", 3), ("车辆", 4), ("😀", 2), ("e\u0301", 1), ("a\u200db", 2), ("ｗ", 2), ("…é", 2)],
+)
+def test_width_is_that_of_a_terminal(text: str, width: int) -> None:
+    assert width_of(text) == width
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("abc", None, "abc"),
+        ("abc", 3, "abc"),
+        ("abcdef", 5, "abc…f"),
+        ("/api/v1/books/", 10, "/api/v…ks/"),
+        ("车辆车辆车辆", 6, "车…辆"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+    ],
+)
+def test_text_is_cut_in_its_middle(text: str, width: int | None, shown: str) -> None:
+    assert cut(text, width) == shown
+
+
+@given(TEXTS, st.integers(0, 50))
+def test_cut_text_fits(text: str, width: int) -> None:
+    assert width_of(cut(text, width)) <= width
+
+
+@given(TEXTS, st.integers(2, 50))
+def test_wrapped_text_fits_and_is_whole(text: str, width: int) -> None:
+    lines = list(wrapped(text, width))
+    assert all(width_of(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_text_is_wrapped_at_spaces() -> None:
+    assert list(wrapped("SELECT one, two FROM books", 12)) == ["SELECT one,", "two FROM", "books"]

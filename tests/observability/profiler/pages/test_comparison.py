@@ -1,0 +1,71 @@
+"""Two calls side by side."""
+
+import pytest
+
+from observability.profiler.pages.call import Call
+from observability.profiler.pages.comparison import Comparison
+from tests.observability.profiler.pages.conftest import call, statement
+
+
+def with_statements(*statements: dict[str, object], **values: object) -> Call:
+    count = sum(each["count"] for each in statements if isinstance(each["count"], int))
+    return call([], list(statements), **{"query_count": count, "duration_ms": 10.0} | values)
+
+
+SLOW = with_statements(statement("a", 20), statement("b"), statement("c", 2))
+FAST = with_statements(statement("ab"), statement("b"), statement("c", 3))
+
+
+def test_statements_that_differ_most_come_first() -> None:
+    found = [(each.text, each.state, each.difference) for each in Comparison(SLOW, FAST).statements]
+    assert found == [("a", "gone", -20), ("c", "more", 1), ("ab", "new", 1), ("b", "same", 0)]
+
+
+def test_statement_of_two_causes_is_one_with_the_time_of_all() -> None:
+    twice = with_statements(statement("a", 2, 3.0), statement("a", 1, 4.0))
+    (found,) = Comparison(twice, twice).statements
+    assert (found.first.count, found.first.duration_ms) == (3, 7.0)
+
+
+def test_statement_has_the_first_cause_on_either_side() -> None:
+    first, second = ({"view": name} for name in ("First.list", "Second.list"))
+    before = with_statements(statement("a") | {"cause": first}, statement("a") | {"cause": second})
+    (found,) = Comparison(before, with_statements(statement("a") | {"cause": second})).statements
+    assert (found.first.cause, found.second.cause) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "verdict"),
+    [
+        (SLOW, FAST, "18 fewer queries: 23 before, 5 now"),
+        (FAST, SLOW, "18 more queries: 5 before, 23 now"),
+        (SLOW, SLOW, "23 queries in both"),
+        (with_statements(statement("a")), with_statements(statement("b")), "1 queries in both, but not the same ones"),
+    ],
+)
+def test_verdict(first: Call, second: Call, verdict: str) -> None:
+    assert Comparison(first, second).verdict == verdict
+
+
+def test_change_of_a_total_has_its_sign_and_its_share() -> None:
+    totals = {total.name: total for total in Comparison(SLOW, FAST).totals}
+    assert (totals["queries"].change, totals["queries"].is_better) == ("−18 (−78%)", True)
+    assert (totals["duration"].change, totals["duration"].is_better) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("second", "caveat"),
+    [
+        (with_statements(silk_url="/silk/request/1/"), "recorded by silk"),
+        (with_statements(route="/other/"), "different routes"),
+        (with_statements(is_running=True), "not over"),
+        (Call(FAST.row, FAST.document | {"with_toolbar": True}), "measured with the toolbar"),
+    ],
+)
+def test_what_makes_times_incomparable_is_told(second: Call, caveat: str) -> None:
+    (found,) = Comparison(FAST, second).caveats
+    assert caveat in found
+
+
+def test_calls_that_can_be_compared_have_no_caveat() -> None:
+    assert Comparison(SLOW, FAST).caveats == []

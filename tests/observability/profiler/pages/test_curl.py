@@ -1,0 +1,88 @@
+"""A call as a command of curl."""
+
+import subprocess
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from observability.profiler.pages.curl import curl, without_tools
+
+ORIGIN = "http://127.0.0.1:8000"
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
+
+
+def sent(
+    url: str = "/books/", headers: dict[str, str] | None = None, text: str = "", size: int | None = None
+) -> dict[str, Any]:
+    body = {"text": text, "bytes": len(text.encode()) if size is None else size, "is_cut": False}
+    return {"url": url, "headers": headers or {}, "body": body}
+
+
+def words(command: str) -> list[str]:
+    """What a shell gives to curl when somebody pastes the command."""
+    script = f"""curl() {{ printf '%s\\0' curl "$@"; }}\n{command}\n"""
+    result = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
+    return result.stdout.decode().split("\0")[:-1]
+
+
+def test_get_is_short() -> None:
+    headers = {"Host": "127.0.0.1", "User-Agent": "curl", "Accept": "*/*", "Content-Type": "text/plain"}
+    assert curl(ORIGIN, "GET", sent("/books/?page=2", headers)) == f"curl -i '{ORIGIN}/books/?page=2'"
+
+
+@settings(max_examples=50)  # each starts a shell
+@given(texts, texts)
+def test_shell_gives_curl_what_was_sent(query: str, text: str) -> None:
+    found = words(curl(ORIGIN, "POST", sent(f"/books/?q={query}", {"Content-Type": "application/json"}, text)))
+    if found[4] == "-g":
+        found.pop(4)
+    assert found[:4] == ["curl", "-i", "-X", "POST"]
+    assert found[4] == f"{ORIGIN}{without_tools(f'/books/?q={query}')}"
+    assert found[5:] == ([] if not text else ["-H", "Content-Type: application/json", "--data-raw", text])
+
+
+def test_head_asks_for_headers() -> None:
+    assert words(curl(ORIGIN, "HEAD", sent()))[:3] == ["curl", "-i", "-I"]
+
+
+def test_secret_header_is_a_variable_of_the_shell() -> None:
+    assert '-H "Authorization: ${AUTHORIZATION}"' in curl(ORIGIN, "GET", sent(headers={"Authorization": "[redacted]"}))
+
+
+def test_brackets_of_an_address_are_no_set_of_addresses() -> None:
+    assert words(curl(ORIGIN, "GET", sent("/books/?page[size]=2")))[2:] == ["-g", f"{ORIGIN}/books/?page[size]=2"]
+
+
+def test_secret_parameter_is_a_variable_of_the_shell() -> None:
+    command = curl(ORIGIN, "GET", sent('/books/?q="$HOME`&access-token=[redacted]&page=2'))
+    assert "access-token=${ACCESS_TOKEN}&page=2" in command
+    assert words(f"ACCESS_TOKEN=hunter2\n{command}")[2:] == [f'{ORIGIN}/books/?q="$HOME`&access-token=hunter2&page=2']
+
+
+@pytest.mark.parametrize("body", [sent(text='{"password": "[redacted]"}'), sent(size=5_000)])
+def test_body_that_is_not_kept_as_it_was_sent_is_a_comment(body: dict[str, Any]) -> None:
+    command = curl(ORIGIN, "POST", body)
+    assert command.startswith("# The body (")
+    assert "--data-raw" not in words(command)
+
+
+def test_further_headers_come_last() -> None:
+    assert words(curl(ORIGIN, "GET", sent(), "X-Silk: a", "X-Toolbar: off"))[-4:] == [
+        "-H", "X-Silk: a", "-H", "X-Toolbar: off"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "found"),
+    [
+        ("/a/?profile&b=1&silk=2&toolbar=off&raw", {}, "/a/?b=1"),
+        ("/a/?silk", {}, "/a/"),
+        ("/a/?b=1", {"profile": "1"}, "/a/?b=1&profile=1"),
+        ("/a/?profiles=1", {}, "/a/?profiles=1"),
+        ("/a/", {"silk": "x"}, "/a/?silk=x"),
+    ],
+)
+def test_address_goes_without_what_asks_for_tools(url: str, more: dict[str, str], found: str) -> None:
+    assert without_tools(url, **more) == found

@@ -1,0 +1,89 @@
+"""What became of the transactions of a call, in words."""
+
+import pytest
+
+from observability.profiler.pages.call import Call
+from observability.profiler.pages.transaction import meaning
+from tests.observability.profiler.pages.conftest import call, query, statement, step
+
+STATEMENTS = {
+    "write": statement("INSERT INTO a"),
+    "read": statement("SELECT a FOR UPDATE"),
+    "commented": statement("/* by us */ DELETE FROM a"),
+    "with": statement(" WITH x AS (SELECT 1) DELETE FROM a"),
+    "with-read": statement("WITH x AS (SELECT 1) SELECT 1"),
+    "called": statement("CALL fill()"),
+    "elsewhere": statement("INSERT INTO b", database="other"),
+}
+
+
+def call_of(happened: str, outcome: str, status: int = 200) -> Call:
+    """A call in which this happened, in words: the name of a statement, or a part of a transaction."""
+    steps = []
+    for at_ms, word in enumerate(happened.split()):
+        kind = word.replace("_", " ")
+        is_query = word in STATEMENTS
+        steps.append(query(at_ms, list(STATEMENTS).index(word)) if is_query else step(kind, at_ms))
+    return call(steps, list(STATEMENTS.values()), transaction=outcome, status=status)
+
+
+@pytest.mark.parametrize(
+    ("happened", "words"),
+    [
+        ("begin write commit", "committed: what it wrote is stored"),
+        ("begin commented commit", "committed: what it wrote is stored"),
+        ("begin with commit", "committed: what it wrote is stored"),
+        ("begin called commit", "committed: what it wrote is stored"),
+        ("begin read with-read commit", "committed; nothing was written"),
+        (
+            "begin write savepoint write rollback_to_savepoint commit",
+            "committed: what it wrote is stored; what was written after a savepoint that was rolled back is not",
+        ),
+        ("begin write savepoint read rollback_to_savepoint commit", "committed: what it wrote is stored"),
+    ],
+)
+def test_commit(happened: str, words: str) -> None:
+    assert meaning(call_of(happened, "committed")) == words
+
+
+@pytest.mark.parametrize(
+    ("happened", "words"),
+    [
+        ("begin write rollback", "rolled back: nothing was stored"),
+        ("begin savepoint write release_savepoint rollback", "rolled back: nothing was stored"),
+        ("begin read rollback", "rolled back; nothing had been written"),
+        (
+            "begin write commit begin write rollback",
+            "one of several was rolled back: what that one wrote is not stored",
+        ),
+        ("write begin read rollback", "one of several was rolled back: what that one wrote is not stored"),
+        ("elsewhere begin write rollback", "rolled back: nothing was stored"),
+    ],
+)
+def test_rollback(happened: str, words: str) -> None:
+    assert meaning(call_of(happened, "rolled_back")) == words
+
+
+def test_commit_of_an_error_says_so() -> None:
+    found = meaning(call_of("begin write commit", "committed", 409))
+    assert found == "committed, although it answered 409: what it wrote is stored"
+
+
+@pytest.mark.parametrize(
+    ("happened", "words"),
+    [("write", "none: what it wrote is stored at once"), ("read", "none: nothing was executed in one")],
+)
+def test_no_transaction(happened: str, words: str) -> None:
+    assert meaning(call_of(happened, "none")) == words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("committed", "committed: what it wrote is stored"),
+        ("rolled_back", "rolled back: what was written in it is not stored"),
+    ],
+)
+def test_nothing_is_said_to_have_been_written_where_not_all_is_known(outcome: str, words: str) -> None:
+    known = call_of("begin read rollback" if outcome == "rolled_back" else "begin read commit", outcome)
+    assert meaning(Call(known.row, known.document | {"dropped_steps": {"query": 3}})) == words

@@ -1,0 +1,52 @@
+"""Which requests silk records, and which go without the toolbar."""
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from observability.profiler.audience import goes_without_toolbar, wants_silk
+
+
+@pytest.fixture(autouse=True)
+def development(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DEBUG = True
+    settings.INTERNAL_IPS = ["127.0.0.1"]
+    monkeypatch.setattr(apps, "is_installed", {"silk"}.__contains__)
+
+
+@pytest.mark.parametrize("extra", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_a_request_of_a_developer_with_its_query_or_header(extra: dict[str, Any]) -> None:
+    assert wants_silk(RequestFactory().get("/", **extra))
+    assert not wants_silk(RequestFactory().get("/"))
+
+
+@pytest.mark.parametrize("extra", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
+def test_silk_records_nothing_for_others(settings: Settings, extra: dict[str, Any]) -> None:
+    assert not wants_silk(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **extra))
+    settings.DEBUG = False
+    assert not wants_silk(RequestFactory().get("/", **extra))
+
+
+def test_silk_records_nothing_if_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apps, "is_installed", set[str]().__contains__)
+    assert not wants_silk(RequestFactory().get("/?silk"))
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "is_off"),
+    [
+        ("toolbar=off", {}, True),
+        ("toolbar=OFF", {}, True),
+        ("", {"X-Toolbar": "Off"}, True),
+        ("toolbar=on", {"X-Toolbar": "off"}, False),
+        ("toolbar", {}, False),
+        ("", {}, False),
+    ],
+)
+def test_toolbar_is_left_out_by_the_query_or_else_by_the_header(
+    query: str, headers: dict[str, str], is_off: bool
+) -> None:
+    assert goes_without_toolbar(RequestFactory().get(f"/?{query}", headers=headers)) is is_off

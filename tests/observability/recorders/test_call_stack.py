@@ -1,0 +1,47 @@
+"""Which files are the project's."""
+
+from pathlib import Path
+
+import pytest
+
+from observability.recorders import call_stack
+from observability.recorders.call_stack import relative_project_path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose app lies elsewhere, reached by a link."""
+    (tmp_path / "elsewhere" / "shop").mkdir(parents=True)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "shop").symlink_to(tmp_path / "elsewhere" / "shop")
+    (tmp_path / "link").symlink_to(tmp_path / "project")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "root"),
+    [
+        ("project/views.py", "project"),
+        ("link/views.py", "project"),
+        ("project/views.py", "link"),
+        ("project/views.zip/views.py", "project"),
+    ],
+)
+def test_file_below_the_root_is_the_projects_also_by_a_link(file: str, root: str, project: Path) -> None:
+    path = relative_project_path(str(project / file), str(project / root))
+    assert path == file.partition("/")[2]
+
+
+def test_linked_part_of_the_project_is_named_by_its_place_in_it(project: Path) -> None:
+    assert relative_project_path(f"{project}/project/shop/views.py", f"{project}/project") == "shop/views.py"
+
+
+@pytest.mark.parametrize("file", ["elsewhere/shop/views.py", "project/lib/site-packages/x.py", "<string>"])
+def test_other_files_are_not_the_projects(file: str, project: Path) -> None:
+    name = file if file.startswith("<") else f"{project}/{file}"
+    assert relative_project_path(name, f"{project}/project") is None
+
+
+def test_layer_itself_is_not_the_projects_also_where_it_is_linked_into_it(project: Path) -> None:
+    (project / "project" / "observability").symlink_to(Path(call_stack.__file__).parent)
+    assert relative_project_path(f"{project}/project/observability/readers.py", f"{project}/project") is None

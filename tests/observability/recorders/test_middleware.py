@@ -1,0 +1,274 @@
+"""The contract of an observation under real servers: one per request, with the right counts, from end to end."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from observability.core.http_attributes import HttpAttributes
+from observability.recorders.middleware import ObservationMiddleware, note_user
+from tests.server import Answer, Server, Servers, access_lines, wait_for
+
+FIELDS = [
+    "timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name",
+    "http.request.method", "http.route", "url.path", "http.response.status_code", "duration_ms", "db.query_count",
+    "db.duration_ms", "db.repeated_count", "db.transaction", "outgoing.count", "outgoing.duration_ms", "client.address",
+    "user_agent.original", "user.id", "http.response.body.size",
+]  # fmt: skip
+
+
+@pytest.fixture(
+    scope="module", params=["gunicorn", "uvicorn", pytest.param("uvicorn-synchronous", marks=pytest.mark.slow)]
+)
+def server(request: pytest.FixtureRequest, servers: Servers) -> Server:
+    return servers.get(request.param)
+
+
+@pytest.mark.database
+def test_access_line_has_every_field_in_order(server: Server) -> None:
+    answer = server.get("/ordinary/3/?token=1", User_Agent="tests")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert list(line)[: len(FIELDS)] == FIELDS
+    assert {key: line[key] for key in line if key not in ("timestamp", "trace_id", "span_id", "request_id")} == {
+        "level": "info",
+        "logger": "observability.access",
+        "event": "request",
+        "service.name": "probe",
+        "http.request.method": "GET",
+        "http.route": "/ordinary/<int:count>/",
+        "url.path": "/ordinary/3/",
+        "http.response.status_code": 200,
+        "duration_ms": line["duration_ms"],
+        "db.query_count": 3,
+        "db.duration_ms": line["db.duration_ms"],
+        "db.repeated_count": 3,
+        "db.transaction": "committed",
+        "outgoing.count": 0,
+        "outgoing.duration_ms": 0.0,
+        "client.address": "127.0.0.1",
+        "user_agent.original": "tests",
+        "user.id": None,
+        "http.response.body.size": len(answer.body),
+        "bound": 3,
+        "asked": 3,
+    }
+    assert line["duration_ms"] > line["db.duration_ms"] > 0
+
+
+@pytest.mark.parametrize("path", ["/ordinary/2/", "/async/2/", "/streaming/2/", "/streaming-async/2/"])
+def test_every_line_of_a_request_carries_its_ids(server: Server, path: str) -> None:
+    request_id = server.get(path).headers["X-Request-ID"]
+    access = server.access_line(request_id)
+    lines = server.lines(request_id)
+    # On a busy machine any query may be slow.
+    loggers = {line["logger"] for line in lines} - {"observability.sql"}
+    assert loggers == {"probe", "probe.standard", "observability.access"}
+    assert {line["trace_id"] for line in lines} == {access["trace_id"]}
+    assert {line["count"] for line in lines if line["logger"].startswith("probe")} <= {1, 2}
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("path", ["/streaming/4/", "/streaming-async/4/"])
+def test_streaming_body_is_part_of_its_request(server: Server, path: str) -> None:
+    answer = server.get(path)
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert answer.body == b"x" * 40
+    assert (line["db.query_count"], line["asked"], line["http.response.body.size"]) == (4, 4, 40)
+
+
+def test_file_response_is_whole_and_has_its_size(server: Server) -> None:
+    answer = server.get("/file/")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert answer.body == b"x" * 5000
+    assert line["http.response.body.size"] == 5000
+
+
+def test_head_of_a_streaming_body_leaves_one_line(server: Server) -> None:
+    answer = server.get("/streaming/2/", method="HEAD")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert line["http.request.method"] == "HEAD"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "error"),
+    [
+        ("/failing/", {}, "RuntimeError"),
+        ("/failing-async/", {}, "RuntimeError"),
+        ("/ordinary/1/", {"X_Fail": "1"}, "RuntimeError"),
+    ],
+)
+def test_exception_is_one_traceback_and_one_access_line(
+    server: Server, path: str, headers: dict[str, str], error: str
+) -> None:
+    answer = server.get(path, **headers)
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert (answer.status, line["level"], line["error.type"]) == (500, "error", error)
+    failures = [each for each in server.lines(line["request_id"]) if "exception.stacktrace" in each]
+    assert [each["logger"] for each in failures] == ["django.request"]
+    assert [each["span_id"] for each in failures] == [line["span_id"]]
+
+
+def test_failure_is_in_the_file_of_errors(server: Server) -> None:
+    request_id = server.get("/failing/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    # The file of errors is written after that of all lines.
+    lines = wait_for(
+        lambda: server.lines(request_id, "errors.jsonl")[1:] and server.lines(request_id, "errors.jsonl"), "2"
+    )
+    assert sorted(line["logger"] for line in lines) == ["django.request", "observability.access"]
+
+
+@pytest.mark.parametrize("path", ["/failing-body/", "/failing-body-async/"])
+def test_exception_in_a_body_ends_the_request_as_a_failure(server: Server, path: str) -> None:
+    request_id = f"failing-body-{server.name}-{len(path)}"
+    # It reads up to the end: a client that goes away before the body failed is another case.
+    server.hang_up(path, request_id=request_id, read_bytes=10_000)
+    line = server.access_line(request_id)
+    assert (line["level"], line["error.type"]) == ("error", "RuntimeError")
+    wait_for(lambda: [each for each in server.lines(request_id) if "exception.stacktrace" in each], "the traceback")
+
+
+def test_client_that_hangs_up_in_a_body_leaves_one_line(server: Server) -> None:
+    # Django reads a body of the other kind to its end before it sends any of it.
+    path = "/endless/" if server.name == "gunicorn" else "/endless-async/"
+    request_id = f"hang-up-{server.name}"
+    server.hang_up(path, request_id=request_id, read_bytes=2000)
+    line = server.access_line(request_id)
+    assert 0 < line["http.response.body.size"] < 2_000_000
+
+
+def test_client_that_hangs_up_before_the_answer_leaves_one_line(server: Server) -> None:
+    path = "/sleeping/" if server.name == "gunicorn" else "/sleeping-async/"
+    request_id = f"hang-up-early-{server.name}"
+    server.hang_up(path, request_id=request_id)
+    line = server.access_line(request_id)
+    assert line["http.response.status_code"] == (200 if server.name == "gunicorn" else 499)
+
+
+def test_error_handled_by_drf_is_a_warning_without_a_traceback(server: Server) -> None:
+    answer = server.get("/not-found-by-api/")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert (answer.status, line["level"], line["http.route"]) == (404, "warning", "/not-found-by-api/")
+    request_lines = [each for each in server.lines(line["request_id"]) if each["logger"] == "django.request"]
+    assert [each["level"] for each in request_lines] == ["warning"]
+    assert "exception.type" not in request_lines[0]
+
+
+def test_address_that_does_not_exist_has_no_route(server: Server) -> None:
+    line = server.access_line(server.get("/nowhere/").headers["X-Request-ID"])
+    assert (line["http.route"], line["url.path"], line["http.response.status_code"]) == (None, "/nowhere/", 404)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("kind", ["ordinary", "async", "streaming", "streaming-async"])
+def test_more_requests_at_once_than_threads_share_nothing(server: Server, kind: str) -> None:
+    def ask(number: int) -> str:
+        request_id = f"{kind}-{server.name}-{number:02}"
+        answer = server.get(f"/{kind}/{number % 7}/", X_Request_ID=request_id)
+        assert answer.headers["X-Request-ID"] == request_id
+        return request_id
+
+    with ThreadPoolExecutor(24) as pool:
+        request_ids = list(pool.map(ask, range(24)))
+    for number, request_id in enumerate(request_ids):
+        line = server.access_line(request_id)
+        assert (line["db.query_count"], line["asked"]) == (number % 7, number % 7)
+        others = [each for each in server.lines(request_id) if each["logger"] == "probe"]
+        assert len(others) == (number % 7 if "streaming" in kind else 1)
+        assert not [each for each in others if "bound" in each]
+
+
+def test_warning_of_python_is_a_line_of_its_request(server: Server) -> None:
+    request_id = server.get("/warning/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    lines = [line for line in server.lines(request_id) if line["logger"] == "py.warnings"]
+    assert ["the view warns" in line["event"] for line in lines] == [True]
+
+
+def test_every_record_is_written_once_and_the_server_logs_no_requests(server: Server) -> None:
+    request_id = server.get("/ordinary/1/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    loggers = [line["logger"] for line in server.lines(request_id)]
+    assert sorted(loggers) == ["observability.access", "probe", "probe.standard"]
+    others = {line["logger"] for line in server.lines(None)}
+    assert not others & {"gunicorn.access", "uvicorn.access"}
+
+
+def test_trace_of_the_caller_is_continued(server: Server) -> None:
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    answer = server.get("/ordinary/1/", traceparent=f"00-{trace_id}-{span_id}-01")
+    line = server.access_line(answer.headers["X-Request-ID"])
+    assert line["trace_id"] == trace_id
+    assert line["span_id"] != span_id
+
+
+@pytest.mark.parametrize("inbound", ["short", "has space in it", "x" * 129, 'quote"s-and-more'])
+def test_malformed_request_id_is_replaced(server: Server, inbound: str) -> None:
+    request_id = server.get("/ordinary/0/", X_Request_ID=inbound).headers["X-Request-ID"]
+    assert request_id != inbound
+    assert server.access_line(request_id)["http.response.status_code"] == 200
+
+
+def test_server_timing_tells_the_count_of_the_access_line(server: Server) -> None:
+    answer = server.get("/ordinary/3/")
+    assert 'desc="3 queries"' in answer.headers["Server-Timing"]
+    assert server.access_line(answer.headers["X-Request-ID"])["db.query_count"] == 3
+
+
+@pytest.mark.database
+def test_slow_query_names_the_line_that_caused_it(server: Server) -> None:
+    request_id = server.get("/slow-query/").headers["X-Request-ID"]
+    server.access_line(request_id)
+    (line,) = server.lines(request_id, "sql.jsonl")
+    assert (line["event"], line["logger"], line["code.file.path"]) == (
+        "slow_query", "observability.sql", "tests/probe/views.py",
+    )  # fmt: skip
+    assert "i < %s" in line["db.query.text"]
+
+
+def test_health_checks_that_succeed_leave_no_access_line(server: Server) -> None:
+    request_id = server.get("/livez").headers["X-Request-ID"]
+    server.access_line(server.get("/ordinary/0/").headers["X-Request-ID"])
+    assert access_lines(server.lines(request_id)) == []
+
+
+@pytest.mark.database
+def test_eight_threads_that_read_and_write_meet_no_locked_database(server: Server) -> None:
+    def ask(number: int) -> Answer:
+        return server.get(f"/read-then-write/{server.name}-{number}/")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(48)))
+    assert [answer.status for answer in answers] == [200] * 48
+
+
+class FailingUser:
+    """A user of a project's own class, whose key cannot be read."""
+
+    is_authenticated = True
+
+    @property
+    def pk(self) -> int:
+        raise LookupError
+
+
+def test_user_who_cannot_be_read_fails_no_request() -> None:
+    request, http = RequestFactory().get("/"), HttpAttributes("GET", "/")
+    request.user = FailingUser()  # type: ignore[assignment]
+    note_user(request, http)
+    assert http.user_id is None
+
+
+async def respond_async(_: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+@pytest.mark.parametrize(("get_response", "is_async"), [(respond_async, True), (lambda _: HttpResponse(), False)])
+def test_middleware_is_marked_as_asynchronous_if_what_it_calls_is(
+    get_response: Callable[..., Any], is_async: bool
+) -> None:
+    assert iscoroutinefunction(ObservationMiddleware(get_response)) is is_async
