@@ -1,4 +1,4 @@
-"""System checks of the core: misconfiguration is told at the start, with what to do."""
+"""System checks of the setting OBSERVABILITY and of MIDDLEWARE."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 from django.utils.module_loading import import_string
 
-from observability.conf import KEYS, configuration, wrong_values
+from observability.conf import KEYS, configuration, find_wrong_values
 from observability.recorders.trace_propagation import is_host
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
@@ -17,11 +17,11 @@ READER_METHODS = ("step", "response_started", "closed")
 
 @register("observability")
 def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E001: a key of OBSERVABILITY that nothing reads."""
+    """Check the keys of OBSERVABILITY (E001)."""
     return [
         Error(
             f"OBSERVABILITY has an unknown key {key!r}.",
-            hint=f"Known are {', '.join(sorted(KEYS))}.",
+            hint=f"Available: {', '.join(sorted(KEYS))}.",
             id="observability.E001",
         )
         for key in getattr(settings, "OBSERVABILITY", {})
@@ -31,15 +31,15 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
 
 @register("observability")
 def check_values(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E003: a value of OBSERVABILITY of the wrong type, such as a string in the place of a list."""
+    """Check the types of the values of OBSERVABILITY (E003), such as a string instead of a list."""
     written = getattr(settings, "OBSERVABILITY", {})
     return [
         Error(
             f"OBSERVABILITY[{key!r}] is {written[key]!r}.",
-            hint=f"It is {allowed}{_as_list(written[key], allowed)}.",
+            hint=f"It must be {allowed}{_as_list(written[key], allowed)}.",
             id="observability.E003",
         )
-        for key, allowed in wrong_values(written).items()
+        for key, allowed in find_wrong_values(written).items()
     ]
 
 
@@ -49,10 +49,10 @@ def _as_list(value: object, allowed: str) -> str:
 
 @register("observability")
 def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E002: a name in READERS that is no reader; one that cannot be imported stops the start already."""
+    """Check that each class in READERS is a reader (E002). One that cannot be imported ends the start earlier."""
     hint = f"Give it one of {', '.join(READER_METHODS)}; observability/core/readers.py has the contract."
     return [
-        Error(f"OBSERVABILITY['READERS'] names {path!r}, which is no reader.", hint=hint, id="observability.E002")
+        Error(f"OBSERVABILITY['READERS'] contains {path!r}, which is not a reader.", hint=hint, id="observability.E002")
         for path in configuration().readers
         if not any(hasattr(import_string(path), method) for method in READER_METHODS)
     ]
@@ -60,14 +60,14 @@ def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
 
 @register("observability")
 def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E004: an entry of PROPAGATE_TO that is no host, such as a URL: no call would ever match it."""
+    """Check the hosts in PROPAGATE_TO (E004): no request would ever match a URL."""
     written = getattr(settings, "OBSERVABILITY", {}).get("PROPAGATE_TO", ())
-    if wrong_values({"PROPAGATE_TO": written}):
+    if find_wrong_values({"PROPAGATE_TO": written}):
         return []
     return [
         Error(
-            f"OBSERVABILITY['PROPAGATE_TO'] has {entry!r}, which is no host.",
-            hint="It is a host such as 'api.example.com' or 'api.example.com:8443', or '.example.com' for all below.",
+            f"OBSERVABILITY['PROPAGATE_TO'] contains {entry!r}, which is not a host.",
+            hint="Use 'api.example.com', 'api.example.com:8443', or '.example.com' for all names below it.",
             id="observability.E004",
         )
         for entry in written
@@ -77,13 +77,13 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 @register("observability")
 def check_middleware(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W001: the middleware is absent, or not the first, so that it does not see the whole request."""
+    """Check that the middleware is installed and the first one: else it does not see the whole request (W001)."""
     if list(settings.MIDDLEWARE[:1]) == [MIDDLEWARE]:
         return []
     return [
         Warning(
-            "Requests are not observed as a whole.",
-            hint=f"Make {MIDDLEWARE!r} the first entry of MIDDLEWARE.",
+            "ObservationMiddleware is not the first middleware: requests are not observed completely.",
+            hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.",
             id="observability.W001",
         )
     ]

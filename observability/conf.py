@@ -1,4 +1,4 @@
-"""The setting OBSERVABILITY, with its defaults."""
+"""The setting OBSERVABILITY: its keys, their types and defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,22 +11,22 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """OBSERVABILITY, typed; a key is the name of a field in capitals.
+    """OBSERVABILITY, typed. A key is the name of a field in upper case.
 
     readers: dotted names of reader classes, in the order in which they run.
-    trusted_proxy_count: how many proxies stand before the service and append to X-Forwarded-For.
-    quiet_paths: paths whose requests leave no access line while they succeed, such as those of health checks; one that
-        ends with `*` is all paths that begin so.
-    slow_query_ms: from this duration on a query is logged as slow.
+    trusted_proxy_count: the number of proxies before the service that append to X-Forwarded-For.
+    quiet_paths: paths whose successful requests are not logged, such as health checks; `/tools/*` is all paths that
+        start with `/tools/`.
+    slow_query_ms: queries of this duration or more are logged as slow.
     server_timing: who gets the Server-Timing header.
-    code_root: the directory of the project's own code, to name the line that caused a query.
-    propagate_to: hosts that get the ids of the work that calls them; `.example.com` is all names below it.
-    redacted_keys: parts of names whose values are never shown, beside those of `observability.redaction`.
+    code_root: the directory of the project's own code, to name the line that ran a query.
+    propagate_to: hosts whose requests carry the ids of the work; `.example.com` is all names below it.
+    redacted_keys: parts of names whose values are never shown, in addition to those in `observability.redaction`.
     budget_file: the file with the query budget of each route, relative to the root of the code.
     var_dir: the directory of the files that the processes of this machine share (levels that `manage.py loglevel`
         changed, routes over budget that were reported, profiles), relative to the code root. Empty: they share nothing.
-    release: the version that runs.
-    raise_reader_errors: let a failing reader break the work, as tests want it.
+    release: the version of the service.
+    raise_reader_errors: raise the exceptions of readers instead of reporting them, for tests.
     """
 
     readers: tuple[str, ...] = ()
@@ -46,15 +46,15 @@ class Configuration:
 KEYS = {field.name.upper() for field in fields(Configuration)}
 
 
-def wrong_values(written: Mapping[str, Any]) -> dict[str, str]:
-    """What is allowed for each key of OBSERVABILITY whose value is not; a string is no list of strings."""
+def find_wrong_values(written: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is allowed, for each key of OBSERVABILITY with a value of the wrong type."""
     hints = get_type_hints(Configuration)
-    allowed = {key: _refusal(hints[key.lower()], value) for key, value in written.items() if key in KEYS}
-    return {key: sentence for key, sentence in allowed.items() if sentence}
+    allowed = {key: _describe_allowed(hints[key.lower()], value) for key, value in written.items() if key in KEYS}
+    return {key: text for key, text in allowed.items() if text}
 
 
-def _refusal(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and what was written
-    """What the type of a field allows, or nothing where the value is of it."""
+def _describe_allowed(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and what the settings have
+    """Return what the type of a field allows, or "" if the value has that type."""
     if get_origin(hint) is Literal:
         return "" if value in get_args(hint) else f"one of {', '.join(map(repr, get_args(hint)))}"
     if get_origin(hint) is tuple:
@@ -70,7 +70,7 @@ def _refusal(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and what w
 
 @cache
 def configuration() -> Configuration:
-    """OBSERVABILITY as it is now; what is wrong in it is told by the system checks observability.E001 and E003."""
+    """Return OBSERVABILITY as it is now. The system checks observability.E001 and E003 report what is wrong in it."""
     written: dict[str, Any] = getattr(settings, "OBSERVABILITY", {})
     values: dict[str, Any] = {key.lower(): value for key, value in written.items() if key in KEYS}
     for key, value in values.items():
@@ -86,7 +86,7 @@ def shared_file(name: str) -> Path | None:
 
 
 class QuietPaths:
-    """OBSERVABILITY["QUIET_PATHS"]: paths whose successful requests are not logged. `/tools/*` is all that start so."""
+    """The paths in OBSERVABILITY["QUIET_PATHS"]: `path in QuietPaths()`."""
 
     def __init__(self) -> None:
         paths = configuration().quiet_paths

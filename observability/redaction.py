@@ -1,6 +1,6 @@
-"""What must not be shown: values under telling keys, and known shapes of secrets in text.
+"""Redaction: replace values under secret keys, and known shapes of secrets in text.
 
-Logs, Sentry and the browser show data only after `redact()`.
+Logs, Sentry and the profiler show data only after `redact()`.
 """
 
 import re
@@ -13,15 +13,16 @@ from math import isfinite
 from typing import Any
 
 from observability.conf import configuration
+from observability.text import safe_str
 
 REDACTED = "[redacted]"
-# What a key holds wherever it stands in it, and what its last word is.
+# A key is secret if it contains one of KEYS anywhere, or if its last word is one of LAST_WORDS.
 KEYS = (
     "accesskey", "apikey", "authorization", "cookie", "credential", "csrf", "passphrase", "passwd", "password",
     "privatekey", "secret", "sentrydsn", "sessionid", "sessionkey", "signature", "token",
 )  # fmt: skip
 LAST_WORDS = frozenset({"auth", "dsn", "jwt", "otp", "pwd"})
-# `token_count` and `password_changed_at` say something about a secret, and are none.
+# `token_count` and `password_changed_at` describe a secret but are not one.
 HARMLESS_LAST_WORDS = frozenset({
     "age", "at", "count", "enabled", "exempt", "expired", "expires", "expiry", "length", "limit", "name", "required",
     "size", "ttl", "type", "valid",
@@ -33,13 +34,13 @@ MAX_VALUES = 10_000
 MAX_TEXT = 65_536
 MAX_NAME = 64
 TOO_DEEP = "[too deep]"
-# Python refuses to write an int of more than 4,300 digits.
+# Python refuses to convert an int of more than 4,300 digits.
 LARGEST = 10**4_000
 
 _punctuation = re.compile(r"[^a-z0-9]")
 _words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-# Each ends after a bounded number of characters, so that no text costs more than its length.
+# Each pattern is bounded: the cost grows linearly with the length of the text.
 _private_key = re.compile(
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:(?!-----)[\s\S]){0,16384}(?:-----END [A-Z ]{0,30}-----)?"
 )
@@ -47,11 +48,11 @@ _header = re.compile(r"(?ia)\b((?:proxy-)?authorization|(?:set-)?cookie)(:[ \t]+
 _scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
 _looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
 _json_web_token = re.compile(r"\beyJ[A-Za-z0-9_-]{5,8192}\.[A-Za-z0-9_-]{5,8192}(?:\.[A-Za-z0-9_-]{0,8192})?")
-# A password may hold @, and that of a database / too; the path of a web address may hold both.
+# A password may contain @, that of a database also /; the path of a web address may contain both.
 _web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
 _address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://)[^\s\"'<>]{0,2048}@")
 _quoted = r"""(?:"(?:[^"\\]|\\.){0,8192}"|'(?:[^'\\]|\\.){0,8192}'|["'][^\r\n]{0,8192})"""
-# The quotes of JSON inside of JSON stand behind backslashes; b'…', UUID('…') and ['…'] are values as well.
+# The quotes of JSON inside JSON follow backslashes. b'…', UUID('…') and ['…'] are values too.
 _pair = re.compile(
     rf"""(?a)(?<![\w.\[\]-])(?P<before>(?P<quote>\\{{0,3}}["']|)(?P<key>[A-Za-z_][\w.\[\]-]{{0,127}})(?P=quote)
     (?:\s{{0,8}}(?<![=!<>])=(?!=)\s{{0,8}}|(?<=["'])\s{{0,8}}:\s{{0,8}}))
@@ -62,38 +63,39 @@ _pair = re.compile(
     |[^\s&;,"'(){{}}\[\]<>=]+(?:={{1,2}}(?=[\s&;,"'(){{}}\[\]<>]|\Z))?)""",
     re.VERBOSE,
 )
-# What PostgreSQL, MariaDB and MySQL tell of the row that they refuse.
+# What PostgreSQL, MariaDB and MySQL say about the row that they reject.
 _constraint = re.compile(r"constraint \\{0,3}\"([^\"\\]{1,128})")
-_refused_key = re.compile(
+_rejected_key = re.compile(
     r"\bKey \((?P<columns>[^()=]{1,512})\)=\((?:(?!\) (?:already|is|conflicts)\b)[\s\S]){0,8192}\)?"
 )
-_refused_row = re.compile(r"\bFailing row contains \([\s\S]{0,65536}")
+_rejected_row = re.compile(r"\bFailing row contains \([\s\S]{0,65536}")
 _duplicate = re.compile(r"\bDuplicate entry '(?:(?!' for key)[\s\S]){0,8192}' for key '(?P<key>[^']{1,256})'")
-# A literal at its beginning lets the search jump from space to space.
-_after_telling_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: )|(?<=-----begin ))")
+# The literal space at its beginning lets the search jump from space to space.
+_after_secret_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: )|(?<=-----begin ))")
 _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 
 
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
-    """A copy of `value` without secrets, made of what JSON has: mappings with text keys, lists, text, numbers.
+    """Return a copy of `value` without secrets, made of JSON types: mappings with text keys, lists, text, numbers.
 
-    A value whose key tells of a secret (`is_secret`) is replaced as a whole, unless it is a boolean or None; so is the
-    second of a pair whose first one does. Below eight levels nothing is shown, which also ends data that refers to
-    itself; of a list or mapping the first 1,000 items, of a text the first 65,536 characters, of all together about
-    10,000 values. What JSON does not have becomes text: times (ISO 8601), bytes (UTF-8) and other objects; an object
-    that has no text says so, as does a number of 4,000 digits. NaN and infinity become None, so that what is a number
-    in one line is none of another type in the next.
+    A value under a secret key (`is_secret`) is replaced completely, unless it is a boolean or None. So is the second
+    item of a pair whose first item is a secret key.
+
+    Bounded: eight levels (which also ends data that contains itself), the first 1,000 items of a list or mapping, the
+    first 65,536 characters of a text, about 10,000 values in all. Types that JSON does not have become text: times
+    (ISO 8601), bytes (UTF-8), other objects, ints of 4,000 digits. NaN and infinity become None, so that a number in
+    one line does not have another type in the next.
     """
-    return _Redaction().redacted(value, key, MAX_DEPTH)
+    return _Redaction().redact(value, key, MAX_DEPTH)
 
 
 class _Redaction:
-    """One walk through data; it ends after so many values, however often they refer to each other."""
+    """One walk through data. It ends after `MAX_VALUES`, also if values contain each other."""
 
     def __init__(self) -> None:
         self.left = MAX_VALUES
 
-    def redacted(self, value: Any, key: str, depth: int) -> Any:  # noqa: ANN401, PLR0911 - one for each kind of value
+    def redact(self, value: Any, key: str, depth: int) -> Any:  # noqa: ANN401, PLR0911 - one for each kind of value
         if value is None or value is True or value is False:
             return value
         if key and is_secret(key):
@@ -108,7 +110,7 @@ class _Redaction:
         try:
             return self._object(value, depth)
         except Exception:  # noqa: BLE001 - data must never break what it describes
-            return f"<{type(value).__qualname__} without a text>"
+            return f"<unprintable {type(value).__qualname__}>"
 
     def _object(self, value: Any, depth: int) -> Any:  # noqa: ANN401, PLR0911
         if isinstance(value, Mapping):
@@ -116,34 +118,34 @@ class _Redaction:
         if isinstance(value, list | tuple | set | frozenset):
             return self._items(value, depth) if depth and self.left > 0 else TOO_DEEP
         if isinstance(value, Enum):
-            return self.redacted(value.value, "", depth - 1) if depth else TOO_DEEP
+            return self.redact(value.value, "", depth - 1) if depth else TOO_DEEP
         if isinstance(value, bytes | bytearray | memoryview):
             return redact_text(bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace"))
         if isinstance(value, datetime | date | time):
             return value.isoformat()
         if isinstance(value, int):
-            return self.redacted(int(value), "", depth)
+            return self.redact(int(value), "", depth)
         if isinstance(value, float):
-            return self.redacted(float(value), "", depth)
+            return self.redact(float(value), "", depth)
         return redact_text(repr(value) if isinstance(value, BaseException) else str(value))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        shown = {}
+        copy = {}
         for key, item in islice(value.items(), MAX_ITEMS):
-            name = _name(key)
-            shown[name] = self.redacted(item, name, depth - 1)
+            name = safe_str(key)
+            copy[name] = self.redact(item, name, depth - 1)
         if len(value) > MAX_ITEMS:
-            shown["…"] = f"{len(value) - MAX_ITEMS} more"
-        return shown
+            copy["…"] = f"{len(value) - MAX_ITEMS} more"
+        return copy
 
     def _items(self, value: Any, depth: int) -> list[Any]:  # noqa: ANN401 - a list, tuple or set
         if len(value) == len(("key", "value")) and isinstance(value, list | tuple) and _is_secret_name(value[0]):
-            # A header, as WSGI and ASGI have them.
-            return [self.redacted(value[0], "", depth - 1), REDACTED]
-        shown = [self.redacted(item, "", depth - 1) for item in islice(value, MAX_ITEMS)]
+            # A header pair of WSGI or ASGI.
+            return [self.redact(value[0], "", depth - 1), REDACTED]
+        copy = [self.redact(item, "", depth - 1) for item in islice(value, MAX_ITEMS)]
         if len(value) > MAX_ITEMS:
-            shown.append(f"… {len(value) - MAX_ITEMS} more")
-        return shown
+            copy.append(f"… {len(value) - MAX_ITEMS} more")
+        return copy
 
 
 def _is_secret_name(value: object) -> bool:
@@ -151,21 +153,12 @@ def _is_secret_name(value: object) -> bool:
     return isinstance(name, str) and len(name) <= MAX_NAME and is_secret(name)
 
 
-def _name(key: object) -> str:
-    if type(key) is str:
-        return key
-    try:
-        return str(key)
-    except Exception:  # noqa: BLE001 - data must never break what it describes
-        return f"<{type(key).__qualname__} without a text>"
-
-
 def redact_text(text: str) -> str:
-    """The text without known shapes of secrets.
+    """Return the text without known shapes of secrets.
 
-    These are bearer, basic and other tokens of HTTP, headers of authorization and cookies, JSON web tokens, private
-    keys, the credentials of URLs, the values of `key=value` and of `"key": value` where the key tells of a secret, and
-    those of a row that a database refused, where a column or the constraint does.
+    These are HTTP bearer, basic and other tokens, authorization and cookie headers, JSON web tokens, private keys,
+    credentials in URLs, values in `key=value` and `"key": value` with a secret key, and the values of a row that a
+    database rejected, if a column or the constraint has a secret name.
     """
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}…"
@@ -173,17 +166,17 @@ def redact_text(text: str) -> str:
         return str(text)
     text = _private_key.sub(REDACTED, text)
     text = _header.sub(rf"\1\2{REDACTED}", text)
-    text = _scheme.sub(_without_token, text)
+    text = _scheme.sub(_redact_token, text)
     text = _json_web_token.sub(REDACTED, text)
     text = _web_address.sub(rf"\1{REDACTED}@", text)
     text = _address.sub(rf"\1{REDACTED}@", text)
-    return _without_values(_without_row(text))
+    return _redact_pairs(_redact_row(text))
 
 
 def may_hold_secret(text: str) -> bool:
-    """Whether `redact_text` may change a text, told by a quick look at the text or, for many at once, at their JSON.
+    """Return whether `redact_text` may change the text, by a quick look at it, or at the JSON of many texts.
 
-    A no is certain. In JSON a line break, a tab or a double quote inside of a text shows as a backslash.
+    False is certain. In JSON, a line break, tab or double quote inside a text has a backslash.
     """
     return (
         "=" in text
@@ -192,41 +185,41 @@ def may_hold_secret(text: str) -> bool:
         or "\\" in text
         or "eyJ" in text
         or "Failing row" in text
-        or (" " in text and _after_telling_word.search(text) is not None)
+        or (" " in text and _after_secret_word.search(text) is not None)
     )
 
 
-def _without_token(match: re.Match[str]) -> str:
-    # "Token authentication failed" has no secret: a word is told from one by its letters, but never after Bearer.
+def _redact_token(match: re.Match[str]) -> str:
+    # "Token authentication failed" has no secret: what looks like a word is not one, except after Bearer.
     if match[1].lower() != "bearer" and not _looks_random.search(match[2]):
         return match[0]
     return f"{match[1]} {REDACTED}"
 
 
-def _without_row(text: str) -> str:
-    """The error of a database without the values of a row, where a column or a constraint of it tells of a secret."""
+def _redact_row(text: str) -> str:
+    """Return a database error without the values of the row, if a column or constraint has a secret name."""
     if "Key (" in text:
-        is_telling = any(is_secret(name) for name in _constraint.findall(text))
-        text = _refused_key.sub(lambda match: _without_key(match, is_telling=is_telling), text)
+        is_named_secret = any(is_secret(name) for name in _constraint.findall(text))
+        text = _rejected_key.sub(lambda match: _redact_key(match, is_named_secret=is_named_secret), text)
     if "Failing row" in text:
-        text = _refused_row.sub(f"Failing row contains ({REDACTED})", text)
+        text = _rejected_row.sub(f"Failing row contains ({REDACTED})", text)
     if "Duplicate entry" in text:
-        text = _duplicate.sub(_without_entry, text)
+        text = _duplicate.sub(_redact_entry, text)
     return text
 
 
-def _without_key(match: re.Match[str], *, is_telling: bool) -> str:
+def _redact_key(match: re.Match[str], *, is_named_secret: bool) -> str:
     columns = match["columns"]
-    if not is_telling and not any(is_secret(column.strip(' "')) for column in columns.split(",")):
+    if not is_named_secret and not any(is_secret(column.strip(' "')) for column in columns.split(",")):
         return match[0]
     return f"Key ({columns})=({REDACTED})"
 
 
-def _without_entry(match: re.Match[str]) -> str:
+def _redact_entry(match: re.Match[str]) -> str:
     return f"Duplicate entry '{REDACTED}' for key '{match['key']}'" if is_secret(match["key"]) else match[0]
 
 
-def _without_values(text: str) -> str:
+def _redact_pairs(text: str) -> str:
     parts: list[str] = []
     copied = position = 0
     while match := _pair.search(text, position):
@@ -236,20 +229,20 @@ def _without_values(text: str) -> str:
             parts += (text[copied : match.end("before")], REDACTED)
             copied = position = match.end()
         else:
-            # A value that is no secret may hold one, as JSON in JSON does.
+            # A value that is not secret may contain a secret, as JSON in JSON does.
             position = match.end("before")
     return f"{''.join(parts)}{text[copied:]}" if parts else text
 
 
 @lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
-    """Whether what stands under this key is never shown, in any case and punctuation of the key.
+    """Return whether the value under this key is secret, whatever the key's case and punctuation.
 
-    The key holds one of KEYS or of OBSERVABILITY["REDACTED_KEYS"], or its last word is one of LAST_WORDS. A key of
-    several words that ends as HARMLESS_LAST_WORDS do, such as `token_count`, is shown.
+    It is if the key contains one of KEYS or of OBSERVABILITY["REDACTED_KEYS"], or its last word is one of LAST_WORDS. A
+    key of several words with one of HARMLESS_LAST_WORDS at its end, such as `token_count`, is not.
     """
     folded = _punctuation.sub("", key.lower())
-    if any(part in folded for part in _parts_of_setting()):
+    if any(part in folded for part in _redacted_keys()):
         return True
     words = [word.lower() for word in _words.findall(key)]
     if len(words) > 1 and words[-1] in HARMLESS_LAST_WORDS:
@@ -258,11 +251,11 @@ def is_secret(key: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _parts_of_setting() -> tuple[str, ...]:
+def _redacted_keys() -> tuple[str, ...]:
     return tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)
 
 
-def forget_keys() -> None:
-    """Read OBSERVABILITY["REDACTED_KEYS"] again; for a setting that changed."""
-    _parts_of_setting.cache_clear()
+def reload_keys() -> None:
+    """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
+    _redacted_keys.cache_clear()
     is_secret.cache_clear()

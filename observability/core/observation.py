@@ -43,35 +43,11 @@ class Observation:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_duration_ms",
-        "_fingerprints",
-        "_last_steps",
-        "_lock",
-        "_outgoing_count",
-        "_outgoing_duration_ms",
-        "_query_count",
-        "_query_duration_ms",
-        "_started_ns",
-        "_uncounted",
-        "context",
-        "dropped_fact_count",
-        "error_type",
-        "extensions",
-        "facts",
-        "failed",
-        "http",
-        "kind",
-        "measurements",
-        "name",
-        "parent",
-        "parent_span_id",
-        "request_id",
-        "span_id",
-        "started_at",
-        "trace_id",
-        "transaction",
-    )
+        "__weakref__", "_duration_ms", "_fingerprints", "_last_steps", "_lock", "_outgoing_count",
+        "_outgoing_duration_ms", "_query_count", "_query_duration_ms", "_started_ns", "_uncounted", "context",
+        "dropped_fact_count", "error_type", "extensions", "facts", "failed", "http", "kind", "measurements", "name",
+        "parent", "parent_span_id", "request_id", "span_id", "started_at", "trace_id", "transaction",
+    )  # fmt: skip
 
     def __init__(
         self,

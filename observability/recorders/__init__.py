@@ -1,1 +1,1 @@
-"""Why a query ran, found on the stack while it runs, and what would be tried first where it runs again and again."""
+"""What writes the record: requests, commands, queries, transactions, outgoing requests, log records."""

@@ -6,10 +6,10 @@ from typing import Any
 
 
 def client_address(meta: Mapping[str, Any], trusted_proxy_count: int) -> str | None:
-    """The address that the outermost trusted proxy saw; without proxies, the peer's.
+    """Return the address that the outermost trusted proxy saw; without proxies, that of the peer.
 
-    Each proxy appends the address of its own peer, so only the last `trusted_proxy_count` entries can be trusted, and
-    the first of these is the client. None where the server gives no address (a Unix socket).
+    Each proxy appends the address of its own peer. So only the last `trusted_proxy_count` entries can be trusted, and
+    the first of them is the client. None if the server knows no address (a Unix socket).
     """
     peer = meta.get("REMOTE_ADDR") or None
     if not trusted_proxy_count:

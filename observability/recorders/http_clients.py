@@ -1,20 +1,19 @@
-"""The recorder of calls to other services: by http.client, and so by urllib.request, urllib3 and requests; by httpx.
+"""The HTTP client recorder: requests sent by http.client (urllib.request, urllib3, requests) and by httpx.
 
-A call lasts from the start of its request, the connection included, to the headers of the answer, or to its failure.
-Each request is one: those of a connection that is used again, of redirects and of retries. Kept are method, host and
-status, never path, query string or userinfo; the host has its port where that is not its scheme's. A proxy is not the
-host: where one is asked, the host is the one that is asked for. A request whose answer nobody waits for is no call.
+An outgoing request lasts from its start, the connection included, to the headers of the response, or to its failure.
+Redirects, retries and requests on a reused connection count one by one. Method, host and status are recorded, never
+path, query string or userinfo; the host has its port if that is not the default of its scheme. With a proxy, the host
+is the target. A request whose response nobody reads is not recorded.
 
-The packages are wrapped when the first unit of work begins, not at the start: what observes nothing does not import
-them for this. Looking for them in `sys.modules` instead would miss the first request of each process, which imports the
-views, and they the packages.
+The packages are wrapped when the process opens its first observation: a process that observes nothing does not import
+them. Looking in `sys.modules` instead would miss the first request, which imports the views, and they the packages.
 """
 
 import functools
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from http.client import HTTPConnection
 from importlib import import_module
 from time import perf_counter_ns
@@ -26,7 +25,7 @@ from observability.core.context import current, on_first_observation
 from observability.core.diagnostics import Diagnostics
 from observability.core.observation import Observation
 from observability.core.steps import Step
-from observability.recorders.trace_propagation import trace_headers
+from observability.recorders.trace_propagation import format_host, trace_headers
 from observability.text import safe_repr
 
 Method = Callable[..., Any]
@@ -39,10 +38,10 @@ _diagnostics = Diagnostics("HTTP client recorder:")
 
 
 class OutgoingRequest:
-    """A request under way. The wrapped methods make it, and end it once: by the answer, or by what failed.
+    """A request on its way. The wrapped methods create it, and end it once: with the response or the failure.
 
-    It stands on its connection as `observed_call` meanwhile, where http.client makes it. `is_requested` is whether
-    http.client has its request already: urllib3 connects before that, and a call begins there.
+    For http.client it is kept on the connection, as `observed_request`. `is_requested` is true after http.client's
+    `putrequest()`: urllib3 connects before that, and the request starts there.
     """
 
     __slots__ = ("host", "is_requested", "method", "observation", "started_ns")
@@ -55,19 +54,19 @@ class OutgoingRequest:
         self.started_ns = perf_counter_ns()
 
     def end(self, outcome: int | str) -> None:
-        """Record it with its status, or the name of the exception that ended it."""
-        ended = perf_counter_ns()
+        """Record the step with the status, or with the name of the exception that ended the request."""
+        ended_ns = perf_counter_ns()
         text = f"{self.method} {self.host} {outcome}"
-        step = Step("http_client", text, self.host, (ended - self.started_ns) / 1e6, ended_ns=ended)
+        step = Step("http_client", text, self.host, (ended_ns - self.started_ns) / 1e6, ended_ns=ended_ns)
         self.observation.add_step(step)
         if self.observation.timeline is not None:
             self.observation.timeline.add(step)
 
 
 def install() -> None:
-    """Record calls from now on; a second call changes nothing."""
-    if not hasattr(HTTPConnection, "observed_call"):
-        HTTPConnection.observed_call = None  # type: ignore[attr-defined]
+    """Record outgoing requests from now on. Safe to call twice."""
+    if not hasattr(HTTPConnection, "observed_request"):
+        HTTPConnection.observed_request = None  # type: ignore[attr-defined]
     _wrap(HTTPConnection, "putrequest", _putrequest)
     _wrap(HTTPConnection, "endheaders", _endheaders)
     _wrap(HTTPConnection, "getresponse", _getresponse)
@@ -75,7 +74,7 @@ def install() -> None:
 
 
 def install_in_packages() -> None:
-    """Record the calls of urllib3 and httpx where they are installed; both are imported."""
+    """Import urllib3 and httpx if they are installed, and record their requests."""
     with _lock:
         if (pools := _imported("urllib3.connectionpool")) is not None:
             _wrap(getattr(pools, "HTTPConnectionPool", None), "_make_request", _make_request)
@@ -90,13 +89,13 @@ def _imported(name: str) -> ModuleType | None:
         return import_module(name)
     except ImportError:
         return None
-    except Exception as error:  # noqa: BLE001 - a package that is broken must not break work that does not use it
+    except Exception as error:  # noqa: BLE001 - a broken package must not break work that does not use it
         _diagnostics.write(f"cannot record requests of {name}: {safe_repr(error)}")
         return None
 
 
 def _wrap(owner: type | None, name: str, wrapper: Callable[[Method], Method]) -> None:
-    """Replace a method by a wrapped one, once per process; a version of the package without it stays as it is."""
+    """Replace a method by a wrapped one, once per process. No-op if this version of the package does not have it."""
     method = vars(owner).get(name) if owner is not None else None
     mark = f"{name}_is_observed"
     if method is None or hasattr(owner, mark):
@@ -107,17 +106,16 @@ def _wrap(owner: type | None, name: str, wrapper: Callable[[Method], Method]) ->
 
 def _putrequest(original: Method) -> Method:
     def putrequest(self: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        # It only writes into a buffer, or refuses to.
+        # It only writes into a buffer, or raises.
         result = original(self, method, url, *arguments, **options)
         observation = current()
-        call: OutgoingRequest | None = self.observed_call
+        outgoing: OutgoingRequest | None = self.observed_request
         if observation is None:
-            if call is not None:
-                self.observed_call = None
+            self.observed_request = None
             return result
-        if call is None or call.is_requested:
-            self.observed_call = call = OutgoingRequest(observation, method, _host_asked(self, url))
-        call.is_requested = True
+        if outgoing is None or outgoing.is_requested:
+            self.observed_request = outgoing = OutgoingRequest(observation, method, _find_host(self, url))
+        outgoing.is_requested = True
         return result
 
     return putrequest
@@ -125,32 +123,24 @@ def _putrequest(original: Method) -> Method:
 
 def _endheaders(original: Method) -> Method:
     def endheaders(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        call: OutgoingRequest | None = self.observed_call
-        if call is None:
+        outgoing: OutgoingRequest | None = self.observed_request
+        if outgoing is None:
             return original(self, *arguments, **options)
-        for name, value in trace_headers(call.host, call.observation).items():
+        for name, value in trace_headers(outgoing.host, outgoing.observation).items():
             if not _has_header(self, name):
                 self.putheader(name, value)
-        handled = sys.exception()
-        try:
+        with _EndOnFailure(self):
             return original(self, *arguments, **options)
-        except BaseException as error:
-            _end(self, find_error_name(error, handled))
-            raise
 
     return endheaders
 
 
 def _getresponse(original: Method) -> Method:
     def getresponse(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        if self.observed_call is None:
+        if self.observed_request is None:
             return original(self, *arguments, **options)
-        handled = sys.exception()
-        try:
+        with _EndOnFailure(self):
             response = original(self, *arguments, **options)
-        except BaseException as error:
-            _end(self, find_error_name(error, handled))
-            raise
         _end(self, response.status)
         return response
 
@@ -158,22 +148,18 @@ def _getresponse(original: Method) -> Method:
 
 
 def _make_request(original: Method) -> Method:
-    """Of urllib3, which connects by TLS before http.client hears of the request, and sends its body past it."""
+    """Wrap urllib3's method: it connects with TLS before http.client gets the request, and sends the body itself."""
 
     def make_request(self: Any, conn: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, method, url, *arguments, **options)
-        call = _begun(conn, observation) or OutgoingRequest(observation, method, "")
-        call.method, call.host = method, _host_asked(conn, url)
-        conn.observed_call = call  # type: ignore[attr-defined]
-        handled = sys.exception()
-        try:
+        outgoing = _find_started(conn, observation) or OutgoingRequest(observation, method, "")
+        outgoing.method, outgoing.host = method, _find_host(conn, url)
+        conn.observed_request = outgoing  # type: ignore[attr-defined]
+        with _EndOnFailure(conn):
             response = original(self, conn, method, url, *arguments, **options)
-        except BaseException as error:
-            _end(conn, find_error_name(error, handled))
-            raise
-        # Only where getresponse() of http.client was none of it, as in HTTP/2.
+        # No-op unless urllib3 did not use http.client's getresponse(), as for HTTP/2.
         _end(conn, response.status)
         return response
 
@@ -181,20 +167,16 @@ def _make_request(original: Method) -> Method:
 
 
 def _prepare_proxy(original: Method) -> Method:
-    """Of urllib3, which opens the tunnel before the request; a tunnel that fails is a call by CONNECT."""
+    """Wrap urllib3's method: it opens the tunnel before the request. A tunnel that fails is a CONNECT request."""
 
     def prepare_proxy(self: Any, conn: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, *arguments, **options)
         host = format_host(self.host, self.port, DEFAULT_PORTS["https"])
-        conn.observed_call = OutgoingRequest(observation, "CONNECT", host)  # type: ignore[attr-defined]
-        handled = sys.exception()
-        try:
+        conn.observed_request = OutgoingRequest(observation, "CONNECT", host)  # type: ignore[attr-defined]
+        with _EndOnFailure(conn):
             return original(self, conn, *arguments, **options)
-        except BaseException as error:
-            _end(conn, find_error_name(error, handled))
-            raise
 
     return prepare_proxy
 
@@ -204,14 +186,14 @@ def _handle_request(original: Method) -> Method:
         observation = current()
         if observation is None:
             return original(self, request)
-        call = OutgoingRequest(observation, request.method, format_host(request.url.host, request.url.port))
+        outgoing = OutgoingRequest(observation, request.method, format_host(request.url.host, request.url.port))
         handled = sys.exception()
         try:
-            response = original(self, _passed_on(request, call))
+            response = original(self, _with_trace_headers(request, outgoing))
         except BaseException as error:
-            call.end(find_error_name(error, handled))
+            outgoing.end(find_error_name(error, handled))
             raise
-        call.end(response.status_code)
+        outgoing.end(response.status_code)
         return response
 
     return handle_request
@@ -222,42 +204,63 @@ def _handle_async_request(original: Callable[..., Awaitable[Any]]) -> Method:
         observation = current()
         if observation is None:
             return await original(self, request)
-        call = OutgoingRequest(observation, request.method, format_host(request.url.host, request.url.port))
+        outgoing = OutgoingRequest(observation, request.method, format_host(request.url.host, request.url.port))
         handled = sys.exception()
         try:
-            response = await original(self, _passed_on(request, call))
+            response = await original(self, _with_trace_headers(request, outgoing))
         except BaseException as error:
-            call.end(find_error_name(error, handled))
+            outgoing.end(find_error_name(error, handled))
             raise
-        call.end(response.status_code)
+        outgoing.end(response.status_code)
         return response
 
     return handle_async_request
 
 
-def _begun(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
-    """The call that began with the tunnel to its host."""
-    call: OutgoingRequest | None = connection.observed_call
-    return call if call is not None and not call.is_requested and call.observation is observation else None
+class _EndOnFailure(AbstractContextManager[None]):
+    """Ends the outgoing request of a connection if the block raises."""
+
+    __slots__ = ("_connection", "_handled")
+
+    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - a connection of http.client or urllib3
+        self._connection = connection
+        self._handled = sys.exception()
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None:
+            _end(self._connection, find_error_name(error, self._handled))
+
+
+def _find_started(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
+    """Return the request that started with the tunnel to its host, or None."""
+    outgoing: OutgoingRequest | None = connection.observed_request
+    return (
+        outgoing if outgoing is not None and not outgoing.is_requested and outgoing.observation is observation else None
+    )
 
 
 def _end(connection: Any, outcome: int | str) -> None:  # noqa: ANN401
-    call: OutgoingRequest | None = connection.observed_call
-    if call is not None:
-        connection.observed_call = None
-        call.end(outcome)
+    outgoing: OutgoingRequest | None = connection.observed_request
+    if outgoing is not None:
+        connection.observed_request = None
+        outgoing.end(outcome)
 
 
 def _has_header(connection: Any, name: str) -> bool:  # noqa: ANN401
-    """Whether the caller put the header: http.client keeps the lines of a request in `_buffer` until they are sent."""
+    """Return whether the caller set the header; http.client keeps unsent header lines in `_buffer`."""
     start = f"{name.lower()}:".encode()
     return any(bytes(line).lower().startswith(start) for line in getattr(connection, "_buffer", ()))
 
 
-def _passed_on(request: Any, call: OutgoingRequest) -> Any:  # noqa: ANN401
-    """The request of httpx with the headers of its host; a copy, since httpx takes those of a request to a redirect."""
+def _with_trace_headers(request: Any, outgoing: OutgoingRequest) -> Any:  # noqa: ANN401
+    """Return a copy of httpx's request with the trace headers of its host.
+
+    A copy, because httpx uses the headers of a request again for a redirect to another host.
+    """
     absent = {
-        name: value for name, value in trace_headers(call.host, call.observation).items() if name not in request.headers
+        name: value
+        for name, value in trace_headers(outgoing.host, outgoing.observation).items()
+        if name not in request.headers
     }
     if not absent:
         return request
@@ -270,8 +273,8 @@ def _passed_on(request: Any, call: OutgoingRequest) -> Any:  # noqa: ANN401
     )
 
 
-def _host_asked(connection: Any, url: str) -> str:  # noqa: ANN401
-    """The host that a request is for: a proxy is asked for a whole URL, or for a tunnel."""
+def _find_host(connection: Any, url: str) -> str:  # noqa: ANN401
+    """Return the target host of a request; a proxy gets a whole URL, or a tunnel to the target."""
     if url.startswith("http"):
         with suppress(ValueError):
             parts = urlsplit(url)
@@ -282,18 +285,10 @@ def _host_asked(connection: Any, url: str) -> str:  # noqa: ANN401
     return format_host(connection.host, connection.port, connection.default_port)
 
 
-def format_host(host: str, port: int | None, default_port: int | None = None) -> str:
-    """A host as it is shown and compared: in small letters, without userinfo, its port where it is not the default."""
-    name = host.rpartition("@")[2].rstrip(".").lower()
-    if ":" in name and not name.startswith("["):
-        name = f"[{name}]"
-    return name if port is None or port == default_port else f"{name}:{port}"
-
-
 def find_error_name(error: BaseException, handled: BaseException | None) -> str:
-    """The type of the exception; of one that a client made of an error of the socket, that error's.
+    """Return the type name of the exception; if a client made it from a socket error, that of the socket error.
 
-    `handled` is what the caller handles while it calls: it is in the chain too, and is not of this call.
+    `handled` is the exception that the caller was handling before: it is in the chain, but not part of this request.
     """
     name = type(error).__qualname__
     cause: BaseException | None = error if isinstance(error, Exception) else None

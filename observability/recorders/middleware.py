@@ -1,4 +1,4 @@
-"""One HTTP request is one observation, from its first middleware to the last byte of its response."""
+"""The request recorder: one observation from the first middleware to the last byte of the response."""
 
 import asyncio
 import contextvars
@@ -21,7 +21,7 @@ from observability.core.readers import Headers, readers
 from observability.core.trace_context import TraceParent
 from observability.recorders.client_address import client_address
 
-# What nginx logs for a client that went away before it was answered; no status was sent.
+# As in nginx's log: the client closed the connection before the response; no status was sent.
 CLIENT_CLOSED_REQUEST = 499
 
 MAX_PATH = 2048
@@ -37,9 +37,9 @@ _request_id = re.compile(r"[A-Za-z0-9._-]{8,128}")
 class ObservationMiddleware:
     """Opens the observation of a request, and closes it when the response is closed.
 
-    The end of the middleware is not the end of the work: a streaming body runs after it, and Django logs 4xx and 5xx
-    after it. So it must be the first in MIDDLEWARE, for WSGI and ASGI alike. The observation stands on the request, as
-    `request.observation`, for log records that come when it is not the current one any more.
+    It must be the first in MIDDLEWARE, for WSGI and ASGI. The end of the middleware is not the end of the work: a
+    streaming body runs after it, and Django logs 4xx and 5xx after it. The observation is on the request as
+    `request.observation`, for log records that are made when it is not the current one any more.
     """
 
     sync_capable = True
@@ -48,21 +48,21 @@ class ObservationMiddleware:
     def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
-        # A hook of the other kind would cost each request a change of threads.
+        # A sync hook in an async stack (or the reverse) would switch threads for each request.
         self.process_view = self._note_route_async if self.is_async else self._note_route
         if self.is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        exchange = _Exchange(request)
+        observed = _ObservedRequest(request)
         if self.is_async:
-            return self._observe_async(exchange)
-        # A copy of the context: whatever the request sets in it, threads that serve the next one never see.
-        exchange.observation.context = context = contextvars.copy_context()
-        return context.run(self._observe, exchange)
+            return self._observe_async(observed)
+        # In a copy of the context: the next request of this thread must not see what this one sets.
+        observed.observation.context = context = contextvars.copy_context()
+        return context.run(self._observe, observed)
 
     def _note_route(self, request: HttpRequest, *_: object) -> None:
-        """Called when the address is resolved: what the view logs, and its failure, know the route."""
+        """Store the route as soon as the URL is resolved: log records and failures of the view need it."""
         http: HttpAttributes = request.observation.http  # type: ignore[attr-defined]
         if request.resolver_match is not None:
             http.route = f"/{request.resolver_match.route}"
@@ -70,30 +70,30 @@ class ObservationMiddleware:
     async def _note_route_async(self, request: HttpRequest, *_: object) -> None:
         self._note_route(request)
 
-    def _observe(self, exchange: "_Exchange") -> HttpResponseBase:
+    def _observe(self, observed: "_ObservedRequest") -> HttpResponseBase:
         get_response = cast("GetResponse", self.get_response)
-        with activate(exchange.observation):
+        with activate(observed.observation):
             try:
-                return exchange.respond(get_response(exchange.request))
+                return observed.respond(get_response(observed.request))
             except BaseException as error:
-                exchange.abort(error)
+                observed.abort(error)
                 raise
 
-    async def _observe_async(self, exchange: "_Exchange") -> HttpResponseBase:
+    async def _observe_async(self, observed: "_ObservedRequest") -> HttpResponseBase:
         get_response = cast("GetResponseAsync", self.get_response)
         try:
-            with activate(exchange.observation):
+            with activate(observed.observation):
                 try:
-                    return exchange.respond(await get_response(exchange.request))
+                    return observed.respond(await get_response(observed.request))
                 except BaseException as error:
-                    exchange.abort(error)
+                    observed.abort(error)
                     raise
         finally:
-            exchange.observation.context = contextvars.copy_context()
+            observed.observation.context = contextvars.copy_context()
 
 
-class _Exchange:
-    """A request, its response and their observation: what the middleware leaves behind on the response."""
+class _ObservedRequest:
+    """A request with its response and observation. The response keeps it until it is closed."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -102,25 +102,25 @@ class _Exchange:
         request.observation = self.observation  # type: ignore[attr-defined]
 
     def respond(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Note what is known when the response starts, and end the observation where the response ends."""
+        """Record what is known when the response starts, and close the observation when the response is closed."""
         self.http.status_code = response.status_code
         note_user(self.request, self.http)
         readers.response_started(self.observation, cast("Headers", response.headers))
         self._measure_body(response)
         close = response.close
 
-        def close_observed() -> None:
-            # Without this attribute the response refers to itself no more, and is freed as soon as it is let go.
+        def close_response() -> None:
+            # Break the reference cycle: the response is freed as soon as nobody uses it.
             vars(response).pop("close", None)
             self._run(self._close, close)
 
-        response.close = close_observed  # type: ignore[method-assign]
+        response.close = close_response  # type: ignore[method-assign]
         return response
 
     def _run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Run a part of the response in what the request bound, and let nothing that it binds get out.
+        """Run a part of the response in the context of the request; what it binds stays inside.
 
-        In a copy each time: the response may be closed by one thread while another makes a chunk of its body.
+        In a copy each time: one thread may close the response while another produces a chunk of its body.
         """
         context = self.observation.context
         if context is None:
@@ -136,32 +136,32 @@ class _Exchange:
                 self.finish()
 
     def abort(self, error: BaseException) -> None:
-        """End the observation of a request without a response: the task was cancelled, or the process ends."""
+        """Close the observation of a request without a response: its task was cancelled, or the process ends."""
         self.observation.fail(error)
         is_cancelled = isinstance(error, asyncio.CancelledError)
         self.http.status_code = CLIENT_CLOSED_REQUEST if is_cancelled else 500
         self.finish()
 
     def finish(self) -> None:
-        """Close the observation, with the user that is known by now."""
+        """Close the observation, with the user if it is known by now."""
         note_user(self.request, self.http)
         self.observation.close()
 
     def _measure_body(self, response: HttpResponseBase) -> None:
         if isinstance(response, FileResponse) and response.file_to_stream is not None:
-            # Its body stays as it is: wrapped, the server could not use sendfile.
+            # Do not wrap its body: the server could not use sendfile.
             self.http.response_body_size = int(response.headers.get("Content-Length") or 0)
         elif isinstance(response, StreamingHttpResponse):
             chunks = response.streaming_content
             response.streaming_content = (
-                self._observed_async(cast("AsyncIterator[bytes]", chunks))
+                self._observe_chunks_async(cast("AsyncIterator[bytes]", chunks))
                 if response.is_async
-                else self._observed(cast("Iterable[bytes]", chunks))
+                else self._observe_chunks(cast("Iterable[bytes]", chunks))
             )
         elif self.request.method != "HEAD":
             self.http.response_body_size = len(cast("HttpResponse", response).content)
 
-    def _observed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def _observe_chunks(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         iterator = iter(chunks)
         while True:
             chunk = self._run(self._next_chunk, iterator)
@@ -171,13 +171,13 @@ class _Exchange:
             yield chunk
 
     def _next_chunk(self, iterator: Iterator[bytes]) -> bytes | None:
-        with self._making_a_chunk():
+        with self._producing_chunk():
             return next(iterator, None)
 
-    async def _observed_async(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _observe_chunks_async(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         iterator = aiter(chunks)
         while True:
-            with self._making_a_chunk():
+            with self._producing_chunk():
                 chunk = await anext(iterator, None)
             if chunk is None:
                 return
@@ -185,7 +185,7 @@ class _Exchange:
             yield chunk
 
     @contextmanager
-    def _making_a_chunk(self) -> Iterator[None]:
+    def _producing_chunk(self) -> Iterator[None]:
         with activate(self.observation):
             try:
                 yield
@@ -195,7 +195,7 @@ class _Exchange:
 
     def _abort_body(self, error: BaseException) -> None:
         # Django's ASGI handler does not close a response whose body failed, so the observation ends here. The server
-        # logs the exception, outside of the request: it carries the observation so that its record finds it.
+        # logs the exception outside of the request: the exception carries the observation for that record.
         self.observation.fail(error)
         with suppress(AttributeError, TypeError):
             error.observation = self.observation  # type: ignore[attr-defined]
@@ -203,15 +203,15 @@ class _Exchange:
 
 
 def note_user(request: HttpRequest, http: HttpAttributes) -> None:
-    """Note who asked, where that is known by now.
+    """Record the user, if it is known by now.
 
-    Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is resolved is read.
+    Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is already resolved is read.
     """
     user = request.__dict__.get("user")
     if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-        # What `await request.auser()` found.
+        # The result of `await request.auser()`.
         user = request.__dict__.get("_acached_user")
-    # A project's own class of users may fail here, which must not fail the request.
+    # The project's own user class may raise here, which must not break the request.
     with suppress(Exception):
         if getattr(user, "is_authenticated", False):
             http.user_id = str(getattr(user, "pk", user))
@@ -219,7 +219,7 @@ def note_user(request: HttpRequest, http: HttpAttributes) -> None:
 
 
 def observe_request(request: HttpRequest) -> Observation:
-    """A new observation of this request: the inbound X-Request-ID if it is well-formed, and the caller's trace."""
+    """Open the observation of a request, with the inbound X-Request-ID if it is well-formed, and the caller's trace."""
     meta: dict[str, Any] = request.META
     inbound_id = meta.get("HTTP_X_REQUEST_ID")
     traceparent = meta.get("HTTP_TRACEPARENT")

@@ -23,7 +23,7 @@ _by_one_column = re.compile(r"WHERE \(?(\w+\.)?\w+ = %s\)?(?: LIMIT …)?$")
 
 
 def find_hint(fingerprint: str, origin: QueryOrigin) -> str:
-    """What one would try first for a statement that ran again and again for one reason, in a few words."""
+    """Return what to try first for a query that ran again and again from one origin, in a few words."""
     statement = normalize(fingerprint)
     return _hint_by_verb(statement, is_raw=origin.is_raw) or _hint_by_relation(origin, statement)
 
@@ -48,7 +48,7 @@ def _hint_by_relation(origin: QueryOrigin, statement: str) -> str:
 
 
 def _queryset(origin: QueryOrigin) -> str:
-    """Which queryset: that of the view where a field of a serializer asked, and the view has one in the project."""
+    """Name the queryset to change: that of the view if a serializer field ran the query and the view has one."""
     owner = find_queryset_owner(origin.view) if origin.field is not None else None
     return "the queryset" if owner is None else f"the queryset of {owner.view} ({owner.place})"
 
@@ -58,13 +58,13 @@ def _path(source: str) -> str:
 
 
 def _related(origin: QueryOrigin) -> str:
-    """The foreign key as the queryset names it: with those before it that the field's source follows."""
+    """Return the foreign key as `select_related` names it: with the relations before it in the field's source."""
     parts = origin.field.source.split(".") if origin.field is not None else []
     return "__".join(parts[: parts.index(origin.relation) + 1]) if origin.relation in parts else origin.relation
 
 
 class QuerySetOwner(NamedTuple):
-    """A view that has a queryset: its name without the module, and the file and line on which the queryset is made."""
+    """A view that has a queryset: its name without the module, and the file and line where the queryset is created."""
 
     view: str
     place: str
@@ -79,12 +79,12 @@ def find_field_declaration(field: SerializerField) -> str:
 
 @cache
 def find_queryset_owner(view: str) -> QuerySetOwner | None:
-    """Return the view of a cause (`module.View.handler`) if the project's code gives it a queryset, or None."""
+    """Return the view of a query origin (`module.View.handler`) if the project's code gives it a queryset, or None."""
     dotted = view.rpartition(".")[0]
     for name in ("queryset", "get_queryset"):
         for file, line in _declarations(dotted, name):
             path = project_path(file)
-            # Views of DRF have both, too.
+            # DRF's own views have both, too.
             if path != file:
                 return QuerySetOwner(dotted.rpartition(".")[2], f"{path}:{line}")
     return None

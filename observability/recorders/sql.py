@@ -1,16 +1,16 @@
-"""The fingerprint of a statement: equal for statements that differ only in how many or which values they carry."""
+"""SQL text: the fingerprint of a query, its normalized form, its summary in a few words, and its table."""
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-# A longer statement is cut first: the rows of a bulk insert are no part of what it is.
+# Longer SQL is cut first: the rows of a bulk insert do not change what kind of query it is.
 MAX_LENGTH = 4_000
 
 _control = re.compile(
     r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START TRANSACTION|SET TRANSACTION)\b", re.IGNORECASE
 )
-# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/, those that an application may well send.
+# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/: those that an application is likely to send.
 _implicit_commit = re.compile(
     r"\s*(ALTER|CREATE|DROP|RENAME|TRUNCATE|GRANT|REVOKE|LOCK TABLES|ANALYZE TABLE|OPTIMIZE TABLE)\b(?! TEMPORARY\b)",
     re.IGNORECASE,
@@ -25,32 +25,33 @@ _rules = (
 
 
 class ParsedSql(NamedTuple):
-    """What is known of a statement by its text: that itself, one object however often the statement is made.
+    """What the text of a query says about it.
 
-    `text` is the fingerprint where the statement has 4,000 characters or more: the rows of a bulk insert say nothing.
+    text: the SQL; its fingerprint if it has 4,000 characters or more.
+    fingerprint: equal for queries that differ only in their values or in how many there are.
+    is_transaction_control: it begins or ends a transaction or savepoint; on some databases Django sends these itself.
+    commits_implicitly: MariaDB and MySQL commit the transaction before they execute it.
     """
 
     text: str
     fingerprint: str
-    # It begins or ends a transaction or a savepoint; on some databases Django sends these itself.
     is_transaction_control: bool
-    # MariaDB and MySQL commit the transaction before they execute it.
     commits_implicitly: bool
 
 
 def parse_sql(sql: str) -> ParsedSql:
-    """What is known of a statement; of its first 4,000 characters where it is longer."""
-    return _known(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
+    """Parse a query; only its first 4,000 characters if it is longer."""
+    return _parse(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
 
 
 def fingerprint(sql: str) -> str:
-    """The statement with its lists of values, rows, limits and generated names folded; at most 4,000 characters."""
+    """Return the SQL with lists of values, rows, limits and generated names folded; at most 4,000 characters."""
     return parse_sql(sql).fingerprint
 
 
-# All that is asked of each query is found in one look: the text has to be hashed for it.
+# One cached function for everything: the lookup has to hash the text.
 @lru_cache(maxsize=1024)
-def _known(sql: str) -> ParsedSql:
+def _parse(sql: str) -> ParsedSql:
     folded = sql
     for pattern, replacement in _rules:
         folded = pattern.sub(replacement, folded)
@@ -72,7 +73,7 @@ _table = re.compile(r"\b(?:FROM|INTO|UPDATE) (?:\w+\.)?(\w+)")
 
 @lru_cache(maxsize=1024)
 def normalize(fingerprint: str) -> str:
-    """The fingerprint without the database's quotes and the list of columns; `SELECT 1` is Django's `exists()`."""
+    """Return the fingerprint without quotes and column list; `SELECT 1` is Django's `exists()`."""
     return _columns.sub(_folded, _quotes.sub("", fingerprint), count=1)
 
 
@@ -82,7 +83,7 @@ def _folded(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def summarize(fingerprint: str) -> str:
-    """`SELECT … FROM shop_book JOIN shop_author WHERE …`: what it does to which tables, and no more."""
+    """Return the query in short: `SELECT … FROM shop_book JOIN shop_author WHERE …`: what it does to which tables."""
     text = _values.sub(r"INSERT INTO \1 …", normalize(fingerprint))
     for clause in _clauses:
         text = clause.sub(r" \1 …", text)
@@ -91,6 +92,6 @@ def summarize(fingerprint: str) -> str:
 
 @lru_cache(maxsize=1024)
 def find_table(fingerprint: str) -> str:
-    """The table that a statement is about, or nothing where none is named."""
+    """Return the table that a query is about, or "" if it names none."""
     match = _table.search(normalize(fingerprint))
     return match[1] if match else ""

@@ -1,39 +1,39 @@
-"""Which services learn the ids of the work that calls them: those that OBSERVABILITY["PROPAGATE_TO"] names."""
+"""The ids that outgoing requests carry, to the hosts in OBSERVABILITY["PROPAGATE_TO"]."""
 
 import re
 
 from observability.conf import configuration
 from observability.core.observation import Observation
 
-# What the header of an id may hold: those of callers are held to it already, those of code are not.
+# What the header of an id may contain. Inbound ids were checked already; those that code sets were not.
 _id = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _host = re.compile(r"(\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 def is_host(entry: str) -> bool:
-    """Whether it can stand in PROPAGATE_TO: `api.example.com`, `api.example.com:8443`, `.example.com`, `[::1]:8000`."""
+    """Return whether PROPAGATE_TO may contain it, such as `api.example.com:8443`, `.example.com` or `[::1]`."""
     return _host.fullmatch(entry) is not None
 
 
 def is_propagated_to(host: str) -> bool:
-    """Whether PROPAGATE_TO names this host, which has its port where that is not its scheme's.
+    """Return whether PROPAGATE_TO includes this host, given with its port if that is not the default of its scheme.
 
-    `.example.com` is every name below it at any port, `.example.com:8443` every name below it at this one.
+    `.example.com` includes every name below it at any port, `.example.com:8443` every name below it at this port.
     """
-    named = configuration().propagate_to
-    if not named:
+    entries = configuration().propagate_to
+    if not entries:
         return False
     name = re.sub(r":\d+$", "", host)
     return any(
         host == entry or (entry.startswith(".") and (name.endswith(entry) or host.endswith(entry)))
-        for entry in map(str.lower, named)
+        for entry in map(str.lower, entries)
     )
 
 
 def trace_headers(host: str, observation: Observation) -> dict[str, str]:
-    """`traceparent` (W3C Trace Context, level 1) and `X-Request-ID` for a call to this host, where it is named.
+    """Return `traceparent` (W3C Trace Context, level 1) and `X-Request-ID` for a host in PROPAGATE_TO, else nothing.
 
-    An id that no header can hold is left out: it must not break the call.
+    An id that a header cannot contain is left out: it must not break the request.
     """
     if not is_propagated_to(host):
         return {}
@@ -42,3 +42,11 @@ def trace_headers(host: str, observation: Observation) -> dict[str, str]:
         "X-Request-ID": observation.request_id,
     }
     return {name: value for name, value in headers.items() if _id.fullmatch(value)}
+
+
+def format_host(host: str, port: int | None, default_port: int | None = None) -> str:
+    """Return a host in lower case, without userinfo, with its port if that is not the default."""
+    name = host.rpartition("@")[2].rstrip(".").lower()
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
+    return name if port is None or port == default_port else f"{name}:{port}"

@@ -39,16 +39,16 @@ def test_middleware_that_is_not_the_first_is_a_warning(settings: Settings) -> No
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
-        ("QUIET_PATHS", "/livez", "It is a list of strings, such as ['/livez']."),
-        ("QUIET_PATHS", [1], "It is a list of strings."),
-        ("REDACTED_KEYS", "pin", "It is a list of strings, such as ['pin']."),
-        ("TRUSTED_PROXY_COUNT", "1", "It is a whole number from 0."),
-        ("TRUSTED_PROXY_COUNT", -1, "It is a whole number from 0."),
-        ("TRUSTED_PROXY_COUNT", True, "It is a whole number from 0."),
-        ("SLOW_QUERY_MS", "100", "It is a number from 0."),
-        ("SERVER_TIMING", "all", "It is one of 'everyone', 'staff', 'nobody'."),
-        ("CODE_ROOT", None, "It is a string."),
-        ("RAISE_READER_ERRORS", "no", "It is True or False."),
+        ("QUIET_PATHS", "/livez", "It must be a list of strings, such as ['/livez']."),
+        ("QUIET_PATHS", [1], "It must be a list of strings."),
+        ("REDACTED_KEYS", "pin", "It must be a list of strings, such as ['pin']."),
+        ("TRUSTED_PROXY_COUNT", "1", "It must be a whole number from 0."),
+        ("TRUSTED_PROXY_COUNT", -1, "It must be a whole number from 0."),
+        ("TRUSTED_PROXY_COUNT", True, "It must be a whole number from 0."),
+        ("SLOW_QUERY_MS", "100", "It must be a number from 0."),
+        ("SERVER_TIMING", "all", "It must be one of 'everyone', 'staff', 'nobody'."),
+        ("CODE_ROOT", None, "It must be a string."),
+        ("RAISE_READER_ERRORS", "no", "It must be True or False."),
     ],
 )
 def test_value_of_the_wrong_type_is_an_error_that_says_what_is_allowed(
@@ -65,7 +65,7 @@ def test_value_of_the_wrong_type_is_an_error_that_says_what_is_allowed(
 
 @pytest.mark.parametrize("value", ["a.b", 3, None])
 def test_readers_that_are_no_list_of_names_stop_the_start(settings: Settings, value: object) -> None:
-    expected = re.escape(f"OBSERVABILITY['READERS'] is {value!r}: it is a list of dotted names")
+    expected = re.escape(f"OBSERVABILITY['READERS'] is {value!r}. It must be a list of dotted names")
     with pytest.raises(ImproperlyConfigured, match=expected):
         settings.OBSERVABILITY = {"READERS": value}
 
@@ -74,7 +74,7 @@ def test_readers_that_are_no_list_of_names_stop_the_start(settings: Settings, va
 def test_entry_of_propagate_to_that_is_no_host_is_an_error(settings: Settings, entry: str) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": ["api.example.com", entry]}
     (message,) = run_checks(tags=["observability"])
-    expected = f"OBSERVABILITY['PROPAGATE_TO'] has {entry!r}, which is no host."
+    expected = f"OBSERVABILITY['PROPAGATE_TO'] contains {entry!r}, which is not a host."
     assert (message.id, message.msg) == ("observability.E004", expected)
 
 

@@ -91,5 +91,5 @@ def test_reader_that_was_added_stays_if_another_one_goes() -> None:
 
 
 def test_reader_that_cannot_be_imported_is_named(settings: Settings) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"names 'nowhere.Reader', which cannot be imported"):
+    with pytest.raises(ImproperlyConfigured, match=r"contains 'nowhere.Reader', which cannot be imported"):
         settings.OBSERVABILITY = {"READERS": ["nowhere.Reader"]}

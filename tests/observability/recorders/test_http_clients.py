@@ -34,7 +34,8 @@ from observability.core.context import activate, observe
 from observability.core.observation import Observation
 from observability.core.steps import Step
 from observability.recorders import http_clients
-from observability.recorders.http_clients import find_error_name, format_host
+from observability.recorders.http_clients import find_error_name
+from observability.recorders.trace_propagation import format_host
 from tests.other_service import OtherService, other_service, own_certificate, silent_service
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT, free_port
