@@ -3,8 +3,8 @@
 FROM python:3.13-slim AS build
 WORKDIR /app
 RUN python -m venv /opt/venv
-COPY requirements.txt .
-RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements-production.txt .
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements-production.txt
 COPY manage.py logging.yaml ./
 COPY observability observability
 COPY settings settings
@@ -21,7 +21,10 @@ RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service && \
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+# The version in log lines and Sentry's reports: `docker build --build-arg RELEASE=$(git rev-parse --short HEAD) .`
+ARG RELEASE=""
 ENV PATH=/opt/venv/bin:$PATH \
+    RELEASE=$RELEASE \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=settings.production \

@@ -159,8 +159,7 @@ def _make_request(original: Method) -> Method:
         conn.observed_request = outgoing  # type: ignore[attr-defined]
         with _EndOnFailure(conn):
             response = original(self, conn, method, url, *arguments, **options)
-        # No-op unless urllib3 did not use http.client's getresponse(), as for HTTP/2.
-        _end(conn, response.status)
+        _end(conn, response.status)  # HTTP/2 does not call http.client's getresponse()
         return response
 
     return make_request
@@ -286,9 +285,9 @@ def _find_host(connection: Any, url: str) -> str:  # noqa: ANN401
 
 
 def find_error_name(error: BaseException, handled: BaseException | None) -> str:
-    """Return the type name of the exception; if a client made it from a socket error, that of the socket error.
+    """Return the exception's type name, or that of the socket error that caused it.
 
-    `handled` is the exception that the caller was handling before: it is in the chain, but not part of this request.
+    `handled` is what the caller was handling before: it is in the chain, but not part of this request.
     """
     name = type(error).__qualname__
     cause: BaseException | None = error if isinstance(error, Exception) else None

@@ -163,16 +163,18 @@ def test_bin_lock_needs_uv(checkout: Checkout) -> None:
 def test_bin_lock_compiles_every_file_and_hands_on_its_options(checkout: Checkout) -> None:
     checkout.put("uv", '#!/bin/sh\n[ "$1" = --version ] || echo "$UV_CUSTOM_COMPILE_COMMAND:" "$@"\n')
     code, written = checkout.run("bin/lock", "--upgrade")
-    application, *extras, development, bugsink = written.splitlines()
+    application, *extras, production, development, bugsink = written.splitlines()
     assert code == 0
     assert application.startswith("bin/lock: pip compile")
     assert "--generate-hashes" in application
-    assert application.endswith("--output-file requirements.txt --upgrade pyproject.toml")
-    assert [line.partition("--extra ")[2] for line in extras] == [
+    assert application.endswith("--extra development --output-file requirements.txt --upgrade pyproject.toml")
+    assert [line.partition("--extra development --extra ")[2] for line in extras] == [
         f"{name} --constraints requirements.txt --output-file requirements-{name}.txt --upgrade pyproject.toml"
         for name in ("postgresql", "mysql", "reading")
     ]
-    assert "--group dev --constraints requirements-postgresql.txt" in development
+    assert "--extra development" not in production
+    assert production.endswith("--output-file requirements-production.txt --upgrade pyproject.toml")
+    assert "--extra development --group dev --constraints requirements-postgresql.txt" in development
     assert development.endswith("--output-file requirements-dev.txt --upgrade pyproject.toml")
     assert bugsink.endswith("--output-file bin/requirements-bugsink.txt --upgrade bin/requirements-bugsink.in")
 
