@@ -20,8 +20,25 @@ from tests.server import ROOT, free_port, is_listening, wait_for
 SETTINGS = "settings.development"
 
 
-def calls(address: str) -> str:
-    return f"['prepare'] {SETTINGS}\n['runserver', '{address}'] {SETTINGS}\n"
+def calls(address: str, *, origin: str = "") -> str:
+    """What bin/run prints: the calls of manage.py, and the banner between them."""
+    origin = origin or f"http://{address}"
+    banner = f"""
+  Vitrine · development
+
+  API       {origin}/api/v1/
+  Requests  {origin}/__debug__/requests/
+  Admin     {origin}/admin/   login admin, password admin
+  Logs      var/log/service.jsonl
+
+"""
+    return f"['prepare'] {SETTINGS}\n{banner}['runserver', '{address}'] {SETTINGS}\n"
+
+
+def test_the_banner_names_an_address_that_a_browser_opens(ready_checkout: Checkout) -> None:
+    port = free_port()
+    expected = calls(f"0.0.0.0:{port}", origin=f"http://localhost:{port}")
+    assert ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port)) == (0, expected)
 
 
 def test_the_database_is_prepared_and_the_service_served(ready_checkout: Checkout) -> None:
@@ -165,7 +182,7 @@ def status_of(port: int, path: str) -> int:
 
 @pytest.mark.server
 @pytest.mark.slow
-def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl_c(service: Checkout) -> None:
+def test_the_service_answers_names_its_addresses_and_login_and_ends_by_ctrl_c(service: Checkout) -> None:
     port = free_port()
     with service.start("bin/run", PORT=str(port)) as process:
         try:
@@ -175,9 +192,9 @@ def test_the_service_answers_names_its_addresses_and_login_last_and_ends_by_ctrl
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise
-    last_lines = "\n".join(written.splitlines()[-8:])
-    assert f"http://127.0.0.1:{port}/api/v1/" in last_lines
-    assert "admin" in last_lines
+    end = "\n".join(written.splitlines()[-20:])
+    assert f"http://127.0.0.1:{port}/api/v1/" in end
+    assert "admin" in end
     assert "Traceback" not in written
 
 
