@@ -14,6 +14,9 @@ MILLISECOND_DIGITS = 3
 
 Measurements = dict[str, Any]
 
+# Keys that a recorder sets in `observation.measurements`; an observation without the number does not have the key.
+RECORDED_KEYS: tuple[str, ...] = ()
+
 
 def to_dict(observation: Observation) -> Measurements:
     """Return all keys of an observation, as they are now; those of extensions follow."""
@@ -50,8 +53,12 @@ def work_keys(observation: Observation) -> Measurements:
 def _own_keys(observation: Observation) -> Measurements:
     http = observation.http
     if http is None:
-        return {f"{observation.kind}.name": observation.name} | work_keys(observation)
-    return _http_keys(observation, http)
+        keys: Measurements = {f"{observation.kind}.name": observation.name} | work_keys(observation)
+    else:
+        keys = _http_keys(observation, http)
+    if recorded := observation.measurements:
+        keys |= {key: recorded[key] for key in RECORDED_KEYS if key in recorded}
+    return keys
 
 
 def _http_keys(observation: Observation, http: HttpAttributes) -> Measurements:
