@@ -15,7 +15,7 @@ MILLISECOND_DIGITS = 3
 Measurements = dict[str, Any]
 
 # Keys that a recorder sets in `observation.measurements`; an observation without the number does not have the key.
-RECORDED_KEYS: tuple[str, ...] = ()
+RECORDED_KEYS: tuple[str, ...] = ("http.request.body.size",)
 
 
 def to_dict(observation: Observation) -> Measurements:

@@ -26,6 +26,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 MAX_PATH = 2048
 MAX_USER_AGENT = 512
+MAX_LENGTH_DIGITS = 20
 
 Result = TypeVar("Result")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -223,7 +224,7 @@ def observe_request(request: HttpRequest) -> Observation:
     meta: dict[str, Any] = request.META
     inbound_id = meta.get("HTTP_X_REQUEST_ID")
     traceparent = meta.get("HTTP_TRACEPARENT")
-    return open_observation(
+    observation = open_observation(
         "request",
         request.method or "",
         request_id=inbound_id if inbound_id and _request_id.fullmatch(inbound_id) else "",
@@ -236,3 +237,8 @@ def observe_request(request: HttpRequest) -> Observation:
             framework_request=weakref.ref(request),
         ),
     )
+    content_length: str = meta.get("CONTENT_LENGTH") or ""
+    # A client may send anything.
+    if content_length.isascii() and content_length.isdigit() and len(content_length) < MAX_LENGTH_DIGITS:
+        observation.measurements["http.request.body.size"] = int(content_length)
+    return observation

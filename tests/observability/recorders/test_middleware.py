@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from observability.core.http_attributes import HttpAttributes
-from observability.recorders.middleware import ObservationMiddleware, note_user
+from observability.core.measurements import to_dict
+from observability.recorders.middleware import ObservationMiddleware, note_user, observe_request
 from tests.server import Answer, Server, Servers, access_lines, wait_for
 
 FIELDS = [
@@ -85,6 +86,16 @@ def test_file_response_is_whole_and_has_its_size(server: Server) -> None:
     line = server.access_line(answer.headers["X-Request-ID"])
     assert answer.body == b"x" * 5000
     assert line["http.response.body.size"] == 5000
+
+
+@pytest.mark.parametrize(
+    ("header", "size"), [("5", 5), (None, None), ("-5", None), ("five", None), ("٥", None), ("9" * 5_000, None)]
+)
+def test_request_has_the_size_that_its_client_declared(header: str | None, size: int | None) -> None:
+    request = RequestFactory().post("/", data=b"12345", content_type="text/plain")
+    del request.META["CONTENT_LENGTH"]
+    request.META |= {} if header is None else {"CONTENT_LENGTH": header}
+    assert to_dict(observe_request(request)).get("http.request.body.size") == size
 
 
 def test_head_of_a_streaming_body_leaves_one_line(server: Server) -> None:
