@@ -7,7 +7,6 @@ from typing import ParamSpec, TypeVar
 import structlog
 from django.db import OperationalError, connection, transaction
 
-DEADLOCK_MET = "deadlock_met"
 ATTEMPTS = 5
 # MariaDB and MySQL, by number: ER_LOCK_DEADLOCK; PostgreSQL, by SQLSTATE: deadlock_detected. SQLite has none.
 MYSQL_DEADLOCK = 1213
@@ -35,7 +34,7 @@ def atomic_despite_deadlocks(work: Callable[Parameters, Result]) -> Callable[Par
             except OperationalError as error:
                 if not is_deadlock(error):
                     raise
-                log.debug(DEADLOCK_MET, attempt=attempt)
+                log.debug("deadlock_met", attempt=attempt)
         return transaction.atomic(work)(*args, **kwargs)
 
     return begin_again

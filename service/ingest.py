@@ -14,11 +14,6 @@ from service.deadlocks import atomic_despite_deadlocks
 from service.gbt32960 import HEARTBEAT, Frame
 from service.models import TelemetryFrame, Truck
 
-TRUCKS_LOCKED = "trucks_locked"
-FRAMES_COMPARED = "frames_compared"
-FRAMES_STORED = "frames_stored"
-CONTACTS_SAVED = "contacts_saved"
-
 log = structlog.get_logger(__name__)
 
 # What a row takes over from its frame, in the order of the model's fields.
@@ -53,17 +48,17 @@ def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = Non
         return IngestResult(received=0, stored=0, duplicates=0, heartbeats=0, trucks_registered=0)
     received_at = received_at or timezone.now()
     trucks, registered = _trucks({frame.vin for frame in frames})
-    log.debug(TRUCKS_LOCKED, trucks=len(trucks), registered=registered, first_vin=frames[0].vin)
+    log.debug("trucks_locked", trucks=len(trucks), registered=registered, first_vin=frames[0].vin)
     # The trucks are locked from here on: nobody else stores a frame of theirs between this question and its answer.
     new = _new_frames(frames)
-    log.debug(FRAMES_COMPARED, received=len(frames), new=len(new))
+    log.debug("frames_compared", received=len(frames), new=len(new))
     if new:
         TelemetryFrame.objects.store(
             [_row(frame, digest, trucks[frame.vin], received_at) for digest, frame in new.items()]
         )
-        log.debug(FRAMES_STORED, stored=len(new))
+        log.debug("frames_stored", stored=len(new))
     _bring_up_to_date(trucks, new.values(), received_at)
-    log.debug(CONTACTS_SAVED, trucks=len(trucks), received_at=received_at.isoformat())
+    log.debug("contacts_saved", trucks=len(trucks), received_at=received_at.isoformat())
     heartbeats = sum(frame.command == HEARTBEAT for frame in frames)
     return IngestResult(
         received=len(frames),

@@ -28,10 +28,6 @@ from service.gbt32960 import VIN_PATTERN, Frame
 from service.ingest import ingest_frames
 from service.models import Truck
 
-FRAMES_INGESTED = "frames_ingested"
-TRUCK_REGISTERED = "truck_registered"
-TRUCK_DELETED = "truck_deleted"
-
 log = structlog.get_logger(__name__)
 
 
@@ -68,12 +64,12 @@ class Trucks(
 
     def perform_create(self, serializer: BaseSerializer[Truck]) -> None:
         """Tell the log which truck is new."""
-        log.info(TRUCK_REGISTERED, vin=serializer.save().vin)
+        log.info("truck_registered", vin=serializer.save().vin)
 
     def perform_destroy(self, instance: Truck) -> None:
         """Delete the truck with all its frames, and tell the log."""
         instance.delete()
-        log.info(TRUCK_DELETED, vin=instance.vin)
+        log.info("truck_deleted", vin=instance.vin)
 
     @action(detail=False, url_path="status-counts")
     def status_counts(self, _request: Request) -> Response:
@@ -99,5 +95,5 @@ class TelemetryFrames(APIView):
         result = ingest_frames(frames=frames)
         counts = asdict(result)
         note(frames_received=result.received, frames_stored=result.stored)
-        log.info(FRAMES_INGESTED, **counts)
+        log.info("frames_ingested", **counts)
         return Response(counts, status.HTTP_201_CREATED if result.stored else status.HTTP_200_OK)

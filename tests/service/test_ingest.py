@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from service.gbt32960 import REISSUED, Frame, decode
-from service.ingest import FRAMES_COMPARED, TRUCKS_LOCKED, IngestResult, ingest_frames
+from service.ingest import IngestResult, ingest_frames
 from service.models import TelemetryFrame, Truck
 from service.querysets import TelemetryFrameQuerySet, TruckQuerySet
 from tests.service.conftest import QueryBudget
@@ -178,7 +178,7 @@ def test_detail_of_an_ingestion_that_fails_says_how_far_it_came(
     monkeypatch.setattr(TelemetryFrameQuerySet, "store", fail)
     with caplog.at_level(logging.DEBUG, "service"), pytest.raises(DatabaseError):
         ingest(realtime())
-    assert [record.getMessage() for record in caplog.records] == [TRUCKS_LOCKED, FRAMES_COMPARED]
+    assert [record.getMessage() for record in caplog.records] == ["trucks_locked", "frames_compared"]
 
 
 def test_thousand_frames_of_unknown_trucks_need_six_statements(django_assert_query_budget: QueryBudget) -> None:
