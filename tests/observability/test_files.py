@@ -1,0 +1,111 @@
+"""Files that several processes share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from observability.files import create_private_file, locked_directory, match_owner, try_lock, unlock, write_atomically
+from tests.server import ROOT
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(each.name for each in directory.iterdir())
+
+
+def test_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    for content in (b"first", b"second"):
+        write_atomically(path, content)
+        assert (path.read_bytes(), names(tmp_path)) == (content, ["state.json"])
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_file_has_the_mode_that_is_given(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "state.json", b"", mode=0o640)
+    assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    write_atomically(path, b"old")
+
+    def fail(*_: object) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert (path.read_bytes(), names(tmp_path)) == (b"old", ["state.json"])
+
+
+def test_long_content_is_written_in_several_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    write_atomically(tmp_path / "state.json", b"0123456789")
+    assert (tmp_path / "state.json").read_bytes() == b"0123456789"
+
+
+def test_path_may_be_relative_to_an_open_directory(tmp_path: Path) -> None:
+    prepared: list[bool] = []
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        write_atomically("state.json", b"1", directory=directory, prepare=lambda each: prepared.append(each > 0))
+    finally:
+        os.close(directory)
+    assert ((tmp_path / "state.json").read_bytes(), prepared) == (b"1", [True])
+
+
+def test_private_file_is_created_once(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    create_private_file(path)
+    path.write_text("kept")
+    create_private_file(path)
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("kept", 0o600)
+
+
+def test_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        create_private_file(tmp_path / "link")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def locked_elsewhere(directory: Path) -> bool:
+    """Return whether another process finds the directory locked."""
+    program = "import os, sys\nfrom observability.files import try_lock\n"
+    program += "sys.exit(not try_lock(os.open(sys.argv[1], os.O_RDONLY)))"
+    return subprocess.run([sys.executable, "-c", program, str(directory)], cwd=ROOT, check=False).returncode == 1
+
+
+def test_lock_of_a_directory_keeps_other_processes_out(tmp_path: Path) -> None:
+    with locked_directory(tmp_path):
+        assert locked_elsewhere(tmp_path)
+    assert not locked_elsewhere(tmp_path)
+
+
+def test_lock_belongs_to_one_open_file(tmp_path: Path) -> None:
+    first, second = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
+    try:
+        assert (try_lock(first), try_lock(second)) == (True, False)
+        unlock(first)
+        assert try_lock(second)
+    finally:
+        os.close(first)
+        os.close(second)
+
+
+def test_owner_is_only_changed_by_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: changed.append((user, group)))
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for user in (0, 1000):
+            monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+            match_owner(directory, directory)
+    finally:
+        os.close(directory)
+    status = tmp_path.stat()
+    assert changed == [(status.st_uid, status.st_gid)]
