@@ -116,7 +116,7 @@ def _request(*read_by: object) -> Iterator[None]:
 
 
 def _recorder_of_tests() -> object:
-    from observability.budgets.recording import Recorder  # noqa: PLC0415
+    from observability.budgets.query_collector import Recorder  # noqa: PLC0415
 
     recorder = Recorder(lambda *_: None)
     recorder.is_measuring = True

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 import pytest
 from _pytest.outcomes import Failed
 
-from observability.budgets.message import coloured
+from observability.budgets.failure_message import coloured
 
 # The attribute of a report that has such an explanation: pytest sends it along from workers of xdist.
 MARK = "is_query_budget"

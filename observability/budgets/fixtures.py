@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from observability.budgets.constancy import SCALES, NotMeasured, measure
+from observability.budgets.budget_run import BudgetRun
 from observability.budgets.failure import BudgetFailure
+from observability.budgets.failure_message import over_budget
 from observability.budgets.growth import grown
-from observability.budgets.limit import query_budget
+from observability.budgets.markers import query_budget
 from observability.budgets.measured import Measurements
-from observability.budgets.message import over_budget
-from observability.budgets.recording import Recording
-from observability.budgets.run import BudgetRun
+from observability.budgets.query_collector import Recording
+from observability.budgets.scaling import SCALES, NotMeasured, measure
 
 run_key = pytest.StashKey[BudgetRun]()
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
-from observability.budgets.message import Shown, footnote, statement_lines
-from observability.budgets.recording import Query, Recording
+from observability.budgets.failure_message import Shown, footnote, statement_lines
+from observability.budgets.query_collector import Query, Recording
 from observability.recorders.query_origin import UNKNOWN_ORIGIN
 
 Scales = Mapping[int, Recording]

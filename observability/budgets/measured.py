@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from observability.budgets.budget_file import multiset
-from observability.budgets.message import over_budget
-from observability.budgets.recording import Recording
+from observability.budgets.failure_message import over_budget
+from observability.budgets.query_collector import Recording
 
 
 @dataclass(frozen=True)

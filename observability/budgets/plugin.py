@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from observability.budgets.budget_file import BudgetFileError
+from observability.budgets.budget_run import BudgetRun
 from observability.budgets.failure import MARK, BudgetFailure, colour, explain
 from observability.budgets.fixtures import (
     django_assert_constant_queries,
@@ -17,10 +18,9 @@ from observability.budgets.fixtures import (
     django_query_recorder,
     run_key,
 )
-from observability.budgets.limit import Limit, LimitError, limit_of
+from observability.budgets.markers import Limit, LimitError, limit_of
 from observability.budgets.measured import Measurements
 from observability.budgets.report import SUFFIXES, write_report
-from observability.budgets.run import BudgetRun
 from observability.budgets.selection import INI, Selection
 from observability.budgets.verdict import Finding, Run
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from observability.budgets.budget_file import BudgetFileError, load
+from observability.budgets.framework_queries import framework_count
 from observability.budgets.location import budget_path
-from observability.budgets.ownership import framework_count
-from observability.budgets.recording import key_of
+from observability.budgets.query_collector import key_of
 from observability.budgets.told import is_first_to_tell
 from observability.core.diagnostics import Diagnostics
 from observability.core.observation import Observation

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from observability.budgets.budget_file import Budget, Budgets
+from observability.budgets.failure_message import queries
 from observability.budgets.measured import Measured, Measurements
-from observability.budgets.message import queries
 from observability.budgets.routes import Route
 
 

@@ -7,7 +7,7 @@ import pytest
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from observability.budgets.recording import Recording
+from observability.budgets.query_collector import Recording
 from service.models import User
 
 QueryBudget = Callable[..., AbstractContextManager[Recording]]

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from observability.budgets.limit import LimitError
-from observability.budgets.recording import key_of
+from observability.budgets.markers import LimitError
+from observability.budgets.query_collector import key_of
 from observability.core.http_attributes import HttpAttributes
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
@@ -145,7 +145,7 @@ def test_head_is_measured_as_get() -> None:
 def test_many_queries_are_all_counted(
     monkeypatch: pytest.MonkeyPatch, django_query_recorder: Callable[[], Any]
 ) -> None:
-    monkeypatch.setattr("observability.budgets.recording.MAX_UNCOUNTED", 3)
+    monkeypatch.setattr("observability.budgets.query_collector.MAX_UNCOUNTED", 3)
     with django_query_recorder() as recording:
         for _ in range(7):
             Book.objects.count()

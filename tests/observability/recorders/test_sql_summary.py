@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, QuerySet
 
-from observability.budgets.ownership import framework_count, is_framework
+from observability.budgets.framework_queries import framework_count, is_framework
 from observability.recorders.sql import find_table, fingerprint, summarize
 from tests.probe.models import Book, Loan
 

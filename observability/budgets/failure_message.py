@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from observability.budgets.recording import Query, Recording
+from observability.budgets.query_collector import Query, Recording
 from observability.recorders.query_hints import find_field_declaration, find_hint
 from observability.recorders.sql import normalize, summarize
 

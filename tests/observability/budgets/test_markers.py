@@ -2,7 +2,7 @@
 
 import pytest
 
-from observability.budgets.limit import Limit, LimitError, limit_of
+from observability.budgets.markers import Limit, LimitError, limit_of
 
 mark = pytest.mark
 

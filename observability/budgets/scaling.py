@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.db import connections, transaction
 
 from observability.budgets.growth import unstable
-from observability.budgets.recording import Recorder, Recording
+from observability.budgets.query_collector import Recorder, Recording
 
 SCALES = (2, 3, 10)
 

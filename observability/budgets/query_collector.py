@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import NamedTuple
 
-from observability.budgets.ownership import framework_count, is_framework, is_login
+from observability.budgets.framework_queries import framework_count, is_framework, is_login
 from observability.core.context import activate, current
 from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import Observation

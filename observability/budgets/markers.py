@@ -7,8 +7,8 @@ from inspect import signature
 import pytest
 from django.db import connections
 
-from observability.budgets.message import queries
-from observability.budgets.recording import ALL_DATABASES, Recording
+from observability.budgets.failure_message import queries
+from observability.budgets.query_collector import ALL_DATABASES, Recording
 
 
 class LimitError(ValueError):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from observability.budgets.message import Shown, statement_lines
-from observability.budgets.recording import Query
+from observability.budgets.failure_message import Shown, statement_lines
+from observability.budgets.query_collector import Query
 from observability.recorders.query_origin import UNKNOWN_ORIGIN
 
 TABLES = "SELECT a FROM " + " INNER JOIN ".join(f"table_{number} ON (a = b)" for number in range(9))

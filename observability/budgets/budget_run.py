@@ -9,11 +9,11 @@ from typing import Literal
 from django.conf import settings
 
 from observability.budgets.budget_file import CONSTANT, Budgets, load, save
-from observability.budgets.limit import Limit
+from observability.budgets.failure_message import over_budget
 from observability.budgets.location import budget_path
+from observability.budgets.markers import Limit
 from observability.budgets.measured import Measurements, measured
-from observability.budgets.message import over_budget
-from observability.budgets.recording import Recorder, Recording, key_of
+from observability.budgets.query_collector import Recorder, Recording, key_of
 from observability.budgets.routes import routes
 from observability.budgets.verdict import Finding, Run, findings, recorded
 from observability.core.observation import Observation
