@@ -1,4 +1,4 @@
-"""What a test says of its own requests or of a block: how many queries they may run, instead of the file's budget."""
+"""The markers `query_budget` and `no_query_budget`: a test limits its own requests, instead of the budget file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from inspect import signature
 import pytest
 from django.db import connections
 
-from observability.budgets.failure_message import queries
-from observability.budgets.query_collector import ALL_DATABASES, Recording
+from observability.budgets.query_collector import ALL_DATABASES, CollectedQueries
+from observability.text import format_count
 
 
 class LimitError(ValueError):
-    """A limit that cannot be held: the message says what is wrong, and what is allowed."""
+    """A limit is not valid: the message says what is wrong and what is allowed."""
 
 
 @dataclass(frozen=True)
-class Limit:
-    """How many queries may run, in the databases of `using`; those that contain a text of `allow` do not count."""
+class QueryLimit:
+    """How many queries may run in the databases of `using`; queries that contain a text of `allow` do not count."""
 
     maximum: int | None = None
     exact: int | None = None
@@ -25,17 +25,37 @@ class Limit:
     allow: tuple[str, ...] = ()
 
     @property
-    def is_own(self) -> bool:
-        """Whether the budget of the test stands for that of the file."""
+    def replaces_file_budget(self) -> bool:
         return self.maximum is not None or self.exact is not None
 
-    def broken_by(self, recording: Recording) -> str:
-        """`12 queries, at most 2 allowed`, or nothing."""
-        if self.maximum is not None and recording.count > self.maximum:
-            return f"{queries(recording.count)}, at most {self.maximum} allowed"
-        if self.exact is not None and recording.count != self.exact:
-            return f"{queries(recording.count)} instead of {self.exact}"
+    def describe_excess(self, collected: CollectedQueries) -> str:
+        """Return `12 queries, at most 2 allowed`; empty if the queries are within the limit."""
+        ran = format_count(collected.count, "query", "queries")
+        if self.maximum is not None and collected.count > self.maximum:
+            return f"{ran}, at most {self.maximum} allowed"
+        if self.exact is not None and collected.count != self.exact:
+            return f"{ran} instead of {self.exact}"
         return ""
+
+
+def find_limit(item: pytest.Item) -> QueryLimit:
+    """Return the limit of the markers of a test; each marker needs a reason. Raises `LimitError`."""
+    limit = QueryLimit()
+    for function in (no_query_budget, query_budget):
+        marker = item.get_closest_marker(function.__name__)
+        if marker is None:
+            continue
+        place = f"the marker {function.__name__} of {item.nodeid}"
+        try:
+            arguments = signature(function).bind(*marker.args, **marker.kwargs).arguments
+            limit = function(*marker.args, **marker.kwargs)
+        except LimitError as error:
+            raise LimitError(f"{place}: {error}") from None
+        except TypeError as error:
+            raise LimitError(f"{place}: {error}. Allowed: {', '.join(signature(function).parameters)}") from None
+        if not str(arguments.get("reason", "")).strip():
+            raise LimitError(f'{place} needs a reason: {function.__name__}(…, reason="why")')
+    return limit
 
 
 def query_budget(
@@ -43,9 +63,9 @@ def query_budget(
     exact: int | None = None,
     using: str | Sequence[str] = ALL_DATABASES,
     allow: Iterable[str] = (),
-    reason: str = "",  # noqa: ARG001 - for who reads the test
-) -> Limit:
-    """The limit that the mark of this name, or a fixture, gives. Raises `LimitError`."""
+    reason: str = "",  # noqa: ARG001 - for people who read the test
+) -> QueryLimit:
+    """Return the limit of the marker with this name, or of a fixture. Raises `LimitError`."""
     __tracebackhide__ = True
     for name, number in (("max", max), ("exact", exact)):
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
@@ -53,36 +73,16 @@ def query_budget(
     if isinstance(allow, str) or not isinstance(allow, Iterable):
         raise LimitError(f"allow is {allow!r}; it is a list of texts")
     if not (max is not None or exact is not None or allow):
-        raise LimitError("it holds nothing: give max or exact")
+        raise LimitError("it limits nothing: give max or exact")
     if not isinstance(using, str | list | tuple | set):
         raise LimitError(f"using is {using!r}; it is the name of a database, or a list of names")
     names = [using] if isinstance(using, str) else using
     unknown = [name for name in names if name not in {ALL_DATABASES, *connections}]
     if unknown:
-        raise LimitError(f"using names {unknown[0]!r}; the databases are {', '.join(connections)}")
-    return Limit(max, exact, using, tuple(allow))
+        raise LimitError(f"using names {unknown[0]!r}, which is not a database. Available: {', '.join(connections)}")
+    return QueryLimit(max, exact, using, tuple(allow))
 
 
-def no_query_budget(reason: str = "") -> Limit:  # noqa: ARG001 - for who reads the test
-    """What the mark of this name gives: nothing to hold."""
-    return Limit()
-
-
-def limit_of(item: pytest.Item) -> Limit:
-    """What the marks of a test say, each of which needs a reason. Raises `LimitError`."""
-    found = Limit()
-    for known in (no_query_budget, query_budget):
-        mark = item.get_closest_marker(known.__name__)
-        if mark is None:
-            continue
-        place = f"the mark {known.__name__} of {item.nodeid}"
-        try:
-            given = signature(known).bind(*mark.args, **mark.kwargs).arguments
-            found = known(*mark.args, **mark.kwargs)
-        except LimitError as error:
-            raise LimitError(f"{place}: {error}") from None
-        except TypeError as error:
-            raise LimitError(f"{place}: {error}; known are {', '.join(signature(known).parameters)}") from None
-        if not str(given.get("reason", "")).strip():
-            raise LimitError(f'{place} needs a reason: {known.__name__}(…, reason="why")')
-    return found
+def no_query_budget(reason: str = "") -> QueryLimit:  # noqa: ARG001 - for people who read the test
+    """Return the limit of the marker with this name: none."""
+    return QueryLimit()
