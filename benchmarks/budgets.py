@@ -69,7 +69,7 @@ def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
 
     connection.ensure_connection()
     installed = readers._installed  # noqa: SLF001 - it puts back what it takes out
-    budgets = [each for each in installed if type(each).__name__ == "QueryBudgets"]
+    budgets = [each for each in installed if type(each).__name__ == "QueryBudgetReader"]
 
     @contextmanager
     def debug_cursor() -> Iterator[None]:
@@ -82,7 +82,7 @@ def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
         "recorder, outside of work": nullcontext,
         "recorder": _request,
         "recorder and budget": lambda: _request(*budgets),
-        "in tests, line and field": lambda: _request(_recorder_of_tests()),
+        "in tests, line and field": lambda: _request(_query_collector()),
         "CaptureQueriesContext": debug_cursor,
     }
 
@@ -115,9 +115,9 @@ def _request(*read_by: object) -> Iterator[None]:
         yield
 
 
-def _recorder_of_tests() -> object:
-    from observability.budgets.recording import Recorder  # noqa: PLC0415
+def _query_collector() -> object:
+    from observability.budgets.query_collector import QueryCollector  # noqa: PLC0415
 
-    recorder = Recorder(lambda *_: None)
-    recorder.is_measuring = True
-    return recorder
+    collector = QueryCollector(lambda *_: None)
+    collector.is_measuring = True
+    return collector

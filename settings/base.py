@@ -138,7 +138,7 @@ PROPAGATE_TO = environment.names(
 
 OBSERVABILITY: dict[str, Any] = {
     "READERS": [
-        "observability.budgets.reader.QueryBudgets",
+        "observability.budgets.reader.QueryBudgetReader",
         "observability.response_headers.RequestIdHeader",
         "observability.response_headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",

@@ -1,4 +1,4 @@
-"""The room of the query budgets."""
+"""The Django app of the query budgets."""
 
 from django.apps import AppConfig
 

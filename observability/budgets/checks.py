@@ -1,41 +1,40 @@
-"""System checks of the room."""
+"""System checks of the query budgets."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
-from observability.budgets.budget_file import BudgetFileError, load
-from observability.budgets.location import budget_path
+from observability.budgets.budget_file import BudgetFileError, budget_path, load_budgets
 from observability.conf import configuration
 
-READER = "observability.budgets.reader.QueryBudgets"
-# They show what it finds.
+READER = "observability.budgets.reader.QueryBudgetReader"
+# These readers show the result of READER.
 SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.logs.access.AccessLine")
 
 
 @register("observability")
-def check_file(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E401: the budget file cannot be read; W401: the reader is installed, and there is no file."""
+def check_file(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """E401: the budget file cannot be read; W401: the reader is installed, but the file does not exist."""
     path = budget_path()
     try:
-        load(path)
+        load_budgets(path)
     except BudgetFileError as error:
-        hint = "Correct it, or take it from git again; the tests record it: pytest --query-budget=record."
+        hint = "Correct it, or restore it from git. The tests record it: pytest --query-budget=record."
         return [Error(str(error), hint=hint, id="observability.E401")]
     if READER in configuration().readers and not path.exists():
-        hint = "Record it by pytest --query-budget=record, or take the reader out of READERS."
-        return [Warning(f"There is no budget file {path}: no route has a budget.", hint=hint, id="observability.W401")]
+        message = f"The budget file {path} does not exist: no route has a budget."
+        hint = "Record it with pytest --query-budget=record, or remove the reader from READERS."
+        return [Warning(message, hint=hint, id="observability.W401")]
     return []
 
 
 @register("observability")
-def check_order(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W402: a reader that shows the verdict runs before it is there."""
+def check_order(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
+    """W402: a reader that shows the budget runs before the reader that checks it."""
     names = list(configuration().readers)
     first = next((name for name in names if name in SHOWN_BY), None)
     if READER not in names or first is None or names.index(READER) < names.index(first):
         return []
-    hint = f"Put {READER!r} before {first!r}."
-    return [Warning("READERS has the budgets after a reader that shows them.", hint=hint, id="observability.W402")]
+    message = "READERS lists the query budgets after a reader that shows them."
+    return [Warning(message, hint=f"Put {READER!r} before {first!r}.", id="observability.W402")]

@@ -1,85 +1,85 @@
-"""The fixtures of the plugin."""
+"""The pytest fixtures."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 
 import pytest
 
-from observability.budgets.constancy import SCALES, NotMeasured, measure
-from observability.budgets.failure import BudgetFailure
-from observability.budgets.growth import grown
-from observability.budgets.limit import query_budget
-from observability.budgets.measured import Measurements
-from observability.budgets.message import over_budget
-from observability.budgets.recording import Recording
-from observability.budgets.run import BudgetRun
+from observability.budgets.budget_run import BudgetRun
+from observability.budgets.failure_message import BudgetFailure, format_over_budget
+from observability.budgets.markers import query_budget
+from observability.budgets.query_collector import ALL_DATABASES, CollectedQueries
+from observability.budgets.scaling import DEFAULT_SCALES, ScalingError, describe_growth, measure_scales
+from observability.budgets.verdict import Measurements
 
 run_key = pytest.StashKey[BudgetRun]()
 
 
 @pytest.fixture
-def django_query_recorder(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[Recording]]:
-    """Give a context manager that records the queries of its block, and never fails: `.count`, `.statements`."""
-    return request.config.stash[run_key].recorder.block
+def django_query_collector(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[CollectedQueries]]:
+    """Return a context manager that collects the queries of its block and never fails: `.count`, `.statements`."""
+    return request.config.stash[run_key].collector.collect
 
 
 @pytest.fixture
 def django_assert_query_budget(
     request: pytest.FixtureRequest,
-) -> Callable[..., AbstractContextManager[Recording]]:
-    """Give a context manager that fails where the application runs more queries than `max`, or others than `exact`."""
-    recorder = request.config.stash[run_key].recorder
+) -> Callable[..., AbstractContextManager[CollectedQueries]]:
+    """Return a context manager that fails if the application runs more queries than `max`, or not `exact` many."""
+    collector = request.config.stash[run_key].collector
 
     @contextmanager
-    def budget(
+    def assert_query_budget(
         max: int | None = None,  # noqa: A002 - as in the budget file
         exact: int | None = None,
-        using: str | Sequence[str] = "__all__",
-    ) -> Iterator[Recording]:
+        using: str | Sequence[str] = ALL_DATABASES,
+    ) -> Iterator[CollectedQueries]:
         __tracebackhide__ = True
         limit = query_budget(max, exact, using)
-        with recorder.block() as recording:
-            yield recording
-        kept = recording.in_databases(using)
-        problem = limit.broken_by(kept)
-        if problem:
-            title = f"{', '.join(recording.routes) or 'the block'} runs {problem}"
-            raise BudgetFailure("\n".join(over_budget(title, kept, {})))
+        with collector.collect() as collected:
+            yield collected
+        limited = collected.in_databases(using)
+        excess = limit.describe_excess(limited)
+        if excess:
+            title = f"{', '.join(collected.routes) or 'the block'} runs {excess}"
+            raise BudgetFailure("\n".join(format_over_budget(title, limited, {})))
 
-    return budget
+    return assert_query_budget
 
 
 @pytest.fixture
-def django_assert_constant_queries(request: pytest.FixtureRequest, db: None) -> Callable[..., dict[int, Recording]]:  # noqa: ARG001
-    """Give a function that fails where a call runs more queries the more rows there are.
+def django_assert_constant_queries(
+    request: pytest.FixtureRequest,
+    db: None,  # noqa: ARG001 - it allows the test to use the database
+) -> Callable[..., dict[int, CollectedQueries]]:
+    """Return a function that fails if a call runs more queries the more rows there are.
 
-    `populate(rows)` makes the rows, `call()` is measured with each number of `scales`; `slope` is how many queries more
-    each row may cost. Both are undone after each call, but in a test with `live_server`, whose thread would not see
-    what was not committed: there `populate` has to make up the difference itself.
+    `populate(rows)` creates the rows, `call()` is measured with each number of `scales`. `slope` is how many more
+    queries each row may cost. Both are rolled back after each call, except in a test with `live_server`: its thread
+    does not see rows that are not committed. There `populate` has to create the missing rows itself.
     """
     run = request.config.stash[run_key]
     rolls_back = "live_server" not in request.fixturenames
 
-    def constant(
+    def assert_constant_queries(
         populate: Callable[[int], object],
-        call: Callable[[], Any],
-        scales: tuple[int, ...] = SCALES,
+        call: Callable[[], object],
+        scales: tuple[int, ...] = DEFAULT_SCALES,
         slope: float = 0,
-    ) -> dict[int, Recording]:
+    ) -> dict[int, CollectedQueries]:
         __tracebackhide__ = True
         before = dict(run.measurements)
         try:
-            recordings = measure(run.recorder, populate, call, scales, rolls_back=rolls_back)
-            problem = grown(recordings, slope)
-        except NotMeasured as refusal:
-            problem = str(refusal)
+            results = measure_scales(run.collector, populate, call, scales, rolls_back=rolls_back)
+            problem = describe_growth(results, slope)
+        except ScalingError as error:
+            problem = str(error)
         if problem:
-            # One failure is enough: what was measured so far is neither compared with the file nor recorded.
+            # One failure is enough: neither compare the measurements with the file nor record them.
             run.measurements = Measurements(before)
             raise BudgetFailure(problem)
         if slope == 0:
-            run.proved_constant([key for recording in recordings.values() for key in recording.routes])
-        return recordings
+            run.mark_constant([key for collected in results.values() for key in collected.routes])
+        return results
 
-    return constant
+    return assert_constant_queries

@@ -1,18 +1,18 @@
-"""The budget of a request as a panel of django-debug-toolbar 8; the one module of the room that imports it."""
+"""The panel of django-debug-toolbar 8 with the budget of a request. Only this module imports the toolbar."""
 
 from debug_toolbar.panels import Panel
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from observability.budgets.ownership import framework_count
+from observability.budgets.framework_queries import count_framework_queries
 from observability.budgets.reader import BudgetState
 from observability.core.observation import Observation
 from observability.recorders.sql import summarize
 
 
 class QueryBudgetPanel(Panel):
-    """How many queries the application ran, how many its route may, and each statement with how often it ran."""
+    """How many queries the application ran, how many its route may run, and how often each statement ran."""
 
     title = "Query budget"
     nav_title = "Budget"
@@ -43,17 +43,17 @@ class QueryBudgetPanel(Panel):
         if observation is None:
             return
         state = BudgetState.of(observation)
-        framework = framework_count(observation.fingerprints)
+        framework = count_framework_queries(observation.fingerprints)
         self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
             {
                 "count": observation.query_count - framework,
                 "framework": framework,
                 "budget": state.query_budget,
                 "over_budget": state.is_over_budget,
-                "statements": [(number, summarize(each)) for each, number in _most_first(observation)],
+                "statements": [(number, summarize(each)) for each, number in _most_frequent_first(observation)],
             }
         )
 
 
-def _most_first(observation: Observation) -> list[tuple[str, int]]:
+def _most_frequent_first(observation: Observation) -> list[tuple[str, int]]:
     return sorted(observation.fingerprints.items(), key=lambda item: -item[1])

@@ -1,58 +1,82 @@
-"""The report of a run: every route that was measured, beside its budget; as Markdown or JSON."""
+"""The report of a run: each measured route with its budget, as Markdown or JSON."""
 
 import json
 from pathlib import Path
+from typing import TypedDict
 
 from observability.budgets.budget_file import Budgets
-from observability.budgets.measured import Measured, Measurements
-from observability.budgets.verdict import Finding
+from observability.budgets.verdict import Measurement, Measurements, Problem
 
 SUFFIXES = (".md", ".json")
 
 
-def write_report(path: Path, budgets: Budgets, measurements: Measurements, found: list[Finding]) -> None:
-    """Write the file, in the form that its suffix names. Raises `OSError`."""
-    make = as_json if path.suffix == ".json" else as_markdown
+class RouteReport(TypedDict):
+    route: str
+    queries: int
+    framework_queries: int
+    transactions: int
+    max: int | None
+    scale: str | None
+    statements: list[str]
+    test: str
+
+
+class ProblemReport(TypedDict):
+    route: str
+    problem: str
+
+
+class RunReport(TypedDict):
+    """The content of a report in JSON."""
+
+    routes: list[RouteReport]
+    broken: list[ProblemReport]
+
+
+def write_report(path: Path, budgets: Budgets, measurements: Measurements, problems: list[Problem]) -> None:
+    """Write the file in the format of its suffix. Raises `OSError`."""
+    render = render_json if path.suffix == ".json" else render_markdown
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(make(budgets, measurements, found), encoding="utf-8")
+    path.write_text(render(budgets, measurements, problems), encoding="utf-8")
 
 
-def as_json(budgets: Budgets, measurements: Measurements, found: list[Finding]) -> str:
-    """An object with a list of routes and one of what is broken."""
-    routes = [
-        {
-            "route": key,
-            "queries": measured.count,
-            "framework_queries": measured.framework,
-            "transactions": measured.transactions,
-            "max": budgets[key].maximum if key in budgets else None,
-            "scale": measured.scale or None,
-            "statements": list(measured.statements),
-            "test": measured.test,
-        }
-        for key, measured in sorted(measurements.items())
-    ]
-    broken = [{"route": each.key, "problem": each.title} for each in found]
-    return json.dumps({"routes": routes, "broken": broken}, indent=2, ensure_ascii=False) + "\n"
+def render_json(budgets: Budgets, measurements: Measurements, problems: list[Problem]) -> str:
+    report: RunReport = {
+        "routes": [_to_dict(key, measurement, budgets) for key, measurement in sorted(measurements.items())],
+        "broken": [{"route": each.key, "problem": each.title} for each in problems],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_markdown(budgets: Budgets, measurements: Measurements, found: list[Finding]) -> str:
-    """A table of the routes, after a list of what is broken."""
+def _to_dict(key: str, measurement: Measurement, budgets: Budgets) -> RouteReport:
+    return {
+        "route": key,
+        "queries": measurement.count,
+        "framework_queries": measurement.framework,
+        "transactions": measurement.transactions,
+        "max": budgets[key].maximum if key in budgets else None,
+        "scale": measurement.scale or None,
+        "statements": list(measurement.statements),
+        "test": measurement.test,
+    }
+
+
+def render_markdown(budgets: Budgets, measurements: Measurements, problems: list[Problem]) -> str:
+    """Return a list of the problems, then a table of the routes."""
     lines = ["# Query budgets", ""]
-    lines += [f"- {escaped(each.title)}" for each in found] or ["All budgets hold."]
+    lines += [f"- {_escape(each.title)}" for each in problems] or ["All budgets hold."]
     lines += ["", "| route | queries | budget | of the framework | transactions | scale |", "|---|--:|--:|--:|--:|---|"]
-    lines += [_row(key, measured, budgets) for key, measured in sorted(measurements.items())]
+    lines += [_render_row(key, measurement, budgets) for key, measurement in sorted(measurements.items())]
     return "\n".join(lines) + "\n"
 
 
-def _row(key: str, measured: Measured, budgets: Budgets) -> str:
+def _render_row(key: str, measurement: Measurement, budgets: Budgets) -> str:
     maximum = budgets[key].maximum if key in budgets else None
     route = key.replace("|", "\\|")
-    cells = [f"`{route}`", measured.count, "none" if maximum is None else maximum]
-    cells += [measured.framework, measured.transactions, measured.scale]
+    cells = [f"`{route}`", measurement.count, "none" if maximum is None else maximum]
+    cells += [measurement.framework, measurement.transactions, measurement.scale]
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def escaped(text: str) -> str:
-    """A text in a cell of a table, or in a line."""
+def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")

@@ -1,27 +1,43 @@
-"""The routes of the project, which tests have to measure."""
+"""Routes: the key of a request in the budget file, and the routes of the project that tests have to measure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.views import View
 
-# Pages that come with a package and that the project did not write.
+from observability.core.http_attributes import HttpAttributes
+from observability.core.observation import Observation
+
+# The project did not write the pages of these packages.
 EXEMPT_PACKAGES = ("django.", "debug_toolbar.", "silk.")
-# HEAD is measured as GET; OPTIONS and TRACE answer for the framework.
+# HEAD is measured as GET; the framework answers OPTIONS and TRACE.
 MEASURED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def route_key(http: HttpAttributes) -> str:
+    """Return `METHOD route` of a request, with its path if no route matched. HEAD runs what GET does."""
+    method = "GET" if http.method == "HEAD" else http.method
+    return f"{method} {http.route or http.path}"
+
+
+def find_request(observation: Observation | None) -> Observation | None:
+    """Return the observation of the request that this observation is, or is a part of."""
+    while observation is not None and observation.http is None:
+        observation = observation.parent
+    return observation
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route that has to be measured: with each of its methods, or with any where the view does not tell them."""
+    """A route that tests have to measure with each of its methods; with any of them if `methods` is empty."""
 
     route: str
     methods: tuple[str, ...]
     view: str
 
-    def unmeasured(self, measured: set[str]) -> list[str]:
-        """Its `METHOD route` that are not among the measured ones."""
+    def find_unmeasured(self, measured: set[str]) -> list[str]:
+        """Return the keys (`METHOD route`) that are not in `measured`."""
         missing = [f"{method} {self.route}" for method in self.methods]
         if self.methods:
             return [key for key in missing if key not in measured]
@@ -29,8 +45,8 @@ class Route:
         return [] if is_measured else [f"GET {self.route}"]
 
 
-def routes(urlconf: str | None = None) -> list[Route]:
-    """The routes whose views are the project's, or another package's beside those that are exempt."""
+def find_routes(urlconf: str | None = None) -> list[Route]:
+    """Return the routes of a URLconf, except those of the exempt packages."""
     return [route for route in _walk(get_resolver(urlconf), "") if not route.view.startswith(EXEMPT_PACKAGES)]
 
 
@@ -40,26 +56,32 @@ def _walk(resolver: URLResolver, prefix: str) -> Iterator[Route]:
         if isinstance(entry, URLResolver):
             yield from _walk(entry, route)
         elif isinstance(entry, URLPattern):
-            yield Route(f"/{route}", _methods(entry.callback), _view(entry.callback))
+            yield Route(f"/{route}", _find_methods(entry.callback), _view_name(entry.callback))
 
 
 def _join(prefix: str, route: str) -> str:
-    """As Django joins the route of a ResolverMatch."""
+    """Join two parts of a route as Django does for a ResolverMatch."""
     return prefix + route.removeprefix("^") if prefix else route
 
 
-def _view(callback: Callable[..., Any]) -> str:
-    owner = getattr(callback, "cls", None) or getattr(callback, "view_class", None) or callback
-    return f"{owner.__module__}.{getattr(owner, '__qualname__', type(owner).__qualname__)}"
+def _view_name(callback: Callable[..., object]) -> str:
+    view = _view_class(callback) or callback
+    return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"
 
 
-def _methods(callback: Callable[..., Any]) -> tuple[str, ...]:
-    """The methods that a view answers; none where it does not tell."""
-    owner = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
-    if owner is None:
+def _find_methods(callback: Callable[..., object]) -> tuple[str, ...]:
+    """Return the methods that a view answers; none if the view does not declare them."""
+    view = _view_class(callback)
+    if view is None:
         return ()
-    allowed = {name.lower() for name in owner.http_method_names}
+    allowed = {name.lower() for name in view.http_method_names}
     # A viewset of DRF: method and action.
     actions = getattr(callback, "actions", None)
-    offered = set(actions) if actions is not None else {name for name in allowed if hasattr(owner, name)}
+    offered = set(actions) if actions is not None else {name for name in allowed if hasattr(view, name)}
     return tuple(method for method in MEASURED_METHODS if method.lower() in offered & allowed)
+
+
+def _view_class(callback: Callable[..., object]) -> type[View] | None:
+    """Return the class of a class-based view of DRF or Django."""
+    view: type[View] | None = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
+    return view

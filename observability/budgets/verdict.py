@@ -1,17 +1,98 @@
-"""What a run of the tests says of the budget file: what is broken, and what recording makes of it."""
+"""The verdict of a test run: compare the measurements of its tests with the budget file, and update the file."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TypedDict
 
-from observability.budgets.budget_file import Budget, Budgets
-from observability.budgets.measured import Measured, Measurements
-from observability.budgets.message import queries
+from observability.budgets.budget_file import Budget, Budgets, Scale, format_statements
+from observability.budgets.failure_message import format_over_budget
+from observability.budgets.query_collector import CollectedQueries
 from observability.budgets.routes import Route
+from observability.text import format_count
+
+
+class MeasurementDict(TypedDict):
+    """A measurement as workers of xdist send it."""
+
+    count: int
+    statements: list[str]
+    framework: int
+    transactions: int
+    test: str
+    scale: Scale
+    explanation: list[str]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A broken budget of one `METHOD route`, as a failure of the run."""
+class Measurement:
+    """The largest request of a route. `explanation` has its queries with their origins if it is over the budget."""
+
+    count: int
+    statements: tuple[str, ...] = ()
+    framework: int = 0
+    transactions: int = 0
+    test: str = ""
+    scale: Scale = ""
+    explanation: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, collected: CollectedQueries, *, test: str, exceeded: Budget | None, allow: Sequence[str] = ()
+    ) -> "Measurement":
+        """Return the measurement of one request; `exceeded` is the budget that it exceeds."""
+        counted = collected.without(allow) if allow else collected
+        explanation = format_over_budget("", counted, exceeded.statement_counts)[2:] if exceeded is not None else ()
+        return cls(
+            count=counted.count,
+            statements=format_statements(counted.summary_counts()),
+            framework=collected.framework,
+            transactions=collected.transactions.total(),
+            test=test,
+            explanation=tuple(explanation),
+        )
+
+    def merge(self, other: "Measurement") -> "Measurement":
+        """Return the larger of both, the same in any order, with the `scale` of either."""
+        larger = min(self, other, key=lambda each: (-each.count, each.statements, each.test))
+        return replace(larger, scale=self.scale or other.scale)
+
+
+class Measurements(dict[str, Measurement]):
+    """What the tests measured, by `METHOD route`, from any test and worker."""
+
+    def add(self, key: str, measurement: Measurement) -> None:
+        self[key] = self[key].merge(measurement) if key in self else measurement
+
+    def add_all(self, others: Iterable[tuple[str, Measurement]]) -> None:
+        for key, measurement in others:
+            self.add(key, measurement)
+
+    def to_json(self) -> str:
+        """Return the text that a worker of xdist sends."""
+        return json.dumps({key: asdict(measurement) for key, measurement in self.items()})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Measurements":
+        document: dict[str, MeasurementDict] = json.loads(text)
+        return cls({key: _parse_measurement(entry) for key, entry in document.items()})
+
+
+def _parse_measurement(entry: MeasurementDict) -> Measurement:
+    return Measurement(
+        count=entry["count"],
+        statements=tuple(entry["statements"]),
+        framework=entry["framework"],
+        transactions=entry["transactions"],
+        test=entry["test"],
+        scale=entry["scale"],
+        explanation=tuple(entry["explanation"]),
+    )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one `METHOD route`: a failure of the run."""
 
     key: str
     text: str
@@ -22,129 +103,140 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What kind of run it was: a full one ran all tests, a clean one passed them; `command` starts it."""
+class RunResult:
+    """What a run was: `is_full` if it included all tests, `has_passed` if none failed; `command` starts it."""
 
     is_full: bool
-    is_clean: bool
+    has_passed: bool
     command: str
     file: str
 
+    @property
+    def record_command(self) -> str:
+        return f"{self.command} --query-budget=record"
 
-def findings(budgets: Budgets, measurements: Measurements, run: Run, required: Iterable[Route] | None) -> list[Finding]:
-    """What fails the run, by route. What only a full run can know (what no test measured) fails a full run alone."""
-    found = [_over(key, budgets[key], measured, run) for key, measured in measurements.items() if key in budgets]
+    @property
+    def prune_command(self) -> str:
+        return f"{self.record_command} --query-budget-prune"
+
+
+def find_problems(
+    budgets: Budgets, measurements: Measurements, run: RunResult, required: Iterable[Route] | None
+) -> list[Problem]:
+    """Return what fails the run, by route. Only a full run fails because of what no test measures."""
+    problems = [_check_maximum(key, budgets[key], each, run) for key, each in measurements.items() if key in budgets]
     if run.is_full:
-        found += [_missing(key, measured, run) for key, measured in measurements.items() if key not in budgets]
-    if run.is_full and run.is_clean:
-        found += [_stale(key, run) for key, budget in budgets.items() if _is_stale(key, budget, measurements)]
-        found += [_unproved(key, run) for key, budget in budgets.items() if _lost_its_proof(key, budget, measurements)]
-        found += [each for route in required or () for each in _uncovered(route, budgets, measurements)]
-    by_key = {each.key: each for each in reversed([each for each in found if each is not None])}
+        problems += [_describe_missing(key, each, run) for key, each in measurements.items() if key not in budgets]
+    if run.is_full and run.has_passed:
+        for key, budget in budgets.items():
+            problems += [_describe_stale(key, run)] if _is_stale(key, budget, measurements) else []
+            problems += [_describe_unverified(key, run)] if _is_unverified(key, budget, measurements) else []
+        problems += [each for route in required or () for each in _check_route(route, budgets, measurements)]
+    by_key = {each.key: each for each in reversed([each for each in problems if each is not None])}
     return [by_key[key] for key in sorted(by_key)]
 
 
-def _over(key: str, budget: Budget, measured: Measured, run: Run) -> Finding | None:
-    if budget.maximum is None or measured.count <= budget.maximum:
+def update_budgets(
+    budgets: Budgets, measurements: Measurements, run: RunResult, *, reason: str = "", prune: bool = False
+) -> tuple[Budgets, list[Problem]]:
+    """Return the budgets after recording, and what was refused: raising a budget needs a reason.
+
+    A run of some tests adds and raises. A full run that passed also lowers, and with `prune` drops what no test
+    measured. If a test failed, nothing is added: its request may have been refused, or have ended early. Existing
+    reasons stay.
+    """
+    updated = dict(budgets)
+    refused: list[Problem] = []
+    may_lower = run.is_full and run.has_passed
+    for key, measurement in measurements.items():
+        budget = updated.get(key)
+        if budget is None:
+            if run.has_passed:
+                updated[key] = Budget(measurement.count, measurement.scale, measurement.statements)
+            continue
+        problem = _check_maximum(key, budget, measurement, run)
+        if problem is not None and not (reason or budget.reason):
+            refused.append(problem)
+        else:
+            updated[key] = _update_budget(budget, measurement, reason, may_lower=may_lower, prune=prune)
+    if prune and may_lower:
+        updated = {key: budget for key, budget in updated.items() if not _is_stale(key, budget, measurements)}
+    return updated, refused
+
+
+def _update_budget(budget: Budget, measurement: Measurement, reason: str, *, may_lower: bool, prune: bool) -> Budget:
+    scale = measurement.scale or ("" if prune and may_lower else budget.scale)
+    if budget.maximum is None:
+        return replace(budget, scale=scale, statements=measurement.statements if may_lower else budget.statements)
+    is_raised = measurement.count > budget.maximum
+    if not (is_raised or may_lower):
+        return replace(budget, scale=scale)
+    return Budget(measurement.count, scale, measurement.statements, (reason if is_raised else "") or budget.reason)
+
+
+def _check_maximum(key: str, budget: Budget, measurement: Measurement, run: RunResult) -> Problem | None:
+    if budget.maximum is None or measurement.count <= budget.maximum:
         return None
     lines = [
-        f"{key} runs {queries(measured.count)}, its budget is {budget.maximum}",
+        f"{key} runs {_format_queries(measurement)}, its budget is {budget.maximum}",
         "",
-        *measured.explained,
-        f"  in {measured.test}",
-        "  mend the code, or raise the budget and say why:",
-        f'      {run.command} --query-budget=record --query-budget-reason="…"',
+        *measurement.explanation,
+        f"  in {measurement.test}",
+        "  fix the code, or raise the budget with a reason:",
+        f'      {run.record_command} --query-budget-reason="…"',
     ]
-    return Finding(key, "\n".join(lines))
+    return Problem(key, "\n".join(lines))
 
 
-def _missing(key: str, measured: Measured, run: Run) -> Finding:
-    title = f"{key} has no budget: it runs {queries(measured.count)}"
-    return Finding(key, f"{title}\n\n  in {measured.test}\n  record it in {run.file}:\n      {_record(run)}")
+def _describe_missing(key: str, measurement: Measurement, run: RunResult) -> Problem:
+    title = f"{key} has no budget: it runs {_format_queries(measurement)}"
+    hint = f"  in {measurement.test}\n  record it in {run.file}:\n      {run.record_command}"
+    return Problem(key, f"{title}\n\n{hint}")
 
 
-def _stale(key: str, run: Run) -> Finding:
-    title = f"{key} has a budget, and no test measured it"
-    return Finding(key, f"{title}\n\n  the route is gone or lost its test; where it is gone:\n      {_prune(run)}")
+def _describe_stale(key: str, run: RunResult) -> Problem:
+    title = f"{key} has a budget, but no test measures it"
+    hint = f"  restore its test, or drop the entry if the route was removed:\n      {run.prune_command}"
+    return Problem(key, f"{title}\n\n{hint}")
 
 
 def _is_stale(key: str, budget: Budget, measurements: Measurements) -> bool:
-    """Whether no test measured a route that has a budget; one that is waived needs no test."""
+    """Whether no test measured a route that has a budget; a waived one needs no test."""
     return key not in measurements and budget.maximum is not None
 
 
-def _unproved(key: str, run: Run) -> Finding:
-    title = f"{key} is said to be constant, and no test proved it"
-    return Finding(key, f"{title}\n\n  prove it by django_assert_constant_queries, or drop it:\n      {_prune(run)}")
+def _describe_unverified(key: str, run: RunResult) -> Problem:
+    title = f"{key} is marked `constant`, but no test verifies it"
+    hint = f"  verify it with django_assert_constant_queries, or drop the mark:\n      {run.prune_command}"
+    return Problem(key, f"{title}\n\n{hint}")
 
 
-def _lost_its_proof(key: str, budget: Budget, measurements: Measurements) -> bool:
+def _is_unverified(key: str, budget: Budget, measurements: Measurements) -> bool:
     return bool(budget.scale) and key in measurements and not measurements[key].scale
 
 
-def _uncovered(route: Route, budgets: Budgets, measurements: Measurements) -> list[Finding]:
+def _check_route(route: Route, budgets: Budgets, measurements: Measurements) -> list[Problem]:
     excused = {key for key, budget in budgets.items() if budget.reason}
-    missing = [
-        Finding(
+    unmeasured = [
+        Problem(
             key,
-            f"{key} is measured by no test\n\n  view  {route.view}\n"
-            "  write a test that calls it inside of django_assert_constant_queries",
+            f"{key} is not measured by any test\n\n  view  {route.view}\n"
+            "  write a test that calls it inside django_assert_constant_queries",
         )
-        for key in route.unmeasured(set(measurements) | excused)
+        for key in route.find_unmeasured(set(measurements) | excused)
     ]
     keys = [key for key in measurements if key.partition(" ")[2] == route.route and key not in excused]
-    unproved = [
-        Finding(
+    unverified = [
+        Problem(
             key,
-            f"{key} is not known to run as many queries for any number of rows\n\n  view  {route.view}\n"
-            '  call it inside of django_assert_constant_queries, or say why not, by "reason" in the budget file',
+            f"{key} has no test that verifies a constant number of queries\n\n  view  {route.view}\n"
+            '  call it inside django_assert_constant_queries, or give a "reason" in the budget file',
         )
         for key in keys
         if not measurements[key].scale
     ]
-    return missing + unproved
+    return unmeasured + unverified
 
 
-def _record(run: Run) -> str:
-    return f"{run.command} --query-budget=record"
-
-
-def _prune(run: Run) -> str:
-    return f"{run.command} --query-budget=record --query-budget-prune"
-
-
-def recorded(
-    budgets: Budgets, measurements: Measurements, run: Run, *, reason: str = "", prune: bool = False
-) -> tuple[Budgets, list[Finding]]:
-    """The budgets after recording, and what was not recorded: a budget is raised for a reason only.
-
-    A part of the tests adds and raises; a full, clean run lowers too, and with `prune` drops what nothing measured. If
-    a test failed, nothing is added: its request may have been refused, or have ended early. Reasons stay.
-    """
-    kept = dict(budgets)
-    refused: list[Finding] = []
-    may_lower = run.is_full and run.is_clean
-    for key, measured in measurements.items():
-        budget = kept.get(key)
-        if budget is None and not run.is_clean:
-            continue
-        if budget is None:
-            kept[key] = Budget(measured.count, measured.scale, measured.statements)
-        elif budget.maximum is not None and measured.count > budget.maximum and not (reason or budget.reason):
-            finding = _over(key, budget, measured, run)
-            refused += [finding] if finding is not None else []
-        else:
-            kept[key] = _updated(budget, measured, reason, may_lower=may_lower, prune=prune)
-    if prune and may_lower:
-        kept = {key: budget for key, budget in kept.items() if not _is_stale(key, budget, measurements)}
-    return kept, refused
-
-
-def _updated(budget: Budget, measured: Measured, reason: str, *, may_lower: bool, prune: bool) -> Budget:
-    scale = measured.scale or ("" if prune and may_lower else budget.scale)
-    if budget.maximum is None:
-        return replace(budget, scale=scale, statements=measured.statements if may_lower else budget.statements)
-    is_raised = measured.count > budget.maximum
-    if not (is_raised or may_lower):
-        return replace(budget, scale=scale)
-    return Budget(measured.count, scale, measured.statements, (reason if is_raised else "") or budget.reason)
+def _format_queries(measurement: Measurement) -> str:
+    return format_count(measurement.count, "query", "queries")

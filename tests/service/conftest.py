@@ -7,11 +7,11 @@ import pytest
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from observability.budgets.recording import Recording
+from observability.budgets.query_collector import CollectedQueries
 from service.models import User
 
-QueryBudget = Callable[..., AbstractContextManager[Recording]]
-ConstantQueries = Callable[..., dict[int, Recording]]
+QueryBudget = Callable[..., AbstractContextManager[CollectedQueries]]
+ConstantQueries = Callable[..., dict[int, CollectedQueries]]
 
 
 @pytest.fixture

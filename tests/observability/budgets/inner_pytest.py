@@ -1,4 +1,4 @@
-"""Runs of pytest in projects of their own, in one process that imports Django and pytest once, and forks for each run.
+"""Run pytest in small projects: one process imports Django and pytest once, and forks for each run.
 
 A new process for each run would spend most of its time on the imports. Run as a program, this module is that process:
 it reads a line of JSON for each run, and answers with the exit status.

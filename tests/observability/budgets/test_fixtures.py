@@ -10,8 +10,8 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from observability.budgets.limit import LimitError
-from observability.budgets.recording import key_of
+from observability.budgets.markers import LimitError
+from observability.budgets.routes import route_key
 from observability.core.http_attributes import HttpAttributes
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
@@ -27,11 +27,11 @@ def loans_of_each_book() -> None:
         book.loans.exists()
 
 
-def test_growth_is_told_by_its_rate_and_line(django_assert_constant_queries: Constant) -> None:
+def test_growth_is_reported_with_its_rate_and_line(django_assert_constant_queries: Constant) -> None:
     with pytest.raises(pytest.fail.Exception) as failure:
         django_assert_constant_queries(make_books, loans_of_each_book)
     text = str(failure.value)
-    assert "3 at 2 rows, 4 at 3, 11 at 10; budget: as many for any number of rows" in text
+    assert "3 at 2 rows, 4 at 3, 11 at 10; budget: the same for any number of rows" in text
     assert "2, 3, 10x  +1 per row" in text
     line = loans_of_each_book.__code__.co_firstlineno + 2
     assert f"line   tests/observability/budgets/test_fixtures.py:{line} loans_of_each_book" in text
@@ -51,15 +51,15 @@ def test_rate_may_be_less_than_one_per_row(
 
 def test_growth_within_the_slope_is_allowed(django_assert_constant_queries: Constant) -> None:
     counts = django_assert_constant_queries(make_books, loans_of_each_book, scales=(2, 5), slope=1)
-    assert {rows: recording.count for rows, recording in counts.items()} == {2: 3, 5: 6}
+    assert {rows: collected.count for rows, collected in counts.items()} == {2: 3, 5: 6}
 
 
-def test_one_number_of_rows_shows_no_growth(django_assert_constant_queries: Constant) -> None:
+def test_one_number_of_rows_is_an_error(django_assert_constant_queries: Constant) -> None:
     with pytest.raises(pytest.fail.Exception, match="two different numbers of rows"):
         django_assert_constant_queries(make_books, Book.objects.count, scales=(2, 2))
 
 
-def test_what_a_call_does_is_undone(client: Client, django_assert_constant_queries: Constant) -> None:
+def test_changes_of_a_call_are_rolled_back(client: Client, django_assert_constant_queries: Constant) -> None:
     made = itertools.count()
 
     def call() -> None:
@@ -79,7 +79,7 @@ def test_two_warm_runs_that_differ_are_unstable(django_assert_constant_queries: 
 
     with pytest.raises(pytest.fail.Exception) as failure:
         django_assert_constant_queries(make_books, call)
-    assert "the call is unstable: the same call ran twice, both warm, with 2 rows" in str(failure.value)
+    assert "the call is unstable: two warm runs of the same call with 2 rows differ" in str(failure.value)
     assert "1x, then 0x" in str(failure.value)
 
 
@@ -91,11 +91,11 @@ def test_first_call_may_cost_more(django_assert_constant_queries: Constant) -> N
             warm.append(Book.objects.count())
 
     counts = django_assert_constant_queries(make_books, call)
-    assert [recording.total for recording in counts.values()] == [0, 0, 0]
+    assert [collected.total for collected in counts.values()] == [0, 0, 0]
 
 
-def test_call_that_is_refused_is_not_measured(django_assert_constant_queries: Constant) -> None:
-    with pytest.raises(pytest.fail.Exception, match="GET /api/v1/books/ was answered with 401 at 2 rows"):
+def test_call_that_is_answered_with_an_error_is_not_measured(django_assert_constant_queries: Constant) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"GET /api/v1/books/ was answered with 401 \(2 rows\)"):
         django_assert_constant_queries(make_books, lambda: APIClient().get("/api/v1/books/"))
 
 
@@ -105,12 +105,12 @@ def test_block_over_its_budget_names_each_statement_its_count_and_its_line(djang
         [count() for count in counts]
     first, _, statement, place, *_ = str(failure.value).splitlines()
     assert first == "the block runs 3 queries, at most 1 allowed"
-    # MariaDB is told not to sort.
+    # Django adds a clause for MariaDB, so that it does not sort.
     assert statement.removesuffix(" ORDER BY NULL") == "  3x  SELECT … FROM probe_book GROUP BY 1"
     assert place.strip().startswith("line   tests/probe/models.py:")
 
 
-def test_block_that_runs_less_than_exactly_so_many_fails(django_assert_query_budget: Budget) -> None:
+def test_block_that_runs_less_than_the_exact_number_fails(django_assert_query_budget: Budget) -> None:
     with (
         pytest.raises(pytest.fail.Exception, match="the block runs 1 query instead of 2"),
         django_assert_query_budget(exact=2),
@@ -118,44 +118,46 @@ def test_block_that_runs_less_than_exactly_so_many_fails(django_assert_query_bud
         Book.objects.count()
 
 
-def test_queries_of_other_databases_can_be_left_out(django_query_recorder: Callable[[], Any]) -> None:
-    with django_query_recorder() as recording:
+def test_queries_of_other_databases_can_be_excluded(django_query_collector: Callable[[], Any]) -> None:
+    with django_query_collector() as collected:
         Book.objects.count()
-    assert [recording.in_databases(using).count for using in ("other", ["default"], "__all__")] == [0, 1, 1]
+    assert [collected.in_databases(using).count for using in ("other", ["default"], "__all__")] == [0, 1, 1]
 
 
-def test_database_that_is_not_there_is_refused(django_assert_query_budget: Budget) -> None:
+def test_unknown_database_is_an_error(django_assert_query_budget: Budget) -> None:
     with pytest.raises(LimitError, match="using names 'othr'"), django_assert_query_budget(max=1, using="othr"):
         Book.objects.count()
 
 
-def test_user_of_the_session_is_the_frameworks(client: Client, django_query_recorder: Callable[[], Any]) -> None:
+def test_query_for_the_user_of_the_session_is_a_framework_query(
+    client: Client, django_query_collector: Callable[[], Any]
+) -> None:
     client.force_login(get_user_model().objects.create_user("reader"))
-    with django_query_recorder() as recording:
+    with django_query_collector() as collected:
         assert client.get("/who/").content == b"reader"
-    assert (recording.total, recording.framework, recording.count) == (2, 2, 0)
-    assert recording.application() == {}
+    assert (collected.total, collected.framework, collected.count) == (2, 2, 0)
+    assert collected.application_queries() == {}
 
 
 def test_head_is_measured_as_get() -> None:
-    keys = [key_of(HttpAttributes(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
+    keys = [route_key(HttpAttributes(method, "/books/1/", route="/books/<isbn>/")) for method in ("HEAD", "POST")]
     assert keys == ["GET /books/<isbn>/", "POST /books/<isbn>/"]
 
 
 def test_many_queries_are_all_counted(
-    monkeypatch: pytest.MonkeyPatch, django_query_recorder: Callable[[], Any]
+    monkeypatch: pytest.MonkeyPatch, django_query_collector: Callable[[], Any]
 ) -> None:
-    monkeypatch.setattr("observability.budgets.recording.MAX_UNCOUNTED", 3)
-    with django_query_recorder() as recording:
+    monkeypatch.setattr("observability.budgets.query_collector.MAX_UNCOUNTED", 3)
+    with django_query_collector() as collected:
         for _ in range(7):
             Book.objects.count()
-    assert recording.count == 7
+    assert collected.count == 7
 
 
-def test_recorder_never_fails_and_is_bound_to_its_block(django_query_recorder: Callable[[], Any]) -> None:
-    with django_query_recorder() as outer:
+def test_collector_counts_the_queries_of_its_block_only(django_query_collector: Callable[[], Any]) -> None:
+    with django_query_collector() as outer:
         Book.objects.count()
-        with django_query_recorder() as inner, connection.cursor() as cursor:
+        with django_query_collector() as inner, connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     Book.objects.count()
     assert (outer.count, inner.count) == (2, 1)

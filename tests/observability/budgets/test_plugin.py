@@ -1,4 +1,4 @@
-"""The plugin in a small project of its own: the budget file, the options, the marks."""
+"""The plugin in a small project: the budget file, the options, the markers."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_same_members(client):
     client.get("/members/1/")
 """
 
-# It ends after half a second, and is for one test.
+# A server stops after half a second; one test uses it.
 SERVER_TESTS = """
 import urllib.request
 
@@ -91,7 +91,7 @@ OVER_BUDGET = {"max": 2, "statements": [USERS, "1x SELECT COUNT(*) FROM auth_gro
 
 @pytest.fixture
 def project(empty_project: Project) -> Project:
-    """A project with three views, all of which its tests measure."""
+    """Return a project with three views; its tests measure all of them."""
     empty_project.write({"project_settings.py": SETTINGS, "urls.py": URLS, "test_views.py": TESTS})
     empty_project.configure("addopts = --nomigrations")
     return empty_project
@@ -99,13 +99,13 @@ def project(empty_project: Project) -> Project:
 
 @pytest.fixture
 def recorded(project: Project) -> Project:
-    """The project with its budgets recorded."""
+    """Return the project with its budgets recorded."""
     project.budgets = RECORDED
     return project
 
 
 def change(project: Project, **entries: dict[str, Any] | None) -> None:
-    """Change or take away entries of the budget file, by the first word of their path."""
+    """Change or remove entries of the budget file, by the first word of their path."""
     written = project.budgets
     for name, entry in entries.items():
         key = next((key for key in written if f"/{name}/" in key), f"GET /{name}/")
@@ -140,7 +140,7 @@ def test_route_over_its_budget_fails_with_the_command_that_raises_it(workers: st
 
 
 @pytest.mark.slow
-def test_budget_is_raised_for_a_reason_alone(recorded: Project) -> None:
+def test_raising_a_budget_needs_a_reason(recorded: Project) -> None:
     change(recorded, members=OVER_BUDGET)
     refused = recorded.run("--query-budget=record")
     assert refused.status == pytest.ExitCode.TESTS_FAILED
@@ -154,7 +154,7 @@ def test_budget_is_raised_for_a_reason_alone(recorded: Project) -> None:
 
 
 @pytest.mark.slow
-def test_full_run_alone_lowers_a_budget(recorded: Project) -> None:
+def test_only_a_full_run_lowers_a_budget(recorded: Project) -> None:
     change(recorded, users={"max": 9})
     outcome = recorded.run("--query-budget=record", "-k", "test_users or test_members")
     assert (outcome.status, recorded.budgets["GET /users/"]["max"]) == (0, 9)
@@ -164,12 +164,12 @@ def test_full_run_alone_lowers_a_budget(recorded: Project) -> None:
 
 
 @pytest.mark.slow
-def test_missing_and_stale_entries_fail_a_full_run_alone(recorded: Project) -> None:
+def test_missing_and_stale_entries_fail_only_a_full_run(recorded: Project) -> None:
     change(recorded, users=None, gone={"max": 3})
     outcome = recorded.run()
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
     assert "GET /users/ has no budget: it runs 1 query" in outcome.output
-    assert "GET /gone/ has a budget, and no test measured it" in outcome.output
+    assert "GET /gone/ has a budget, but no test measures it" in outcome.output
     assert "pytest --query-budget=record --query-budget-prune" in outcome.output
     assert recorded.run("-k", "not test_same_members").status == 0
     assert recorded.run("--query-budget=record", "--query-budget-prune").status == 0
@@ -181,14 +181,14 @@ def test_route_without_a_test_fails_if_routes_are_required(recorded: Project) ->
     recorded.write({"urls.py": f'{URLS}\nurlpatterns += [path("new/", users)]\n'})
     outcome = recorded.run("--query-budget-require-routes")
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
-    assert "GET /new/ is measured by no test" in outcome.output
-    assert "GET /members/<int:page>/ is not known to run as many queries for any number of rows" in outcome.output
+    assert "GET /new/ is not measured by any test" in outcome.output
+    assert "GET /members/<int:page>/ has no test that verifies a constant number of queries" in outcome.output
     change(recorded, members={"reason": "groups are few"}, new={"max": None, "reason": "tried by hand"})
     assert recorded.run("--query-budget-require-routes").status == 0
 
 
 @pytest.mark.slow
-def test_report_has_every_route_beside_its_budget(recorded: Project) -> None:
+def test_report_has_every_route_with_its_budget(recorded: Project) -> None:
     assert recorded.run("--query-budget-report=out/report.md").status == 0
     report = (recorded.path / "out" / "report.md").read_text()
     assert "| `GET /members/<int:page>/` | 4 | 4 | 0 | 0 |  |" in report
@@ -201,7 +201,7 @@ from test_views import fill
 pytestmark = pytest.mark.django_db
 
 @pytest.mark.query_budget(max=1, reason="a test")
-def test_held(client):
+def test_limited(client):
     fill(2)
     client.get("/members/1/")
 
@@ -211,7 +211,7 @@ def test_allowed(client):
     client.get("/members/1/")
 
 @pytest.mark.no_query_budget(reason="a test")
-def test_waived(client):
+def test_excluded(client):
     fill(20)
     client.get("/members/1/")
 
@@ -222,16 +222,16 @@ def test_without_a_reason():
 
 
 @pytest.mark.slow
-def test_marks_hold_or_waive_the_requests_of_their_test(recorded: Project) -> None:
-    recorded.write({"test_marks.py": MARKED})
-    outcome = recorded.run("test_marks.py")
+def test_markers_limit_or_exclude_the_requests_of_their_test(recorded: Project) -> None:
+    recorded.write({"test_markers.py": MARKED})
+    outcome = recorded.run("test_markers.py")
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
     assert "2 passed" in outcome.output
     assert "GET /members/<int:page>/ runs 3 queries, at most 1 allowed" in outcome.output
     assert 'needs a reason: no_query_budget(…, reason="why")' in outcome.output
 
 
-def test_file_that_cannot_be_used_ends_the_run_with_one_sentence(project: Project) -> None:
+def test_unusable_file_ends_the_run_with_one_sentence(project: Project) -> None:
     project.write({"query_budgets.json": '{"GET /": {"max": 1},\n<<<<<<< HEAD'})
     outcome = project.run()
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
@@ -240,13 +240,13 @@ def test_file_that_cannot_be_used_ends_the_run_with_one_sentence(project: Projec
 
 
 @pytest.mark.parametrize("option", ["--query-budget-reason=it has to", "--query-budget-prune"])
-def test_option_of_recording_is_refused_without_it(option: str, recorded: Project) -> None:
+def test_option_for_recording_is_an_error_without_it(option: str, recorded: Project) -> None:
     outcome = recorded.run(option)
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
     assert f"{option.partition('=')[0]} is for recording: add --query-budget=record" in outcome.output
 
 
-MISTAKEN = """
+FAILING = """
 import pytest
 from test_views import fill
 
@@ -262,22 +262,22 @@ def test_over(client):
 
 
 @pytest.mark.slow
-def test_call_that_fails_as_growing_is_neither_compared_with_the_file_nor_recorded(recorded: Project) -> None:
-    recorded.write({"test_mistaken.py": MISTAKEN})
-    arguments = ["--query-budget=record", "--query-budget-reason=why", "test_mistaken.py::test_grows"]
+def test_call_that_grows_is_neither_compared_with_the_file_nor_recorded(recorded: Project) -> None:
+    recorded.write({"test_failing.py": FAILING})
+    arguments = ["--query-budget=record", "--query-budget-reason=why", "test_failing.py::test_grows"]
     assert "FAILED query_budgets.json" not in recorded.run(arguments[-1]).output
     assert recorded.run(*arguments).status == pytest.ExitCode.TESTS_FAILED
     assert recorded.budgets == RECORDED
 
 
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
-def test_colours_are_for_the_terminal_alone(workers: str, recorded: Project) -> None:
-    recorded.write({"test_mistaken.py": MISTAKEN})
-    coloured = recorded.run("test_mistaken.py", workers, "--color=yes", "--junitxml=junit.xml")
+def test_only_the_terminal_gets_colours(workers: str, recorded: Project) -> None:
+    recorded.write({"test_failing.py": FAILING})
+    coloured = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
     assert coloured.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
     assert "\x1b[31m+1 per row\x1b[0m" in coloured.output
     junit = (recorded.path / "junit.xml").read_text()
     assert ("line   urls.py" in junit, "#x1B" in junit) == (True, False)
-    plain = recorded.run("test_mistaken.py", workers)
+    plain = recorded.run("test_failing.py", workers)
     assert plain.status == pytest.ExitCode.TESTS_FAILED
     assert "\x1b" not in plain.output

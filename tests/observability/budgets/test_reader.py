@@ -1,4 +1,4 @@
-"""A request over the budget of its route, while the service runs."""
+"""The query budget reader and `strict()`: requests over the budget of their route."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ ROUTE = "GET /ordinary/<int:count>/"
 
 @pytest.fixture
 def budgets(tmp_path: Path, settings: Settings) -> Callable[..., None]:
-    """Write the budget file that requests are compared with."""
+    """Return a function that writes the budget file."""
 
     def write(**entry: Any) -> None:  # noqa: ANN401
         file = tmp_path / "budgets.json"
@@ -46,7 +46,7 @@ def line(caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, Any]]:
     return record.levelname, record_facts(record)
 
 
-def test_line_of_a_request_over_its_budget_is_a_warning_that_says_so(
+def test_access_log_of_a_request_over_its_budget_is_a_warning_with_the_budget(
     budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(max=2)
@@ -57,7 +57,7 @@ def test_line_of_a_request_over_its_budget_is_a_warning_that_says_so(
 
 
 @pytest.mark.parametrize("entry", [{"max": 3}, {"max": None, "reason": "it reports"}])
-def test_line_of_a_request_within_its_budget_or_without_one_is_as_it_was(
+def test_access_log_of_a_request_within_its_budget_or_without_one_is_unchanged(
     entry: dict[str, Any], budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(**entry)
@@ -67,12 +67,12 @@ def test_line_of_a_request_within_its_budget_or_without_one_is_as_it_was(
     assert "observability.budgets" not in {each.name for each in caplog.records}
 
 
-def test_server_timing_tells_of_an_exceeded_budget(budgets: Callable[..., None], client: Client) -> None:
+def test_server_timing_shows_an_exceeded_budget(budgets: Callable[..., None], client: Client) -> None:
     budgets(max=2)
     assert 'desc="3 queries, 2 allowed"' in client.get("/ordinary/3/").headers["Server-Timing"]
 
 
-def test_first_request_over_a_budget_leaves_its_repeated_statement(
+def test_first_request_over_a_budget_logs_its_repeated_statement(
     budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(max=2)
@@ -85,7 +85,7 @@ def test_first_request_over_a_budget_leaves_its_repeated_statement(
     assert facts["db.query.text"].startswith("SELECT")
 
 
-def test_file_that_cannot_be_read_costs_a_line_and_no_request(
+def test_unreadable_file_prints_a_line_and_fails_no_request(
     tmp_path: Path, settings: Settings, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "budgets.json"
@@ -95,7 +95,7 @@ def test_file_that_cannot_be_read_costs_a_line_and_no_request(
     assert f"{file}:2: not JSON" in capsys.readouterr().err
 
 
-def test_strict_budget_raises_at_the_query_that_breaks_it(
+def test_strict_budget_raises_at_the_query_that_exceeds_it(
     budgets: Callable[..., None], client: Client, closed: list[Observation]
 ) -> None:
     budgets(max=2)
@@ -107,7 +107,7 @@ def test_strict_budget_raises_at_the_query_that_breaks_it(
     assert closed[-1].query_count == 3
 
 
-def test_strict_budget_raises_once_a_request(budgets: Callable[..., None]) -> None:
+def test_strict_budget_raises_once_per_request(budgets: Callable[..., None]) -> None:
     budgets(max=2)
     http = HttpAttributes("GET", "/ordinary/9/", route="/ordinary/<int:count>/")
     observation = Observation("request", "GET", http=http)
@@ -118,7 +118,7 @@ def test_strict_budget_raises_once_a_request(budgets: Callable[..., None]) -> No
     assert observation.query_count == 4
 
 
-def test_strict_budget_lets_pass_what_keeps_it(budgets: Callable[..., None], client: Client) -> None:
+def test_strict_budget_ignores_a_request_within_its_budget(budgets: Callable[..., None], client: Client) -> None:
     budgets(max=3)
     with strict():
         assert client.get("/ordinary/3/").status_code == 200
@@ -130,12 +130,12 @@ def test_production_is_never_strict(settings: Settings, monkeypatch: pytest.Monk
         pass
 
 
-def test_statements_of_the_framework_have_no_budget(
-    django_query_recorder: Callable[[], Any], django_assert_query_budget: Callable[..., Any]
+def test_framework_queries_do_not_count(
+    django_query_collector: Callable[[], Any], django_assert_query_budget: Callable[..., Any]
 ) -> None:
     ContentType.objects.clear_cache()
-    with django_query_recorder() as recording:
+    with django_query_collector() as collected:
         ContentType.objects.get_for_model(Book)
         Book.objects.count()
-    assert (recording.count, recording.framework, recording.total) == (1, 1, 2)
-    assert recording.framework_tables == ["django_content_type"]
+    assert (collected.count, collected.framework, collected.total) == (1, 1, 2)
+    assert collected.framework_tables == ["django_content_type"]

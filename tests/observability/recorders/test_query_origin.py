@@ -18,7 +18,7 @@ from tests.probe.models import Book
 
 pytestmark = pytest.mark.django_db
 
-Recorder = Callable[[], Any]
+QueryCollector = Callable[[], Any]
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def causes(recording: Any, text: str) -> list[QueryOrigin]:  # noqa: ANN401
 
 
 def test_method_of_a_serializer_is_named_with_the_lines_behind_it(
-    client: APIClient, django_query_recorder: Recorder
+    client: APIClient, django_query_collector: QueryCollector
 ) -> None:
     make_loan(make_books(1)[0])
-    with django_query_recorder() as recording:
+    with django_query_collector() as recording:
         client.get(f"/api/v1/books/{isbn()}/")
     (cause,) = causes(recording, "FROM probe_loan")
     assert str(cause.field) == "tests.probe.serializers.BookDetailSerializer.latest_loan"
@@ -49,9 +49,9 @@ def test_method_of_a_serializer_is_named_with_the_lines_behind_it(
     assert cause.view == "tests.probe.api.BookViewSet.retrieve"
 
 
-def test_field_that_validates_is_named(client: APIClient, django_query_recorder: Recorder) -> None:
+def test_field_that_validates_is_named(client: APIClient, django_query_collector: QueryCollector) -> None:
     model = make_books(1)[0].author_id
-    with django_query_recorder() as recording:
+    with django_query_collector() as recording:
         client.post("/api/v1/books/", {"isbn": isbn(2), "author": model})
     (unique,) = causes(recording, "SELECT 1 FROM probe_book")
     (related,) = causes(recording, "FROM probe_author")
@@ -59,10 +59,10 @@ def test_field_that_validates_is_named(client: APIClient, django_query_recorder:
     assert named == [f"tests.probe.serializers.BookSerializer.{name}" for name in ("isbn", "author")]
 
 
-def test_relation_that_is_followed_is_named(django_query_recorder: Recorder) -> None:
+def test_relation_that_is_followed_is_named(django_query_collector: QueryCollector) -> None:
     make_books(1)
     book = Book.objects.get()
-    with django_query_recorder() as recording:
+    with django_query_collector() as recording:
         assert book.author is not None
     (cause,) = causes(recording, "FROM probe_author")
     assert (cause.relation, cause.is_raw) == ("author", False)
@@ -70,11 +70,11 @@ def test_relation_that_is_followed_is_named(django_query_recorder: Recorder) -> 
 
 @pytest.mark.urls("tests.probe.urls")
 @pytest.mark.parametrize("path", ["/async/2/", "/ordinary/2/"])
-def test_line_of_a_view_is_found_under_asgi(path: str, django_query_recorder: Recorder) -> None:
+def test_line_of_a_view_is_found_under_asgi(path: str, django_query_collector: QueryCollector) -> None:
     async def ask() -> None:
         await AsyncClient().get(path)
 
-    with django_query_recorder() as recording:
+    with django_query_collector() as recording:
         # What the view binds stays there: asgiref hands it back to its caller.
         contextvars.copy_context().run(async_to_sync(ask))
     assert {cause.source_lines[0].path for cause in causes(recording, "")} == {"tests/probe/views.py"}
@@ -89,11 +89,13 @@ async def gathered() -> None:
 
 
 @pytest.mark.parametrize("ask", [iterated, gathered])
-def test_line_that_awaits_a_query_is_found(ask: Callable[[], Awaitable[None]], django_query_recorder: Recorder) -> None:
+def test_line_that_awaits_a_query_is_found(
+    ask: Callable[[], Awaitable[None]], django_query_collector: QueryCollector
+) -> None:
     async def awaiting_positions() -> None:
         await ask()
 
-    with django_query_recorder() as recording:
+    with django_query_collector() as recording:
         async_to_sync(awaiting_positions)()
     (cause,) = causes(recording, "FROM probe_book")
     assert cause.is_raw is False

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, QuerySet
 
-from observability.budgets.ownership import framework_count, is_framework
+from observability.budgets.framework_queries import count_framework_queries, is_framework_query
 from observability.recorders.sql import find_table, fingerprint, summarize
 from tests.probe.models import Book, Loan
 
@@ -48,12 +48,12 @@ def test_table_is_that_of_the_outer_query() -> None:
 
 
 def test_statement_about_content_types_is_the_framework_s() -> None:
-    assert is_framework(fingerprint(str(ContentType.objects.all().query)))
-    assert not is_framework(text_of(Book.objects.all()))
+    assert is_framework_query(fingerprint(str(ContentType.objects.all().query)))
+    assert not is_framework_query(text_of(Book.objects.all()))
 
 
 def test_user_of_a_session_is_the_framework_s_once_in_a_request() -> None:
     user = get_user_model()._meta.db_table
     by_key = fingerprint(f'SELECT "{user}"."id" FROM "{user}" WHERE "{user}"."id" = %s LIMIT 21')
     by_name = fingerprint(f'SELECT "{user}"."id" FROM "{user}" WHERE "{user}"."username" = %s LIMIT 21')
-    assert (framework_count({by_key: 10}), framework_count({by_name: 10})) == (1, 0)
+    assert (count_framework_queries({by_key: 10}), count_framework_queries({by_name: 10})) == (1, 0)

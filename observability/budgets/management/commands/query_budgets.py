@@ -1,51 +1,103 @@
-"""`manage.py query_budgets diff <file or revision>`: what changed in the budget file, as Markdown."""
+"""`manage.py query_budgets diff FILE_OR_REVISION`: what changed in the budget file, as Markdown for a pull request."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from observability.budgets.budget_file import BudgetFileError, Budgets, load, parse
-from observability.budgets.difference import as_markdown
-from observability.budgets.location import budget_path
+from observability.budgets.budget_file import (
+    Budget,
+    BudgetFileError,
+    Budgets,
+    budget_path,
+    load_budgets,
+    parse_budgets,
+)
 
 
 class Command(BaseCommand):
-    """Compares the budget file with an older one."""
+    """Compare the budget file with an older one."""
 
-    help = "Print what changed in the budget file, as Markdown: routes that got worse, better, new, gone."
+    help = "Print what changed in the budget file, as Markdown: routes that got worse, better, are new or gone."
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's form
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="what", required=True)
         diff = commands.add_parser("diff", help="compare with an older file, or with the file of a git revision")
-        diff.add_argument("old", metavar="FILE_OR_REVISION", help="such as old.json, main, or HEAD~1")
+        diff.add_argument("old", metavar="FILE_OR_REVISION", help="for example old.json, main or HEAD~1")
 
-    def handle(self, *_: Any, old: str, **__: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: object, old: str, **__: object) -> None:
         path = budget_path()
         try:
-            older = load(Path(old)) if Path(old).is_file() else _of_revision(old, path)
-            self.stdout.write(as_markdown(older, load(path)), ending="")
+            old_budgets = load_budgets(Path(old)) if Path(old).is_file() else _load_revision(old, path)
+            self.stdout.write(render_changes(old_budgets, load_budgets(path)), ending="")
         except BudgetFileError as error:
             raise CommandError(str(error)) from None
 
 
-def _of_revision(revision: str, path: Path) -> Budgets:
-    """The file as a git revision has it; none where the revision has no such file."""
-    # What begins with a dash would be an option of git.
+def _load_revision(revision: str, path: Path) -> Budgets:
+    """Return the budgets of the file in a git revision; none if the revision has no such file."""
+    # git would take a text that begins with a dash for an option.
     if revision.startswith("-") or _git(path, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
-        raise CommandError(f"{revision} is neither a file nor a revision that git knows here.")
+        raise CommandError(f"{revision} is neither a file nor a revision of this git repository.")
     name = f"{revision}:./{path.name}"
     text = _git(path, "show", name)
-    return {} if text is None else parse(text, name)
+    return {} if text is None else parse_budgets(text, name)
 
 
 def _git(path: Path, *arguments: str) -> str | None:
-    """What git prints in the directory of the file, or None where it fails or is not there."""
+    """Return what git prints in the directory of the file; None if it fails or is not installed."""
     command = ["git", *arguments]
     try:
-        ran = subprocess.run(command, cwd=path.parent, capture_output=True, check=True)  # noqa: S603 - a revision, no option
+        completed = subprocess.run(command, cwd=path.parent, capture_output=True, check=True)  # noqa: S603 - a revision, no option
     except (OSError, subprocess.CalledProcessError):
         return None
-    return ran.stdout.decode(errors="replace")
+    return completed.stdout.decode(errors="replace")
+
+
+def render_changes(old: Budgets, new: Budgets) -> str:
+    """Return a section for each kind of change: worse, better, new, gone, and changed in the statements only."""
+    both = sorted(old.keys() & new.keys())
+    worse = [key for key in both if _weight(new[key]) > _weight(old[key])]
+    better = [key for key in both if _weight(new[key]) < _weight(old[key])]
+    other = [key for key in both if key not in {*worse, *better} and old[key] != new[key]]
+    sections = [
+        _render_section("Worse", worse, old, new),
+        _render_section("Better", better, old, new),
+        _render_section("New", sorted(new.keys() - old.keys()), old, new),
+        _render_section("Gone", sorted(old.keys() - new.keys()), old, new),
+        _render_section("Changed", other, old, new),
+    ]
+    text = "\n".join(filter(None, sections))
+    return f"## Query budgets\n\n{text.rstrip() or 'Nothing changed.'}\n"
+
+
+def _weight(budget: Budget) -> tuple[float, bool]:
+    """Order budgets: a waived one is the largest; of two equal ones, the one that is not constant."""
+    return (float("inf") if budget.maximum is None else budget.maximum, not budget.scale)
+
+
+def _render_section(title: str, keys: Iterable[str], old: Budgets, new: Budgets) -> str:
+    lines = [line for key in keys for line in _render_route(key, old.get(key), new.get(key))]
+    return "\n".join([f"### {title}", "", *lines, ""]) if lines else ""
+
+
+def _render_route(key: str, old: Budget | None, new: Budget | None) -> list[str]:
+    sides = " → ".join(dict.fromkeys(_describe(budget) for budget in (old, new) if budget is not None))
+    reason = f": {new.reason.replace('<', '&lt;')}" if new is not None and new.reason else ""
+    return [f"- `{key}` {sides}{reason}", *_render_statements(old, new)]
+
+
+def _describe(budget: Budget) -> str:
+    maximum = "waived" if budget.maximum is None else str(budget.maximum)
+    return maximum if budget.scale or budget.maximum is None else f"{maximum} (not constant)"
+
+
+def _render_statements(old: Budget | None, new: Budget | None) -> list[str]:
+    """Return the statements that differ, as a diff."""
+    before, after = (set(budget.statements) if budget is not None else set() for budget in (old, new))
+    if old is None or new is None or before == after:
+        return []
+    lines = [f"  - {line}" for line in sorted(before - after)] + [f"  + {line}" for line in sorted(after - before)]
+    return ["", "  ```diff", *(f"  {line.strip()}" for line in lines), "  ```"]

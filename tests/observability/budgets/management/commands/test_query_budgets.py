@@ -1,4 +1,4 @@
-"""What changed between two budget files."""
+"""`manage.py query_budgets diff`: what changed between two budget files."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from observability.budgets.budget_file import Budget
-from observability.budgets.difference import as_markdown
+from observability.budgets.management.commands.query_budgets import render_changes
 
 OLD = {
     "GET /better/": Budget(3, "constant", ("3x SELECT … FROM a",)),
@@ -54,17 +54,17 @@ MARKDOWN = """\
 """
 
 
-def test_routes_are_told_by_what_became_of_them() -> None:
-    assert as_markdown(OLD, NEW) == MARKDOWN
+def test_routes_are_grouped_by_how_they_changed() -> None:
+    assert render_changes(OLD, NEW) == MARKDOWN
 
 
-def test_equal_files_say_so() -> None:
-    assert as_markdown(OLD, OLD) == "## Query budgets\n\nNothing changed.\n"
+def test_equal_files_have_no_changes() -> None:
+    assert render_changes(OLD, OLD) == "## Query budgets\n\nNothing changed.\n"
 
 
 @pytest.fixture
 def repository(tmp_path: Path, settings: Settings) -> Path:
-    """A git repository whose last commit has another budget than its file."""
+    """Return a git repository; the budget in its last commit differs from the one in its file."""
     file = tmp_path / "budgets.json"
     file.write_text(json.dumps({"GET /a/": {"max": 1, "scale": "constant"}}))
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
@@ -75,7 +75,7 @@ def repository(tmp_path: Path, settings: Settings) -> Path:
     return tmp_path
 
 
-def test_file_is_compared_with_that_of_a_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_is_compared_with_the_file_of_a_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("query_budgets", "diff", "HEAD")
     assert "- `GET /a/` 1 → 2" in capsys.readouterr().out
 
@@ -87,6 +87,6 @@ def test_file_is_compared_with_another_file(repository: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("revision", ["no-such", "--output=x"])
-def test_neither_file_nor_revision_is_an_error_that_names_it(revision: str, repository: Path) -> None:
+def test_text_that_is_neither_a_file_nor_a_revision_is_an_error(revision: str, repository: Path) -> None:
     with pytest.raises(CommandError, match=f"{revision} is neither a file nor a revision"):
         call_command("query_budgets", "diff", "--", revision)

@@ -1,4 +1,4 @@
-"""One report a route and release, whichever process tells it."""
+"""Each route over its budget is reported once per release, by one of the processes of a machine."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from observability.budgets.told import is_first_to_tell
+from observability.budgets.reader import claim_report
 from tests.server import ROOT
 
 
@@ -18,38 +18,38 @@ def file(tmp_path: Path, settings: Settings) -> Path:
     return path
 
 
-def test_route_is_told_once_a_release(file: Path, settings: Settings) -> None:
-    assert [is_first_to_tell(key) for key in ("GET /a/", "GET /b/", "GET /a/")] == [True, True, False]
+def test_route_is_reported_once_per_release(file: Path, settings: Settings) -> None:
+    assert [claim_report(key) for key in ("GET /a/", "GET /b/", "GET /a/")] == [True, True, False]
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"RELEASE": "r2"}
-    assert [is_first_to_tell("GET /a/") for _ in range(2)] == [True, False]
+    assert [claim_report("GET /a/") for _ in range(2)] == [True, False]
     assert "GET /b/" not in file.read_text()
 
 
 @pytest.mark.parametrize("content", ["", '{"release": "r1", "rou', "[]", '{"release": "r1", "routes": 3}'])
-def test_file_that_was_broken_is_written_anew(file: Path, content: str) -> None:
+def test_damaged_file_is_replaced(file: Path, content: str) -> None:
     file.parent.mkdir()
     file.write_text(content)
-    assert [is_first_to_tell("GET /a/") for _ in range(2)] == [True, False]
+    assert [claim_report("GET /a/") for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("absent", ["RELEASE", "VAR_DIR"])
-def test_without_a_release_or_a_file_each_process_tells(file: Path, settings: Settings, absent: str) -> None:
+def test_without_a_release_or_a_file_each_process_reports(file: Path, settings: Settings, absent: str) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {absent: ""}
-    assert [is_first_to_tell("GET /a/") for _ in range(2)] == [True, True]
+    assert [claim_report("GET /a/") for _ in range(2)] == [True, True]
     assert not file.exists()
 
 
-def test_file_that_cannot_be_written_costs_nothing(file: Path) -> None:
+def test_route_is_reported_if_the_file_cannot_be_written(file: Path) -> None:
     file.parent.write_text("no directory")
-    assert is_first_to_tell("GET /a/")
+    assert claim_report("GET /a/")
 
 
-def test_of_processes_that_tell_at_the_same_time_one_is_the_first(file: Path) -> None:
+def test_one_of_several_processes_reports_a_route(file: Path) -> None:
     program = (
         "from django.conf import settings\n"
         f"settings.configure(OBSERVABILITY={{'RELEASE': 'r1', 'VAR_DIR': {str(file.parent)!r}}})\n"
-        "from observability.budgets.told import is_first_to_tell\n"
-        "print(sum(is_first_to_tell(f'GET /{number}/') for number in range(50)))"
+        "from observability.budgets.reader import claim_report\n"
+        "print(sum(claim_report(f'GET /{number}/') for number in range(50)))"
     )
     command = [sys.executable, "-c", program]
     started = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Which runs are full: those of all tests that the budget file is about."""
+"""Full runs: they include all tests that the budget file is about."""
 
 import pytest
 
@@ -43,12 +43,12 @@ def test_slow():
 """,
 }
 BUDGETS = {"GET /authors/": {"max": 0}, "GET /books/": {"max": 0}}
-STALE = "GET /gone/ has a budget, and no test measured it"
+STALE = "GET /gone/ has a budget, but no test measures it"
 
 
 @pytest.fixture
 def project(empty_project: Project) -> Project:
-    """A project whose budget file is about the tests below tests/service, and has an entry that none of them measures.
+    """Return a project whose budget file is about tests/service and has an entry that no test measures.
 
     A full run fails because of that entry.
     """
@@ -112,7 +112,7 @@ def test_run_that_leaves_out_a_test_below_the_roots_is_not_full(arguments: str, 
     ("arguments", "expected"),
     [("tests/service", True), ("-m not(slow)", True), ("-k not(nothing)", False), ("tests/service/api", False)],
 )
-def test_workers_of_xdist_report_what_they_left_out(arguments: str, *, expected: bool, project: Project) -> None:
+def test_workers_of_xdist_report_if_they_left_out_a_test(arguments: str, *, expected: bool, project: Project) -> None:
     assert is_full(project, "-n2", *arguments.split()) is expected
 
 
@@ -134,7 +134,7 @@ def test_run_is_not_full_if_a_worker_crashed_after_its_tests(project: Project) -
     outcome = project.run("-n1")
     assert " failed" not in outcome.output
     assert "5 passed" in outcome.output
-    assert "has a budget, and no test measured it" not in outcome.output
+    assert "has a budget, but no test measures it" not in outcome.output
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_run_in_a_directory_is_full_if_the_directory_covers_the_roots(
 
 
 @pytest.mark.slow
-def test_test_that_a_plugin_drops_without_a_word_is_missed(project: Project) -> None:
+def test_run_is_not_full_if_a_plugin_drops_a_test_silently(project: Project) -> None:
     hook = "def pytest_collection_modifyitems(items):\n    items[:] = items[1:]\n"
     project.write({"tests/service/conftest.py": hook})
     assert not is_full(project)
@@ -210,7 +210,7 @@ def test_tests_outside_of_the_roots_change_nothing_in_the_file(project: Project)
 
 @pytest.fixture
 def project_with_database(project: Project) -> Project:
-    """The same project with a database and no stale budget; `/books/?query` runs one query."""
+    """Return the project with a database and no stale budget; `/books/?query` runs one query."""
     databases = '\nDATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}\n'
     query = "    if 'query' in request.GET:\n        connection.cursor().execute('SELECT 1')\n    return"
     urls = "from django.db import connection" + FILES["urls.py"].replace("    return", query)
@@ -220,7 +220,7 @@ def project_with_database(project: Project) -> Project:
 
 
 @pytest.mark.slow
-def test_tests_outside_of_the_roots_prove_nothing(project_with_database: Project) -> None:
+def test_tests_outside_of_the_roots_verify_nothing(project_with_database: Project) -> None:
     test = """
 def test_health(client, django_assert_constant_queries):
     django_assert_constant_queries(lambda rows: None, lambda: client.get("/books/"))
@@ -231,7 +231,7 @@ def test_health(client, django_assert_constant_queries):
 
 
 @pytest.mark.slow
-def test_tests_outside_of_the_roots_break_a_budget_and_raise_none(project_with_database: Project) -> None:
+def test_tests_outside_of_the_roots_can_exceed_a_budget_but_raise_none(project_with_database: Project) -> None:
     test = """
 import pytest
 

@@ -1,9 +1,9 @@
-"""What a failure says."""
+"""The message of a failing test."""
 
 import pytest
 
-from observability.budgets.message import Shown, statement_lines
-from observability.budgets.recording import Query
+from observability.budgets.failure_message import QueryEntry, format_queries
+from observability.budgets.query_collector import Query
 from observability.recorders.query_origin import UNKNOWN_ORIGIN
 
 TABLES = "SELECT a FROM " + " INNER JOIN ".join(f"table_{number} ON (a = b)" for number in range(9))
@@ -15,6 +15,6 @@ def test_other_database_is_named_within_the_width_of_the_terminal(
     fingerprint: str, times: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    lines = statement_lines([Shown(Query(fingerprint, "other", UNKNOWN_ORIGIN), times)])
+    lines = format_queries([QueryEntry(Query(fingerprint, "other", UNKNOWN_ORIGIN), times)])
     assert max(map(len, lines)) <= 80
     assert lines[-1].endswith(" (database other)")

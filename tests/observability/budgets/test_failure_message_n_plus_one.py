@@ -1,4 +1,4 @@
-"""Mistakes made in copies of the probe's API: each fails its test, and the message names the field or line at fault."""
+"""N+1 queries in copies of the probe's API: each fails its test, and the message names the field or line at fault."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from tests.server import ROOT
 
 pytestmark = pytest.mark.slow
 
-# What is replaced in which file, by what, in which route it is seen, and what the message says. {code} stands for the
-# number of the line that has this code.
+# The file, the code that is replaced and its replacement, the route with the N+1, and lines of the message. {code}
+# stands for the number of the line with this code.
 FIELDS = '        fields: tuple[str, ...] = ("isbn", "author_name", "publisher", "author", "status")\n'
 COUNT = "        counts = Book.objects.status_counts()\n"
-MISTAKES = {
+DEFECTS = {
     "dropped_select_related": (
         "api.py",
         "Book.objects.with_author()",
@@ -107,7 +107,7 @@ def test_route(name, path, client, django_assert_constant_queries):
 
 @dataclass(frozen=True)
 class Copies:
-    """The directory with the copies, and the message of each test that failed, by the copy and the path."""
+    """The directory with the copies, and the message of each failed test, by copy and path."""
 
     directory: Path
     failures: dict[tuple[str, str], str]
@@ -115,12 +115,12 @@ class Copies:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory, inner: InnerPytest) -> Copies:
-    """A copy for each mistake; one run of pytest tests all paths of all copies."""
-    project = Project(tmp_path_factory.mktemp("mistakes"), inner)
-    names = f"NAMES, PATHS = {list(MISTAKES)!r}, {PATHS!r}\n"
+    """Make a copy for each defect; one run of pytest tests all paths of all copies."""
+    project = Project(tmp_path_factory.mktemp("defects"), inner)
+    names = f"NAMES, PATHS = {list(DEFECTS)!r}, {PATHS!r}\n"
     project.write({"project_settings.py": SETTINGS, "urls.py": names + URLS, "test_routes.py": names + TESTS})
     project.configure("addopts = --nomigrations")
-    for name, (broken, right, wrong, *_) in MISTAKES.items():
+    for name, (broken, right, wrong, *_) in DEFECTS.items():
         for file in ("api.py", "serializers.py"):
             source = (ROOT / "tests/probe" / file).read_text()
             source = source.replace("from tests.probe.serializers", f"from {name}.serializers")
@@ -138,7 +138,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory, inner: InnerPytest) -> Copi
 
 
 def with_line(text: str, path: Path) -> str:
-    """The text with the number of the line that has the code in braces."""
+    """Replace the code in braces by the number of its line."""
     match = re.search(r"\{(.*)\}", text)
     if match is None:
         return text
@@ -147,9 +147,9 @@ def with_line(text: str, path: Path) -> str:
     return text.replace(match[0], str(number))
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_mistake_fails_the_test_of_its_route_and_is_named(name: str, copies: Copies) -> None:
-    file, _, _, path, expected = MISTAKES[name]
+@pytest.mark.parametrize("name", DEFECTS)
+def test_n_plus_one_fails_the_test_of_its_route_and_is_located(name: str, copies: Copies) -> None:
+    file, _, _, path, expected = DEFECTS[name]
     assert [each for each in copies.failures if each[0] == name] == [(name, path)]
     message = copies.failures[name, path]
     assert "+1 per row" in message
