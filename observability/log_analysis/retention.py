@@ -1,4 +1,4 @@
-"""Deleting the oldest files of logs: by their age, and by what all of them may take."""
+"""`logs prune` deletes the oldest rotated files; `estimate_retention` is how long rotation keeps a line."""
 
 import os
 import time
@@ -8,78 +8,147 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from observability.log_analysis.segments import Segment, identity_of, is_deleted
-from observability.log_analysis.snapshot import Log
-from observability.logs import rotation
+from observability.files import try_lock_file
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.formatting import format_size
+from observability.log_analysis.lines import parse_line
+from observability.log_analysis.log_files import Log, LogFile, LogFileName, list_files
+from observability.log_analysis.options import Options
+from observability.log_analysis.snapshot import file_identity, is_deleted
+from observability.log_analysis.terminal import Output
+from observability.log_analysis.times import parse_timestamp
+from observability.text import format_count
 
-# How often the lock of a log is asked for that a process holds which moves its files; between two moves, that of a busy
-# one is free for a moment only.
-ATTEMPTS = 1_000
-PAUSE_S = 0.001
+# How often to try the lock of a log while another process rotates it. Under constant rotation the lock is free for
+# moments only.
+LOCK_ATTEMPTS = 1_000
+LOCK_PAUSE_S = 0.001
+# The length limit of a log line.
+FIRST_LINE_BYTES = 65_536
+
+
+def prune(options: Options, output: Output) -> None:
+    """Delete the oldest rotated files by age and total size, and print them."""
+    if options.keep is None and options.max_bytes is None:
+        raise LogAnalysisError("prune requires a limit: --keep 30d, --max-size 5GB, or both.")
+    # After a failure the newer files of the same log stay, so that it has no gap.
+    failed: set[Path] = set()
+    with options.open_logs(output) as logs:
+        total = sum(file.size for log in logs for file in log.files)
+        files = find_prunable(logs, keep=options.keep, max_bytes=options.max_bytes, now=datetime.now(UTC))
+        for prunable in files:
+            if prunable.log.path in failed:
+                continue
+            file = prunable.file
+            text = f"{file.path} ({format_size(file.size)}, until {prunable.until:%Y-%m-%d %H:%M} UTC)"
+            try:
+                is_gone = options.dry_run or delete_file(prunable)
+            except OSError as error:
+                failed.add(prunable.log.path)
+                output.warn(f"{text} was not deleted: {error.strerror or error}.")
+                continue
+            if is_gone:
+                total -= file.size
+                output.write(f"{'would delete' if options.dry_run else 'deleted'} {text}")
+        verb = "would be" if options.dry_run else "are"
+        output.write(f"{format_size(total)} {verb} kept in {format_count(len(logs), 'log')}.")
+    if failed:
+        raise LogAnalysisError("Some files could not be deleted.")
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
-    """A file to delete: a rotated one, never the one that is written."""
+class PrunableFile:
+    """A rotated file to delete, and why: `age` or `size`."""
 
     log: Log
-    segment: Segment
+    file: LogFile
     reason: str
 
     @property
     def until(self) -> datetime:
         """When its last line was written."""
-        return datetime.fromtimestamp(self.segment.modified, UTC)
+        return datetime.fromtimestamp(self.file.modified, UTC)
 
 
-def doomed(logs: Sequence[Log], *, keep: timedelta | None, max_bytes: int | None, now: datetime) -> list[Doomed]:
-    """The files that go, in the order in which to delete them; of each log the oldest ones, so that it has no gap."""
-    found: list[Doomed] = []
-    left = [(log, [segment for segment in log.segments if segment.name.mark]) for log in logs]
-    total = sum(segment.size for log in logs for segment in log.segments)
-    while oldest := min(filter(_rotated, left), key=lambda each: each[1][0].modified, default=None):
-        log, rotated = oldest
-        if keep is not None and now.timestamp() - rotated[0].modified > keep.total_seconds():
+def find_prunable(
+    logs: Sequence[Log], *, keep: timedelta | None, max_bytes: int | None, now: datetime
+) -> list[PrunableFile]:
+    """Return the files to delete, in this order; always the oldest ones of a log, so that it has no gap."""
+    prunable: list[PrunableFile] = []
+    remaining = [(log, [file for file in log.files if file.name.rotation]) for log in logs]
+    total = sum(file.size for log in logs for file in log.files)
+    while rotated_logs := [(log, files) for log, files in remaining if files]:
+        log, files = min(rotated_logs, key=lambda each: each[1][0].modified)
+        if keep is not None and now.timestamp() - files[0].modified > keep.total_seconds():
             reason = "age"
         elif max_bytes is not None and total > max_bytes:
             reason = "size"
         else:
             break
-        total -= rotated[0].size
-        found.append(Doomed(log, rotated.pop(0), reason))
-    return found
+        total -= files[0].size
+        prunable.append(PrunableFile(log, files.pop(0), reason))
+    return prunable
 
 
-def _rotated(each: tuple[Log, list[Segment]]) -> bool:
-    return bool(each[1])
+def delete_file(prunable: PrunableFile) -> bool:
+    """Delete a file, also if it was renamed meanwhile; return False if it was deleted already.
 
-
-def delete(each: Doomed) -> bool:
-    """Delete a file, whatever its name became meanwhile; False where it is gone already.
-
-    Processes that move the files of this log wait for nobody, and leave them alone meanwhile. Raises OSError where it
-    may not be deleted, and where the log is locked for a second.
+    The lock keeps processes from rotating the log meanwhile; they do not wait for it. Raises OSError if the file cannot
+    be deleted, or if another process holds the lock for a second.
     """
-    for _ in range(ATTEMPTS):
-        if is_deleted(each.segment.descriptor):
+    for _ in range(LOCK_ATTEMPTS):
+        if is_deleted(prunable.file.descriptor):
             return False
-        with rotation.sole(str(each.log.path)) as lock:
+        with try_lock_file(prunable.log.path) as lock:
             if lock is None:
-                time.sleep(PAUSE_S)
+                time.sleep(LOCK_PAUSE_S)
                 continue
-            path = _name_now(each)
+            path = _present_path(prunable)
             if path is not None:
                 path.unlink()
             return path is not None
     raise TimeoutError("its log is locked by another process")
 
 
-def _name_now(each: Doomed) -> Path | None:
-    status = os.fstat(each.segment.descriptor)
-    for path in each.log.path.parent.iterdir():
-        if path.name.startswith(each.log.path.name) and path.name != each.log.path.name:
+def estimate_retention(path: Path, *, max_bytes: int, backup_count: int, now: datetime) -> timedelta | None:
+    """Return how old the oldest line of a log becomes before rotation deletes it; None before the first rotation.
+
+    With fewer than `backup_count` rotated files the bytes that were written since the first line give an estimate.
+    """
+    names = [name for name in list_files(path) if not name.compression]
+    rotated = [name for name in names if name.rotation]
+    first = _first_time(rotated[-1]) if rotated else None
+    if first is None or now <= first:
+        return None
+    if len(rotated) >= backup_count:
+        return now - first
+    written = sum(_size(name) for name in names)
+    return (now - first) * (max_bytes * (backup_count + 1) / written) if written else None
+
+
+def _present_path(prunable: PrunableFile) -> Path | None:
+    """Return the path that the file has now."""
+    identity = file_identity(os.fstat(prunable.file.descriptor))
+    current = prunable.log.path
+    for path in current.parent.iterdir():
+        if path.name.startswith(current.name) and path.name != current.name:
             with suppress(FileNotFoundError):
-                found = path.stat()
-                if identity_of(found) == identity_of(status):
+                if file_identity(path.stat()) == identity:
                     return path
     return None
+
+
+def _first_time(name: LogFileName) -> datetime | None:
+    try:
+        with name.path.open("rb") as file:
+            record = parse_line(file.readline(FIRST_LINE_BYTES))
+    except OSError:
+        return None
+    return parse_timestamp(record["timestamp"]) if record else None
+
+
+def _size(name: LogFileName) -> int:
+    try:
+        return name.path.stat().st_size
+    except OSError:
+        return 0

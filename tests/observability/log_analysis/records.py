@@ -12,14 +12,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from observability.log_analysis.answer import Output, answer
-from observability.log_analysis.columns import Columns, mappings
-from observability.log_analysis.database import Database, connected
+from observability.log_analysis.cli import run
+from observability.log_analysis.columns import Columns, parse_mappings
+from observability.log_analysis.duckdb_views import LogDatabase, open_database
 from observability.log_analysis.lines import Record
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.snapshot import opened
-from observability.log_analysis.terminal import Terminal
-from observability.log_analysis.times import Span, moment, rfc_3339
+from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.terminal import Output, Terminal
+from observability.log_analysis.times import TimeRange, format_timestamp, parse_time
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -29,7 +29,7 @@ else:
 BEGAN = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
 # What a terminal obeys: escape sequences, the bell, ends of lines, the direction of writing.
 STEERING = "\x1b\x07\r\t\u202e\u2066\x9b"
-PLAIN = Terminal(width=None, is_coloured=False)
+PLAIN = Terminal(width=None, has_colors=False)
 # The beginning of a line whose writer was killed.
 TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
 # By the ending of the file's name. The lowest levels are fast, and have bzip2 write blocks of 100 kB.
@@ -51,7 +51,7 @@ ValueError: no books"""
 
 def at(second: float) -> str:
     """So many seconds after the first line."""
-    return rfc_3339(BEGAN + timedelta(seconds=second))
+    return format_timestamp(BEGAN + timedelta(seconds=second))
 
 
 def record(second: float = 0, event: str = "book_imported", request_id: str | None = None, **facts: object) -> Record:
@@ -137,32 +137,32 @@ def write(directory: Path, *records: object, name: str = "service.jsonl") -> Pat
 @contextmanager
 def database_of(
     *places: Path, where: str = "", since: str = "", until: str = "", columns: Sequence[str] = ()
-) -> Iterator[Database]:
+) -> Iterator[LogDatabase]:
     """A database over the logs in these places."""
-    span = Span(
-        moment(since, "--since") if since else None,
-        moment(until, "--until") if until else None,
+    span = TimeRange(
+        parse_time(since, "--since") if since else None,
+        parse_time(until, "--until") if until else None,
     )
     with (
-        opened(log_paths(places)) as (logs, _),
-        connected(logs, Columns(mappings(columns)), span, where) as database,
+        open_logs(find_logs(places)) as (logs, _),
+        open_database(logs, Columns(parse_mappings(columns)), span, where) as database,
     ):
         yield database
 
 
-def answered(
-    directory: Path, question: str | None, terminal: Terminal = PLAIN, /, **options: object
+def run_logs(
+    directory: Path, subcommand: str | None, terminal: Terminal = PLAIN, /, **options: object
 ) -> tuple[str, str]:
     """What the command writes, and what it says beside it."""
     written, said = StringIO(), StringIO()
     output = Output(lambda line: written.write(f"{line}\n"), lambda line: said.write(f"{line}\n"), terminal)
-    answer({"question": question, "limit": 20, "no_follow": True} | options, output, [directory])
+    run({"subcommand": subcommand, "limit": 20, "no_follow": True} | options, output, [directory])
     return written.getvalue(), said.getvalue()
 
 
 def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]]:
     """The rows that a question in SQL gets."""
-    written, _ = answered(directory, "sql", sql=sql, json=True, **options)
+    written, _ = run_logs(directory, "sql", sql=sql, as_json=True, **options)
     return [json.loads(line) for line in written.splitlines()]
 
 
@@ -176,4 +176,4 @@ def kept(directory: Path, where: str, **options: str) -> list[str]:
     """The ids of the requests for which --where holds."""
     with database_of(directory, where=where, **options) as database:
         database.load("requests", ["request_id"])
-        return [row["request_id"] for row in database.rows("select request_id from requests order by time")]
+        return [row["request_id"] for row in database.fetch_rows("select request_id from requests order by time")]

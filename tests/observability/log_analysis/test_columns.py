@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from observability.log_analysis.columns import COLUMNS, VIEWS, Columns, mappings
-from observability.log_analysis.mistake import ReadingError
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.columns import COLUMNS, VIEWS, Columns, parse_mappings
 from observability.log_analysis.terminal import Terminal
-from tests.observability.log_analysis.records import answered, rows_of, write
+from tests.observability.log_analysis.records import rows_of, run_logs, write
 
 TIME = "time=ts"
 NGINX = ("time=ts", "status=code", "duration_ms=seconds*1000", "route=$.request.path", "method=$.request.method")
-PLAIN = Terminal(None, is_coloured=False)
+PLAIN = Terminal(None, has_colors=False)
 
 
 def foreign(**others: object) -> dict[str, Any]:
@@ -37,14 +37,14 @@ def foreign(**others: object) -> dict[str, Any]:
     ],
 )
 def test_mapping_has_key_path_and_factor(written: str, key: str, factor: float, path: list[str]) -> None:
-    ((_, mapped),) = mappings([written]).items()
+    ((_, mapped),) = parse_mappings([written]).items()
     assert (mapped.key, mapped.factor, mapped.path) == (key, factor, path)
 
 
 @pytest.mark.parametrize("written", ["status", "status=", "=code", "code=status", "Status=code", ""])
 def test_mapping_that_is_none_is_reported_with_what_can_be_given(written: str) -> None:
-    with pytest.raises(ReadingError, match="NAME=KEY") as raised:
-        mappings([written])
+    with pytest.raises(LogAnalysisError, match="NAME=KEY") as raised:
+        parse_mappings([written])
     assert repr(written) in str(raised.value)
     assert "user_id" in str(raised.value)
 
@@ -77,7 +77,7 @@ def test_time_is_understood(log_dir: Path, written: object, utc: str, key: str) 
 @pytest.mark.parametrize("written", ["yesterday", "inf", "nan", "infinity", "1e300", "", True, [], "44-03-15 (BC)"])
 def test_line_whose_time_is_none_is_left_out_and_reported(log_dir: Path, written: object) -> None:
     write(log_dir, foreign(), foreign(ts=written))
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], json=True)
+    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], as_json=True)
     assert json.loads(text) == {"n": 1}
     assert said == "1 broken line left out.\n"
 
@@ -126,7 +126,7 @@ def test_value_that_does_not_fit_its_column_is_null(log_dir: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [0.25, "0.25"])
 def test_record_is_normalised_as_the_view_has_it(seconds: object) -> None:
-    record = Columns(mappings(NGINX)).normalised(foreign(seconds=seconds, ts=1_767_601_800))
+    record = Columns(parse_mappings(NGINX)).normalize(foreign(seconds=seconds, ts=1_767_601_800))
     assert {key: record[key] for key in ("timestamp", "http.response.status_code", "duration_ms", "http.route")} == {
         "timestamp": "2026-01-05T08:30:00.000000Z",
         "http.response.status_code": 200.0,
@@ -137,8 +137,8 @@ def test_record_is_normalised_as_the_view_has_it(seconds: object) -> None:
 
 @pytest.mark.parametrize("code", ["teapot", None, [], {}])
 def test_record_without_what_makes_a_request_is_none(code: object) -> None:
-    columns = Columns(mappings(NGINX))
-    assert not columns.is_request_record(columns.normalised(foreign(code=code)))
+    columns = Columns(parse_mappings(NGINX))
+    assert not columns.is_request_record(columns.normalize(foreign(code=code)))
 
 
 # Names

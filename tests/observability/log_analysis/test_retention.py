@@ -14,9 +14,9 @@ from benchmarks.scenarios import ENDLESS, job_in
 from benchmarks.writer import Counts
 from benchmarks.writers import wait_until, writing
 from observability.log_analysis import retention
-from observability.log_analysis.lines import lines
-from observability.log_analysis.retention import Doomed, delete, doomed
-from observability.log_analysis.snapshot import opened
+from observability.log_analysis.lines import read_lines
+from observability.log_analysis.retention import PrunableFile, delete_file, find_prunable
+from observability.log_analysis.snapshot import open_logs
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -32,8 +32,10 @@ def chosen(
 ) -> list[tuple[str, str]]:
     """The names of the files that go, and why."""
     days = timedelta(days=keep) if keep is not None else None
-    with opened([directory / name for name in names or ("service.jsonl",)]) as (logs, _):
-        return [(each.segment.path.name, each.reason) for each in doomed(logs, keep=days, max_bytes=max_bytes, now=NOW)]
+    with open_logs([directory / name for name in names or ("service.jsonl",)]) as (logs, _):
+        return [
+            (each.file.path.name, each.reason) for each in find_prunable(logs, keep=days, max_bytes=max_bytes, now=NOW)
+        ]
 
 
 @pytest.fixture
@@ -84,19 +86,19 @@ def test_dated_and_compressed_files_are_of_the_log(tmp_path: Path) -> None:
     assert chosen(tmp_path, keep=3) == [("service.jsonl-20261120.gz", "age")]
 
 
-def oldest(directory: Path) -> Doomed:
-    with opened([directory / "service.jsonl"]) as (logs, _):
-        (each, *_) = doomed(logs, keep=timedelta(0), max_bytes=None, now=NOW)
+def oldest(directory: Path) -> PrunableFile:
+    with open_logs([directory / "service.jsonl"]) as (logs, _):
+        (each, *_) = find_prunable(logs, keep=timedelta(0), max_bytes=None, now=NOW)
         # Held open beyond the block, as it would be within it.
-        descriptor = os.dup(each.segment.descriptor)
-    return Doomed(each.log, type(each.segment)(each.segment.name, descriptor, each.segment.size, 0), each.reason)
+        descriptor = os.dup(each.file.descriptor)
+    return PrunableFile(each.log, type(each.file)(each.file.name, descriptor, each.file.size, 0), each.reason)
 
 
 def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: Path) -> None:
     each = oldest(directory)
     (directory / "service.jsonl.4").rename(directory / "service.jsonl.5")
     (directory / "service.jsonl.3").rename(directory / "service.jsonl.4")
-    assert delete(each)
+    assert delete_file(each)
     assert sorted(path.name for path in directory.glob("service.jsonl.[0-9]")) == [
         f"service.jsonl.{number}" for number in (1, 2, 4)
     ]
@@ -105,19 +107,19 @@ def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: P
 def test_file_that_is_gone_already_is_reported(directory: Path) -> None:
     each = oldest(directory)
     (directory / "service.jsonl.4").unlink()
-    assert not delete(each)
+    assert not delete_file(each)
 
 
 def test_log_that_a_process_moves_is_waited_for_and_then_given_up(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "ATTEMPTS", 3)
+    monkeypatch.setattr(retention, "LOCK_ATTEMPTS", 3)
     each = oldest(directory)
     with (directory / "service.jsonl.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(TimeoutError, match="locked by another process"):
-            delete(each)
-    assert delete(each)
+            delete_file(each)
+    assert delete_file(each)
 
 
 def test_file_that_may_not_be_deleted_is_an_error() -> None:
@@ -133,7 +135,7 @@ def test_file_that_may_not_be_deleted_is_an_error() -> None:
             os.seteuid(65_534)
         try:
             with pytest.raises(PermissionError):
-                delete(each)
+                delete_file(each)
         finally:
             os.seteuid(user)
         assert (directory / "service.jsonl.4").exists()
@@ -147,12 +149,15 @@ def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> N
         counts = Counts(job.counts)
         for _ in range(5):
             wait_until(lambda: counts[0, 0], counts[0, 0] + 500, "records")
-            with opened([path]) as (logs, _):
-                for each in doomed(logs, keep=None, max_bytes=200_000, now=datetime.now(UTC)):
-                    delete(each)
-    with opened([path]) as (logs, _):
+            with open_logs([path]) as (logs, _):
+                for each in find_prunable(logs, keep=None, max_bytes=200_000, now=datetime.now(UTC)):
+                    delete_file(each)
+    with open_logs([path]) as (logs, _):
         found = [
-            json.loads(line)["number"] for segment in logs[0].segments for line in lines(segment) if line[-1:] == b"}"
+            json.loads(line)["number"]
+            for log_file in logs[0].files
+            for line in read_lines(log_file)
+            if line[-1:] == b"}"
         ]
     # Nothing between them is gone, and not all was kept.
     assert found == list(range(found[0], found[0] + len(found)))
@@ -161,6 +166,6 @@ def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> N
 
 
 def test_what_was_written_last_to_a_file_is_reported(directory: Path) -> None:
-    with opened([directory / "service.jsonl"]) as (logs, _):
-        (each, *_) = doomed(logs, keep=timedelta(0), max_bytes=None, now=NOW)
+    with open_logs([directory / "service.jsonl"]) as (logs, _):
+        (each, *_) = find_prunable(logs, keep=timedelta(0), max_bytes=None, now=NOW)
         assert each.until == NOW - timedelta(days=4)

@@ -17,39 +17,39 @@ from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, wait_until, writing
 from observability.log_analysis import snapshot
-from observability.log_analysis.lines import lines
-from observability.log_analysis.segments import Segment, Walk, walk
-from observability.log_analysis.snapshot import Log, main_logs, opened
+from observability.log_analysis.lines import read_lines
+from observability.log_analysis.log_files import Log, LogFile, main_logs
+from observability.log_analysis.snapshot import LogScan, open_logs, scan_log
 
 
 @contextmanager
 def opened_one(path: Path, modified_since: float | None = None) -> Iterator[Log]:
-    with opened([path], modified_since=modified_since) as (logs, problems):
+    with open_logs([path], modified_since=modified_since) as (logs, problems):
         assert problems == []
         yield logs[0]
 
 
 def names(path: Path) -> list[str]:
     with opened_one(path) as log:
-        return [segment.path.name for segment in log.segments]
+        return [log_file.path.name for log_file in log.files]
 
 
-def records(segments: Iterable[Segment]) -> list[dict[str, int]]:
+def records(files: Iterable[LogFile]) -> list[dict[str, int]]:
     """What is in the files; a line that crosses a page may be there by half while it is written."""
-    found = [line for segment in segments for line in lines(segment)]
+    found = [line for log_file in files for line in read_lines(log_file)]
     if found and not found[-1].endswith(b"}"):
         found.pop()
     return [json.loads(line) for line in found]
 
 
-def numbers(segments: Iterable[Segment]) -> list[int]:
-    return [record["number"] for record in records(segments)]
+def numbers(files: Iterable[LogFile]) -> list[int]:
+    return [record["number"] for record in records(files)]
 
 
 def numbers_in(path: Path) -> list[int]:
-    """The numbers of the records, in the order of the segments."""
+    """The numbers of the records, in the order of the files."""
     with opened_one(path) as log:
-        return numbers(log.segments)
+        return numbers(log.files)
 
 
 def put(path: Path, number: int) -> Path:
@@ -71,7 +71,7 @@ def reachable() -> Iterator[Path]:
 def as_nobody() -> Iterator[None]:
     """As a user who may not read everything, which root may."""
     user = os.geteuid()
-    with opened([]):
+    with open_logs([]):
         # What it imports is imported by who may.
         pass
     if user == 0:
@@ -136,7 +136,7 @@ def test_files_that_are_older_than_asked_for_are_left_out(tmp_path: Path) -> Non
     path = put(tmp_path / "service.jsonl", 1)
     os.utime(put(tmp_path / "service.jsonl.1", 0), (1_000, 1_000))
     with opened_one(path, modified_since=1_001) as log:
-        assert [segment.path for segment in log.segments] == [path]
+        assert [log_file.path for log_file in log.files] == [path]
 
 
 def test_rotated_file_that_is_named_alone_is_read_alone(tmp_path: Path) -> None:
@@ -154,16 +154,16 @@ def test_logs_that_repeat_others_are_left_out_where_there_are_others() -> None:
 def test_file_that_may_not_be_read_is_reported_and_the_others_are_there(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     put(reachable / "service.jsonl.1", 0).chmod(0o000)
-    with as_nobody(), opened([path]) as (logs, problems):
-        assert numbers(logs[0].segments) == [1]
+    with as_nobody(), open_logs([path]) as (logs, problems):
+        assert numbers(logs[0].files) == [1]
     assert problems == [f"{path}.1 cannot be read: Permission denied."]
 
 
 def test_directory_that_may_not_be_searched_is_reported_for_the_files_that_it_lists(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     reachable.chmod(0o444)
-    with as_nobody(), opened([path]) as (logs, problems):
-        assert logs[0].segments == []
+    with as_nobody(), open_logs([path]) as (logs, problems):
+        assert logs[0].files == []
     assert problems == [f"{path} cannot be read: Permission denied."]
 
 
@@ -175,7 +175,7 @@ def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> N
     with opened_one(path) as log:
         with path.open("a") as file:
             file.write('{"number": 2}\n')
-        assert numbers(log.segments) == [1]
+        assert numbers(log.files) == [1]
 
 
 def test_snapshot_outlives_renames_and_deletion(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_snapshot_outlives_renames_and_deletion(tmp_path: Path) -> None:
         older.unlink()
         path.rename(older)
         put(path, 3)
-        assert numbers(log.segments) == [1, 2]
+        assert numbers(log.files) == [1, 2]
 
 
 def test_all_files_are_closed_at_the_end(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_all_files_are_closed_at_the_end(tmp_path: Path) -> None:
     put(tmp_path / "service.jsonl.1.gz", 0)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
     with opened_one(path) as log:
-        assert numbers(log.segments) == [0, 1]
+        assert numbers(log.files) == [0, 1]
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
@@ -240,7 +240,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
         for _ in range(rounds):
             returned = [counts[writer, 0] for writer in range(3)]
             with opened_one(Path(job.path)) as log:
-                all_records = records(log.segments)
+                all_records = records(log.files)
             for writer in range(3):
                 found = [record["number"] for record in all_records if record["writer"] == writer]
                 assert found == list(range(len(found)))
@@ -270,14 +270,14 @@ def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
     older = put(tmp_path / "service.jsonl-20261125", 0)
     walks: list[Path] = []
 
-    def walk_and_compress(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
-        found = walk(*arguments)
+    def walk_and_compress(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+        found = scan_log(*arguments)
         if not walks:
             compress(older)
         walks.append(path)
         return found
 
-    monkeypatch.setattr(snapshot, "walk", walk_and_compress)
+    monkeypatch.setattr(snapshot, "scan_log", walk_and_compress)
     assert numbers_in(path) == [0, 1]
     assert len(walks) == 2
 
@@ -286,12 +286,12 @@ def test_file_that_was_deleted_behind_the_walk_is_left_out(tmp_path: Path, monke
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl.1", 0)
 
-    def walk_and_delete(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
-        found = walk(*arguments)
+    def walk_and_delete(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+        found = scan_log(*arguments)
         older.unlink()
         return found
 
-    monkeypatch.setattr(snapshot, "walk", walk_and_delete)
+    monkeypatch.setattr(snapshot, "scan_log", walk_and_delete)
     assert numbers_in(path) == [1]
 
 
@@ -347,6 +347,6 @@ def test_snapshot_outlives_processes_that_are_killed(tmp_path: Path, writers: in
             counts = Counts(job.counts)
             wait_until(lambda: counts[number, 0], 200, "records")  # noqa: B023 - waited for here
         with opened_one(Path(job.path)) as log:
-            found = records(log.segments)
+            found = records(log.files)
         last = [record["number"] for record in found if record["writer"] == number]
         assert last == list(range(last[0], last[0] + len(last)))

@@ -16,15 +16,15 @@ from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts
 from benchmarks.writers import Writer, wait_until
 from observability.log_analysis import tail as module
-from observability.log_analysis.lines import parsed
-from observability.log_analysis.snapshot import opened
-from observability.log_analysis.tail import Tail, added, newest
+from observability.log_analysis.lines import parse_line
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.tail import LogTail, follow_logs, read_last_records
 
 
 @contextmanager
-def following(path: Path) -> Iterator[Tail]:
-    with opened([path]) as (logs, _):
-        tail = Tail(logs[0])
+def following(path: Path) -> Iterator[LogTail]:
+    with open_logs([path]) as (logs, _):
+        tail = LogTail(logs[0])
         try:
             yield tail
         finally:
@@ -51,8 +51,8 @@ def rotate(path: Path) -> None:
     path.rename(path.with_name(f"{path.name}.1"))
 
 
-def seen(tail: Tail) -> list[str]:
-    return [line.decode() for line in tail.added()]
+def seen(tail: LogTail) -> list[str]:
+    return [line.decode() for line in tail.read_new_lines()]
 
 
 def test_lines_that_are_added_are_returned_once(path: Path) -> None:
@@ -153,8 +153,8 @@ def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monk
     monkeypatch.setattr(module, "GRACE_S", -1)
     expected = [str(number) for number in range(60)]
     found: list[str] = []
-    with opened([path]) as (logs, _):
-        tail = Tail(logs[0])
+    with open_logs([path]) as (logs, _):
+        tail = LogTail(logs[0])
     for number in expected:
         rotate(path)
         path.with_name("service.jsonl.3").unlink(missing_ok=True)
@@ -178,8 +178,8 @@ def test_compressed_neighbours_are_not_returned(path: Path) -> None:
 
 def test_old_file_that_was_left_out_is_not_returned(path: Path) -> None:
     os.utime(path, (1_000, 1_000))
-    with opened([path], modified_since=2_000) as (logs, _):
-        tail = Tail(logs[0])
+    with open_logs([path], modified_since=2_000) as (logs, _):
+        tail = LogTail(logs[0])
         rotate(path)
         add(path, "new\n")
         assert seen(tail) == ["new"]
@@ -188,11 +188,11 @@ def test_old_file_that_was_left_out_is_not_returned(path: Path) -> None:
 
 def test_file_that_was_made_after_the_log_was_opened_is_returned(path: Path) -> None:
     """The lines of the log may take minutes to be shown before it is followed."""
-    with opened([path]) as (logs, _):
+    with open_logs([path]) as (logs, _):
         for number in range(3):
             add(path, f"{number}\n")
             rotate(path)
-        tail = Tail(logs[0])
+        tail = LogTail(logs[0])
         assert seen(tail) == ["0", "1", "2"]
         tail.close()
 
@@ -209,8 +209,8 @@ def test_line_without_its_end_is_returned_when_its_file_was_left(path: Path, mon
 
 def test_records_of_one_moment_stay_in_the_order_in_which_they_were_written(path: Path) -> None:
     add(path, "".join(f'{{"timestamp":"1","number":{number}}}\n' for number in range(9)))
-    with opened([path]) as (logs, _):
-        found = newest(logs, lambda lines: [record for line in lines if (record := parsed(line))], 3)
+    with open_logs([path]) as (logs, _):
+        found = read_last_records(logs, lambda lines: [record for line in lines if (record := parse_line(line))], 3)
     assert [record["number"] for record in found] == [6, 7, 8]
 
 
@@ -226,10 +226,10 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
                 writer.begin(ENDLESS)
                 counts = Counts(job.counts)
                 wait_until(lambda: counts[number, 0], 500, "records")  # noqa: B023 - waited for here
-                found += [json.loads(line) for line in tail.added()]
-        for line in tail.added():
+                found += [json.loads(line) for line in tail.read_new_lines()]
+        for line in tail.read_new_lines():
             # A kill may leave half of a line, with the next one behind it.
-            record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parsed(line)
+            record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parse_line(line)
             found += [record] if record else []
     for number in range(writers):
         numbers = [record["number"] for record in found if record["writer"] == number]
@@ -238,17 +238,17 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
 
 
 def test_following_ends_at_its_time(path: Path) -> None:
-    with opened([path]) as (logs, _):
+    with open_logs([path]) as (logs, _):
         until = datetime.now(UTC) + timedelta(seconds=0.3)
-        looks = [*added(logs, until)]
+        looks = [*follow_logs(logs, until)]
     assert looks
     assert datetime.now(UTC) >= until
 
 
 def test_last_look_is_not_before_the_end(path: Path) -> None:
-    with opened([path]) as (logs, _):
+    with open_logs([path]) as (logs, _):
         found: list[bytes] = []
-        for number, lines in enumerate(added(logs, datetime.now(UTC) + timedelta(seconds=0.5))):
+        for number, lines in enumerate(follow_logs(logs, datetime.now(UTC) + timedelta(seconds=0.5))):
             found += lines
             if number == 0:
                 add(path, "one\n")
@@ -260,8 +260,8 @@ def test_newest_records_of_several_logs_are_in_the_order_of_their_time(tmp_path:
     for number in range(6):
         line = json.dumps({"timestamp": f"2026-01-05T08:30:0{number}Z", "number": number})
         add(tmp_path / f"{'ab'[number % 2]}.jsonl", f"{line}\n")
-    with opened([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]) as (logs, _):
-        wanted = newest(logs, lambda lines: [record for line in lines if (record := parsed(line))], 3)
+    with open_logs([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]) as (logs, _):
+        wanted = read_last_records(logs, lambda lines: [record for line in lines if (record := parse_line(line))], 3)
     assert [record["number"] for record in wanted] == [3, 4, 5]
 
 
@@ -269,6 +269,8 @@ def test_newest_record_that_is_wanted_may_be_far_back(tmp_path: Path) -> None:
     path = tmp_path / "service.jsonl"
     add(path.with_name("service.jsonl.1"), '{"timestamp":"1","wanted":1}\n' + '{"timestamp":"2"}\n' * 5_000)
     add(path, '{"timestamp":"3"}\n' * 5_000)
-    with opened([path]) as (logs, _):
-        found = newest(logs, lambda lines: [each for line in lines if (each := parsed(line)) and "wanted" in each], 5)
+    with open_logs([path]) as (logs, _):
+        found = read_last_records(
+            logs, lambda lines: [each for line in lines if (each := parse_line(line)) and "wanted" in each], 5
+        )
     assert found == [{"timestamp": "1", "wanted": 1}]

@@ -26,7 +26,7 @@ def failures(directory: Path, by: str = "count", limit: int = 0) -> list[dict[st
 
 def text(directory: Path, width: int | None = None) -> list[str]:
     with database_of(directory) as database:
-        report = errors(database, Terminal(width, is_coloured=False), by="count", limit=0)
+        report = errors(database, Terminal(width, has_colors=False), by="count", limit=0)
         return [report.summary, *report.lines]
 
 

@@ -54,7 +54,7 @@ def test_table_fits_its_terminal_and_has_the_id(log_dir: Path, width: int) -> No
     write(log_dir, request(0, "0f2a9c7e0000", url__path=path, duration_ms=999.7, user__id="1" * 30))
     write(log_dir, request(90_000, "1f2a9c7e0000", http__response__status_code=500, level="error"))
     with database_of(log_dir) as database:
-        lines = slow(database, Terminal(width, is_coloured=False), by="time", limit=0).lines
+        lines = slow(database, Terminal(width, has_colors=False), by="time", limit=0).lines
     assert all(len(line) + line.count("车") <= width for line in lines)
     assert all("f2a9c7e0000" in line for line in lines[1:])
     assert "\x1b" not in "".join(lines)

@@ -73,6 +73,6 @@ def test_statements_fit_the_terminal_and_steer_nothing(log_dir: Path, width: int
     text = f"SELECT\t'\x1b[2J\u202e' {'车' * 90} " + "word " * 90
     write(log_dir, query(db__query__text=text, code__file__path=text, duration_ms=9_000.0), name="sql.jsonl")
     with database_of(log_dir) as database:
-        lines = statements(database, Terminal(width, is_coloured=False), by="time", limit=0).lines
+        lines = statements(database, Terminal(width, has_colors=False), by="time", limit=0).lines
     assert all(len(line) + line.count("车") <= width for line in lines)
     assert not set("".join(lines)) & set("\x1b\t\u202e")

@@ -54,6 +54,6 @@ def test_summary_shows_how_many_users_there_were(log_dir: Path) -> None:
 def test_table_fits_its_terminal(log_dir: Path, width: int) -> None:
     write(log_dir, request(0, user__id="车\x1b" * 60, sample_rate=123_456))
     with database_of(log_dir) as database:
-        lines = users(database, Terminal(width, is_coloured=False), by="requests", limit=0).lines
+        lines = users(database, Terminal(width, has_colors=False), by="requests", limit=0).lines
     assert all(len(line) + line.count("车") <= width for line in lines)
     assert "\x1b" not in "".join(lines)

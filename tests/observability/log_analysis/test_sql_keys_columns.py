@@ -5,23 +5,23 @@ from pathlib import Path
 import pytest
 
 from observability.log_analysis.columns import Columns
-from observability.log_analysis.further_keys import SAMPLE, add_named, add_sampled
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.snapshot import opened
+from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.sql_keys import SAMPLE, add_named_columns, add_sampled_columns
 from tests.observability.log_analysis.records import record, write
 
 
 def named(directory: Path, *names: str) -> dict[str, str]:
     columns = Columns()
-    with opened(log_paths([directory])) as (logs, _):
-        add_named(columns, logs, names)
+    with open_logs(find_logs([directory])) as (logs, _):
+        add_named_columns(columns, logs, names)
     return {name: column.type for name, column in columns.extra.items()}
 
 
 def sampled(directory: Path) -> dict[str, str]:
     columns = Columns()
-    with opened(log_paths([directory])) as (logs, _):
-        add_sampled(columns, logs)
+    with open_logs(find_logs([directory])) as (logs, _):
+        add_sampled_columns(columns, logs)
     return {name: column.type for name, column in columns.extra.items()}
 
 

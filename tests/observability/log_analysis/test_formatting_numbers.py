@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from observability.log_analysis.numbers import count, items, milliseconds, share, size, span
+from observability.log_analysis.formatting import (
+    format_milliseconds,
+    format_number,
+    format_percent,
+    format_size,
+    format_time_range,
+)
+from observability.text import format_count
 
 
 @pytest.mark.parametrize(
@@ -17,32 +24,32 @@ from observability.log_analysis.numbers import count, items, milliseconds, share
     ],
 )  # fmt: skip
 def test_duration_has_two_digits_and_a_unit(value: float | None, text: str) -> None:
-    assert milliseconds(value) == text
+    assert format_milliseconds(value) == text
 
 
 @pytest.mark.parametrize("value", ["soon", "", [1], {}, True, math.inf, -math.inf, math.nan, 10**400])
 def test_duration_that_is_no_finite_number_is_empty(value: object) -> None:
     """A line of another program may have anything there."""
-    assert milliseconds(value) == ""
+    assert format_milliseconds(value) == ""
 
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"), [(0, 5, "-"), (None, 5, "-"), (1, 100_000, "<0.1 %"), (1, 200, "0.5 %"), (1, 2, "50 %")]
 )
 def test_share_of_what_is_there_is_not_nothing(part: float | None, whole: float, text: str) -> None:
-    assert share(part, whole) == text
+    assert format_percent(part, whole) == text
 
 
 def test_sizes_are_in_decimal_units() -> None:
-    assert [size(value) for value in (0, 1_500, 2_000_000, 5e9)] == ["0 B", "1.5 kB", "2.0 MB", "5.0 GB"]
+    assert [format_size(value) for value in (0, 1_500, 2_000_000, 5e9)] == ["0 B", "1.5 kB", "2.0 MB", "5.0 GB"]
 
 
 def test_counts_have_their_thousands_apart_and_agree_with_their_noun() -> None:
-    assert (count(None), count(1_234_567)) == ("", "1,234,567")
-    assert [items(number, "query", "queries") for number in (0, 1, 2)] == ["0 queries", "1 query", "2 queries"]
+    assert (format_number(None), format_number(1_234_567)) == ("", "1,234,567")
+    assert [format_count(number, "query", "queries") for number in (0, 1, 2)] == ["0 queries", "1 query", "2 queries"]
 
 
 def test_span_within_a_day_shows_its_date_once() -> None:
     first = datetime(2026, 11, 26, 8, tzinfo=UTC)
-    assert span(first, first.replace(hour=9)) == "2026-11-26 08:00:00 to 09:00:00 UTC"
-    assert span(first, first.replace(day=27)) == "2026-11-26 08:00:00 to 2026-11-27 08:00:00 UTC"
+    assert format_time_range(first, first.replace(hour=9)) == "2026-11-26 08:00:00 to 09:00:00 UTC"
+    assert format_time_range(first, first.replace(day=27)) == "2026-11-26 08:00:00 to 2026-11-27 08:00:00 UTC"

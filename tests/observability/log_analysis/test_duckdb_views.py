@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.columns import VIEWS
-from observability.log_analysis.mistake import ReadingError
 from tests.observability.log_analysis.records import (
-    answered,
     at,
     count,
     database_of,
@@ -19,6 +18,7 @@ from tests.observability.log_analysis.records import (
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
@@ -135,7 +135,7 @@ def test_where_keeps_the_lines_for_which_it_holds(log_dir: Path, where: str) -> 
 )
 def test_condition_that_is_none_is_shown_as_it_was_typed(log_dir: Path, where: str, told: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError) as raised:
+    with pytest.raises(LogAnalysisError) as raised:
         kept(log_dir, where)
     assert str(raised.value).startswith("--where is ")
     assert repr(where) in str(raised.value)
@@ -145,7 +145,7 @@ def test_condition_that_is_none_is_shown_as_it_was_typed(log_dir: Path, where: s
 
 def test_condition_that_fails_at_a_line_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match=r"^--where is 'cast\(path as integer\) = 1': .*/books/[^\n]*$"):
+    with pytest.raises(LogAnalysisError, match=r"^--where is 'cast\(path as integer\) = 1': .*/books/[^\n]*$"):
         kept(log_dir, "cast(path as integer) = 1")
 
 
@@ -153,7 +153,7 @@ def test_matching_shows_for_each_record_whether_the_condition_holds(log_dir: Pat
     records = [request(0, tenant="acme"), request(1), record(2, tenant="acme \ud800")]
     write(log_dir, *records)
     with database_of(log_dir, where="tenant like 'acme%' and http.response.status_code is null") as database:
-        assert database.matching(records) == [False, False, True]
+        assert database.match_records(records) == [False, False, True]
 
 
 # Without DuckDB
@@ -168,19 +168,19 @@ def no_duckdb(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("question", ["top", "sql"])
 def test_what_is_to_be_installed_is_reported(log_dir: Path, question: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="install requirements-reading"):
-        answered(log_dir, question, sql="select 1", by="time")
+    with pytest.raises(LogAnalysisError, match="install requirements-reading"):
+        run_logs(log_dir, question, sql="select 1", by="time")
 
 
 @pytest.mark.usefixtures("no_duckdb")
 def test_condition_needs_duckdb(log_dir: Path) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="install requirements-reading"):
-        answered(log_dir, None, where="status = 200")
+    with pytest.raises(LogAnalysisError, match="install requirements-reading"):
+        run_logs(log_dir, None, where="status = 200")
 
 
 @pytest.mark.usefixtures("no_duckdb")
 def test_lines_and_a_request_are_shown_without_duckdb(log_dir: Path) -> None:
     write(log_dir, request())
-    assert "GET /books/ 200" in answered(log_dir, None)[0]
-    assert "GET /books/  200" in answered(log_dir, "request", id="request-1")[0]
+    assert "GET /books/ 200" in run_logs(log_dir, None)[0]
+    assert "GET /books/  200" in run_logs(log_dir, "request", request_id="request-1")[0]

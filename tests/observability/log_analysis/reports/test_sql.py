@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.log_analysis import database as module
-from observability.log_analysis.mistake import ReadingError
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis import duckdb_views as module
 from tests.observability.log_analysis.records import (
     database_of,
     request,
@@ -27,13 +27,13 @@ from tests.observability.log_analysis.records import (
 )
 def test_question_that_cannot_be_answered_is_reported(log_dir: Path, sql: str, told: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match=told):
+    with pytest.raises(LogAnalysisError, match=told):
         rows_of(log_dir, sql)
 
 
 def test_what_a_line_says_steers_no_terminal_from_an_error(log_dir: Path) -> None:
     write(log_dir, request(url__path="/\x1b[2J\x07"))
-    with pytest.raises(ReadingError) as raised:
+    with pytest.raises(LogAnalysisError) as raised:
         rows_of(log_dir, "select cast(path as integer) from requests")
     assert "\x1b" not in str(raised.value)
     assert "\x07" not in str(raised.value)
@@ -88,7 +88,7 @@ def test_parquet_file_has_the_answer(log_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "answer.parquet"
     with database_of(log_dir) as database:
         assert database.write_parquet("select time, tenant, http.route from requests", path) == 2
-        rows = database.rows(f"select * from read_parquet('{path}') order by time")
+        rows = database.fetch_rows(f"select * from read_parquet('{path}') order by time")
     assert [(row["tenant"], row["route"]) for row in rows] == [("acme", "/books/"), ("other", "/books/")]
 
 
@@ -99,7 +99,7 @@ def test_parquet_file_is_not_there_where_the_question_fails(log_dir: Path, tmp_p
     write(log_dir, request())
     directory = tmp_path / "answers"
     directory.mkdir()
-    with pytest.raises(ReadingError), database_of(log_dir) as database:
+    with pytest.raises(LogAnalysisError), database_of(log_dir) as database:
         database.write_parquet(sql, directory / "answer.parquet")
     assert list(directory.iterdir()) == []
 
@@ -108,7 +108,7 @@ def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tm
     write(log_dir, request())
     path = tmp_path / "answer.parquet"
     path.write_text("before")
-    with pytest.raises(ReadingError), database_of(log_dir) as database:
+    with pytest.raises(LogAnalysisError), database_of(log_dir) as database:
         database.write_parquet("select cast(path as integer) from requests", path)
     assert path.read_text() == "before"
 
@@ -117,7 +117,7 @@ def test_unfinished_parquet_file_is_gone_if_it_cannot_get_its_name(log_dir: Path
     write(log_dir, request())
     path = tmp_path / "answers" / "answer.parquet"
     path.mkdir(parents=True)
-    with pytest.raises(ReadingError, match=r"answer\.parquet cannot be written"), database_of(log_dir) as database:
+    with pytest.raises(LogAnalysisError, match=r"answer\.parquet cannot be written"), database_of(log_dir) as database:
         database.write_parquet("select 1", path)
     assert list(path.parent.iterdir()) == [path]
 
@@ -125,5 +125,5 @@ def test_unfinished_parquet_file_is_gone_if_it_cannot_get_its_name(log_dir: Path
 @pytest.mark.parametrize("name", ["no-such-directory/answer.parquet", "."])
 def test_parquet_file_that_cannot_be_written_is_reported(log_dir: Path, tmp_path: Path, name: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError), database_of(log_dir) as database:
+    with pytest.raises(LogAnalysisError), database_of(log_dir) as database:
         database.write_parquet("select 1", tmp_path / name)

@@ -10,24 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from observability.log_analysis import retention
+from observability.log_analysis import LogAnalysisError, retention
 from observability.log_analysis.columns import COLUMNS
-from observability.log_analysis.mistake import ReadingError
 from observability.log_analysis.terminal import Terminal
 from tests.observability.log_analysis.records import (
     STEERING,
-    answered,
     at,
     failure,
     query,
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
 REPORTS = [("top", "time"), ("slow", "time"), ("errors", "count"), ("statements", "time"), ("users", "requests")]
-NARROW = Terminal(40, is_coloured=False)
+NARROW = Terminal(40, has_colors=False)
 
 
 # Reports
@@ -36,7 +35,7 @@ NARROW = Terminal(40, is_coloured=False)
 @pytest.mark.parametrize(("question", "by"), REPORTS)
 def test_report_is_an_object_for_each_row(log_dir: Path, question: str, by: str) -> None:
     write(log_dir, *failure(), query())
-    written, _ = answered(log_dir, question, by=by, json=True)
+    written, _ = run_logs(log_dir, question, by=by, as_json=True)
     rows = [json.loads(line) for line in written.splitlines()]
     assert len(rows) == 1
     assert all("#" not in key for key in rows[0])
@@ -45,7 +44,7 @@ def test_report_is_an_object_for_each_row(log_dir: Path, question: str, by: str)
 @pytest.mark.parametrize(("question", "by"), REPORTS)
 def test_report_shows_that_there_is_nothing(log_dir: Path, question: str, by: str) -> None:
     write(log_dir, record())
-    written, said = answered(log_dir, question, by=by)
+    written, said = run_logs(log_dir, question, by=by)
     assert written.startswith("No ")
     assert said == ""
 
@@ -55,19 +54,19 @@ def test_report_steers_no_terminal(log_dir: Path, question: str, by: str) -> Non
     kept = ("timestamp", "level", "event", "logger")
     texts = {each.key: STEERING for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in kept}
     write(log_dir, *(each | texts for each in (*failure(), query(), record(level="error"))))
-    written, _ = answered(log_dir, question, by=by)
+    written, _ = run_logs(log_dir, question, by=by)
     assert not set(written.replace("\n", "")) & set(STEERING)
 
 
 def test_report_shows_how_many_rows_are_left_out(log_dir: Path) -> None:
     write(log_dir, *(request(second, http__route=f"/{second}/") for second in range(5)))
-    assert answered(log_dir, "top", by="time", limit=2)[0].endswith("… and 3 more: --limit 0 shows all.\n")
+    assert run_logs(log_dir, "top", by="time", limit=2)[0].endswith("… and 3 more: --limit 0 shows all.\n")
 
 
 @pytest.mark.parametrize("question", ["top", None, "request", "sql"])
 def test_directory_without_a_log_is_reported(log_dir: Path, question: str | None) -> None:
-    with pytest.raises(ReadingError, match="There is no log"):
-        answered(log_dir, question, by="time", id="request-1", sql="select 1")
+    with pytest.raises(LogAnalysisError, match="There is no log"):
+        run_logs(log_dir, question, by="time", request_id="request-1", sql="select 1")
 
 
 def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
@@ -75,13 +74,13 @@ def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
     write(log_dir, record())
     write(log_dir, {"event_id": "1", "timestamp": "2026-01-05T08:30:00Z", "level": "error"}, name="sentry.jsonl")
     write(log_dir, {"changes": []}, name="loglevel.json")
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
     assert (text, said) == ('{"n": 1}\n', "")
 
 
 def test_place_that_is_not_there_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=r"nowhere is not there"):
-        answered(tmp_path / "nowhere", "top", by="time")
+    with pytest.raises(LogAnalysisError, match=r"nowhere does not exist"):
+        run_logs(tmp_path / "nowhere", "top", by="time")
 
 
 # One request
@@ -89,14 +88,14 @@ def test_place_that_is_not_there_is_reported(tmp_path: Path) -> None:
 
 def test_id_that_no_line_has_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="No line has the id 'request-2'"):
-        answered(log_dir, "request", id="request-2")
+    with pytest.raises(LogAnalysisError, match="No line has the id 'request-2'"):
+        run_logs(log_dir, "request", request_id="request-2")
 
 
 def test_lines_of_a_request_are_json_where_that_is_asked_for(log_dir: Path) -> None:
     records = failure()
     write(log_dir, *records)
-    written, _ = answered(log_dir, "request", id="request-1", json=True)
+    written, _ = run_logs(log_dir, "request", request_id="request-1", as_json=True)
     assert [json.loads(line) for line in written.splitlines()] == records
 
 
@@ -105,39 +104,39 @@ def test_lines_of_a_request_are_json_where_that_is_asked_for(log_dir: Path) -> N
 
 def test_answer_is_a_table(log_dir: Path) -> None:
     write(log_dir, request(0, http__route="/Łódź/"), request(1, http__route=None))
-    written, _ = answered(log_dir, "sql", sql="select http.route, count(*) as n from requests group by 1 order by 1")
+    written, _ = run_logs(log_dir, "sql", sql="select http.route, count(*) as n from requests group by 1 order by 1")
     assert written.splitlines() == ["route   n", "/Łódź/  1", "        1"]
 
 
 def test_row_that_does_not_fit_is_a_list_of_its_values(log_dir: Path) -> None:
     write(log_dir, request())
-    written, _ = answered(log_dir, "sql", NARROW, sql="select * from requests")
+    written, _ = run_logs(log_dir, "sql", NARROW, sql="select * from requests")
     assert ["route", "/books/"] in [line.split() for line in written.splitlines()]
     assert max(map(len, written.splitlines())) <= 40
 
 
 def test_table_of_a_question_steers_no_terminal(log_dir: Path) -> None:
     write(log_dir, request(0, url__path=STEERING) | {STEERING: STEERING, "nested": {STEERING: STEERING}})
-    for terminal in (NARROW, Terminal(None, is_coloured=False)):
-        written, _ = answered(log_dir, "sql", terminal, sql="select * from requests")
+    for terminal in (NARROW, Terminal(None, has_colors=False)):
+        written, _ = run_logs(log_dir, "sql", terminal, sql="select * from requests")
         assert not set(written.replace("\n", "")) & set(STEERING)
 
 
 def test_rows_beyond_the_limit_are_reported(log_dir: Path) -> None:
     write(log_dir, *(request(second) for second in range(120)))
-    assert len(answered(log_dir, "sql", sql="select path from requests", limit=None)[0].splitlines()) == 102
-    assert len(answered(log_dir, "sql", sql="select path from requests", limit=0)[0].splitlines()) == 121
+    assert len(run_logs(log_dir, "sql", sql="select path from requests", limit=100)[0].splitlines()) == 102
+    assert len(run_logs(log_dir, "sql", sql="select path from requests", limit=0)[0].splitlines()) == 121
 
 
 def test_answer_without_rows_is_reported(log_dir: Path) -> None:
     write(log_dir, record())
-    assert answered(log_dir, "sql", sql="select path from requests")[0] == "No rows.\n"
+    assert run_logs(log_dir, "sql", sql="select path from requests")[0] == "No rows.\n"
 
 
 def test_answer_as_csv_has_all_rows_and_values_as_they_are(log_dir: Path) -> None:
     paths = ['a "quote", b', "two\nlines", "\x1b[2J", "车"]
     write(log_dir, *(request(second, url__path=path) for second, path in enumerate(paths)))
-    written, _ = answered(log_dir, "sql", sql="select path, user_id from requests order by time", csv=True, limit=1)
+    written, _ = run_logs(log_dir, "sql", sql="select path, user_id from requests order by time", as_csv=True, limit=1)
     assert list(csv.reader(StringIO(written, newline=""))) == [["path", "user_id"], *([path, ""] for path in paths)]
 
 
@@ -155,12 +154,12 @@ def test_answer_as_json_has_types_and_times(log_dir: Path) -> None:
 def test_answer_as_parquet_shows_how_many_rows_it_has(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request(0), request(1))
     path = tmp_path / "answer.parquet"
-    _, said = answered(log_dir, "sql", sql="select * from requests", parquet=path)
+    _, said = run_logs(log_dir, "sql", sql="select * from requests", parquet=path)
     assert said == f"{path}: 2 rows.\n"
 
 
 def test_columns_are_reported_without_a_question(log_dir: Path) -> None:
-    written, _ = answered(log_dir, "sql", sql=None)
+    written, _ = run_logs(log_dir, "sql", sql=None)
     assert all(column.name in written and column.key in written for column in COLUMNS.values())
 
 
@@ -169,7 +168,7 @@ def test_columns_are_reported_without_a_question(log_dir: Path) -> None:
 
 def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
     write(log_dir, *(record(second, f"event-{second}") for second in range(30)))
-    written, _ = answered(log_dir, None, lines=2)
+    written, _ = run_logs(log_dir, None, line_count=2)
     day, *shown = written.splitlines()
     assert day == "2026-01-05 UTC"
     assert [line.split()[2] for line in shown] == ["event-28", "event-29"]
@@ -190,19 +189,19 @@ def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
 def test_lines_are_narrowed(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
     write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="library.api", branch=7))
     write(log_dir, record(2, "failed", level="error", logger="other"))
-    written, _ = answered(log_dir, None, json=True, **options)
+    written, _ = run_logs(log_dir, None, as_json=True, **options)
     assert [json.loads(line)["event"] for line in written.splitlines()] == events
 
 
 def test_line_is_written_as_it_stands_in_the_file_where_json_is_asked_for(log_dir: Path) -> None:
     line = request(0, url__path="/车/\x1b")
     write(log_dir, line)
-    assert json.loads(answered(log_dir, None, json=True)[0]) == line
+    assert json.loads(run_logs(log_dir, None, as_json=True)[0]) == line
 
 
 def test_lines_of_others_are_shown_by_the_columns_that_are_mapped(log_dir: Path) -> None:
     write(log_dir, {"ts": 1_767_601_801, "msg": "second"}, {"ts": 1_767_601_800, "msg": "first"})
-    written, _ = answered(log_dir, None, columns=["time=ts", "event=msg"])
+    written, _ = run_logs(log_dir, None, columns=["time=ts", "event=msg"])
     assert [line.split()[:2] for line in written.splitlines()[1:]] == [
         ["08:30:00.000", "first"],
         ["08:30:01.000", "second"],
@@ -211,13 +210,13 @@ def test_lines_of_others_are_shown_by_the_columns_that_are_mapped(log_dir: Path)
 
 def test_broken_lines_are_reported(log_dir: Path) -> None:
     write(log_dir, record(), "rubbish", "{}")
-    assert answered(log_dir, None)[1] == "2 broken lines left out.\n"
+    assert run_logs(log_dir, None)[1] == "2 broken lines left out.\n"
 
 
 def test_lines_steer_no_terminal(log_dir: Path) -> None:
     texts = dict.fromkeys(("event", "logger", "level", "request_id", "exception.stacktrace", STEERING), STEERING)
     write(log_dir, record() | texts, request(url__path=STEERING), query(db__query__text=STEERING))
-    written, _ = answered(log_dir, None)
+    written, _ = run_logs(log_dir, None)
     assert not set(written.replace("\n", "")) & set(STEERING)
 
 
@@ -238,21 +237,21 @@ def files_of(directory: Path) -> list[str]:
 
 
 def test_pruned_files_are_reported_and_gone(three_files: Path) -> None:
-    told, _ = answered(three_files, "prune", keep="36h")
+    told, _ = run_logs(three_files, "prune", keep="36h")
     assert told.splitlines()[0].startswith(f"deleted {three_files}/service.jsonl.2 (")
     assert told.splitlines()[-1].endswith(" kept in 1 log.")
     assert files_of(three_files) == ["service.jsonl", "service.jsonl.1"]
 
 
 def test_trial_of_pruning_deletes_nothing(three_files: Path) -> None:
-    told, _ = answered(three_files, "prune", max_size=0, dry_run=True)
+    told, _ = run_logs(three_files, "prune", max_bytes=0, dry_run=True)
     assert [line.split()[0] for line in told.splitlines()[:2]] == ["would", "would"]
     assert len(files_of(three_files)) == 3
 
 
 def test_pruning_needs_to_know_how_much_is_kept(three_files: Path) -> None:
-    with pytest.raises(ReadingError, match="--keep 30d, --max-size 5GB, or both"):
-        answered(three_files, "prune")
+    with pytest.raises(LogAnalysisError, match="--keep 30d, --max-size 5GB, or both"):
+        run_logs(three_files, "prune")
 
 
 def test_file_that_cannot_be_deleted_keeps_the_younger_ones_of_its_log(
@@ -260,11 +259,11 @@ def test_file_that_cannot_be_deleted_keeps_the_younger_ones_of_its_log(
 ) -> None:
     asked: list[str] = []
 
-    def refuse(each: retention.Doomed) -> bool:
-        asked.append(each.segment.path.name)
+    def refuse(each: retention.PrunableFile) -> bool:
+        asked.append(each.file.path.name)
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(retention, "delete", refuse)
-    with pytest.raises(ReadingError, match="Not all could be deleted"):
-        answered(three_files, "prune", max_size=0)
+    monkeypatch.setattr(retention, "delete_file", refuse)
+    with pytest.raises(LogAnalysisError, match="Some files could not be deleted"):
+        run_logs(three_files, "prune", max_bytes=0)
     assert asked == ["service.jsonl.2"]

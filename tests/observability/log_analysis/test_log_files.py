@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.names import log_paths
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.log_files import find_logs
 
 
 def put(path: Path) -> Path:
@@ -16,26 +16,26 @@ def put(path: Path) -> Path:
 def test_directory_has_a_log_for_each_file_that_is_or_was_written(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.jsonl.1", "b.log-20261126.gz", "c.txt", "d.jsonl.lock"):
         (tmp_path / name).write_text("")
-    assert log_paths([tmp_path]) == [tmp_path / "a.jsonl", tmp_path / "b.log"]
+    assert find_logs([tmp_path]) == [tmp_path / "a.jsonl", tmp_path / "b.log"]
 
 
 def test_rotated_file_is_read_once_where_its_log_is_named_too(tmp_path: Path) -> None:
     """A shell makes both of `service.jsonl*`."""
     named = [put(tmp_path / name) for name in ("service.jsonl", "service.jsonl.1", "service.jsonl.2.gz")]
-    assert log_paths(named) == named[:1]
+    assert find_logs(named) == named[:1]
 
 
 def test_rotated_file_that_is_named_alone_is_a_log(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl.1.gz")
     put(tmp_path / "service.jsonl")
-    assert log_paths([path]) == [path]
+    assert find_logs([path]) == [path]
 
 
 def test_place_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=r"nowhere\.jsonl is not there\."):
-        log_paths([tmp_path / "nowhere.jsonl"])
+    with pytest.raises(LogAnalysisError, match=r"nowhere\.jsonl does not exist\."):
+        find_logs([tmp_path / "nowhere.jsonl"])
 
 
 def test_log_that_is_named_in_two_ways_is_one(tmp_path: Path) -> None:
     put(tmp_path / "service.jsonl")
-    assert len(log_paths([tmp_path, tmp_path / ".." / tmp_path.name, tmp_path / "service.jsonl"])) == 1
+    assert len(find_logs([tmp_path, tmp_path / ".." / tmp_path.name, tmp_path / "service.jsonl"])) == 1

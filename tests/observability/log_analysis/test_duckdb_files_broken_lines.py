@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from observability.log_analysis.columns import VIEWS
 from tests.observability.log_analysis.records import (
     TORN,
-    answered,
     at,
     count,
     database_of,
@@ -22,6 +21,7 @@ from tests.observability.log_analysis.records import (
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
@@ -52,7 +52,7 @@ def test_line_that_is_torn_in_one_log_and_whole_in_another_is_counted_once(log_d
     assert count(log_dir, "true", "records") == 1
     with database_of(log_dir) as database:
         database.load("records", ["logger", "event"])
-        assert len(database.rows("select * from records")) == 1
+        assert len(database.fetch_rows("select * from records")) == 1
 
 
 def test_report_reads_the_line_behind_a_torn_one(log_dir: Path) -> None:
@@ -64,7 +64,7 @@ def test_broken_lines_are_counted_once_however_many_views_are_asked(log_dir: Pat
     write(log_dir, request(), "rubbish", "{}", "", "[1]", "null", '{"timestamp": null}', TORN)
     write(log_dir, "rubbish", record(level="error"), name="errors.jsonl")
     sql = "select 1 from requests, records r1, records r2, statements"
-    _, said = answered(log_dir, "sql", sql=sql)
+    _, said = run_logs(log_dir, "sql", sql=sql)
     assert said == "7 broken lines left out.\n"
 
 
@@ -99,10 +99,10 @@ def test_compressed_file_without_its_end_is_read_up_to_there(log_dir: Path) -> N
     write(log_dir, request(3_000, "request-3000"))
     with database_of(log_dir) as database:
         database.load("requests", ["request_id"])
-        (row,) = database.rows("select count(*) as n, count(distinct request_id) as ids from requests")
+        (row,) = database.fetch_rows("select count(*) as n, count(distinct request_id) as ids from requests")
         assert 1 < row["n"] < 2_000
         assert row["n"] == row["ids"]
-        assert database.sources.problems == [f"{log_dir}/service.jsonl.1.gz is damaged, and was read up to there."]
+        assert database.files.problems == [f"{log_dir}/service.jsonl.1.gz is damaged, and was read up to the damage."]
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(dumped([request()]))[:-8] + b"12345678"])

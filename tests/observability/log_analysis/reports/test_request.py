@@ -8,26 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.log_analysis.columns import COLUMNS, Columns, mappings
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.request import find, told
-from observability.log_analysis.snapshot import opened
-from observability.log_analysis.times import Span, moment
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.columns import COLUMNS, Columns, parse_mappings
+from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.reports.request import find_observations, render_observation
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.times import TimeRange, parse_time
 from tests.observability.log_analysis.records import PLAIN, STEERING, at, failure, query, record, request, write
 
 EVENT_ID = "c6d3854f259c0714b51cc3d85ceb1e48"
 
+ALWAYS = TimeRange()
 
-def found(directory: Path, written: str, span: Span = Span(), columns: tuple[str, ...] = ()) -> list[list[str]]:  # noqa: B008
-    """The events of each unit of work."""
-    with opened(log_paths([directory])) as (logs, _):
-        works = find(logs, Columns(mappings(columns)), span, written)
-    return [[record["event"] for record in records] for records in works]
+
+def found(
+    directory: Path, id_prefix: str, time_range: TimeRange = ALWAYS, columns: tuple[str, ...] = ()
+) -> list[list[str]]:
+    """Return the events of each observation."""
+    with open_logs(find_logs([directory])) as (logs, _):
+        observations = find_observations(logs, Columns(parse_mappings(columns)), time_range, id_prefix)
+    return [[record["event"] for record in records] for records in observations]
 
 
 def shown(*records: dict[str, Any]) -> list[str]:
-    return list(told(records, Columns(), PLAIN))
+    return list(render_observation(records, Columns(), PLAIN))
 
 
 # Finding
@@ -88,14 +92,14 @@ def test_lines_stand_in_the_order_of_their_times_however_they_were_written(log_d
 
 def test_span_of_time_narrows_what_is_found(log_dir: Path) -> None:
     write(log_dir, request(0, "request-1"), request(100, "request-2"))
-    span = Span(since=moment(at(50), "--since"))
+    span = TimeRange(since=parse_time(at(50), "--since"))
     assert list(map(len, found(log_dir, "request-", span))) == [1]
 
 
 @pytest.mark.parametrize("written", ["short", "", "with space", "a" * 129, "Łódź-123", "quote'1", "a\nb-cdef"])
 def test_what_is_no_id_is_reported(log_dir: Path, written: str) -> None:
     write(log_dir, request())
-    with pytest.raises(ReadingError, match="is no id"):
+    with pytest.raises(LogAnalysisError, match="is not an id"):
         found(log_dir, written)
 
 
@@ -120,11 +124,11 @@ def test_command_is_reported_by_its_name() -> None:
 
 
 def test_event_that_is_called_as_the_end_of_work_ends_none() -> None:
-    assert shown(record(event="work", duration_ms=5))[0].startswith("Its end is in no line")
+    assert shown(record(event="work", duration_ms=5))[0].startswith("No completion record")
 
 
 def test_request_without_its_end_is_reported() -> None:
-    assert shown(record(request_id="request-1"))[0].startswith("Its end is in no line")
+    assert shown(record(request_id="request-1"))[0].startswith("No completion record")
 
 
 def test_facts_are_those_that_say_something() -> None:
@@ -132,7 +136,7 @@ def test_facts_are_those_that_say_something() -> None:
     lines = shown(request(**facts, sentry__event_id="event-1", outgoing__count=2, outgoing__duration_ms=80))
     assert "  queries      48 in 4.0 ms, one of them 40 times" in lines
     assert "  transaction  rolled back: nothing was stored" in lines
-    assert "  calls        2 in 80 ms" in lines
+    assert "  outgoing     2 in 80 ms" in lines
     assert "  user         7" in lines
     assert "  sentry       event event-1" in lines
     assert not any("budget" in line or "error  " in line for line in lines)
@@ -144,7 +148,7 @@ def test_each_line_has_its_time_since_the_beginning() -> None:
 
 
 def test_queries_that_no_line_shows_for_are_counted() -> None:
-    assert shown(query(0), request(1, db__query_count=3))[-1] == "    2 more queries ran that no line tells of."
+    assert shown(query(0), request(1, db__query_count=3))[-1] == "    2 more queries ran without a log line."
     assert "more" not in shown(query(0), request(1, db__query_count=1))[-1]
 
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from observability.log_analysis.columns import COLUMNS, Columns
-from observability.log_analysis.question import Question
+from observability.log_analysis.sql_keys import SYNTAX_TREE, SqlQuery
 from tests.observability.log_analysis.records import request, rows_of, write
 
 
@@ -17,11 +17,16 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def parse_query(connection: duckdb.DuckDBPyConnection, sql: str) -> SqlQuery:
+    (syntax_tree,) = connection.execute(SYNTAX_TREE, [sql]).fetchone() or ("{}",)
+    return SqlQuery(sql, syntax_tree)
+
+
 def rewritten(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     columns = Columns()
     columns.add("tenant")
     columns.add("log.file.path")
-    return Question(connection, sql).rewritten(columns.name_of)
+    return parse_query(connection, sql).rewrite(columns.find_name)
 
 
 @pytest.mark.parametrize("key", [column.key for column in COLUMNS.values()])
@@ -77,17 +82,19 @@ def test_what_is_no_select_stays_as_it_is(connection: duckdb.DuckDBPyConnection,
 
 
 def test_name_that_the_question_gives_is_not_looked_for(connection: duckdb.DuckDBPyConnection) -> None:
-    question = Question(connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n")
+    question = parse_query(
+        connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n"
+    )
     assert set(question.names()) == {"tenant"}
 
 
 def test_column_that_keeps_its_name_is_looked_for(connection: duckdb.DuckDBPyConnection) -> None:
-    question = Question(connection, "select upper(tenant) as tenant from requests order by tenant")
+    question = parse_query(connection, "select upper(tenant) as tenant from requests order by tenant")
     assert "tenant" in set(question.names())
 
 
 def test_tables_are_reported_without_their_case(connection: duckdb.DuckDBPyConnection) -> None:
-    assert Question(connection, "select 1 from Requests join RECORDS using (request_id)").tables == {
+    assert parse_query(connection, "select 1 from Requests join RECORDS using (request_id)").tables == {
         "requests",
         "records",
     }
@@ -103,7 +110,7 @@ def test_tables_are_reported_without_their_case(connection: duckdb.DuckDBPyConne
     ],
 )
 def test_question_for_all_columns_is_reported(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
-    assert Question(connection, sql).asks_for_all is asks
+    assert parse_query(connection, sql).selects_all is asks
 
 
 def test_dotted_keys_have_values_in_an_answer(log_dir: Path) -> None:

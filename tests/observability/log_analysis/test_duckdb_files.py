@@ -7,12 +7,12 @@ import pytest
 
 from tests.observability.log_analysis.records import (
     COMPRESSIONS,
-    answered,
     database_of,
     dumped,
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
@@ -48,9 +48,9 @@ def test_damaged_file_among_hundreds_is_the_only_one_that_is_named(log_dir: Path
     for number in range(1, 251):
         content = COMPRESSIONS["gz"](dumped([request(number)]))
         (log_dir / f"service.jsonl.{number}.gz").write_bytes(content[:-20] if number == 240 else content)
-    _, problems = answered(log_dir, "sql", sql="select count(*) as n from requests")
+    _, problems = run_logs(log_dir, "sql", sql="select count(*) as n from requests")
     assert problems.splitlines() == [
-        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to there.",
+        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to the damage.",
         "1 broken line left out.",
     ]
 
@@ -82,13 +82,13 @@ def test_line_that_is_whole_is_read_once_whatever_is_odd_in_it(log_dir: Path, li
     write(log_dir, record(), "rubbish")
     with (log_dir / "service.jsonl").open("ab") as file:
         file.write(line + b"\n")
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
     assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
 def test_fragment_before_a_line_is_counted_as_broken(log_dir: Path) -> None:
     write(log_dir, record(), f'{{"timestamp":"2026-{dumped([record(1)]).decode().strip()}')
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
     assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
@@ -103,7 +103,7 @@ def test_file_that_is_moved_meanwhile_is_still_read(log_dir: Path) -> None:
         path.rename(log_dir / "service.jsonl.1")
         path.write_text("something else")
         database.load("requests", ["request_id"])
-        assert len(database.rows("select * from requests")) == 1
+        assert len(database.fetch_rows("select * from requests")) == 1
 
 
 def test_name_of_a_file_may_have_any_letters(tmp_path: Path) -> None:
@@ -116,5 +116,5 @@ def test_name_of_a_file_may_have_any_letters(tmp_path: Path) -> None:
 
 def test_byte_order_mark_where_a_file_begins_is_passed_over(log_dir: Path) -> None:
     (log_dir / "service.jsonl").write_bytes(b"\xef\xbb\xbf" + dumped([record(0), record(1), "rubbish"]))
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
+    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
     assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.log_analysis.columns import Columns, mappings
-from observability.log_analysis.record_line import record_lines
+from observability.log_analysis.columns import Columns, parse_mappings
+from observability.log_analysis.formatting import format_record
 from observability.log_analysis.terminal import Terminal
 from tests.observability.log_analysis.records import PLAIN, STEERING, failure, query, record, request
 
 
 def lines(of: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
-    return list(record_lines(of, Columns(), PLAIN, **options))
+    return list(format_record(of, Columns(), PLAIN, **options))
 
 
 def test_line_has_time_level_event_logger_facts_and_the_first_digits_of_the_request() -> None:
@@ -60,7 +60,7 @@ def test_empty_value_is_seen() -> None:
 
 
 def test_moment_stands_for_the_time_and_leaves_the_id_out() -> None:
-    (line,) = lines(record(request_id="request-1"), moment="+1.0 ms")
+    (line,) = lines(record(request_id="request-1"), offset="+1.0 ms")
     assert line.startswith("+1.0 ms info")
     assert "request-" not in line
 
@@ -69,8 +69,8 @@ def test_line_without_anything_is_shown() -> None:
     assert lines({"timestamp": None}) == ["?       "]
 
 
-def test_level_is_coloured_in_a_terminal_that_has_colours() -> None:
-    (line,) = record_lines(record(level="error"), Columns(), Terminal(80, is_coloured=True))
+def test_level_has_colors_in_a_terminal_that_has_colours() -> None:
+    (line,) = format_record(record(level="error"), Columns(), Terminal(80, has_colors=True))
     assert "\x1b[31merror\x1b[0m" in line
 
 
@@ -105,6 +105,6 @@ def test_command_without_a_name_is_shown() -> None:
 
 
 def test_line_of_others_is_shown_by_the_columns_that_are_mapped() -> None:
-    columns = Columns(mappings(["time=ts", "event=msg", "level=severity"]))
-    record_of_others = columns.normalised({"ts": 1_767_601_800, "msg": "done", "severity": "WARN"})
-    assert next(iter(record_lines(record_of_others, columns, PLAIN))).startswith("08:30:00.000 warn  done")
+    columns = Columns(parse_mappings(["time=ts", "event=msg", "level=severity"]))
+    record_of_others = columns.normalize({"ts": 1_767_601_800, "msg": "done", "severity": "WARN"})
+    assert next(iter(format_record(record_of_others, columns, PLAIN))).startswith("08:30:00.000 warn  done")
