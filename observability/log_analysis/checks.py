@@ -9,9 +9,13 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register  # noqa: A004
 
-from observability.log_analysis.retention import estimate_retention
+from observability.log_analysis.lines import parse_line
+from observability.log_analysis.log_files import LogFileName, list_files
+from observability.log_analysis.times import parse_timestamp
 
 MIN_RETENTION = timedelta(days=1)
+# The length limit of a log line.
+FIRST_LINE_BYTES = 65_536
 
 
 @register("observability")
@@ -35,6 +39,22 @@ def check_retention(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
     return warnings
 
 
+def estimate_retention(path: Path, *, max_bytes: int, backup_count: int, now: datetime) -> timedelta | None:
+    """Return how old the oldest line of a log becomes before rotation deletes it; None before the first rotation.
+
+    With fewer than `backup_count` rotated files the bytes that were written since the first line give an estimate.
+    """
+    names = [name for name in list_files(path) if not name.compression]
+    rotated = [name for name in names if name.rotation]
+    first = _first_time(rotated[-1]) if rotated else None
+    if first is None or now <= first:
+        return None
+    if len(rotated) >= backup_count:
+        return now - first
+    written = sum(_size(name) for name in names)
+    return (now - first) * (max_bytes * (backup_count + 1) / written) if written else None
+
+
 def _warning(handler: str, path: Path, retention: timedelta) -> CheckMessage:
     minutes = round(retention.total_seconds() / 60)
     text = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
@@ -43,3 +63,19 @@ def _warning(handler: str, path: Path, retention: timedelta) -> CheckMessage:
         hint=f"Raise maxBytes or backupCount of the handler {handler!r}, or write fewer lines: the filter `sampled`.",
         id="observability.W202",
     )
+
+
+def _first_time(name: LogFileName) -> datetime | None:
+    try:
+        with name.path.open("rb") as file:
+            record = parse_line(file.readline(FIRST_LINE_BYTES))
+    except OSError:
+        return None
+    return parse_timestamp(record["timestamp"]) if record else None
+
+
+def _size(name: LogFileName) -> int:
+    try:
+        return name.path.stat().st_size
+    except OSError:
+        return 0

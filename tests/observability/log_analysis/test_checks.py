@@ -29,7 +29,7 @@ def rotating(directory: Path, *, hours_ago: float, rotated: int, size: int = 1_0
     ("hours_ago", "rotated", "kept"),
     [(5.5, 3, "5 h 30 min"), (0.5, 3, "30 min"), (3, 1, "12 h 0 min"), (25, 3, None), (7, 1, None), (1, 0, None)],
 )
-def test_log_that_is_kept_for_less_than_a_day_is_reported(
+def test_warns_if_rotation_keeps_less_than_a_day(
     settings: Settings, tmp_path: Path, hours_ago: float, rotated: int, kept: str | None
 ) -> None:
     settings.DEBUG = False
@@ -38,7 +38,7 @@ def test_log_that_is_kept_for_less_than_a_day_is_reported(
     assert [text.partition(":")[0] for text in warnings()] == ([] if kept is None else [warning])
 
 
-def test_how_long_a_log_is_kept_is_not_reported_in_development(settings: Settings, tmp_path: Path) -> None:
+def test_does_not_warn_in_development(settings: Settings, tmp_path: Path) -> None:
     settings.DEBUG = True
     settings.LOGGING = rotating(tmp_path, hours_ago=1, rotated=3)
     assert warnings() == []

@@ -28,7 +28,7 @@ def test_report_has_an_order_and_a_limit(name: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_common_options_may_stand_before_a_question_and_behind_it(place: str) -> None:
+def test_common_options_may_precede_or_follow_the_subcommand(place: str) -> None:
     common = ["--in", "a", "--in", "b", "--since", "1h", "--where", "status = 1", "--column", "time=ts", "--json"]
     options = parsed(*common, "top") if place == "before" else parsed("top", *common)
     assert (options["paths"], options["since"], options["where"]) == ([Path("a"), Path("b")], "1h", "status = 1")
@@ -36,7 +36,7 @@ def test_common_options_may_stand_before_a_question_and_behind_it(place: str) ->
 
 
 @pytest.mark.parametrize("per", [["user_id"], ["user_id", "status"]])
-def test_groups_may_be_several(per: list[str]) -> None:
+def test_per_may_be_repeated(per: list[str]) -> None:
     assert parsed("top", *(part for name in per for part in ("--per", name)))["per"] == per
 
 
@@ -61,11 +61,11 @@ def test_size_has_a_unit(written: str, size: int) -> None:
         ["prune", "--max-size", "5 GB"],
     ],
 )
-def test_what_cannot_be_meant_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parsed(*arguments)
     assert "error:" in capsys.readouterr().err
 
 
-def test_level_is_understood_in_any_case() -> None:
+def test_level_ignores_case() -> None:
     assert parsed("--level", "ERROR")["level"] == "error"

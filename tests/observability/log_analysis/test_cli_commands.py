@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.log_analysis import LogAnalysisError, retention
+from observability.log_analysis import LogAnalysisError, prune
 from observability.log_analysis.columns import COLUMNS
 from observability.log_analysis.terminal import Terminal
 from tests.observability.log_analysis.records import (
@@ -33,7 +33,7 @@ NARROW = Terminal(40, has_colors=False)
 
 
 @pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_report_is_an_object_for_each_row(log_dir: Path, question: str, by: str) -> None:
+def test_report_as_json_is_one_object_per_row(log_dir: Path, question: str, by: str) -> None:
     write(log_dir, *failure(), query())
     written, _ = run_logs(log_dir, question, by=by, as_json=True)
     rows = [json.loads(line) for line in written.splitlines()]
@@ -42,7 +42,7 @@ def test_report_is_an_object_for_each_row(log_dir: Path, question: str, by: str)
 
 
 @pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_report_shows_that_there_is_nothing(log_dir: Path, question: str, by: str) -> None:
+def test_empty_report_says_so(log_dir: Path, question: str, by: str) -> None:
     write(log_dir, record())
     written, said = run_logs(log_dir, question, by=by)
     assert written.startswith("No ")
@@ -50,7 +50,7 @@ def test_report_shows_that_there_is_nothing(log_dir: Path, question: str, by: st
 
 
 @pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_report_steers_no_terminal(log_dir: Path, question: str, by: str) -> None:
+def test_control_characters_in_a_report_are_escaped(log_dir: Path, question: str, by: str) -> None:
     kept = ("timestamp", "level", "event", "logger")
     texts = {each.key: STEERING for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in kept}
     write(log_dir, *(each | texts for each in (*failure(), query(), record(level="error"))))
@@ -58,7 +58,7 @@ def test_report_steers_no_terminal(log_dir: Path, question: str, by: str) -> Non
     assert not set(written.replace("\n", "")) & set(STEERING)
 
 
-def test_report_shows_how_many_rows_are_left_out(log_dir: Path) -> None:
+def test_report_shows_the_number_of_omitted_rows(log_dir: Path) -> None:
     write(log_dir, *(request(second, http__route=f"/{second}/") for second in range(5)))
     assert run_logs(log_dir, "top", by="time", limit=2)[0].endswith("… and 3 more: --limit 0 shows all.\n")
 
@@ -69,7 +69,7 @@ def test_directory_without_a_log_is_reported(log_dir: Path, question: str | None
         run_logs(log_dir, question, by="time", request_id="request-1", sql="select 1")
 
 
-def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
+def test_other_json_files_in_a_directory_are_ignored(log_dir: Path) -> None:
     """As what would be sent to Sentry, and the levels that are changed."""
     write(log_dir, record())
     write(log_dir, {"event_id": "1", "timestamp": "2026-01-05T08:30:00Z", "level": "error"}, name="sentry.jsonl")
@@ -78,7 +78,7 @@ def test_json_that_is_no_log_is_left_out_of_a_directory(log_dir: Path) -> None:
     assert (text, said) == ('{"n": 1}\n', "")
 
 
-def test_place_that_is_not_there_is_reported(tmp_path: Path) -> None:
+def test_missing_path_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LogAnalysisError, match=r"nowhere does not exist"):
         run_logs(tmp_path / "nowhere", "top", by="time")
 
@@ -86,13 +86,13 @@ def test_place_that_is_not_there_is_reported(tmp_path: Path) -> None:
 # One request
 
 
-def test_id_that_no_line_has_is_reported(log_dir: Path) -> None:
+def test_unknown_id_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match="No line has the id 'request-2'"):
         run_logs(log_dir, "request", request_id="request-2")
 
 
-def test_lines_of_a_request_are_json_where_that_is_asked_for(log_dir: Path) -> None:
+def test_request_as_json_is_its_lines(log_dir: Path) -> None:
     records = failure()
     write(log_dir, *records)
     written, _ = run_logs(log_dir, "request", request_id="request-1", as_json=True)
@@ -102,20 +102,20 @@ def test_lines_of_a_request_are_json_where_that_is_asked_for(log_dir: Path) -> N
 # SQL
 
 
-def test_answer_is_a_table(log_dir: Path) -> None:
+def test_sql_result_is_a_table(log_dir: Path) -> None:
     write(log_dir, request(0, http__route="/Łódź/"), request(1, http__route=None))
     written, _ = run_logs(log_dir, "sql", sql="select http.route, count(*) as n from requests group by 1 order by 1")
     assert written.splitlines() == ["route   n", "/Łódź/  1", "        1"]
 
 
-def test_row_that_does_not_fit_is_a_list_of_its_values(log_dir: Path) -> None:
+def test_row_that_does_not_fit_is_printed_as_a_list(log_dir: Path) -> None:
     write(log_dir, request())
     written, _ = run_logs(log_dir, "sql", NARROW, sql="select * from requests")
     assert ["route", "/books/"] in [line.split() for line in written.splitlines()]
     assert max(map(len, written.splitlines())) <= 40
 
 
-def test_table_of_a_question_steers_no_terminal(log_dir: Path) -> None:
+def test_control_characters_in_an_sql_result_are_escaped(log_dir: Path) -> None:
     write(log_dir, request(0, url__path=STEERING) | {STEERING: STEERING, "nested": {STEERING: STEERING}})
     for terminal in (NARROW, Terminal(None, has_colors=False)):
         written, _ = run_logs(log_dir, "sql", terminal, sql="select * from requests")
@@ -128,19 +128,19 @@ def test_rows_beyond_the_limit_are_reported(log_dir: Path) -> None:
     assert len(run_logs(log_dir, "sql", sql="select path from requests", limit=0)[0].splitlines()) == 121
 
 
-def test_answer_without_rows_is_reported(log_dir: Path) -> None:
+def test_empty_sql_result_is_reported(log_dir: Path) -> None:
     write(log_dir, record())
     assert run_logs(log_dir, "sql", sql="select path from requests")[0] == "No rows.\n"
 
 
-def test_answer_as_csv_has_all_rows_and_values_as_they_are(log_dir: Path) -> None:
+def test_csv_has_all_rows_with_unchanged_values(log_dir: Path) -> None:
     paths = ['a "quote", b', "two\nlines", "\x1b[2J", "车"]
     write(log_dir, *(request(second, url__path=path) for second, path in enumerate(paths)))
     written, _ = run_logs(log_dir, "sql", sql="select path, user_id from requests order by time", as_csv=True, limit=1)
     assert list(csv.reader(StringIO(written, newline=""))) == [["path", "user_id"], *([path, ""] for path in paths)]
 
 
-def test_answer_as_json_has_types_and_times(log_dir: Path) -> None:
+def test_json_result_has_types_and_times(log_dir: Path) -> None:
     write(log_dir, request(0.5, over=True, branches=["a"]))
     sql = "select time, duration_ms, status, user_id, over, branches, [1, 2] as list, {'a': 1} as object from requests"
     assert rows_of(log_dir, sql) == [
@@ -151,14 +151,14 @@ def test_answer_as_json_has_types_and_times(log_dir: Path) -> None:
     ]  # fmt: skip
 
 
-def test_answer_as_parquet_shows_how_many_rows_it_has(log_dir: Path, tmp_path: Path) -> None:
+def test_parquet_result_reports_its_number_of_rows(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request(0), request(1))
     path = tmp_path / "answer.parquet"
     _, said = run_logs(log_dir, "sql", sql="select * from requests", parquet=path)
     assert said == f"{path}: 2 rows.\n"
 
 
-def test_columns_are_reported_without_a_question(log_dir: Path) -> None:
+def test_sql_without_a_query_lists_the_columns(log_dir: Path) -> None:
     written, _ = run_logs(log_dir, "sql", sql=None)
     assert all(column.name in written and column.key in written for column in COLUMNS.values())
 
@@ -186,20 +186,20 @@ def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
         ({"until": at(2)}, ["done", "warned"]),
     ],
 )
-def test_lines_are_narrowed(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
+def test_options_select_lines(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
     write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="library.api", branch=7))
     write(log_dir, record(2, "failed", level="error", logger="other"))
     written, _ = run_logs(log_dir, None, as_json=True, **options)
     assert [json.loads(line)["event"] for line in written.splitlines()] == events
 
 
-def test_line_is_written_as_it_stands_in_the_file_where_json_is_asked_for(log_dir: Path) -> None:
+def test_line_as_json_is_that_of_the_file(log_dir: Path) -> None:
     line = request(0, url__path="/车/\x1b")
     write(log_dir, line)
     assert json.loads(run_logs(log_dir, None, as_json=True)[0]) == line
 
 
-def test_lines_of_others_are_shown_by_the_columns_that_are_mapped(log_dir: Path) -> None:
+def test_lines_of_other_programs_are_printed_by_their_mapped_columns(log_dir: Path) -> None:
     write(log_dir, {"ts": 1_767_601_801, "msg": "second"}, {"ts": 1_767_601_800, "msg": "first"})
     written, _ = run_logs(log_dir, None, columns=["time=ts", "event=msg"])
     assert [line.split()[:2] for line in written.splitlines()[1:]] == [
@@ -213,7 +213,7 @@ def test_broken_lines_are_reported(log_dir: Path) -> None:
     assert run_logs(log_dir, None)[1] == "2 broken lines left out.\n"
 
 
-def test_lines_steer_no_terminal(log_dir: Path) -> None:
+def test_control_characters_in_lines_are_escaped(log_dir: Path) -> None:
     texts = dict.fromkeys(("event", "logger", "level", "request_id", "exception.stacktrace", STEERING), STEERING)
     write(log_dir, record() | texts, request(url__path=STEERING), query(db__query__text=STEERING))
     written, _ = run_logs(log_dir, None)
@@ -243,27 +243,25 @@ def test_pruned_files_are_reported_and_gone(three_files: Path) -> None:
     assert files_of(three_files) == ["service.jsonl", "service.jsonl.1"]
 
 
-def test_trial_of_pruning_deletes_nothing(three_files: Path) -> None:
+def test_dry_run_deletes_nothing(three_files: Path) -> None:
     told, _ = run_logs(three_files, "prune", max_bytes=0, dry_run=True)
     assert [line.split()[0] for line in told.splitlines()[:2]] == ["would", "would"]
     assert len(files_of(three_files)) == 3
 
 
-def test_pruning_needs_to_know_how_much_is_kept(three_files: Path) -> None:
+def test_pruning_requires_a_limit(three_files: Path) -> None:
     with pytest.raises(LogAnalysisError, match="--keep 30d, --max-size 5GB, or both"):
         run_logs(three_files, "prune")
 
 
-def test_file_that_cannot_be_deleted_keeps_the_younger_ones_of_its_log(
-    three_files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_newer_files_stay_if_one_cannot_be_deleted(three_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def refuse(each: retention.PrunableFile) -> bool:
+    def refuse(each: prune.PrunableFile) -> bool:
         asked.append(each.file.path.name)
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(retention, "delete_file", refuse)
+    monkeypatch.setattr(prune, "delete_file", refuse)
     with pytest.raises(LogAnalysisError, match="Some files could not be deleted"):
         run_logs(three_files, "prune", max_bytes=0)
     assert asked == ["service.jsonl.2"]

@@ -50,7 +50,7 @@ def test_record_is_found_in_its_line(line: bytes) -> None:
 @pytest.mark.parametrize(
     "line", [FRAGMENT, LINE + FRAGMENT, b"null", b"[1]", b"{}", b'{"event":"no time"}', b"text", b"\xff\xfe", b'"a"']
 )
-def test_what_is_no_record_has_none(line: bytes) -> None:
+def test_line_without_a_record_is_none(line: bytes) -> None:
     assert parse_line(line) is None
 
 
@@ -60,12 +60,12 @@ def test_half_a_surrogate_leaves_its_record_readable() -> None:
     assert json.loads(to_json(parse_line(line) or {}))["event"] == "?"
 
 
-def test_only_what_a_strict_parser_does_not_read_is_shown_as_unread() -> None:
+def test_only_lines_that_a_strict_parser_rejects_are_recovered() -> None:
     assert recover_record(LINE) is None
     assert recover_record(FRAGMENT + LINE) == json.loads(LINE)
 
 
-def test_record_behind_a_fragment_may_have_objects_like_records_within() -> None:
+def test_record_after_a_fragment_may_contain_objects_like_records() -> None:
     record = b'{"timestamp":1,"items":[{"timestamp":2},{"timestamp":3}]}'
     assert parse_line(FRAGMENT + FRAGMENT + record) == json.loads(record)
 
@@ -98,16 +98,16 @@ def test_list_of_records_on_one_line_is_read_once_and_each_of_them_once_more(
     assert len(line) <= decoder.read_count <= 2 * len(line)
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
+def test_invalid_utf_8_is_replaced() -> None:
     assert parse_line(LINE.replace(b"one", b"\xff")) == json.loads(LINE) | {"event": "\ufffd"}
 
 
-def test_line_that_a_kill_cut_off_is_given_with_the_next_one_behind_it(tmp_path: Path) -> None:
+def test_fragment_and_the_next_line_are_one_line(tmp_path: Path) -> None:
     with log_file_of(FRAGMENT + LINE + b"\n" + FRAGMENT, tmp_path) as log_file:
         assert [parse_line(line) for line in read_lines(log_file)] == [json.loads(LINE), None]
 
 
-def test_lines_are_kept_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_stay_valid_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are no part of the buffer into which the file is read."""
     monkeypatch.setattr(module, "BLOCK_BYTES", 16)
     content = [b"needle %03d" % number for number in range(100)]
@@ -135,7 +135,7 @@ def test_all_ways_to_read_lines_agree(pieces: list[bytes], block_bytes: int) -> 
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_compressed_file_is_read_like_another(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compressed_file_is_read_like_a_plain_one(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 4_096)
     content = b"".join(b"%d\n" % number for number in range(20_000))
     with log_file_of(COMPRESSIONS[ending](content), tmp_path, f".1.{ending}") as log_file:
@@ -145,7 +145,7 @@ def test_compressed_file_is_read_like_another(tmp_path: Path, ending: str, monke
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_compressed_file_whose_end_is_missing_is_read_up_to_there(tmp_path: Path, ending: str) -> None:
+def test_truncated_compressed_file_is_read_up_to_its_end(tmp_path: Path, ending: str) -> None:
     content = b"".join(b"%d\n" % (number * 7_919 % 1_000_003) for number in range(100_000))
     packed = COMPRESSIONS[ending](content)
     with log_file_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as log_file:
@@ -155,12 +155,12 @@ def test_compressed_file_whose_end_is_missing_is_read_up_to_there(tmp_path: Path
     assert len(content) // 2 < len(found) < len(content)
 
 
-def test_file_that_is_not_what_its_name_says_is_empty(tmp_path: Path) -> None:
+def test_file_with_a_wrong_ending_is_empty(tmp_path: Path) -> None:
     with log_file_of(LINE, tmp_path, ".1.gz") as log_file:
         assert list(read_lines(log_file)) == []
 
 
-def test_what_is_added_while_a_file_is_read_is_of_another_look(tmp_path: Path) -> None:
+def test_lines_added_during_reading_are_not_read(tmp_path: Path) -> None:
     with log_file_of(b"one\n", tmp_path) as log_file:
         with (tmp_path / "service.jsonl").open("ab") as file:
             file.write(b"two\n")
@@ -168,9 +168,7 @@ def test_what_is_added_while_a_file_is_read_is_of_another_look(tmp_path: Path) -
         assert list(read_lines_backwards(log_file)) == [b"one"]
 
 
-def test_what_is_added_behind_several_blocks_is_of_another_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_added_after_several_blocks_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 4)
     with log_file_of(b"one\ntwo\n", tmp_path) as log_file:
         with (tmp_path / "service.jsonl").open("ab") as file:
@@ -178,16 +176,14 @@ def test_what_is_added_behind_several_blocks_is_of_another_look(
         assert [bytes(line) for line in read_lines(log_file)] == [b"one", b"two"]
 
 
-def test_file_that_is_emptied_while_it_is_read_ends_there(tmp_path: Path) -> None:
+def test_file_that_is_emptied_during_reading_ends(tmp_path: Path) -> None:
     with log_file_of(b"one\n" * 1000, tmp_path) as log_file:
         (tmp_path / "service.jsonl").write_bytes(b"")
         assert list(read_lines(log_file)) == []
         assert list(read_lines_backwards(log_file)) == []
 
 
-def test_line_whose_beginning_is_gone_meanwhile_is_not_read_backwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_line_that_lost_its_beginning_is_not_read_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 8)
     with log_file_of(b"xxxxxxxxxx\nlast\n", tmp_path) as log_file:
         found = read_lines_backwards(log_file)
@@ -196,7 +192,7 @@ def test_line_whose_beginning_is_gone_meanwhile_is_not_read_backwards(
         assert list(found) == []
 
 
-def test_line_may_be_longer_than_what_is_read_at_a_time(tmp_path: Path) -> None:
+def test_line_may_be_longer_than_a_block(tmp_path: Path) -> None:
     long = b"x" * (3 << 20)
     with log_file_of(b"one\n" + long + b"\ntwo", tmp_path) as log_file:
         assert [len(line) for line in read_lines(log_file)] == [3, len(long), 3]

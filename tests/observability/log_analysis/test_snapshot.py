@@ -110,7 +110,7 @@ def test_400_rotated_files_are_complete_and_in_order(tmp_path: Path) -> None:
     assert numbers_in(path) == list(range(401))
 
 
-def test_files_behind_a_gap_are_read(tmp_path: Path) -> None:
+def test_files_after_a_missing_number_are_read(tmp_path: Path) -> None:
     """A process that died while it moved the files on left it."""
     for mark in (".40", ".2", ""):
         put(tmp_path / f"service.jsonl{mark}", 0)
@@ -118,13 +118,13 @@ def test_files_behind_a_gap_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["service.jsonl.lock", "service.jsonl.bak", "service.jsonl.1~", "service.jsonl2"])
-def test_other_files_are_not_of_the_log(tmp_path: Path, other: str) -> None:
+def test_other_files_do_not_belong_to_the_log(tmp_path: Path, other: str) -> None:
     for name in ("service.jsonl", other):
         (tmp_path / name).write_text("")
     assert names(tmp_path / "service.jsonl") == ["service.jsonl"]
 
 
-def test_what_is_no_regular_file_is_left_out(tmp_path: Path) -> None:
+def test_special_files_are_left_out(tmp_path: Path) -> None:
     """Opening a pipe would wait for its other end."""
     os.mkfifo(tmp_path / "service.jsonl")
     (tmp_path / "service.jsonl.1").mkdir()
@@ -132,26 +132,26 @@ def test_what_is_no_regular_file_is_left_out(tmp_path: Path) -> None:
     assert names(tmp_path / "service.jsonl") == ["service.jsonl.2"]
 
 
-def test_files_that_are_older_than_asked_for_are_left_out(tmp_path: Path) -> None:
+def test_files_older_than_modified_since_are_left_out(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     os.utime(put(tmp_path / "service.jsonl.1", 0), (1_000, 1_000))
     with opened_one(path, modified_since=1_001) as log:
         assert [log_file.path for log_file in log.files] == [path]
 
 
-def test_rotated_file_that_is_named_alone_is_read_alone(tmp_path: Path) -> None:
+def test_rotated_file_that_is_given_alone_is_read_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl.1.gz", 7)
     put(tmp_path / "service.jsonl", 8)
     assert numbers_in(path) == [7]
 
 
-def test_logs_that_repeat_others_are_left_out_where_there_are_others() -> None:
+def test_repeating_logs_are_left_out_if_there_are_others() -> None:
     service, errors, sql = (Log(Path(f"{name}.jsonl")) for name in ("service", "errors", "sql"))
     assert main_logs([errors, service, sql]) == [service]
     assert main_logs([errors, sql]) == [errors, sql]
 
 
-def test_file_that_may_not_be_read_is_reported_and_the_others_are_there(reachable: Path) -> None:
+def test_unreadable_file_is_reported_and_the_others_are_opened(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     put(reachable / "service.jsonl.1", 0).chmod(0o000)
     with as_nobody(), open_logs([path]) as (logs, problems):
@@ -159,7 +159,7 @@ def test_file_that_may_not_be_read_is_reported_and_the_others_are_there(reachabl
     assert problems == [f"{path}.1 cannot be read: Permission denied."]
 
 
-def test_directory_that_may_not_be_searched_is_reported_for_the_files_that_it_lists(reachable: Path) -> None:
+def test_directory_without_search_permission_is_reported_for_each_listed_file(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     reachable.chmod(0o444)
     with as_nobody(), open_logs([path]) as (logs, problems):
@@ -178,7 +178,7 @@ def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> N
         assert numbers(log.files) == [1]
 
 
-def test_snapshot_outlives_renames_and_deletion(tmp_path: Path) -> None:
+def test_snapshot_survives_renames_and_deletion(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 2)
     older = put(tmp_path / "service.jsonl.1", 1)
     with opened_one(path) as log:
@@ -223,7 +223,7 @@ def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_p
 
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(30, marks=pytest.mark.slow)])
-def test_snapshot_has_each_record_once_while_the_chain_grows(tmp_path: Path, rounds: int) -> None:
+def test_snapshot_has_each_record_once_while_rotated_files_are_added(tmp_path: Path, rounds: int) -> None:
     job = job_in(tmp_path, max_bytes=300)
     with endlessly(job) as counts:
         for _ in range(rounds):
@@ -263,7 +263,7 @@ def test_file_that_is_being_compressed_is_read_once(tmp_path: Path) -> None:
     assert numbers_in(path) == [0, 1]
 
 
-def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
+def test_file_that_was_compressed_after_the_scan_is_read_by_another_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = put(tmp_path / "service.jsonl", 1)
@@ -282,7 +282,7 @@ def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
     assert len(walks) == 2
 
 
-def test_file_that_was_deleted_behind_the_walk_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_was_deleted_after_the_scan_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl.1", 0)
 
@@ -295,7 +295,7 @@ def test_file_that_was_deleted_behind_the_walk_is_left_out(tmp_path: Path, monke
     assert numbers_in(path) == [1]
 
 
-def test_compressed_file_that_only_has_the_same_number_is_read(tmp_path: Path) -> None:
+def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> None:
     """It is left over from logrotate, which made the files before."""
     path = put(tmp_path / "service.jsonl", 2)
     put(tmp_path / "service.jsonl.1", 1)
@@ -338,7 +338,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
 
 
 @pytest.mark.parametrize("writers", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_snapshot_outlives_processes_that_are_killed(tmp_path: Path, writers: int) -> None:
+def test_snapshot_is_complete_after_processes_are_killed(tmp_path: Path, writers: int) -> None:
     job = job_in(tmp_path, max_bytes=600, backup_count=40)
     for number in range(writers):
         with Writer(jobs_of(job, writers)[number]) as writer:

@@ -38,13 +38,13 @@ def sampled(directory: Path) -> dict[str, str]:
         ([[1], "acme"], "VARCHAR"),
     ],
 )
-def test_type_is_that_of_the_values(log_dir: Path, values: list[object], kind: str) -> None:
+def test_type_of_a_column_follows_from_its_values(log_dir: Path, values: list[object], kind: str) -> None:
     write(log_dir, *(record(tenant=value) for value in values))
     assert named(log_dir, "tenant") == {"tenant": kind}
     assert sampled(log_dir) == {"tenant": kind}
 
 
-def test_key_that_no_line_has_is_no_column(log_dir: Path) -> None:
+def test_unknown_key_does_not_become_a_column(log_dir: Path) -> None:
     write(log_dir, record(tenant=None, event="tenant", nested={"tenant": 1}))
     assert named(log_dir, "tenant") == {}
 
@@ -63,11 +63,11 @@ def test_sample_has_the_keys_of_the_first_and_the_last_lines(log_dir: Path) -> N
 
 
 @pytest.mark.parametrize("line", ['{"timestamp":"x","Łódź":1}', '{"timestamp":"x","\\u0141\\u00f3d\\u017a":1}'])
-def test_key_is_found_however_its_letters_are_written(log_dir: Path, line: str) -> None:
+def test_key_is_found_if_its_characters_are_escaped(log_dir: Path, line: str) -> None:
     write(log_dir, line)
     assert named(log_dir, "Łódź") == {"Łódź": "DOUBLE"}
 
 
-def test_column_that_there_is_stays_as_it_is(log_dir: Path) -> None:
+def test_existing_column_is_not_changed(log_dir: Path) -> None:
     write(log_dir, record(status="mine"))
     assert named(log_dir, "status", "http.route", "requests") == {}

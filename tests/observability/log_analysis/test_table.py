@@ -22,7 +22,7 @@ def drawn(rows: list[dict[Any, Any]], fields: list[TableColumn], width: int | No
     return render_table(rows, fields, Terminal(width, has_colors=False))
 
 
-def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
+def test_text_is_aligned_left_and_numbers_right() -> None:
     assert drawn(ROWS, FIELDS, None) == [
         "route           requests    p95",
         "/books/<isbn>/         7  12 ms",
@@ -30,7 +30,7 @@ def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
     ]
 
 
-def test_columns_of_less_importance_give_way_first() -> None:
+def test_less_important_columns_are_left_out_first() -> None:
     assert drawn(ROWS, FIELDS, 24)[0] == "route           requests"
 
 
@@ -44,16 +44,16 @@ def test_wide_letters_take_two_columns() -> None:
     assert drawn(rows, FIELDS, None)[1:] == ["车辆          7", "e\u0301tat          8"]
 
 
-def test_table_of_no_rows_is_its_headings() -> None:
+def test_table_without_rows_is_its_headings() -> None:
     assert drawn([], FIELDS, 80) == ["route  requests  p95"]
 
 
-def test_style_colours_a_cell_in_a_terminal_that_has_colours() -> None:
+def test_cell_is_styled_in_a_color_terminal() -> None:
     fields = [TableColumn("n", lambda row: row["n"], style=lambda _: ("red",))]
     assert render_table([{"n": "1"}], fields, Terminal(80, has_colors=True))[1] == "\x1b[31m1\x1b[0m"
 
 
-def test_heading_steers_no_terminal() -> None:
+def test_control_characters_in_a_heading_are_escaped() -> None:
     assert drawn([], [TableColumn("\x1b[2J", str)], None) == ["\\x1b[2J"]
 
 
@@ -61,7 +61,9 @@ def test_heading_steers_no_terminal() -> None:
     rows=st.lists(st.tuples(TEXTS, TEXTS, st.integers(0, 10**9), st.integers(0, 10**20)), max_size=5),
     width=st.sampled_from([40, 80, 140]),
 )
-def test_no_line_is_longer_than_the_terminal_or_steers_it(rows: list[tuple[str, str, int, int]], width: int) -> None:
+def test_lines_fit_the_terminal_and_have_no_control_characters(
+    rows: list[tuple[str, str, int, int]], width: int
+) -> None:
     fields = [
         TableColumn("车 first", lambda row: row[0], is_text=True),
         TableColumn("second", lambda row: row[1], importance=2, is_text=True),
@@ -75,7 +77,7 @@ def test_no_line_is_longer_than_the_terminal_or_steers_it(rows: list[tuple[str, 
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=3), width=st.sampled_from([40, 80]))
-def test_rows_fit_where_it_is_said_that_they_do(rows: list[tuple[str, str, str]], width: int) -> None:
+def test_rows_fit_if_fits_terminal_says_so(rows: list[tuple[str, str, str]], width: int) -> None:
     fields = [
         TableColumn("a", lambda row: row[0], is_text=True),
         TableColumn("b", lambda row: row[1]),

@@ -32,24 +32,22 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_file_has_neither_colours_nor_a_width() -> None:
+def test_file_has_no_colors_and_no_width() -> None:
     assert Terminal.of(io.StringIO()) == Terminal(None, has_colors=False)
 
 
-def test_terminal_has_colours_and_the_width_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_has_colors_and_the_width_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "123")
     assert Terminal.of(Screen()) == Terminal(123, has_colors=True)
 
 
 @pytest.mark.parametrize(("written", "width"), [("100", 100), ("3", MIN_WIDTH), ("wide", None), ("", None)])
-def test_width_that_is_set_holds_for_a_file_too(
-    monkeypatch: pytest.MonkeyPatch, written: str, width: int | None
-) -> None:
+def test_width_of_columns_applies_to_a_file(monkeypatch: pytest.MonkeyPatch, written: str, width: int | None) -> None:
     monkeypatch.setenv("COLUMNS", written)
     assert Terminal.of(io.StringIO()).width == width
 
 
-def test_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Terminal.of(Screen(), no_color=True).has_colors
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Terminal.of(Screen()).has_colors
@@ -67,12 +65,12 @@ def test_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Łódź 车 😀", "Łódź 车 😀"),
     ],
 )
-def test_what_steers_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert escape_controls(text) == shown
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_no_text_steers_a_terminal(text: str) -> None:
+def test_escaped_text_has_no_control_characters(text: str) -> None:
     assert not {unicodedata.category(character) for character in escape_controls(text)} & STEERING
     assert not {unicodedata.bidirectional(character) for character in escape_controls(text)} & {
         "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",

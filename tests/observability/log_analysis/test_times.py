@@ -28,12 +28,12 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
         ("2026-11-26T12:00:00Z", NOON),
     ],
 )
-def test_moment_is_a_time_ago_of_today_or_a_date(written: str, time: datetime) -> None:
+def test_time_is_an_age_a_time_of_today_or_a_date(written: str, time: datetime) -> None:
     assert parse_time(written, "--since", NOW) == time
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "15", "m", "-5m", "25:00", "2026-13-01", "9999999w", "999999w"])
-def test_what_is_no_time_is_reported_with_what_is_allowed(written: str) -> None:
+def test_invalid_time_is_reported_with_the_allowed_forms(written: str) -> None:
     with pytest.raises(LogAnalysisError) as caught:
         parse_time(written, "--since", NOW)
     assert str(caught.value).startswith(f"--since is {written!r}: a time ago, such as 90s")
@@ -45,7 +45,7 @@ def test_duration_has_a_unit(written: str, days: float) -> None:
 
 
 @pytest.mark.parametrize("written", ["30", "d", "1.5d", "30 d", "-1d"])
-def test_what_is_no_duration_is_reported(written: str) -> None:
+def test_invalid_duration_is_reported(written: str) -> None:
     with pytest.raises(LogAnalysisError, match="--keep is "):
         parse_duration(written, "--keep")
 
@@ -62,20 +62,20 @@ def test_what_is_no_duration_is_reported(written: str) -> None:
         int(NOON.timestamp()) * 10**9,
     ],
 )
-def test_time_of_a_line_may_be_text_or_a_number_of_the_epoch(value: object) -> None:
+def test_timestamp_may_be_text_or_a_number_since_1970(value: object) -> None:
     assert parse_timestamp(value) == NOON
 
 
 @pytest.mark.parametrize("value", [None, True, "", "noon", [], float("nan"), float("inf"), 10**400, -(10**30)])
-def test_what_is_no_time_has_none(value: object) -> None:
+def test_invalid_timestamp_is_none(value: object) -> None:
     assert parse_timestamp(value) is None
 
 
-def test_time_is_written_as_our_lines_have_it() -> None:
+def test_time_is_formatted_as_in_the_service_logs() -> None:
     assert format_timestamp(NOON.astimezone()) == "2026-11-26T12:00:00.000000Z"
 
 
-def test_span_has_its_beginning_and_not_its_end() -> None:
+def test_time_range_includes_its_start_but_not_its_end() -> None:
     span = TimeRange(NOON, NOW)
     assert [time in span for time in (NOON - timedelta(seconds=1), NOON, NOW)] == [False, True, False]
     assert NOW in TimeRange()

@@ -25,13 +25,13 @@ from tests.observability.log_analysis.records import (
         ("select cast(path as integer) from requests", "/books/"),
     ],
 )
-def test_question_that_cannot_be_answered_is_reported(log_dir: Path, sql: str, told: str) -> None:
+def test_invalid_query_is_reported(log_dir: Path, sql: str, told: str) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match=told):
         rows_of(log_dir, sql)
 
 
-def test_what_a_line_says_steers_no_terminal_from_an_error(log_dir: Path) -> None:
+def test_control_characters_in_an_error_are_escaped(log_dir: Path) -> None:
     write(log_dir, request(url__path="/\x1b[2J\x07"))
     with pytest.raises(LogAnalysisError) as raised:
         rows_of(log_dir, "select cast(path as integer) from requests")
@@ -42,30 +42,26 @@ def test_what_a_line_says_steers_no_terminal_from_an_error(log_dir: Path) -> Non
 @pytest.mark.parametrize(
     "sql", ["describe requests", "summarize requests", "show tables", "create table t as select 1"]
 )
-def test_statement_that_is_no_select_is_answered_too(log_dir: Path, sql: str) -> None:
+def test_statement_other_than_select_is_run(log_dir: Path, sql: str) -> None:
     write(log_dir, request())
     assert rows_of(log_dir, sql)
 
 
-def test_lines_come_in_the_order_of_the_files(log_dir: Path) -> None:
+def test_rows_are_in_the_order_of_the_files(log_dir: Path) -> None:
     write(log_dir, *(request(second, f"request-{second:05}") for second in range(9, 6_000)), name="service.jsonl")
     write(log_dir, *(request(second, f"request-{second:05}") for second in range(9)), name="service.jsonl.1")
     ids = [row["request_id"] for row in rows_of(log_dir, "select request_id from requests")]
     assert ids == sorted(ids)
 
 
-def test_times_are_utc_in_a_question_wherever_the_machine_stands(
-    log_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_are_utc_in_any_time_zone_of_the_machine(log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     write(log_dir, request(http__route="now"))
     sql = "select current_setting('TimeZone') as zone, time::TIMESTAMPTZ::VARCHAR as time from requests"
     assert rows_of(log_dir, sql) == [{"zone": "UTC", "time": "2026-01-05 08:30:00+00"}]
 
 
-def test_question_that_needs_more_than_its_memory_is_answered_by_a_temporary_directory(
-    log_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_query_uses_a_temporary_directory(log_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MEMORY_LIMIT", "100MB")
     write(log_dir, *(request(number, f"request-{number}") for number in range(500)))
     (tmp_path / "here").mkdir()
@@ -83,7 +79,7 @@ def test_question_that_needs_more_than_its_memory_is_answered_by_a_temporary_dir
 # Parquet
 
 
-def test_parquet_file_has_the_answer(log_dir: Path, tmp_path: Path) -> None:
+def test_parquet_file_has_the_result(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request(1, tenant="acme"), request(2, tenant="other"))
     path = tmp_path / "answer.parquet"
     with database_of(log_dir) as database:
@@ -95,7 +91,7 @@ def test_parquet_file_has_the_answer(log_dir: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sql", ["select cast(path as integer) from requests", "select nothing from requests", "create table t as select 1"]
 )
-def test_parquet_file_is_not_there_where_the_question_fails(log_dir: Path, tmp_path: Path, sql: str) -> None:
+def test_parquet_file_is_not_created_if_the_query_fails(log_dir: Path, tmp_path: Path, sql: str) -> None:
     write(log_dir, request())
     directory = tmp_path / "answers"
     directory.mkdir()
@@ -104,7 +100,7 @@ def test_parquet_file_is_not_there_where_the_question_fails(log_dir: Path, tmp_p
     assert list(directory.iterdir()) == []
 
 
-def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tmp_path: Path) -> None:
+def test_parquet_file_is_unchanged_if_the_query_fails(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request())
     path = tmp_path / "answer.parquet"
     path.write_text("before")
@@ -113,7 +109,7 @@ def test_parquet_file_stays_as_it_was_where_the_question_fails(log_dir: Path, tm
     assert path.read_text() == "before"
 
 
-def test_unfinished_parquet_file_is_gone_if_it_cannot_get_its_name(log_dir: Path, tmp_path: Path) -> None:
+def test_draft_of_a_parquet_file_is_removed_if_it_cannot_be_renamed(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request())
     path = tmp_path / "answers" / "answer.parquet"
     path.mkdir(parents=True)

@@ -47,19 +47,19 @@ def test_requests_that_no_route_matched_are_a_group(log_dir: Path) -> None:
     assert (row["route"], row["requests"], row["p95_ms"]) == (None, 3, 5.0)
 
 
-def test_errors_are_those_of_the_service_and_what_is_of_the_client_is_counted_apart(log_dir: Path) -> None:
+def test_server_errors_and_client_errors_are_counted_separately(log_dir: Path) -> None:
     statuses = {200: "info", 404: "warning", 499: "warning", 500: "error", 503: "error"}
     write(log_dir, *(request(s, http__response__status_code=s, level=level) for s, level in statuses.items()))
     (row,) = top_rows(log_dir)
     assert (row["errors"], row["client_errors"]) == (2, 2)
 
 
-def test_answer_whose_body_failed_is_an_error(log_dir: Path) -> None:
+def test_response_whose_body_failed_is_an_error(log_dir: Path) -> None:
     write(log_dir, request(http__response__status_code=200, level="error"))
     assert top_rows(log_dir)[0]["errors"] == 1
 
 
-def test_sampled_line_counts_as_the_requests_that_it_stands_for(log_dir: Path) -> None:
+def test_sampled_line_counts_for_the_requests_it_represents(log_dir: Path) -> None:
     write(log_dir, request(0, duration_ms=1.0, db__query_count=2, sample_rate=9))
     write(log_dir, request(1, duration_ms=100.0, db__query_count=12, db__transaction="rolled_back"))
     (row,) = top_rows(log_dir)
@@ -67,7 +67,7 @@ def test_sampled_line_counts_as_the_requests_that_it_stands_for(log_dir: Path) -
     assert (row["p50_ms"], row["p95_ms"], row["max_ms"]) == (1.0, 100.0, 100.0)
 
 
-def test_percentile_is_the_least_duration_that_so_many_requests_did_not_exceed(log_dir: Path) -> None:
+def test_percentile_is_the_lowest_duration_that_this_share_does_not_exceed(log_dir: Path) -> None:
     write(log_dir, *(request(second, duration_ms=float(second + 1)) for second in range(100)))
     (row,) = top_rows(log_dir)
     assert (row["p50_ms"], row["p95_ms"], row["p99_ms"]) == (50.0, 95.0, 99.0)
@@ -91,7 +91,7 @@ def percentile(values: Sequence[tuple[float, int]], percent: int) -> float | Non
 )
 # Each example reads a log of its own, in which each route is an example in turn.
 @settings(max_examples=12)
-def test_percentiles_are_those_of_all_requests_written_one_by_one(
+def test_percentiles_equal_those_of_unsampled_requests(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str | None, float | None, int | None]]
 ) -> None:
     directory = tmp_path_factory.mktemp("log")
@@ -119,39 +119,39 @@ def test_requests_are_grouped_by_any_column(log_dir: Path, name: str) -> None:
     assert row["requests"] == 3
 
 
-def test_requests_are_grouped_by_a_key_that_is_noted(log_dir: Path) -> None:
+def test_requests_are_grouped_by_a_noted_key(log_dir: Path) -> None:
     write(log_dir, request(0, tenant="acme"), request(1, tenant="acme"), request(2))
     counted = {row["tenant"]: row["requests"] for row in top_rows(log_dir, per=["tenant"])}
     assert counted == {"acme": 2, None: 1}
 
 
-def test_requests_are_grouped_by_the_key_of_a_line_and_by_several(log_dir: Path) -> None:
+def test_requests_are_grouped_by_several_keys(log_dir: Path) -> None:
     write(log_dir, request(0, user__id="1"), request(1, user__id="1", http__response__status_code=404))
     counted = {(row["user_id"], row["status"]): row["requests"] for row in top_rows(log_dir, per=["user.id", "status"])}
     assert counted == {("1", 200): 1, ("1", 404): 1}
 
 
 @pytest.mark.parametrize("key", ["errors", "weight", "p95_ms", "time_ms", "#0"])
-def test_key_may_have_the_name_of_a_number_of_the_report(log_dir: Path, key: str) -> None:
+def test_key_may_be_named_like_a_number_of_the_report(log_dir: Path, key: str) -> None:
     write(log_dir, request(0, duration_ms=5.0, **{key: "a"}), request(1, duration_ms=5.0, **{key: "b"}))
     rows = top_rows(log_dir, per=[key])
     assert [row.get(f"extra.{key}", row.get(key)) for row in rows] == ["a", "b"]
     assert [(row["requests"], row["errors"], row["p95_ms"]) for row in rows] == [(1, 0, 5.0), (1, 0, 5.0)]
 
 
-def test_column_that_is_named_twice_is_one(log_dir: Path) -> None:
+def test_repeated_column_is_one_group(log_dir: Path) -> None:
     write(log_dir, request())
     assert top_rows(log_dir, per=["route", "http.route"])[0]["requests"] == 1
 
 
-def test_column_that_no_line_has_is_shown_as_it_was_typed(log_dir: Path) -> None:
+def test_unknown_column_is_reported_as_it_was_typed(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match="--per is 'tenent': no line has this key"):
         top_rows(log_dir, per=["tenent"])
 
 
 @pytest.mark.parametrize("by", ORDERS)
-def test_rows_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str) -> None:
+def test_rows_are_ordered_by_the_requested_number(log_dir: Path, by: str) -> None:
     for route, factor, errors in (("/low/", 1, 1), ("/high/", 50, 3), ("/middle/", 7, 2)):
         facts = {"duration_ms": 10.0 * factor, "db__query_count": factor, "db__repeated_count": factor}
         well = request(0, http__route=route, **facts, sample_rate=factor)
@@ -160,7 +160,7 @@ def test_rows_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str) -> No
     assert [row["route"] for row in top_rows(log_dir, by)] == ["/high/", "/middle/", "/low/"]
 
 
-def test_limit_shows_how_many_rows_are_left_out(log_dir: Path) -> None:
+def test_limit_reports_the_number_of_omitted_rows(log_dir: Path) -> None:
     write(log_dir, *(request(0, http__route=f"/{number}/", duration_ms=number) for number in range(5)))
     with database_of(log_dir) as database:
         report = top(database, PLAIN, by="time", limit=2, per=ROUTE)
@@ -168,7 +168,7 @@ def test_limit_shows_how_many_rows_are_left_out(log_dir: Path) -> None:
     assert report.more == 3
 
 
-def test_condition_narrows_what_is_counted(log_dir: Path) -> None:
+def test_where_limits_the_counted_requests(log_dir: Path) -> None:
     write(log_dir, request(0, tenant="acme"), request(1, tenant="other"))
     assert top_rows(log_dir, where="tenant = 'acme'")[0]["requests"] == 1
 
@@ -178,12 +178,12 @@ def test_summary_shows_how_many_requests_there_were_and_when(log_dir: Path) -> N
     assert text(log_dir)[0] == "11 requests, 2026-01-05 08:30:00 to 08:30:10 UTC, 1.1 a second."
 
 
-def test_nothing_is_summed_up_where_there_is_no_request(log_dir: Path) -> None:
+def test_summary_without_requests_says_so(log_dir: Path) -> None:
     write(log_dir, record())
     assert text(log_dir) == ["No requests."]
 
 
-def test_table_names_what_has_no_route(log_dir: Path) -> None:
+def test_table_labels_requests_without_a_route(log_dir: Path) -> None:
     write(log_dir, request(http__route=None))
     assert "GET    (no route)" in text(log_dir)[2]
 

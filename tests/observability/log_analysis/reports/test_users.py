@@ -30,14 +30,14 @@ def test_failures_clients_and_the_busiest_route_are_reported(log_dir: Path) -> N
 
 
 @pytest.mark.parametrize("by", ORDERS)
-def test_users_stand_in_the_order_that_is_asked_for(log_dir: Path, by: str) -> None:
+def test_users_are_ordered_by_the_requested_number(log_dir: Path, by: str) -> None:
     for user, factor in (("low", 1), ("high", 9), ("middle", 3)):
         facts = {"user__id": user, "http__response__status_code": 500, "db__query_count": factor}
         write(log_dir, *(request(factor, duration_ms=10.0 * factor, **facts) for _ in range(factor)))
     assert [row["user_id"] for row in asked(log_dir, by)] == ["high", "middle", "low"]
 
 
-def test_numbers_that_no_line_has_do_not_hinder_the_order(log_dir: Path) -> None:
+def test_missing_numbers_do_not_break_the_order(log_dir: Path) -> None:
     write(log_dir, *(request(0, user__id=user, db__query_count=None, duration_ms=None) for user in ("a", "b")))
     write(log_dir, request(0, user__id="c"))
     assert asked(log_dir, "queries")[0]["user_id"] == "c"

@@ -1,4 +1,4 @@
-"""`logs prune` deletes the oldest rotated files; `estimate_retention` is how long rotation keeps a line."""
+"""`logs prune`: delete the oldest rotated files of logs, by age and by total size."""
 
 import os
 import time
@@ -11,20 +11,16 @@ from pathlib import Path
 from observability.files import try_lock_file
 from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.formatting import format_size
-from observability.log_analysis.lines import parse_line
-from observability.log_analysis.log_files import Log, LogFile, LogFileName, list_files
+from observability.log_analysis.log_files import Log, LogFile
 from observability.log_analysis.options import Options
 from observability.log_analysis.snapshot import file_identity, is_deleted
 from observability.log_analysis.terminal import Output
-from observability.log_analysis.times import parse_timestamp
 from observability.text import format_count
 
 # How often to try the lock of a log while another process rotates it. Under constant rotation the lock is free for
 # moments only.
 LOCK_ATTEMPTS = 1_000
 LOCK_PAUSE_S = 0.001
-# The length limit of a log line.
-FIRST_LINE_BYTES = 65_536
 
 
 def prune(options: Options, output: Output) -> None:
@@ -110,22 +106,6 @@ def delete_file(prunable: PrunableFile) -> bool:
     raise TimeoutError("its log is locked by another process")
 
 
-def estimate_retention(path: Path, *, max_bytes: int, backup_count: int, now: datetime) -> timedelta | None:
-    """Return how old the oldest line of a log becomes before rotation deletes it; None before the first rotation.
-
-    With fewer than `backup_count` rotated files the bytes that were written since the first line give an estimate.
-    """
-    names = [name for name in list_files(path) if not name.compression]
-    rotated = [name for name in names if name.rotation]
-    first = _first_time(rotated[-1]) if rotated else None
-    if first is None or now <= first:
-        return None
-    if len(rotated) >= backup_count:
-        return now - first
-    written = sum(_size(name) for name in names)
-    return (now - first) * (max_bytes * (backup_count + 1) / written) if written else None
-
-
 def _present_path(prunable: PrunableFile) -> Path | None:
     """Return the path that the file has now."""
     identity = file_identity(os.fstat(prunable.file.descriptor))
@@ -136,19 +116,3 @@ def _present_path(prunable: PrunableFile) -> Path | None:
                 if file_identity(path.stat()) == identity:
                     return path
     return None
-
-
-def _first_time(name: LogFileName) -> datetime | None:
-    try:
-        with name.path.open("rb") as file:
-            record = parse_line(file.readline(FIRST_LINE_BYTES))
-    except OSError:
-        return None
-    return parse_timestamp(record["timestamp"]) if record else None
-
-
-def _size(name: LogFileName) -> int:
-    try:
-        return name.path.stat().st_size
-    except OSError:
-        return 0

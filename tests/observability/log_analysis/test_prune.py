@@ -13,9 +13,9 @@ import pytest
 from benchmarks.scenarios import ENDLESS, job_in
 from benchmarks.writer import Counts
 from benchmarks.writers import wait_until, writing
-from observability.log_analysis import retention
+from observability.log_analysis import prune
 from observability.log_analysis.lines import read_lines
-from observability.log_analysis.retention import PrunableFile, delete_file, find_prunable
+from observability.log_analysis.prune import PrunableFile, delete_file, find_prunable
 from observability.log_analysis.snapshot import open_logs
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -47,22 +47,22 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_files_that_ended_before_are_chosen_the_oldest_first(directory: Path) -> None:
+def test_old_files_are_prunable_the_oldest_first(directory: Path) -> None:
     assert chosen(directory, keep=2.5) == [("service.jsonl.4", "age"), ("service.jsonl.3", "age")]
 
 
-def test_oldest_files_are_chosen_until_the_others_fit(directory: Path) -> None:
+def test_oldest_files_are_prunable_until_the_others_fit(directory: Path) -> None:
     assert chosen(directory, max_bytes=3_000) == [("service.jsonl.4", "size"), ("service.jsonl.3", "size")]
     assert chosen(directory, max_bytes=5_000) == []
 
 
-def test_file_that_is_written_is_never_chosen(directory: Path) -> None:
+def test_current_file_is_never_prunable(directory: Path) -> None:
     put(directory / "service.jsonl", 100)
     names = [name for name, _ in chosen(directory, keep=0, max_bytes=0)]
     assert names == [f"service.jsonl.{number}" for number in (4, 3, 2, 1)]
 
 
-def test_size_is_of_all_logs_together_and_the_oldest_file_of_any_goes_first(directory: Path) -> None:
+def test_max_size_applies_to_all_logs_together(directory: Path) -> None:
     put(directory / "errors.jsonl", 0)
     put(directory / "errors.jsonl.1", 3.5)
     assert [name for name, _ in chosen(directory, "service.jsonl", "errors.jsonl", max_bytes=4_000)] == [
@@ -72,14 +72,14 @@ def test_size_is_of_all_logs_together_and_the_oldest_file_of_any_goes_first(dire
     ]
 
 
-def test_log_gets_no_gap(directory: Path) -> None:
+def test_pruning_leaves_no_gap(directory: Path) -> None:
     """A younger file may have an older time: it was copied."""
     put(directory / "service.jsonl.2", 50)
     assert chosen(directory, keep=10) == []
     assert [name for name, _ in chosen(directory, keep=2.5)] == [f"service.jsonl.{number}" for number in (4, 3, 2)]
 
 
-def test_dated_and_compressed_files_are_of_the_log(tmp_path: Path) -> None:
+def test_dated_and_compressed_files_are_prunable(tmp_path: Path) -> None:
     put(tmp_path / "service.jsonl", 0)
     put(tmp_path / "service.jsonl-20261120.gz", 6)
     put(tmp_path / "service.jsonl-20261124", 2)
@@ -94,7 +94,7 @@ def oldest(directory: Path) -> PrunableFile:
     return PrunableFile(each.log, type(each.file)(each.file.name, descriptor, each.file.size, 0), each.reason)
 
 
-def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: Path) -> None:
+def test_renamed_file_is_deleted_by_identity(directory: Path) -> None:
     each = oldest(directory)
     (directory / "service.jsonl.4").rename(directory / "service.jsonl.5")
     (directory / "service.jsonl.3").rename(directory / "service.jsonl.4")
@@ -104,16 +104,14 @@ def test_file_that_was_renamed_meanwhile_is_the_one_that_is_deleted(directory: P
     ]
 
 
-def test_file_that_is_gone_already_is_reported(directory: Path) -> None:
+def test_deleted_file_returns_false(directory: Path) -> None:
     each = oldest(directory)
     (directory / "service.jsonl.4").unlink()
     assert not delete_file(each)
 
 
-def test_log_that_a_process_moves_is_waited_for_and_then_given_up(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "LOCK_ATTEMPTS", 3)
+def test_locked_log_raises_a_timeout_after_some_attempts(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prune, "LOCK_ATTEMPTS", 3)
     each = oldest(directory)
     with (directory / "service.jsonl.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -122,7 +120,7 @@ def test_log_that_a_process_moves_is_waited_for_and_then_given_up(
     assert delete_file(each)
 
 
-def test_file_that_may_not_be_deleted_is_an_error() -> None:
+def test_missing_permission_raises() -> None:
     # A directory that other users reach, unlike those of pytest.
     with TemporaryDirectory() as name:
         directory = Path(name)
@@ -141,7 +139,7 @@ def test_file_that_may_not_be_deleted_is_an_error() -> None:
         assert (directory / "service.jsonl.4").exists()
 
 
-def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> None:
+def test_only_the_oldest_records_are_deleted_while_a_process_rotates(tmp_path: Path) -> None:
     job = job_in(tmp_path, max_bytes=50_000)
     path = Path(job.path)
     with writing([job]) as (writer,):
@@ -165,7 +163,7 @@ def test_only_the_oldest_records_go_while_a_process_rotates(tmp_path: Path) -> N
     assert found[-1] >= counts[0, 0] - 1
 
 
-def test_what_was_written_last_to_a_file_is_reported(directory: Path) -> None:
+def test_prunable_file_has_the_time_of_its_last_line(directory: Path) -> None:
     with open_logs([directory / "service.jsonl"]) as (logs, _):
         (each, *_) = find_prunable(logs, keep=timedelta(0), max_bytes=None, now=NOW)
         assert each.until == NOW - timedelta(days=4)
