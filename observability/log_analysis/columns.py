@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.lines import Record
@@ -219,7 +219,7 @@ class Columns:
             return record
         mapped: Record = {}
         for name, mapping in self.mappings.items():
-            value: Any = record
+            value: object = record
             for part in mapping.path:
                 value = value.get(part) if isinstance(value, dict) else None
             if name == "time":

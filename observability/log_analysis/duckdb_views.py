@@ -195,7 +195,7 @@ class LogDatabase:
         broken = f"select {quote_name(FILE)}, count(*) from {table} where time is null group by all"
         self.files.recover_lines(self.connection.execute(broken).fetchall(), self._fetch_in_order)
 
-    def _fetch_in_order(self, sql: str) -> list[tuple[Any, ...]]:
+    def _fetch_in_order(self, sql: str) -> list[tuple[object, ...]]:
         self.connection.execute("set preserve_insertion_order = true")
         try:
             return self.connection.execute(sql).fetchall()

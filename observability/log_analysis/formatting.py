@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from observability.core.measurements import summarize_request
 from observability.log_analysis.columns import Columns
@@ -73,7 +72,7 @@ def record_date(record: Record) -> str:
     return str(record.get("timestamp"))[:10]
 
 
-def row_to_json(row: Mapping[str, Any]) -> str:
+def row_to_json(row: Mapping[str, object]) -> str:
     """Return a row as JSON: times are UTC, numbers that are not finite are null, other types are text."""
     return json.dumps({name: _to_json_value(value) for name, value in row.items()}, default=str)
 
@@ -140,7 +139,7 @@ def format_time_range(first: datetime, last: datetime) -> str:
     return f"{format_time(first, with_date=True)} to {end} UTC"
 
 
-def _summarize_completion(record: Record, *, is_request: bool) -> tuple[str, dict[str, Any]]:
+def _summarize_completion(record: Record, *, is_request: bool) -> tuple[str, Record]:
     """Return what a person reads about any request, command or span, then the keys that are unusual."""
     event, keys = summarize_request(record)
     if not is_request:
@@ -153,7 +152,7 @@ def _summarize_completion(record: Record, *, is_request: bool) -> tuple[str, dic
     return f"{event} {duration}{f' {queries}q' if queries else ''}", keys
 
 
-def _summarize(record: Record) -> tuple[str, dict[str, Any]]:
+def _summarize(record: Record) -> tuple[str, Record]:
     event = str(record.get("event") or "")
     keys = {key: value for key, value in record.items() if value is not None}
     if keys.get("exception.stacktrace"):
@@ -162,7 +161,7 @@ def _summarize(record: Record) -> tuple[str, dict[str, Any]]:
     return _summarize_query(event, keys) if event in QUERY_EVENTS else (event, keys)
 
 
-def _summarize_query(event: str, keys: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _summarize_query(event: str, keys: Record) -> tuple[str, Record]:
     """Return the duration of a query, and its line of code; its SQL has its own line."""
     place = f"{keys.pop('code.file.path', '')}:{keys.pop('code.line.number', '')}"
     function = keys.pop("code.function.name", "")

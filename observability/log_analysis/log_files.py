@@ -129,7 +129,7 @@ def list_files(path: Path) -> list[LogFileName]:
 
 
 def current_file(path: Path) -> LogFileName:
-    """Return the name of a log's current file. It may be compressed: somebody named a rotated file alone."""
+    """Return the name of a log's current file. It is compressed if a rotated file was given alone."""
     return LogFileName(path, "", COMPRESSIONS.get(path.suffix, ""))
 
 

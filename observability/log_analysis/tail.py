@@ -86,7 +86,7 @@ class LogTail:
     that is deleted before a poll are lost. Each file stays open as long as it has a name, because the system reuses the
     inode of a deleted file. A truncated file is read from its beginning, after its copy (logrotate's `copytruncate`).
 
-    If somebody deletes the current file, the handler saves its last lines to the new file: these are read twice.
+    If the current file is deleted, the handler saves its last lines to the new file: these lines are read twice.
     """
 
     def __init__(self, log: Log) -> None:

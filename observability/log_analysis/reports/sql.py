@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Protocol
 
 from observability.log_analysis.columns import VIEWS
 from observability.log_analysis.formatting import row_to_json
@@ -20,9 +20,9 @@ BATCH = 2_000
 class Cursor(Protocol):
     """The result of DuckDB."""
 
-    def fetchmany(self, size: int) -> list[tuple[Any, ...]]: ...
+    def fetchmany(self, size: int) -> list[tuple[object, ...]]: ...
 
-    def fetchall(self) -> list[tuple[Any, ...]]: ...
+    def fetchall(self) -> list[tuple[object, ...]]: ...
 
 
 def run_sql(options: Options, output: Output) -> None:
@@ -58,7 +58,7 @@ class _LineWriter:
         self._write(text.removesuffix("\r\n"))
 
 
-def _fetch_rows(cursor: Cursor) -> Iterator[tuple[Any, ...]]:
+def _fetch_rows(cursor: Cursor) -> Iterator[tuple[object, ...]]:
     while rows := cursor.fetchmany(BATCH):
         yield from rows
 

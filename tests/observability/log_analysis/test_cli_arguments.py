@@ -69,3 +69,7 @@ def test_invalid_arguments_are_usage_errors(arguments: list[str], capsys: pytest
 
 def test_level_ignores_case() -> None:
     assert parsed("--level", "ERROR")["level"] == "error"
+
+
+def test_sql_prints_100_rows_by_default() -> None:
+    assert parsed("sql", "select 1")["limit"] == 100

@@ -1,4 +1,4 @@
-"""Answering, from the options to what is written."""
+"""The subcommands, from their options to their output."""
 
 import csv
 import errno
@@ -14,7 +14,7 @@ from observability.log_analysis import LogAnalysisError, prune
 from observability.log_analysis.columns import COLUMNS
 from observability.log_analysis.terminal import Terminal
 from tests.observability.log_analysis.records import (
-    STEERING,
+    CONTROLS,
     at,
     failure,
     query,
@@ -32,30 +32,30 @@ NARROW = Terminal(40, has_colors=False)
 # Reports
 
 
-@pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_report_as_json_is_one_object_per_row(log_dir: Path, question: str, by: str) -> None:
+@pytest.mark.parametrize(("subcommand", "by"), REPORTS)
+def test_report_as_json_is_one_object_per_row(log_dir: Path, subcommand: str, by: str) -> None:
     write(log_dir, *failure(), query())
-    written, _ = run_logs(log_dir, question, by=by, as_json=True)
-    rows = [json.loads(line) for line in written.splitlines()]
+    output, _ = run_logs(log_dir, subcommand, by=by, as_json=True)
+    rows = [json.loads(line) for line in output.splitlines()]
     assert len(rows) == 1
     assert all("#" not in key for key in rows[0])
 
 
-@pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_empty_report_says_so(log_dir: Path, question: str, by: str) -> None:
+@pytest.mark.parametrize(("subcommand", "by"), REPORTS)
+def test_empty_report_says_so(log_dir: Path, subcommand: str, by: str) -> None:
     write(log_dir, record())
-    written, said = run_logs(log_dir, question, by=by)
-    assert written.startswith("No ")
-    assert said == ""
+    output, messages = run_logs(log_dir, subcommand, by=by)
+    assert output.startswith("No ")
+    assert messages == ""
 
 
-@pytest.mark.parametrize(("question", "by"), REPORTS)
-def test_control_characters_in_a_report_are_escaped(log_dir: Path, question: str, by: str) -> None:
-    kept = ("timestamp", "level", "event", "logger")
-    texts = {each.key: STEERING for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in kept}
+@pytest.mark.parametrize(("subcommand", "by"), REPORTS)
+def test_control_characters_in_a_report_are_escaped(log_dir: Path, subcommand: str, by: str) -> None:
+    unchanged = ("timestamp", "level", "event", "logger")
+    texts = {each.key: CONTROLS for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in unchanged}
     write(log_dir, *(each | texts for each in (*failure(), query(), record(level="error"))))
-    written, _ = run_logs(log_dir, question, by=by)
-    assert not set(written.replace("\n", "")) & set(STEERING)
+    output, _ = run_logs(log_dir, subcommand, by=by)
+    assert not set(output.replace("\n", "")) & set(CONTROLS)
 
 
 def test_report_shows_the_number_of_omitted_rows(log_dir: Path) -> None:
@@ -63,19 +63,19 @@ def test_report_shows_the_number_of_omitted_rows(log_dir: Path) -> None:
     assert run_logs(log_dir, "top", by="time", limit=2)[0].endswith("… and 3 more: --limit 0 shows all.\n")
 
 
-@pytest.mark.parametrize("question", ["top", None, "request", "sql"])
-def test_directory_without_a_log_is_reported(log_dir: Path, question: str | None) -> None:
+@pytest.mark.parametrize("subcommand", ["top", None, "request", "sql"])
+def test_directory_without_a_log_is_reported(log_dir: Path, subcommand: str | None) -> None:
     with pytest.raises(LogAnalysisError, match="There is no log"):
-        run_logs(log_dir, question, by="time", request_id="request-1", sql="select 1")
+        run_logs(log_dir, subcommand, by="time", request_id="request-1", sql="select 1")
 
 
 def test_other_json_files_in_a_directory_are_ignored(log_dir: Path) -> None:
-    """As what would be sent to Sentry, and the levels that are changed."""
+    """For example the Sentry spool, and changed levels."""
     write(log_dir, record())
     write(log_dir, {"event_id": "1", "timestamp": "2026-01-05T08:30:00Z", "level": "error"}, name="sentry.jsonl")
     write(log_dir, {"changes": []}, name="loglevel.json")
-    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
-    assert (text, said) == ('{"n": 1}\n', "")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 1}\n', "")
 
 
 def test_missing_path_is_reported(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_unknown_id_is_reported(log_dir: Path) -> None:
 def test_request_as_json_is_its_lines(log_dir: Path) -> None:
     records = failure()
     write(log_dir, *records)
-    written, _ = run_logs(log_dir, "request", request_id="request-1", as_json=True)
-    assert [json.loads(line) for line in written.splitlines()] == records
+    output, _ = run_logs(log_dir, "request", request_id="request-1", as_json=True)
+    assert [json.loads(line) for line in output.splitlines()] == records
 
 
 # SQL
@@ -104,22 +104,22 @@ def test_request_as_json_is_its_lines(log_dir: Path) -> None:
 
 def test_sql_result_is_a_table(log_dir: Path) -> None:
     write(log_dir, request(0, http__route="/Łódź/"), request(1, http__route=None))
-    written, _ = run_logs(log_dir, "sql", sql="select http.route, count(*) as n from requests group by 1 order by 1")
-    assert written.splitlines() == ["route   n", "/Łódź/  1", "        1"]
+    output, _ = run_logs(log_dir, "sql", sql="select http.route, count(*) as n from requests group by 1 order by 1")
+    assert output.splitlines() == ["route   n", "/Łódź/  1", "        1"]
 
 
 def test_row_that_does_not_fit_is_printed_as_a_list(log_dir: Path) -> None:
     write(log_dir, request())
-    written, _ = run_logs(log_dir, "sql", NARROW, sql="select * from requests")
-    assert ["route", "/books/"] in [line.split() for line in written.splitlines()]
-    assert max(map(len, written.splitlines())) <= 40
+    output, _ = run_logs(log_dir, "sql", NARROW, sql="select * from requests")
+    assert ["route", "/books/"] in [line.split() for line in output.splitlines()]
+    assert max(map(len, output.splitlines())) <= 40
 
 
 def test_control_characters_in_an_sql_result_are_escaped(log_dir: Path) -> None:
-    write(log_dir, request(0, url__path=STEERING) | {STEERING: STEERING, "nested": {STEERING: STEERING}})
+    write(log_dir, request(0, url__path=CONTROLS) | {CONTROLS: CONTROLS, "nested": {CONTROLS: CONTROLS}})
     for terminal in (NARROW, Terminal(None, has_colors=False)):
-        written, _ = run_logs(log_dir, "sql", terminal, sql="select * from requests")
-        assert not set(written.replace("\n", "")) & set(STEERING)
+        output, _ = run_logs(log_dir, "sql", terminal, sql="select * from requests")
+        assert not set(output.replace("\n", "")) & set(CONTROLS)
 
 
 def test_rows_beyond_the_limit_are_reported(log_dir: Path) -> None:
@@ -136,8 +136,8 @@ def test_empty_sql_result_is_reported(log_dir: Path) -> None:
 def test_csv_has_all_rows_with_unchanged_values(log_dir: Path) -> None:
     paths = ['a "quote", b', "two\nlines", "\x1b[2J", "车"]
     write(log_dir, *(request(second, url__path=path) for second, path in enumerate(paths)))
-    written, _ = run_logs(log_dir, "sql", sql="select path, user_id from requests order by time", as_csv=True, limit=1)
-    assert list(csv.reader(StringIO(written, newline=""))) == [["path", "user_id"], *([path, ""] for path in paths)]
+    output, _ = run_logs(log_dir, "sql", sql="select path, user_id from requests order by time", as_csv=True, limit=1)
+    assert list(csv.reader(StringIO(output, newline=""))) == [["path", "user_id"], *([path, ""] for path in paths)]
 
 
 def test_json_result_has_types_and_times(log_dir: Path) -> None:
@@ -154,22 +154,22 @@ def test_json_result_has_types_and_times(log_dir: Path) -> None:
 def test_parquet_result_reports_its_number_of_rows(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request(0), request(1))
     path = tmp_path / "answer.parquet"
-    _, said = run_logs(log_dir, "sql", sql="select * from requests", parquet=path)
-    assert said == f"{path}: 2 rows.\n"
+    _, messages = run_logs(log_dir, "sql", sql="select * from requests", parquet=path)
+    assert messages == f"{path}: 2 rows.\n"
 
 
 def test_sql_without_a_query_lists_the_columns(log_dir: Path) -> None:
-    written, _ = run_logs(log_dir, "sql", sql=None)
-    assert all(column.name in written and column.key in written for column in COLUMNS.values())
+    output, _ = run_logs(log_dir, "sql", sql=None)
+    assert all(column.name in output and column.key in output for column in COLUMNS.values())
 
 
-# Following
+# Follow
 
 
 def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
     write(log_dir, *(record(second, f"event-{second}") for second in range(30)))
-    written, _ = run_logs(log_dir, None, line_count=2)
-    day, *shown = written.splitlines()
+    output, _ = run_logs(log_dir, None, line_count=2)
+    day, *shown = output.splitlines()
     assert day == "2026-01-05 UTC"
     assert [line.split()[2] for line in shown] == ["event-28", "event-29"]
 
@@ -189,8 +189,8 @@ def test_last_lines_are_shown_oldest_first(log_dir: Path) -> None:
 def test_options_select_lines(log_dir: Path, options: dict[str, str], events: list[str]) -> None:
     write(log_dir, record(0, "done"), record(1, "warned", level="warning", logger="library.api", branch=7))
     write(log_dir, record(2, "failed", level="error", logger="other"))
-    written, _ = run_logs(log_dir, None, as_json=True, **options)
-    assert [json.loads(line)["event"] for line in written.splitlines()] == events
+    output, _ = run_logs(log_dir, None, as_json=True, **options)
+    assert [json.loads(line)["event"] for line in output.splitlines()] == events
 
 
 def test_line_as_json_is_that_of_the_file(log_dir: Path) -> None:
@@ -201,8 +201,8 @@ def test_line_as_json_is_that_of_the_file(log_dir: Path) -> None:
 
 def test_lines_of_other_programs_are_printed_by_their_mapped_columns(log_dir: Path) -> None:
     write(log_dir, {"ts": 1_767_601_801, "msg": "second"}, {"ts": 1_767_601_800, "msg": "first"})
-    written, _ = run_logs(log_dir, None, columns=["time=ts", "event=msg"])
-    assert [line.split()[:2] for line in written.splitlines()[1:]] == [
+    output, _ = run_logs(log_dir, None, columns=["time=ts", "event=msg"])
+    assert [line.split()[:2] for line in output.splitlines()[1:]] == [
         ["08:30:00.000", "first"],
         ["08:30:01.000", "second"],
     ]
@@ -214,18 +214,18 @@ def test_broken_lines_are_reported(log_dir: Path) -> None:
 
 
 def test_control_characters_in_lines_are_escaped(log_dir: Path) -> None:
-    texts = dict.fromkeys(("event", "logger", "level", "request_id", "exception.stacktrace", STEERING), STEERING)
-    write(log_dir, record() | texts, request(url__path=STEERING), query(db__query__text=STEERING))
-    written, _ = run_logs(log_dir, None)
-    assert not set(written.replace("\n", "")) & set(STEERING)
+    texts = dict.fromkeys(("event", "logger", "level", "request_id", "exception.stacktrace", CONTROLS), CONTROLS)
+    write(log_dir, record() | texts, request(url__path=CONTROLS), query(db__query__text=CONTROLS))
+    output, _ = run_logs(log_dir, None)
+    assert not set(output.replace("\n", "")) & set(CONTROLS)
 
 
-# Deleting
+# Prune
 
 
 @pytest.fixture
 def three_files(log_dir: Path) -> Path:
-    """A log whose files ended 2, 1 and 0 days ago."""
+    """Return a log whose files ended 2, 1 and 0 days ago."""
     for days, name in enumerate(("service.jsonl", "service.jsonl.1", "service.jsonl.2")):
         path = write(log_dir, record(), name=name)
         os.utime(path, (time.time() - days * 86_400 - 60,) * 2)
@@ -237,15 +237,15 @@ def files_of(directory: Path) -> list[str]:
 
 
 def test_pruned_files_are_reported_and_gone(three_files: Path) -> None:
-    told, _ = run_logs(three_files, "prune", keep="36h")
-    assert told.splitlines()[0].startswith(f"deleted {three_files}/service.jsonl.2 (")
-    assert told.splitlines()[-1].endswith(" kept in 1 log.")
+    output, _ = run_logs(three_files, "prune", keep="36h")
+    assert output.splitlines()[0].startswith(f"deleted {three_files}/service.jsonl.2 (")
+    assert output.splitlines()[-1].endswith(" kept in 1 log.")
     assert files_of(three_files) == ["service.jsonl", "service.jsonl.1"]
 
 
 def test_dry_run_deletes_nothing(three_files: Path) -> None:
-    told, _ = run_logs(three_files, "prune", max_bytes=0, dry_run=True)
-    assert [line.split()[0] for line in told.splitlines()[:2]] == ["would", "would"]
+    output, _ = run_logs(three_files, "prune", max_bytes=0, dry_run=True)
+    assert [line.split()[0] for line in output.splitlines()[:2]] == ["would", "would"]
     assert len(files_of(three_files)) == 3
 
 
@@ -255,13 +255,13 @@ def test_pruning_requires_a_limit(three_files: Path) -> None:
 
 
 def test_newer_files_stay_if_one_cannot_be_deleted(three_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    attempts: list[str] = []
 
     def refuse(each: prune.PrunableFile) -> bool:
-        asked.append(each.file.path.name)
+        attempts.append(each.file.path.name)
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(prune, "delete_file", refuse)
     with pytest.raises(LogAnalysisError, match="Some files could not be deleted"):
         run_logs(three_files, "prune", max_bytes=0)
-    assert asked == ["service.jsonl.2"]
+    assert attempts == ["service.jsonl.2"]

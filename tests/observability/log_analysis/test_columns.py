@@ -1,4 +1,4 @@
-"""The columns, and the lines of others."""
+"""The columns, and lines of other programs."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ PLAIN = Terminal(None, has_colors=False)
 
 
 def foreign(**others: object) -> dict[str, Any]:
-    """A line as another program writes it."""
+    """Return a line as another program writes it."""
     line = {"ts": "2026-01-05T08:30:00Z", "code": "200", "seconds": 0.25, "msg": "done"}
     return line | {"request": {"path": "/shop/", "method": "GET"}} | others
 
 
-# What is mapped
+# Mappings
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_time_is_parsed(log_dir: Path, written: object, utc: str, key: str) -> N
 @pytest.mark.parametrize("written", ["yesterday", "inf", "nan", "infinity", "1e300", "", True, [], "44-03-15 (BC)"])
 def test_line_with_an_invalid_time_is_reported_as_broken(log_dir: Path, written: object) -> None:
     write(log_dir, foreign(), foreign(ts=written))
-    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], as_json=True)
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], as_json=True)
     assert json.loads(text) == {"n": 1}
-    assert said == "1 broken line left out.\n"
+    assert messages == "1 broken line left out.\n"
 
 
 def test_time_may_be_nested(log_dir: Path) -> None:

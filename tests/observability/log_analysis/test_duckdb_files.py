@@ -44,7 +44,7 @@ def test_truncated_compressed_file_leaves_other_files_readable(log_dir: Path, en
 
 
 def test_only_the_damaged_file_of_hundreds_is_reported(log_dir: Path) -> None:
-    """The system tells which one by the number of its descriptor, which begins as those of others do."""
+    """DuckDB names the path with the descriptor, and the numbers of other descriptors have the same beginning."""
     for number in range(1, 251):
         content = COMPRESSIONS["gz"](dumped([request(number)]))
         (log_dir / f"service.jsonl.{number}.gz").write_bytes(content[:-20] if number == 240 else content)
@@ -82,14 +82,14 @@ def test_complete_line_with_odd_content_is_read_once(log_dir: Path, line: bytes)
     write(log_dir, record(), "rubbish")
     with (log_dir / "service.jsonl").open("ab") as file:
         file.write(line + b"\n")
-    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
 def test_fragment_before_a_line_is_counted_as_broken(log_dir: Path) -> None:
     write(log_dir, record(), f'{{"timestamp":"2026-{dumped([record(1)]).decode().strip()}')
-    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
 def test_long_line_does_not_stop_reading(log_dir: Path) -> None:
@@ -116,5 +116,5 @@ def test_file_name_may_contain_any_characters(tmp_path: Path) -> None:
 
 def test_byte_order_mark_at_the_start_of_a_file_is_skipped(log_dir: Path) -> None:
     (log_dir / "service.jsonl").write_bytes(b"\xef\xbb\xbf" + dumped([record(0), record(1), "rubbish"]))
-    text, said = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")

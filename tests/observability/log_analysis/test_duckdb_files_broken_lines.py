@@ -1,4 +1,4 @@
-"""What is read of files that are not whole, in each view."""
+"""Damaged files and broken lines, in each view."""
 
 import gzip
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.observability.log_analysis.records import (
     dumped,
     failure,
     glued,
-    kept,
+    matching_ids,
     query,
     record,
     request,
@@ -24,8 +24,6 @@ from tests.observability.log_analysis.records import (
     run_logs,
     write,
 )
-
-# Files that are not whole
 
 
 @pytest.mark.parametrize("view", ["requests", "records"])
@@ -57,15 +55,15 @@ def test_line_that_is_torn_in_one_log_and_complete_in_another_is_counted_once(lo
 
 def test_report_reads_the_record_after_a_fragment(log_dir: Path) -> None:
     write(log_dir, request(0, "request-0"), glued(request(1, "request-1")), glued(record(2)))
-    assert kept(log_dir, "") == ["request-0", "request-1"]
+    assert matching_ids(log_dir, "") == ["request-0", "request-1"]
 
 
 def test_broken_lines_are_counted_once_for_several_views(log_dir: Path) -> None:
     write(log_dir, request(), "rubbish", "{}", "", "[1]", "null", '{"timestamp": null}', TORN)
     write(log_dir, "rubbish", record(level="error"), name="errors.jsonl")
     sql = "select 1 from requests, records r1, records r2, statements"
-    _, said = run_logs(log_dir, "sql", sql=sql)
-    assert said == "7 broken lines left out.\n"
+    _, messages = run_logs(log_dir, "sql", sql=sql)
+    assert messages == "7 broken lines left out.\n"
 
 
 SCALARS = (
@@ -82,7 +80,7 @@ OBJECTS = st.recursive(SCALARS, lambda inner: st.dictionaries(KEYS, inner, max_s
 
 
 @given(lines=st.lists(st.binary(max_size=30) | OBJECTS.map(lambda each: dumped([each]).strip()), max_size=60))
-# Each example reads a log of its own, which has many lines for that.
+# Each example reads its own log, so there are few examples with many lines.
 @settings(max_examples=10)
 def test_lines_of_any_content_leave_the_others_readable(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
@@ -109,7 +107,7 @@ def test_truncated_compressed_file_is_read_up_to_its_end_and_reported(log_dir: P
 def test_invalid_compressed_file_leaves_other_files_readable(log_dir: Path, content: bytes) -> None:
     (log_dir / "service.jsonl.1.gz").write_bytes(content)
     write(log_dir, request(1, "request-1"))
-    assert "request-1" in kept(log_dir, "")
+    assert "request-1" in matching_ids(log_dir, "")
 
 
 def test_log_without_lines_has_no_rows(log_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""The views over real files, and what is asked of them."""
+"""The DuckDB views over real files."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tests.observability.log_analysis.records import (
     count,
     database_of,
     failure,
-    kept,
+    matching_ids,
     query,
     record,
     request,
@@ -22,7 +22,7 @@ from tests.observability.log_analysis.records import (
     write,
 )
 
-# What the views have
+# Rows and columns of the views
 
 
 def test_access_lines_are_requests(log_dir: Path) -> None:
@@ -92,12 +92,12 @@ def test_keys_that_differ_in_case_do_not_break_a_query(log_dir: Path) -> None:
     assert (row["tenant"], row["status"], row["route"]) == ("small", 200, "/books/")
 
 
-# Which lines
+# Conditions
 
 
 def test_since_is_inclusive_and_until_is_exclusive(log_dir: Path) -> None:
     write(log_dir, *(request(second, f"request-{second}") for second in range(4)))
-    assert kept(log_dir, "", since=at(1), until=at(3)) == ["request-1", "request-2"]
+    assert matching_ids(log_dir, "", since=at(1), until=at(3)) == ["request-1", "request-2"]
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_since_is_inclusive_and_until_is_exclusive(log_dir: Path) -> None:
 def test_where_selects_the_lines_that_fulfil_it(log_dir: Path, where: str) -> None:
     failed = request(1, "failed", http__response__status_code=503, tenant="o'brien", note__kind="Łódź 车")
     write(log_dir, request(0, "well"), failed)
-    assert kept(log_dir, where) == ["failed"]
+    assert matching_ids(log_dir, where) == ["failed"]
 
 
 @pytest.mark.parametrize(
-    ("where", "told"),
+    ("where", "message"),
     [
         ("stauts >= 500", "stauts"),
         ("status >= ", "syntax error"),
@@ -133,20 +133,20 @@ def test_where_selects_the_lines_that_fulfil_it(log_dir: Path, where: str) -> No
         ("request_id in (select request_id from records)", "one line"),
     ],
 )
-def test_invalid_condition_is_reported_as_it_was_typed(log_dir: Path, where: str, told: str) -> None:
+def test_invalid_condition_is_reported_as_it_was_typed(log_dir: Path, where: str, message: str) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError) as raised:
-        kept(log_dir, where)
+        matching_ids(log_dir, where)
     assert str(raised.value).startswith("--where is ")
     assert repr(where) in str(raised.value)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "create temp table" not in str(raised.value)
 
 
 def test_condition_that_fails_at_a_line_is_reported(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match=r"^--where is 'cast\(path as integer\) = 1': .*/books/[^\n]*$"):
-        kept(log_dir, "cast(path as integer) = 1")
+        matching_ids(log_dir, "cast(path as integer) = 1")
 
 
 def test_match_records_returns_whether_each_record_fulfils_the_condition(log_dir: Path) -> None:
@@ -165,11 +165,11 @@ def no_duckdb(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_duckdb")
-@pytest.mark.parametrize("question", ["top", "sql"])
-def test_missing_duckdb_is_reported(log_dir: Path, question: str) -> None:
+@pytest.mark.parametrize("subcommand", ["top", "sql"])
+def test_missing_duckdb_is_reported(log_dir: Path, subcommand: str) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match="install requirements-reading"):
-        run_logs(log_dir, question, sql="select 1", by="time")
+        run_logs(log_dir, subcommand, sql="select 1", by="time")
 
 
 @pytest.mark.usefixtures("no_duckdb")

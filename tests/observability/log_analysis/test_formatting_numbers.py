@@ -1,4 +1,4 @@
-"""Numbers as a person reads them."""
+"""Numbers, durations and sizes as people read them."""
 
 import math
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def test_duration_has_two_digits_and_a_unit(value: float | None, text: str) -> N
 
 @pytest.mark.parametrize("value", ["soon", "", [1], {}, True, math.inf, -math.inf, math.nan, 10**400])
 def test_duration_that_is_not_finite_is_empty(value: object) -> None:
-    """A line of another program may have anything there."""
+    """A line of another program may have any value."""
     assert format_milliseconds(value) == ""
 
 

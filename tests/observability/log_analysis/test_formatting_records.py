@@ -1,4 +1,4 @@
-"""A record as a line."""
+"""Records as lines for people."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from observability.log_analysis.columns import Columns, parse_mappings
 from observability.log_analysis.formatting import format_record
 from observability.log_analysis.terminal import Terminal
-from tests.observability.log_analysis.records import PLAIN, STEERING, failure, query, record, request
+from tests.observability.log_analysis.records import CONTROLS, PLAIN, failure, query, record, request
 
 
 def lines(of: dict[str, Any], **options: Any) -> list[str]:  # noqa: ANN401
@@ -77,7 +77,7 @@ def test_level_is_colored_in_a_color_terminal() -> None:
 @pytest.mark.parametrize("key", ["level", "event", "logger", "request_id", "note", "url.path", "exception.stacktrace"])
 @pytest.mark.parametrize("make", [record, request, query])
 def test_control_characters_in_values_are_escaped(key: str, make: Any) -> None:  # noqa: ANN401
-    assert not set("".join(lines(make() | {key: STEERING, STEERING: STEERING}))) & set(STEERING)
+    assert not set("".join(lines(make() | {key: CONTROLS, CONTROLS: CONTROLS}))) & set(CONTROLS)
 
 
 VALUES = st.recursive(

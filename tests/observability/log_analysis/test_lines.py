@@ -1,4 +1,4 @@
-"""The lines of one file of a log, whatever a kill, a full disk or another program left in it."""
+"""Lines of one log file, also after a killed writer, a full disk or another program."""
 
 import json
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_record_after_a_fragment_may_contain_objects_like_records() -> None:
 
 
 class Counting:
-    """A JSON decoder that counts the characters that it was given to read."""
+    """A JSON decoder that counts the characters that it reads."""
 
     def __init__(self) -> None:
         self.decoder = json.JSONDecoder()
@@ -91,7 +91,7 @@ class Counting:
 def test_list_of_records_on_one_line_is_read_once_and_each_of_them_once_more(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If all that is left was read for each of them, the line of a large list would take minutes."""
+    """If the rest of the line was read for each record, a large list would take minutes."""
     monkeypatch.setattr(module, "_decoder", decoder := Counting())
     line = content % b",".join([LINE] * 1_000)
     assert parse_line(line) is None
@@ -108,7 +108,7 @@ def test_fragment_and_the_next_line_are_one_line(tmp_path: Path) -> None:
 
 
 def test_lines_stay_valid_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are no part of the buffer into which the file is read."""
+    """The lines are copies, not views of the read buffer."""
     monkeypatch.setattr(module, "BLOCK_BYTES", 16)
     content = [b"needle %03d" % number for number in range(100)]
     with log_file_of(b"\n".join(content), tmp_path) as log_file:
@@ -151,7 +151,7 @@ def test_truncated_compressed_file_is_read_up_to_its_end(tmp_path: Path, ending:
     with log_file_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as log_file:
         found = b"".join(bytes(block) for block in read_blocks(log_file))
     assert content.startswith(found)
-    # Some unpack a block at a time: the last one is missing.
+    # Some compressions unpack whole blocks: the last one is missing.
     assert len(content) // 2 < len(found) < len(content)
 
 

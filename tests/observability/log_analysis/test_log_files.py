@@ -1,4 +1,4 @@
-"""Which files are logs, and which are of the same log."""
+"""Which files are logs, and which belong to the same log."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_directory_has_a_log_for_each_file_that_is_or_was_written(tmp_path: Path
 
 
 def test_rotated_file_is_read_once_if_its_log_is_given(tmp_path: Path) -> None:
-    """A shell makes both of `service.jsonl*`."""
+    """A shell expands `service.jsonl*` to both."""
     named = [put(tmp_path / name) for name in ("service.jsonl", "service.jsonl.1", "service.jsonl.2.gz")]
     assert find_logs(named) == named[:1]
 

@@ -13,7 +13,7 @@ from tests.observability.logs.processes import HANGS_AFTER_S, run_python
 from tests.server import ROOT
 
 COMMAND = ["-m", "observability.log_analysis", "--in"]
-# What it imports, after its answer.
+# Prints the report, then whether Django was imported.
 IMPORTING = """
 import sys
 from observability.log_analysis.__main__ import main

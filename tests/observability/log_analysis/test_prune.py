@@ -1,4 +1,4 @@
-"""Deleting the oldest files of logs."""
+"""`logs prune`: the oldest files of logs are deleted."""
 
 import fcntl
 import gzip
@@ -27,10 +27,10 @@ def put(path: Path, days_ago: float, size: int = 1_000) -> None:
     os.utime(path, (modified, modified))
 
 
-def chosen(
+def prunable(
     directory: Path, *names: str, keep: float | None = None, max_bytes: int | None = None
 ) -> list[tuple[str, str]]:
-    """The names of the files that go, and why."""
+    """Return the names of the prunable files, and the reasons."""
     days = timedelta(days=keep) if keep is not None else None
     with open_logs([directory / name for name in names or ("service.jsonl",)]) as (logs, _):
         return [
@@ -40,7 +40,7 @@ def chosen(
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A log with a file of each of the last five days."""
+    """Return a log with a file of each of the last five days."""
     put(tmp_path / "service.jsonl", 0)
     for number in range(1, 5):
         put(tmp_path / f"service.jsonl.{number}", number)
@@ -48,24 +48,24 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_old_files_are_prunable_the_oldest_first(directory: Path) -> None:
-    assert chosen(directory, keep=2.5) == [("service.jsonl.4", "age"), ("service.jsonl.3", "age")]
+    assert prunable(directory, keep=2.5) == [("service.jsonl.4", "age"), ("service.jsonl.3", "age")]
 
 
 def test_oldest_files_are_prunable_until_the_others_fit(directory: Path) -> None:
-    assert chosen(directory, max_bytes=3_000) == [("service.jsonl.4", "size"), ("service.jsonl.3", "size")]
-    assert chosen(directory, max_bytes=5_000) == []
+    assert prunable(directory, max_bytes=3_000) == [("service.jsonl.4", "size"), ("service.jsonl.3", "size")]
+    assert prunable(directory, max_bytes=5_000) == []
 
 
 def test_current_file_is_never_prunable(directory: Path) -> None:
     put(directory / "service.jsonl", 100)
-    names = [name for name, _ in chosen(directory, keep=0, max_bytes=0)]
+    names = [name for name, _ in prunable(directory, keep=0, max_bytes=0)]
     assert names == [f"service.jsonl.{number}" for number in (4, 3, 2, 1)]
 
 
 def test_max_size_applies_to_all_logs_together(directory: Path) -> None:
     put(directory / "errors.jsonl", 0)
     put(directory / "errors.jsonl.1", 3.5)
-    assert [name for name, _ in chosen(directory, "service.jsonl", "errors.jsonl", max_bytes=4_000)] == [
+    assert [name for name, _ in prunable(directory, "service.jsonl", "errors.jsonl", max_bytes=4_000)] == [
         "service.jsonl.4",
         "errors.jsonl.1",
         "service.jsonl.3",
@@ -73,23 +73,23 @@ def test_max_size_applies_to_all_logs_together(directory: Path) -> None:
 
 
 def test_pruning_leaves_no_gap(directory: Path) -> None:
-    """A younger file may have an older time: it was copied."""
+    """A newer file may have an older time, for example if it was copied."""
     put(directory / "service.jsonl.2", 50)
-    assert chosen(directory, keep=10) == []
-    assert [name for name, _ in chosen(directory, keep=2.5)] == [f"service.jsonl.{number}" for number in (4, 3, 2)]
+    assert prunable(directory, keep=10) == []
+    assert [name for name, _ in prunable(directory, keep=2.5)] == [f"service.jsonl.{number}" for number in (4, 3, 2)]
 
 
 def test_dated_and_compressed_files_are_prunable(tmp_path: Path) -> None:
     put(tmp_path / "service.jsonl", 0)
     put(tmp_path / "service.jsonl-20261120.gz", 6)
     put(tmp_path / "service.jsonl-20261124", 2)
-    assert chosen(tmp_path, keep=3) == [("service.jsonl-20261120.gz", "age")]
+    assert prunable(tmp_path, keep=3) == [("service.jsonl-20261120.gz", "age")]
 
 
 def oldest(directory: Path) -> PrunableFile:
     with open_logs([directory / "service.jsonl"]) as (logs, _):
         (each, *_) = find_prunable(logs, keep=timedelta(0), max_bytes=None, now=NOW)
-        # Held open beyond the block, as it would be within it.
+        # The file stays open after the block.
         descriptor = os.dup(each.file.descriptor)
     return PrunableFile(each.log, type(each.file)(each.file.name, descriptor, each.file.size, 0), each.reason)
 
@@ -121,7 +121,7 @@ def test_locked_log_raises_a_timeout_after_some_attempts(directory: Path, monkey
 
 
 def test_missing_permission_raises() -> None:
-    # A directory that other users reach, unlike those of pytest.
+    # Other users can reach this directory, unlike those of pytest.
     with TemporaryDirectory() as name:
         directory = Path(name)
         for number, mark in enumerate(("", ".4")):
@@ -157,7 +157,7 @@ def test_only_the_oldest_records_are_deleted_while_a_process_rotates(tmp_path: P
             for line in read_lines(log_file)
             if line[-1:] == b"}"
         ]
-    # Nothing between them is gone, and not all was kept.
+    # The oldest records are gone, the others have no gap.
     assert found == list(range(found[0], found[0] + len(found)))
     assert found[0] > 0
     assert found[-1] >= counts[0, 0] - 1

@@ -35,7 +35,7 @@ def names(path: Path) -> list[str]:
 
 
 def records(files: Iterable[LogFile]) -> list[dict[str, int]]:
-    """What is in the files; a line that crosses a page may be there by half while it is written."""
+    """Return the records of the files, without a last line that is still being written."""
     found = [line for log_file in files for line in read_lines(log_file)]
     if found and not found[-1].endswith(b"}"):
         found.pop()
@@ -47,13 +47,13 @@ def numbers(files: Iterable[LogFile]) -> list[int]:
 
 
 def numbers_in(path: Path) -> list[int]:
-    """The numbers of the records, in the order of the files."""
+    """Return the numbers of the records, in the order of the files."""
     with opened_one(path) as log:
         return numbers(log.files)
 
 
 def put(path: Path, number: int) -> Path:
-    """Write a file of one record, compressed where its name says so."""
+    """Write a file of one record, compressed if its name says so."""
     line = f'{{"number": {number}}}\n'.encode()
     path.write_bytes(gzip.compress(line) if path.suffix == ".gz" else line)
     return path
@@ -61,7 +61,7 @@ def put(path: Path, number: int) -> Path:
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A directory that other users reach, unlike those of pytest."""
+    """Return a directory that other users can reach, unlike those of pytest."""
     with TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -69,10 +69,10 @@ def reachable() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """As a user who may not read everything, which root may."""
+    """Act as a user with fewer permissions than root."""
     user = os.geteuid()
     with open_logs([]):
-        # What it imports is imported by who may.
+        # Import the modules while that is permitted.
         pass
     if user == 0:
         os.seteuid(65_534)
@@ -82,7 +82,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(user)
 
 
-# Which files, and in which order
+# Files and their order
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_400_rotated_files_are_complete_and_in_order(tmp_path: Path) -> None:
 
 
 def test_files_after_a_missing_number_are_read(tmp_path: Path) -> None:
-    """A process that died while it moved the files on left it."""
+    """A process that dies during rotation leaves a gap."""
     for mark in (".40", ".2", ""):
         put(tmp_path / f"service.jsonl{mark}", 0)
     assert names(tmp_path / "service.jsonl") == ["service.jsonl.40", "service.jsonl.2", "service.jsonl"]
@@ -167,7 +167,7 @@ def test_directory_without_search_permission_is_reported_for_each_listed_file(re
     assert problems == [f"{path} cannot be read: Permission denied."]
 
 
-# What others do meanwhile
+# Changes by other processes
 
 
 def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> None:
@@ -209,10 +209,10 @@ def endless(job: Job, writers: int = 1) -> Iterator[Counts]:
 endlessly = contextmanager(endless)
 
 
-# A race is lost by chance: the more rounds, the surer. A few of them run each time.
+# A race fails by chance: more rounds find more. A few of them run each time.
 @pytest.mark.parametrize("rounds", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_path: Path, rounds: int) -> None:
-    """A file has a hundred records or so: all of them move many times a second."""
+    """A file has about a hundred records, so all files are renamed many times a second."""
     job = job_in(tmp_path, max_bytes=20_000, backup_count=30)
     with endlessly(job) as counts:
         for _ in range(rounds):
@@ -248,7 +248,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
 
 
 def compress(path: Path) -> None:
-    """As gzip does: a new file, which gets the time of the old one when it is complete."""
+    """Compress as gzip does: the new file gets the time of the old one when it is complete."""
     status = path.stat()
     with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         packed.write(plain.read())
@@ -268,35 +268,35 @@ def test_file_that_was_compressed_after_the_scan_is_read_by_another_scan(
 ) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl-20261125", 0)
-    walks: list[Path] = []
+    scans: list[Path] = []
 
-    def walk_and_compress(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+    def scan_and_compress(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
         found = scan_log(*arguments)
-        if not walks:
+        if not scans:
             compress(older)
-        walks.append(path)
+        scans.append(path)
         return found
 
-    monkeypatch.setattr(snapshot, "scan_log", walk_and_compress)
+    monkeypatch.setattr(snapshot, "scan_log", scan_and_compress)
     assert numbers_in(path) == [0, 1]
-    assert len(walks) == 2
+    assert len(scans) == 2
 
 
 def test_file_that_was_deleted_after_the_scan_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl.1", 0)
 
-    def walk_and_delete(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+    def scan_and_delete(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
         found = scan_log(*arguments)
         older.unlink()
         return found
 
-    monkeypatch.setattr(snapshot, "scan_log", walk_and_delete)
+    monkeypatch.setattr(snapshot, "scan_log", scan_and_delete)
     assert numbers_in(path) == [1]
 
 
 def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> None:
-    """It is left over from logrotate, which made the files before."""
+    """It is left over from logrotate."""
     path = put(tmp_path / "service.jsonl", 2)
     put(tmp_path / "service.jsonl.1", 1)
     os.utime(put(tmp_path / "service.jsonl.1.gz", 0), (1_000, 1_000))
@@ -305,7 +305,7 @@ def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(150, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tmp_path: Path, rounds: int) -> None:
-    """As logrotate does, with names that have numbers, and then with dates."""
+    """The files are renamed as logrotate does."""
     path = tmp_path / "service.jsonl"
     count = 0
     is_over = Event()
@@ -323,7 +323,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
             count += 1
             if (first := tmp_path / "service.jsonl.1").exists():
                 compress(first)
-            # A hundred times a second is often enough for files that logrotate moves once a day.
+            # A hundred times a second: logrotate does this once a day.
             time.sleep(0.01)
 
     thread = Thread(target=rotate)

@@ -1,4 +1,4 @@
-"""Keys that are none of ours."""
+"""Further keys of the lines as columns."""
 
 from pathlib import Path
 

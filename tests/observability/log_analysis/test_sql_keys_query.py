@@ -1,4 +1,4 @@
-"""Questions in SQL with the keys of the lines in them."""
+"""SQL with log keys."""
 
 from collections.abc import Iterator
 from pathlib import Path

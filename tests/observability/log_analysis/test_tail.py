@@ -1,4 +1,4 @@
-"""Following a log: each line once, whatever becomes of its files."""
+"""Following a log: each line once, whatever happens to its files."""
 
 import gzip
 import json
@@ -44,7 +44,7 @@ def add(path: Path, text: str) -> None:
 
 
 def rotate(path: Path) -> None:
-    """As the handler does: each file gets the next number."""
+    """Rotate as the handler does: each file gets the next number."""
     numbers = [int(each.suffix[1:]) for each in path.parent.glob(f"{path.name}.[0-9]*")]
     for number in sorted(numbers, reverse=True):
         path.with_name(f"{path.name}.{number}").rename(path.with_name(f"{path.name}.{number + 1}"))
@@ -143,13 +143,13 @@ def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monke
             path.with_name("service.jsonl.1").unlink()
             seen(tail)
         seen(tail)
-        # That of the log itself, held by who opened it too.
+        # The log's own file is open twice: `open_logs` has it too.
         assert len(os.listdir("/proc/self/fd")) <= before + 3  # noqa: PTH208
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_file_with_the_inode_of_a_deleted_file_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many file systems give it to the next file that is made."""
+    """Many file systems reuse the inode for the next file."""
     monkeypatch.setattr(module, "GRACE_S", -1)
     expected = [str(number) for number in range(60)]
     found: list[str] = []
@@ -187,7 +187,7 @@ def test_lines_of_an_old_file_that_was_left_out_are_not_returned(path: Path) -> 
 
 
 def test_lines_of_files_created_after_opening_are_returned(path: Path) -> None:
-    """The lines of the log may take minutes to be shown before it is followed."""
+    """Printing the existing lines may take minutes before following begins."""
     with open_logs([path]) as (logs, _):
         for number in range(3):
             add(path, f"{number}\n")
@@ -228,7 +228,7 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
                 wait_until(lambda: counts[number, 0], 500, "records")  # noqa: B023 - waited for here
                 found += [json.loads(line) for line in tail.read_new_lines()]
         for line in tail.read_new_lines():
-            # A kill may leave half of a line, with the next one behind it.
+            # A killed writer may leave a fragment, and the next line directly after it.
             record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parse_line(line)
             found += [record] if record else []
     for number in range(writers):

@@ -1,4 +1,4 @@
-"""What a terminal takes."""
+"""Width, colors and control characters of a terminal."""
 
 import io
 import unicodedata
@@ -17,8 +17,8 @@ from observability.log_analysis.terminal import (
 )
 
 TEXTS = st.text() | st.text("ab /车😀é\u0301\u200d", max_size=60)
-# What ends a line, turns the direction of writing, or begins an escape sequence.
-STEERING = {"Cc", "Cs", "Zl", "Zp"}
+# The categories of characters that end a line or begin an escape sequence.
+CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 class Screen(io.StringIO):
@@ -71,7 +71,7 @@ def test_control_characters_are_escaped(text: str, shown: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_escaped_text_has_no_control_characters(text: str) -> None:
-    assert not {unicodedata.category(character) for character in escape_controls(text)} & STEERING
+    assert not {unicodedata.category(character) for character in escape_controls(text)} & CONTROLS
     assert not {unicodedata.bidirectional(character) for character in escape_controls(text)} & {
         "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Times as a person writes them, and as log files have them."""
+"""Times as people write them, and timestamps of log files."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -76,7 +76,7 @@ def test_time_is_formatted_as_in_the_service_logs() -> None:
 
 
 def test_time_range_includes_its_start_but_not_its_end() -> None:
-    span = TimeRange(NOON, NOW)
-    assert [time in span for time in (NOON - timedelta(seconds=1), NOON, NOW)] == [False, True, False]
+    time_range = TimeRange(NOON, NOW)
+    assert [time in time_range for time in (NOON - timedelta(seconds=1), NOON, NOW)] == [False, True, False]
     assert NOW in TimeRange()
     assert None not in TimeRange()

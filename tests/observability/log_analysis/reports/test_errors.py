@@ -1,4 +1,4 @@
-"""`logs errors`: what failed, by exception and place."""
+"""`logs errors`: failures by exception and place."""
 
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,13 @@ def test_request_that_an_exception_ended_is_one_failure(log_dir: Path) -> None:
 
 def test_place_is_the_innermost_frame_outside_of_packages(log_dir: Path) -> None:
     frames = ["/srv/a/library/api.py", "/srv/a/library/views.py", "/srv/a/library/models.py", "/v/site-packages/orm.py"]
-    told = "\n".join(f'  File "{path}", line {number}, in f' for number, path in enumerate(frames))
+    frame_lines = "\n".join(f'  File "{path}", line {number}, in f' for number, path in enumerate(frames))
     django, access = failure()
-    write(log_dir, django | {"exception.stacktrace": f"Traceback (most recent call last):\n{told}\nValueError"}, access)
+    write(
+        log_dir,
+        django | {"exception.stacktrace": f"Traceback (most recent call last):\n{frame_lines}\nValueError"},
+        access,
+    )
     assert [row["place"] for row in failures(log_dir)] == ["a/library/models.py:2 f"]
 
 
@@ -63,7 +67,7 @@ def test_place_is_the_innermost_frame_if_all_frames_are_in_packages(log_dir: Pat
 
 
 def test_exception_of_a_span_within_a_request_is_the_same_failure(log_dir: Path) -> None:
-    ended = record(0, "work", "request-1", level="error", logger="observability.span", error__type="ValueError")
+    ended = record(0, "span", "request-1", level="error", logger="observability.span", error__type="ValueError")
     write(log_dir, ended | {"span_id": "another"}, *failure())
     assert [row["failures"] for row in failures(log_dir)] == [1]
 
@@ -71,9 +75,9 @@ def test_exception_of_a_span_within_a_request_is_the_same_failure(log_dir: Path)
 def test_status_5xx_without_an_exception_is_a_failure_of_its_route(log_dir: Path) -> None:
     for second, path in enumerate(("/books/7/", "/books/8/")):
         request_id = f"request-{second}"
-        told = record(second, f"Service Unavailable: {path}", request_id, level="error", logger="django.request")
+        django = record(second, f"Service Unavailable: {path}", request_id, level="error", logger="django.request")
         facts = {"http__response__status_code": 503, "level": "error", "http__route": "/books/<id>/"}
-        write(log_dir, told, request(second, request_id, url__path=path, **facts))
+        write(log_dir, django, request(second, request_id, url__path=path, **facts))
     (row,) = failures(log_dir)
     assert (row["failures"], row["route"], row["status"]) == (2, "/books/<id>/", 503)
 

@@ -1,4 +1,4 @@
-"""All that the files say of one request."""
+"""`logs request`: all lines of one request."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from observability.log_analysis.log_files import find_logs
 from observability.log_analysis.reports.request import find_observations, render_observation
 from observability.log_analysis.snapshot import open_logs
 from observability.log_analysis.times import TimeRange, parse_time
-from tests.observability.log_analysis.records import PLAIN, STEERING, at, failure, query, record, request, write
+from tests.observability.log_analysis.records import CONTROLS, PLAIN, at, failure, query, record, request, write
 
 EVENT_ID = "c6d3854f259c0714b51cc3d85ceb1e48"
 
@@ -34,14 +34,14 @@ def shown(*records: dict[str, Any]) -> list[str]:
     return list(render_observation(records, Columns(), PLAIN))
 
 
-# Finding
+# Find
 
 
-@pytest.mark.parametrize("written", ["0f2a9c7e-1", "0f2a9c", "trace-0f2a9c7e-1", "trace-"])
-def test_request_is_found_by_the_start_of_its_request_id_or_trace_id(log_dir: Path, written: str) -> None:
+@pytest.mark.parametrize("id_prefix", ["0f2a9c7e-1", "0f2a9c", "trace-0f2a9c7e-1", "trace-"])
+def test_request_is_found_by_the_start_of_its_request_id_or_trace_id(log_dir: Path, id_prefix: str) -> None:
     write(log_dir, request(0, "another-1", trace_id=None))
     write(log_dir, record(0, request_id="0f2a9c7e-1"), request(1, "0f2a9c7e-1"))
-    assert found(log_dir, written) == [["book_imported", "request"]]
+    assert found(log_dir, id_prefix) == [["book_imported", "request"]]
 
 
 def test_middle_of_an_id_does_not_match(log_dir: Path) -> None:
@@ -92,15 +92,15 @@ def test_lines_are_ordered_by_time(log_dir: Path) -> None:
 
 def test_time_range_limits_the_found_requests(log_dir: Path) -> None:
     write(log_dir, request(0, "request-1"), request(100, "request-2"))
-    span = TimeRange(since=parse_time(at(50), "--since"))
-    assert list(map(len, found(log_dir, "request-", span))) == [1]
+    time_range = TimeRange(since=parse_time(at(50), "--since"))
+    assert list(map(len, found(log_dir, "request-", time_range))) == [1]
 
 
-@pytest.mark.parametrize("written", ["short", "", "with space", "a" * 129, "Łódź-123", "quote'1", "a\nb-cdef"])
-def test_invalid_id_is_reported(log_dir: Path, written: str) -> None:
+@pytest.mark.parametrize("id_prefix", ["short", "", "with space", "a" * 129, "Łódź-123", "quote'1", "a\nb-cdef"])
+def test_invalid_id_is_reported(log_dir: Path, id_prefix: str) -> None:
     write(log_dir, request())
     with pytest.raises(LogAnalysisError, match="is not an id"):
-        found(log_dir, written)
+        found(log_dir, id_prefix)
 
 
 def test_request_of_another_program_is_found_by_its_mapped_keys(log_dir: Path) -> None:
@@ -109,7 +109,7 @@ def test_request_of_another_program_is_found_by_its_mapped_keys(log_dir: Path) -
     assert found(log_dir, "0f2a9c", columns=columns) == [["event-0", "event-1"]]
 
 
-# Telling
+# Render
 
 
 def test_heading_has_method_path_status_and_duration() -> None:
@@ -153,9 +153,9 @@ def test_queries_without_a_log_line_are_counted() -> None:
 
 
 def test_control_characters_in_the_summary_are_escaped() -> None:
-    kept = ("timestamp", "event", "logger")
-    texts = {each.key: STEERING for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in kept}
-    assert not set("".join(shown(request() | texts))) & set(STEERING)
+    unchanged = ("timestamp", "event", "logger")
+    texts = {each.key: CONTROLS for each in COLUMNS.values() if each.type == "VARCHAR" and each.key not in unchanged}
+    assert not set("".join(shown(request() | texts))) & set(CONTROLS)
 
 
 VALUES = (

@@ -1,4 +1,4 @@
-"""Questions in SQL over real files, and Parquet files of their answers."""
+"""`logs sql`: SQL over real files, and Parquet files of the results."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from tests.observability.log_analysis.records import (
     write,
 )
 
-# What is asked
+# Queries
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         ("select stauts from requests", "stauts"),
         ("selec 1", "syntax error"),
@@ -25,9 +25,9 @@ from tests.observability.log_analysis.records import (
         ("select cast(path as integer) from requests", "/books/"),
     ],
 )
-def test_invalid_query_is_reported(log_dir: Path, sql: str, told: str) -> None:
+def test_invalid_query_is_reported(log_dir: Path, sql: str, message: str) -> None:
     write(log_dir, request())
-    with pytest.raises(LogAnalysisError, match=told):
+    with pytest.raises(LogAnalysisError, match=message):
         rows_of(log_dir, sql)
 
 
@@ -72,7 +72,7 @@ def test_large_query_uses_a_temporary_directory(log_dir: Path, tmp_path: Path, m
         f"select count(distinct {texts}) as n, current_setting('memory_limit') as memory from records, range(300) r(i)"
     )
     assert rows_of(log_dir, sql) == [{"n": 150_000, "memory": "95.3 MiB"}]
-    # By itself DuckDB would write `.tmp` here.
+    # DuckDB's default is `.tmp` in this directory.
     assert list((tmp_path / "here").iterdir()) == []
 
 

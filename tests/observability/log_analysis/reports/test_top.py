@@ -74,7 +74,7 @@ def test_percentile_is_the_lowest_duration_that_this_share_does_not_exceed(log_d
 
 
 def percentile(values: Sequence[tuple[float, int]], percent: int) -> float | None:
-    """The smallest value that so many per cent do not exceed, each value counted so often: as one would do by hand."""
+    """Return the smallest value that this share does not exceed, if each value occurs `times` times."""
     ordered = sorted(value for value, times in values for _ in range(times))
     return ordered[math.ceil(len(ordered) * percent / 100) - 1] if ordered else None
 
@@ -89,7 +89,7 @@ def percentile(values: Sequence[tuple[float, int]], percent: int) -> float | Non
         max_size=100,
     )
 )
-# Each example reads a log of its own, in which each route is an example in turn.
+# Each example reads its own log, with several routes.
 @settings(max_examples=12)
 def test_percentiles_equal_those_of_unsampled_requests(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str | None, float | None, int | None]]

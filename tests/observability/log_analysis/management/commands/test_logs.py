@@ -14,7 +14,7 @@ from tests.observability.logs.processes import run_python
 
 @pytest.fixture
 def log_dir(tmp_path: Path, settings: Settings) -> Path:
-    """The directory that LOGGING writes."""
+    """Return the directory that LOGGING writes to."""
     handlers = {"service": {"filename": str(tmp_path / "service.jsonl")}, "console": {"class": "logging.StreamHandler"}}
     settings.LOGGING = {"handlers": handlers}
     return tmp_path
@@ -66,13 +66,13 @@ def test_error_is_a_command_error(log_dir: Path) -> None:
 
 
 def test_database_of_the_service_is_not_queried(log_dir: Path) -> None:
-    # Without the mark of a test that may.
+    # The test has no mark that allows queries.
     write(log_dir, request())
     assert run("sql", "select count(*) as n from requests", "--json")[0] == '{"n": 1}\n'
 
 
 def test_works_if_an_app_cannot_be_loaded(log_dir: Path, tmp_path: Path) -> None:
-    """It may be the reason why somebody reads them; and to load the apps takes longer than most answers."""
+    """The broken app may be the reason for reading the logs. Loading the apps also takes longer than most reports."""
     write(log_dir, request())
     (tmp_path / "broken_settings.py").write_text("INSTALLED_APPS = ['no_such_app']\nLOGGING = {}\n")
     variables = os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "broken_settings"}
