@@ -18,6 +18,7 @@ HAS_FLOCK = sys.platform != "win32"
 # A file that only its owner reads, and a directory of such files.
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
+LOCK_FILE_MODE = 0o640
 # Do not follow a symbolic link that somebody else placed, and do not pass the descriptor to child programs.
 SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -43,6 +44,21 @@ def unlock(descriptor: int) -> None:
     """Release the lock of an open file, also for child processes that inherited the descriptor."""
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def try_lock_file(path: str | Path) -> Iterator[int | None]:
+    """Hold the exclusive lock of a file during the block; yield None if another process has it. Never waits.
+
+    The lock is that of `{path}.lock`, because rotation replaces the file itself; its open descriptor is yielded. The
+    lock file is opened here, so that a process that forks shares no lock with its child. A process that is stopped
+    while it holds the lock keeps others from rotating, not from writing. Raises `OSError`.
+    """
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), LOCK_FILE_MODE)
+    try:
+        yield descriptor if try_lock(descriptor) else None
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -5,12 +5,15 @@ The access log, Sentry, Server-Timing and the profiler read these keys. To add a
 OpenTelemetry's semantic conventions if they have a name for it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import Observation
 
 MILLISECOND_DIGITS = 3
+# The keys of an access log line that `summarize_request` replaces.
+SUMMARIZED_PREFIXES = ("http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms")
 
 Measurements = dict[str, Any]
 
@@ -48,6 +51,28 @@ def work_keys(observation: Observation) -> Measurements:
         "outgoing.count": observation.outgoing_count,
         "outgoing.duration_ms": round(observation.outgoing_duration_ms, MILLISECOND_DIGITS),
     }
+
+
+def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
+    """Return the event and the keys that a person reads, from those of an access log line. Notes stay unchanged."""
+    event = f"{keys.get('http.request.method')} {keys.get('url.path')} {keys.get('http.response.status_code')}"
+    repeated = keys.get("db.repeated_count")
+    summary = {
+        "ms": _rounded(keys.get("duration_ms")),
+        "queries": keys.get("db.query_count"),
+        "db_ms": _rounded(keys.get("db.duration_ms")),
+        "repeated": repeated if isinstance(repeated, int) and repeated > 1 else None,
+        "calls": keys.get("outgoing.count") or None,
+        "calls_ms": _rounded(keys.get("outgoing.duration_ms")) or None,
+        "transaction": keys.get("db.transaction"),
+        "user": keys.get("user.id"),
+    }
+    notes = {key: value for key, value in keys.items() if not key.startswith(SUMMARIZED_PREFIXES)}
+    return event, {key: value for key, value in (summary | notes).items() if value not in (None, "none")}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 1) if isinstance(value, int | float) else value
 
 
 def _own_keys(observation: Observation) -> Measurements:

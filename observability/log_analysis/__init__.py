@@ -1,4 +1,11 @@
-"""Reading log files: what they say of the requests, without an agent, a second store or the service itself.
+"""Read log files: follow them, find one request, report what is slow and what fails.
 
-Nothing here needs Django; `python -m observability.log_analysis` reads the files of any machine.
+The log files are the only input: no agent, no second store, no running service. Nothing here needs Django, except
+`apps.py`, `checks.py` and `management/`; `python -m observability.log_analysis` reads the files of any machine.
 """
+
+__all__ = ["LogAnalysisError"]
+
+
+class LogAnalysisError(Exception):
+    """The command cannot be completed; the message says what is wrong, where, and what to do."""

@@ -1,39 +1,39 @@
-"""`python -m observability.log_analysis`: the logs of any machine, without settings, a service or its secrets."""
+"""`python -m observability.log_analysis`: read the logs of any machine, without Django and the service's settings."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from observability.log_analysis.answer import Output, answer
-from observability.log_analysis.arguments import add_arguments
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.terminal import Terminal, abandon_stdout
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.cli import add_arguments, run
+from observability.log_analysis.terminal import Output, Terminal, discard_stdout
 
 PROGRAM = "python -m observability.log_analysis"
-DEFAULT_PLACES = [Path("var/log")]
+DEFAULT_PATHS = [Path("var/log")]
 
 
 def main(arguments: list[str]) -> int:
-    """Answer on standard output; the exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Reads log files of JSON lines with their rotated files, compressed or not."
+        prog=PROGRAM, description="Read log files of JSON lines, with their rotated and compressed files."
     )
-    parser.add_argument("--no-color", action="store_true", help="no colours, in a terminal too")
-    parser.add_argument("--force-color", action="store_true", help="colours, elsewhere too")
+    parser.add_argument("--no-color", action="store_true", help="no colors, even in a terminal")
+    parser.add_argument("--force-color", action="store_true", help="colors, even outside a terminal")
     add_arguments(parser, PROGRAM)
-    options = vars(parser.parse_args(arguments))
-    terminal = Terminal.of(sys.stdout, no_color=options["no_color"], force_color=options["force_color"])
+    parsed = vars(parser.parse_args(arguments))
+    terminal = Terminal.of(sys.stdout, no_color=parsed["no_color"], force_color=parsed["force_color"])
     output = Output(lambda line: sys.stdout.write(f"{line}\n"), lambda line: sys.stderr.write(f"{line}\n"), terminal)
     try:
-        answer(options, output, DEFAULT_PLACES)
+        run(parsed, output, DEFAULT_PATHS)
         sys.stdout.flush()
-    except ReadingError as error:
+    except LogAnalysisError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except BrokenPipeError:
-        abandon_stdout()
+        discard_stdout()
     except KeyboardInterrupt:
-        return 130 if options["question"] else 0
+        # Ctrl-C is how following ends.
+        return 130 if parsed["subcommand"] else 0
     return 0
 
 

@@ -1,16 +1,16 @@
-"""What the values of a line are called: the keys of the files, and the names by which a person asks for them."""
+"""The columns of the DuckDB views: their names, their types, and the keys of the log lines that they are read from."""
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.lines import Record
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.times import EPOCH_UNITS, rfc_3339, time_of
+from observability.log_analysis.times import EPOCH_UNITS, format_timestamp, parse_timestamp
 
 
 class Column(NamedTuple):
-    """A column of the views: its name, the key of the line, its DuckDB type, and what it says."""
+    """A column of the views: its name, the key of the line, its DuckDB type, and its meaning."""
 
     name: str
     key: str
@@ -26,7 +26,7 @@ _base = (
     Column("span_id", "span_id", "VARCHAR"),
     Column("service", "service.name", "VARCHAR"),
 )
-_work = (
+_measurements = (
     Column("duration_ms", "duration_ms", "DOUBLE", "until the last byte of the body"),
     Column("query_count", "db.query_count", "BIGINT"),
     Column("db_ms", "db.duration_ms", "DOUBLE"),
@@ -40,7 +40,7 @@ _request = (
     Column("route", "http.route", "VARCHAR", "the pattern that matched"),
     Column("path", "url.path", "VARCHAR"),
     Column("status", "http.response.status_code", "BIGINT"),
-    *_work,
+    *_measurements,
     Column("client", "client.address", "VARCHAR"),
     Column("user_agent", "user_agent.original", "VARCHAR"),
     Column("user_id", "user.id", "VARCHAR"),
@@ -71,26 +71,26 @@ _exception = (
 VIEWS: dict[str, tuple[Column, ...]] = {
     "requests": (*_base, *_request),
     "records": (*_base, *_record, *_request, *_statement, *_exception),
-    "statements": (*_base, _record[1], _work[0], *_statement),
+    "statements": (*_base, _record[1], _measurements[0], *_statement),
 }
 COLUMNS = {column.name: column for column in VIEWS["records"]}
 
 NUMBERS = ("BIGINT", "DOUBLE")
 
-# What no line has as a key: the file in which a line is (which may well have a `filename` of its own), and the number
-# of a record among those that are looked at together.
+# Names that no key of a line may have as a column: the file of a line (a line may well have a key `filename`), and the
+# number of a record within a batch.
 FILE, NUMBER = "#file", "#"
 
-# Of somebody else's lines those are of requests which have these, as far as --column names them.
-REQUEST_SIGNS = ("status", "duration_ms")
-REQUEST, ACCESS = "request", "observability.access"
+# A line of another program is that of a request if it has these columns, as far as --column maps them.
+REQUEST_COLUMNS = ("status", "duration_ms")
+REQUEST_EVENT, ACCESS_LOGGER = "request", "observability.access"
 
-# A key of a line's object, or the path of one, `$.request.method`; with the factor that makes our unit of it.
+# A key, or a path `$.request.method` to a nested key; with the factor that converts its unit to ours.
 _mapping = re.compile(r"(?P<name>\w+)=(?P<key>.+?)(?:\*(?P<factor>\d+(?:\.\d+)?))?")
 
 
-class Mapped(NamedTuple):
-    """Where the lines of somebody else have a value of ours."""
+class ColumnMapping(NamedTuple):
+    """The key of another program's lines that a column is read from."""
 
     key: str
     factor: float = 1.0
@@ -101,150 +101,148 @@ class Mapped(NamedTuple):
         return self.key[2:].split(".") if self.key.startswith("$.") else [self.key]
 
 
-def mappings(written: Iterable[str]) -> dict[str, Mapped]:
-    """The mappings by the name of the column; ReadingError tells what can be given."""
-    found = {}
-    for each in written:
-        match = _mapping.fullmatch(each)
+def parse_mappings(texts: Iterable[str]) -> dict[str, ColumnMapping]:
+    """Return the mappings of --column by the column's name; raise LogAnalysisError with what is allowed."""
+    mappings = {}
+    for text in texts:
+        match = _mapping.fullmatch(text)
         if match is None or match["name"] not in COLUMNS:
-            raise ReadingError(
-                f"--column is {each!r}: NAME=KEY, such as status=http_status, duration_ms=seconds*1000 or "
-                f"route=$.request.route; a name is one of {', '.join(COLUMNS)}."
+            raise LogAnalysisError(
+                f"--column is {text!r}: NAME=KEY, such as status=http_status, duration_ms=seconds*1000 or "
+                f"route=$.request.route. NAME is one of {', '.join(COLUMNS)}."
             )
-        found[match["name"]] = Mapped(match["key"], float(match["factor"] or 1))
-    return found
+        mappings[match["name"]] = ColumnMapping(match["key"], float(match["factor"] or 1))
+    return mappings
 
 
 class Columns:
-    """The columns of some files: ours, read from our keys or from those that --column names, and further keys.
+    """The columns of some logs: those of the service, mapped to other keys if --column says so, and extra keys.
 
-    Made once for a command; `add` is for keys that somebody asks for by their own name.
+    Created once per command. `add` makes a column of a further key that the lines have.
     """
 
-    def __init__(self, mapped: Mapping[str, Mapped] | None = None) -> None:
-        self.mapped = dict(mapped or {})
-        if "path" in self.mapped and "route" not in self.mapped:
-            self.mapped["route"] = self.mapped["path"]
+    def __init__(self, mappings: Mapping[str, ColumnMapping] | None = None) -> None:
+        self.mappings = dict(mappings or {})
+        if "path" in self.mappings and "route" not in self.mappings:
+            self.mappings["route"] = self.mappings["path"]
         self.extra: dict[str, Column] = {}
         self._names = {column.key: column.name for column in COLUMNS.values()}
 
     @property
     def time_key(self) -> str:
-        return self.mapped["time"].path[0] if "time" in self.mapped else "timestamp"
+        return self.mappings["time"].path[0] if "time" in self.mappings else "timestamp"
 
     def add(self, key: str, kind: str = "VARCHAR") -> None:
-        """Let a key of the lines that is none of ours be a column of its own name.
+        """Make a column of a further key of the lines, with the key as its name and `kind` as its DuckDB type.
 
-        SQL does not tell letters by their case: of keys that differ in it alone, the one that was added first is it.
+        SQL names ignore case: of keys that differ in case only, the first one becomes the column.
         """
-        if key and "\0" not in key and not self._is_taken(key):
+        if key and "\0" not in key and not self._is_reserved(key):
             self.extra[key] = Column(key, key, kind)
 
-    def name_of(self, written: str) -> str | None:
-        """The name of the column that is written as its name or as its key; None where there is none."""
-        for name in (written, written.lower()):
+    def find_name(self, text: str) -> str | None:
+        """Return the name of the column with this name or this key; None if there is none."""
+        for name in (text, text.lower()):
             if name in COLUMNS or name in self.extra:
                 return name
             if name in self._names:
                 return self._names[name]
         return None
 
-    def _is_taken(self, key: str) -> bool:
-        folded = key.lower()
-        taken = (*self._names, *COLUMNS, *map(str.lower, self.extra), FILE, NUMBER)
-        return folded in taken
+    def _is_reserved(self, key: str) -> bool:
+        return key.lower() in (*self._names, *COLUMNS, *map(str.lower, self.extra), FILE, NUMBER)
 
-    def of(self, view: str) -> list[Column]:
-        """The columns of a view, the further keys after its own."""
+    def of_view(self, view: str) -> list[Column]:
+        """Return the columns of a view, the extra ones last."""
         return [*VIEWS[view], *self.extra.values()]
 
     def column(self, name: str) -> Column:
         return COLUMNS.get(name) or self.extra[name]
 
-    def declared(self, names: Iterable[str]) -> dict[str, str]:
-        """The keys to read of each line for these columns, with their DuckDB types."""
+    def key_types(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the keys to read from each line for these columns, with their DuckDB types."""
         types: dict[str, str] = {self.time_key: "VARCHAR"}
         for name in names:
-            mapped = self.mapped.get(name)
-            if mapped is None:
+            mapping = self.mappings.get(name)
+            if mapping is None:
                 column = self.column(name)
                 types.setdefault(column.key, "VARCHAR" if name == "time" else column.type)
-            elif len(mapped.path) > 1 or types.get(mapped.path[0]) == "JSON":
-                types[mapped.path[0]] = "JSON"
+            elif len(mapping.path) > 1 or types.get(mapping.path[0]) == "JSON":
+                types[mapping.path[0]] = "JSON"
             else:
-                types[mapped.path[0]] = "VARCHAR"
+                types[mapping.path[0]] = "VARCHAR"
         return types
 
-    def expression(self, name: str) -> str:
-        """The SQL of a column over the declared keys."""
-        column, mapped = self.column(name), self.mapped.get(name)
-        if mapped is None:
-            key = quoted(column.key)
+    def sql_expression(self, name: str) -> str:
+        """Return the SQL of a column over the keys of `key_types`."""
+        column, mapping = self.column(name), self.mappings.get(name)
+        if mapping is None:
+            key = quote_name(column.key)
             if name == "time":
                 return _time_expression(key)
-            is_shared = any(other.path[0] == column.key for other in self.mapped.values())
+            is_shared = any(other.path[0] == column.key for other in self.mappings.values())
             return f"try_cast({key} as {column.type})" if is_shared else key
-        first, *others = mapped.path
-        text = quoted(first)
+        first, *others = mapping.path
+        text = quote_name(first)
         if others:
             path = "$" + "".join(f'."{part}"' for part in others)
-            text = f"json_extract_string({text}, {literal(path)})"
+            text = f"json_extract_string({text}, {quote_text(path)})"
         if name == "time":
             return _time_expression(text)
         if column.type not in NUMBERS:
             return f"try_cast({text} as {column.type})"
-        number = f"try_cast({text} as DOUBLE)" + (f" * {mapped.factor}" if mapped.factor != 1 else "")
-        # A whole number may be written as 200.0 too.
+        number = f"try_cast({text} as DOUBLE)" + (f" * {mapping.factor}" if mapping.factor != 1 else "")
+        # A whole number may be written as 200.0.
         return f"try_cast({number} as BIGINT)" if column.type == "BIGINT" else number
 
-    def request_signs(self) -> list[str]:
-        """The columns by which the line of a request is told."""
-        return [name for name in REQUEST_SIGNS if name in self.mapped] or ["event", "logger"]
+    def request_columns(self) -> list[str]:
+        """Return the columns that show whether a line is that of a request."""
+        return [name for name in REQUEST_COLUMNS if name in self.mappings] or ["event", "logger"]
 
-    def is_request(self) -> str:
-        """The SQL condition that a line is that of a request."""
-        signs = self.request_signs()
-        if signs == ["event", "logger"]:
-            return f"event = '{REQUEST}' and logger = '{ACCESS}'"
-        return " and ".join(f"{name} is not null" for name in signs)
+    def request_condition(self) -> str:
+        """Return the SQL condition that a line is that of a request."""
+        columns = self.request_columns()
+        if columns == ["event", "logger"]:
+            return f"event = '{REQUEST_EVENT}' and logger = '{ACCESS_LOGGER}'"
+        return " and ".join(f"{name} is not null" for name in columns)
 
     def is_request_record(self, record: Record) -> bool:
-        """The same of a record."""
-        signs = self.request_signs()
-        if signs == ["event", "logger"]:
-            return record.get("event") == REQUEST and record.get("logger") == ACCESS
-        return all(record.get(COLUMNS[name].key) is not None for name in signs)
+        """Return whether a record fulfils `request_condition`."""
+        columns = self.request_columns()
+        if columns == ["event", "logger"]:
+            return record.get("event") == REQUEST_EVENT and record.get("logger") == ACCESS_LOGGER
+        return all(record.get(COLUMNS[name].key) is not None for name in columns)
 
-    def normalised(self, record: Record) -> Record:
-        """The record with our keys for what is mapped."""
-        if not self.mapped:
+    def normalize(self, record: Record) -> Record:
+        """Return the record with the service's own keys for what is mapped."""
+        if not self.mappings:
             return record
-        found: Record = {}
-        for name, mapped in self.mapped.items():
-            value: Any = record
-            for part in mapped.path:
+        mapped: Record = {}
+        for name, mapping in self.mappings.items():
+            value: object = record
+            for part in mapping.path:
                 value = value.get(part) if isinstance(value, dict) else None
             if name == "time":
-                time = time_of(value)
-                value = rfc_3339(time) if time else None
+                time = parse_timestamp(value)
+                value = format_timestamp(time) if time else None
             elif COLUMNS[name].type in NUMBERS:
-                value = _number(value, mapped.factor)
-            found[COLUMNS[name].key] = value
-        return record | found
+                value = _convert(value, mapping.factor)
+            mapped[COLUMNS[name].key] = value
+        return record | mapped
 
 
-def quoted(name: str) -> str:
-    """A name in SQL."""
+def quote_name(name: str) -> str:
+    """Return a name as SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
-    """A text in SQL."""
+def quote_text(text: str) -> str:
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def _number(value: object, factor: float) -> float | None:
-    """A number that may be written as a text; None for what is none."""
+def _convert(value: object, factor: float) -> float | None:
+    """Return the number of a value, which may be text, times the factor; None if it is not a number."""
     if not isinstance(value, str | int | float):
         return None
     try:
@@ -255,9 +253,9 @@ def _number(value: object, factor: float) -> float | None:
 
 
 def _time_expression(text: str) -> str:
-    """ISO 8601, with a comma too, or a number of the epoch; null where it is none.
+    """Return the SQL of a time: ISO 8601, also with a comma, or a number since 1970; null if it is neither.
 
-    Ours take a shorter way, which has no time zones in it.
+    The service's own form comes first: it needs no time zones and is faster.
     """
     number = f"try_cast({text} as DOUBLE)"
     micros = " ".join(f"when {number} < {limit} then {number} * {1e6 / divisor}" for limit, divisor in EPOCH_UNITS)

@@ -1,125 +1,122 @@
-"""The last lines of the logs, and those that are added, as far as somebody wants to see them."""
+"""`logs` without a subcommand: print the last lines, then new lines as they are written."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from observability.log_analysis.arguments import DEFAULT_LINES, LEVELS
-from observability.log_analysis.asked import Asked, Options, Output, say_broken
-from observability.log_analysis.database import Database, connected
-from observability.log_analysis.lines import Record, dumped, parsed
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.record_line import date_of, record_lines
-from observability.log_analysis.snapshot import Log, main_logs
-from observability.log_analysis.tail import added, all_lines, newest
-from observability.log_analysis.terminal import harmless
-from observability.log_analysis.times import Span, time_of
+from observability.log_analysis.columns import Columns
+from observability.log_analysis.duckdb_views import LogDatabase, open_database
+from observability.log_analysis.formatting import format_record, record_date
+from observability.log_analysis.lines import Record, parse_line, read_logs, to_json
+from observability.log_analysis.log_files import Log, find_logs, main_logs
+from observability.log_analysis.options import DEFAULT_LINES, LEVELS, Options, warn_of_broken_lines
+from observability.log_analysis.tail import follow_logs, read_last_records
+from observability.log_analysis.terminal import Output, escape_controls
+from observability.log_analysis.times import TimeRange, parse_timestamp
 
-# How many lines are asked of DuckDB at a time.
+# How many records DuckDB filters at a time.
 BATCH = 2_000
 WAIT_S = 0.5
-# What others call our levels.
-ALIASES = {"warn": "warning", "fatal": "critical", "trace": "debug"}
+# The names of levels in other programs.
+LEVEL_ALIASES = {"warn": "warning", "fatal": "critical", "trace": "debug"}
 
 
-class Wanted:
-    """The lines that somebody wants to see, of those that there are; counts those that are broken."""
+def follow(options: Options, output: Output) -> None:
+    """Print the last lines that the options select, and new ones until Ctrl-C or the end of the time range."""
+    if not options.no_follow:
+        _wait_for_log(options, output)
+    with options.open_logs(output) as logs:
+        main = main_logs(logs)
+        opening: AbstractContextManager[LogDatabase | None] = nullcontext()
+        if options.where:
+            opening = open_database(main, options.columns, TimeRange(), options.where)
+        with opening as database:
+            _follow(main, RecordFilter(options, database), options, output)
 
-    def __init__(self, asked: Asked, options: Options, database: Database | None) -> None:
-        self._asked = asked
-        self._least = LEVELS.index(options["level"]) if options.get("level") else 0
-        self._logger = options.get("logger")
+
+def _follow(logs: Sequence[Log], record_filter: "RecordFilter", options: Options, output: Output) -> None:
+    printer = _RecordPrinter(options.columns, output, as_json=options.as_json)
+    if options.line_count is None and options.time_range.since is not None:
+        for log in logs:
+            for batch in _batches(read_logs([log]), BATCH):
+                printer.print(record_filter.select(batch))
+    else:
+        count = DEFAULT_LINES if options.line_count is None else options.line_count
+        printer.print(read_last_records(logs, record_filter.select, count))
+    warn_of_broken_lines(record_filter.broken_count, output)
+    if options.no_follow:
+        return
+    for lines in follow_logs(logs, options.time_range.until):
+        printer.print(record_filter.select(lines))
+        sys.stdout.flush()
+
+
+class RecordFilter:
+    """Selects records by level, logger, time range and `--where`; counts broken lines."""
+
+    def __init__(self, options: Options, database: LogDatabase | None) -> None:
+        self._columns = options.columns
+        self._time_range = options.time_range
+        self._min_level = LEVELS.index(options.level) if options.level else 0
+        self._logger = options.logger
         self._database = database
         self.broken_count = 0
 
-    def of(self, lines: Sequence[bytes]) -> list[Record]:
-        """The records of these lines that are wanted."""
-        columns = self._asked.columns
-        raw = [parsed(line, columns.time_key) for line in lines]
+    def select(self, lines: Sequence[bytes]) -> list[Record]:
+        """Return the selected records of these lines, with the service's own keys."""
+        raw = [parse_line(line, self._columns.time_key) for line in lines]
         self.broken_count += raw.count(None)
-        pairs = [(record, columns.normalised(record)) for record in raw if record is not None]
-        pairs = [pair for pair in pairs if self._is_wanted(pair[1])]
+        pairs = [(record, self._columns.normalize(record)) for record in raw if record is not None]
+        pairs = [pair for pair in pairs if self._matches(pair[1])]
         if self._database is not None and pairs:
-            kept = self._database.matching([record for record, _ in pairs])
-            pairs = [pair for pair, is_kept in zip(pairs, kept, strict=True) if is_kept]
+            matches = self._database.match_records([record for record, _ in pairs])
+            pairs = [pair for pair, is_match in zip(pairs, matches, strict=True) if is_match]
         return [record for _, record in pairs]
 
-    def _is_wanted(self, record: Record) -> bool:
-        level = ALIASES.get(str(record.get("level")).lower(), str(record.get("level")).lower())
-        if level in LEVELS and LEVELS.index(level) < self._least:
+    def _matches(self, record: Record) -> bool:
+        level = LEVEL_ALIASES.get(str(record.get("level")).lower(), str(record.get("level")).lower())
+        if level in LEVELS and LEVELS.index(level) < self._min_level:
             return False
         logger = str(record.get("logger"))
         if self._logger and logger != self._logger and not logger.startswith(f"{self._logger}."):
             return False
-        span = self._asked.span
-        return span == Span() or time_of(record.get("timestamp")) in span
+        return self._time_range == TimeRange() or parse_timestamp(record.get("timestamp")) in self._time_range
 
 
-def follow(asked: Asked, options: Options, output: Output) -> None:
-    """The last lines, and those that are added until somebody ends it."""
-    if not options.get("no_follow"):
-        _wait_for_log(asked, output)
-    with asked.logs(output) as logs:
-        main = main_logs(logs)
-        if asked.where:
-            with connected(main, asked.columns, Span(), asked.where) as database:
-                _follow(main, Wanted(asked, options, database), asked, options, output)
-        else:
-            _follow(main, Wanted(asked, options, None), asked, options, output)
+class _RecordPrinter:
+    """Prints records, the date before the first one of each day."""
 
-
-class _Screen:
-    """Shows records, each day under its date."""
-
-    def __init__(self, asked: Asked, options: Options, output: Output) -> None:
-        self._columns = asked.columns
-        self._is_json = bool(options.get("json"))
+    def __init__(self, columns: Columns, output: Output, *, as_json: bool) -> None:
+        self._columns = columns
         self._output = output
-        self._day = ""
+        self._as_json = as_json
+        self._date = ""
 
-    def show(self, records: Iterable[Record]) -> None:
+    def print(self, records: Iterable[Record]) -> None:
         for record in records:
-            if self._is_json:
-                self._output.write(dumped(record))
+            if self._as_json:
+                self._output.write(to_json(record))
                 continue
             terminal = self._output.terminal
-            if date_of(record) != self._day:
-                self._day = date_of(record)
-                self._output.write(terminal.styled(harmless(f"{self._day} UTC"), "dim"))
-            for line in record_lines(record, self._columns, terminal):
+            if record_date(record) != self._date:
+                self._date = record_date(record)
+                self._output.write(terminal.style(escape_controls(f"{self._date} UTC"), "dim"))
+            for line in format_record(record, self._columns, terminal):
                 self._output.write(line)
 
 
-def _follow(main: Sequence[Log], wanted: Wanted, asked: Asked, options: Options, output: Output) -> None:
-    show_all = _Screen(asked, options, output).show
-    count = options.get("lines")
-    if count is None and asked.span.since is not None:
-        for log in main:
-            for batch in _batched(all_lines([log]), BATCH):
-                show_all(wanted.of(batch))
-    else:
-        show_all(newest(main, wanted.of, DEFAULT_LINES if count is None else count))
-    say_broken(wanted.broken_count, output)
-    if options.get("no_follow"):
-        return
-    for lines in added(main, asked.span.until):
-        show_all(wanted.of(lines))
-        sys.stdout.flush()
-
-
-def _wait_for_log(asked: Asked, output: Output) -> None:
-    """Wait until there is a log: a service that was just installed has none."""
-    told = False
-    while True:
-        if any(place.exists() and (not place.is_dir() or log_paths([place])) for place in asked.places):
-            return
-        if not told:
-            output.say(f"Waiting for a log in {', '.join(map(str, asked.places))}; Ctrl-C ends it.")
-            told = True
+def _wait_for_log(options: Options, output: Output) -> None:
+    """Wait until a log exists: a service that was just installed has none."""
+    is_reported = False
+    while not any(path.exists() and (not path.is_dir() or find_logs([path])) for path in options.paths):
+        if not is_reported:
+            output.warn(f"Waiting for a log in {', '.join(map(str, options.paths))}; Ctrl-C ends it.")
+            is_reported = True
         time.sleep(WAIT_S)
 
 
-def _batched(lines: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+def _batches(lines: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     for line in lines:
         batch.append(line)

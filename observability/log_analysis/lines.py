@@ -1,4 +1,4 @@
-"""The lines of one file of a log, whole and in order, whatever a kill left of others."""
+"""Read the JSON lines of one log file, and recover the lines that a killed writer damaged."""
 
 import bz2
 import gzip
@@ -7,17 +7,17 @@ import json
 import lzma
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import orjson
 
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.segments import Segment
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.log_files import Log, LogFile
 
 BLOCK_BYTES = 1 << 20
-# What has no end of line by then is no line of a log.
+# Text of this length without an end of line is not a log line.
 MAX_LINE_BYTES = 64 << 20
 
 Record = dict[str, Any]
@@ -25,17 +25,18 @@ Record = dict[str, Any]
 _decoder = json.JSONDecoder()
 
 
-def parsed(line: bytes, time_key: str = "timestamp") -> Record | None:
-    """The record of a line; of a torn one with a whole line right behind it the latter; None where there is none."""
-    return _strictly(line, time_key) or unread(line, time_key)
+def parse_line(line: bytes, time_key: str = "timestamp") -> Record | None:
+    """Return the record of a line, also if it follows a fragment of another line; None if there is none."""
+    return _parse_strictly(line, time_key) or recover_record(line, time_key)
 
 
-def unread(line: bytes, time_key: str = "timestamp") -> Record | None:
-    """The record in a line that a strict parser of JSON reads none in.
+def recover_record(line: bytes, time_key: str = "timestamp") -> Record | None:
+    """Return the record of a line that a strict JSON parser rejects; None for all other lines.
 
-    It stands behind a fragment, NULs or a byte order mark, or has half a surrogate, NaN, or bytes that are no UTF-8.
+    The record follows a fragment, NULs or a byte order mark, or contains half a surrogate, NaN, or bytes that are not
+    UTF-8.
     """
-    if _strictly(line, time_key):
+    if _parse_strictly(line, time_key):
         return None
     text = line.decode("utf-8-sig", "replace").rstrip()
     begin = f'{{"{time_key}":'
@@ -43,14 +44,14 @@ def unread(line: bytes, time_key: str = "timestamp") -> Record | None:
     while start >= 0:
         with suppress(ValueError, RecursionError):
             value, end = _decoder.raw_decode(text, start)
-            # What begins within a line, such as an object in a list, does not end with it.
+            # An object inside the record, for example in a list, does not end with the line.
             if end == len(text) and _is_record(value, time_key):
                 return cast("Record", value)
         start = text.find(begin, start + 1)
     return None
 
 
-def _strictly(line: bytes, time_key: str) -> Record | None:
+def _parse_strictly(line: bytes, time_key: str) -> Record | None:
     try:
         value = orjson.loads(line)
     except ValueError:
@@ -62,23 +63,30 @@ def _is_record(value: object, time_key: str) -> bool:
     return isinstance(value, dict) and value.get(time_key) is not None
 
 
-def lines(segment: Segment, start: int = 0) -> Iterator[bytes]:
-    """Each line that has an end, and what follows the last one, without their ends; empty ones are left out.
-
-    `start` is where to begin, in bytes, of a file that is not compressed. What is damaged in a compressed file ends it.
-    """
-    for block in blocks(segment, start):
-        yield from filter(None, bytes(block).split(b"\n"))
-
-
-def dumped(record: Record) -> str:
-    """The JSON of a record on one line, for strict parsers and any stream: half a surrogate becomes a question mark."""
+def to_json(record: Record) -> str:
+    """Return the record as JSON on one line that every parser and stream accepts: half a surrogate becomes `?`."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
-def holding(segment: Segment, text: bytes) -> Iterator[bytes]:
-    """The lines in which the text stands: a look at the bytes, much faster than a look at each line."""
-    for block in blocks(segment):
+def read_logs(logs: Iterable[Log]) -> Iterator[bytes]:
+    """Yield all lines of several logs, log by log, the oldest line first."""
+    for log in logs:
+        for file in log.files:
+            yield from read_lines(file)
+
+
+def read_lines(file: LogFile, start: int = 0) -> Iterator[bytes]:
+    """Yield each line without its end, also the last one if its end is missing; skip empty lines.
+
+    `start` is the byte to begin at, in a plain file. A compressed file ends where it is damaged.
+    """
+    for block in read_blocks(file, start):
+        yield from filter(None, bytes(block).split(b"\n"))
+
+
+def find_lines(file: LogFile, text: bytes) -> Iterator[bytes]:
+    """Yield the lines that contain the text. It searches whole blocks, which is much faster than line by line."""
+    for block in read_blocks(file):
         found = block.find(text)
         while found >= 0:
             begin = block.rfind(b"\n", 0, found) + 1
@@ -88,18 +96,18 @@ def holding(segment: Segment, text: bytes) -> Iterator[bytes]:
             found = block.find(text, end)
 
 
-def lines_backwards(segment: Segment) -> Iterator[bytes]:
-    """The same lines as `lines`, the last one first; of a compressed file all are held at a time."""
-    if segment.compression:
-        yield from reversed(list(lines(segment)))
+def read_lines_backwards(file: LogFile) -> Iterator[bytes]:
+    """Yield the same lines as `read_lines`, the last one first; a compressed file is read into memory."""
+    if file.compression:
+        yield from reversed(list(read_lines(file)))
         return
-    # The end of a line whose beginning is further to the front, in pieces, the last one first.
+    # The end of a line that begins in an earlier block, in pieces, the last one first.
     rest: list[bytes] = []
-    end = segment.size
+    end = file.size
     while end > 0:
         start = max(0, end - BLOCK_BYTES)
-        block = os.pread(segment.descriptor, end - start, start)
-        # What was emptied meanwhile has nothing that this would be the end of.
+        block = os.pread(file.descriptor, end - start, start)
+        # If the file was emptied meanwhile, the beginning of the rest is gone.
         rest = [*rest, block] if len(block) == end - start else [block]
         end = start
         if start > 0 and b"\n" not in block and sum(map(len, rest)) < MAX_LINE_BYTES:
@@ -112,19 +120,19 @@ def lines_backwards(segment: Segment) -> Iterator[bytes]:
             rest = []
 
 
-def blocks(segment: Segment, start: int = 0) -> Iterator[bytearray]:
-    """The content in pieces that end with a line's end, but for the last; a piece is good until the next is asked for.
+def read_blocks(file: LogFile, start: int = 0) -> Iterator[bytearray]:
+    """Yield the content in blocks that end with a line's end, except the last; a block is valid until the next one.
 
-    It is read up to the size that the file had when it was opened: what comes later is of another look.
+    The file is read up to the size that it had when it was opened.
     """
-    with _content(segment, start) as file:
-        left = sys.maxsize if segment.compression else max(0, segment.size - start)
+    with _open_content(file, start) as content:
+        remaining = sys.maxsize if file.compression else max(0, file.size - start)
         carried = bytearray()
         buffer = bytearray(BLOCK_BYTES)
         count = len(buffer)
         while count == len(buffer):
-            count = _fill(memoryview(buffer)[:left], file, segment)
-            left -= count
+            count = _fill(memoryview(buffer)[:remaining], content, file)
+            remaining -= count
             end = buffer.rfind(b"\n", 0, count) + 1
             if not end and len(carried) < MAX_LINE_BYTES:
                 carried += buffer[:count]
@@ -132,49 +140,49 @@ def blocks(segment: Segment, start: int = 0) -> Iterator[bytearray]:
             if carried:
                 yield carried + buffer[:end]
             else:
-                # Most blocks: nothing is copied but what is left over.
+                # Most blocks: only the part behind the last line is copied.
                 yield buffer if end == len(buffer) else buffer[:end]
             carried = bytearray(buffer[end:count])
         if carried:
             yield carried
 
 
-def _fill(room: memoryview, file: io.BufferedIOBase | io.FileIO, segment: Segment) -> int:
-    """Read until the room is full or the file at its end; what follows damage in a compressed file is not there."""
+def _fill(buffer: memoryview, content: io.BufferedIOBase | io.FileIO, file: LogFile) -> int:
+    """Read until the buffer is full or the file ends; a compressed file ends where it is damaged."""
     count = 0
     try:
-        # One piece at a time: what was unpacked before the damage is not thrown away with it.
-        read = file.readinto if isinstance(file, io.FileIO) else file.readinto1
-        while count < len(room) and (more := read(room[count:])):
+        # One piece at a time, so that the pieces before the damage are not lost.
+        read = content.readinto if isinstance(content, io.FileIO) else content.readinto1
+        while count < len(buffer) and (more := read(buffer[count:])):
             count += more
     except Exception:
-        # Each format has errors of its own.
-        if not segment.compression:
+        # Each compression has its own exceptions.
+        if not file.compression:
             raise
     return count
 
 
 @contextmanager
-def _content(segment: Segment, start: int) -> Iterator[io.BufferedIOBase | io.FileIO]:
-    """A file object of its own, so that several may read the segment at a time."""
-    with open(segment.open_path, "rb", buffering=0) as file:  # noqa: PTH123 - a path cannot say that it is a raw file
-        if not segment.compression:
-            file.seek(start)
-            yield file
+def _open_content(file: LogFile, start: int) -> Iterator[io.BufferedIOBase | io.FileIO]:
+    """Open the uncompressed content with its own position, so that several threads may read the file."""
+    with open(file.open_path, "rb", buffering=0) as raw:  # noqa: PTH123 - Path.open is not typed as a raw file
+        if not file.compression:
+            raw.seek(start)
+            yield raw
             return
-        with io.BufferedReader(file, BLOCK_BYTES) as packed, _decompressors[segment.compression](packed) as unpacked:
-            yield unpacked
+        with io.BufferedReader(raw, BLOCK_BYTES) as packed, _decompressors[file.compression](packed) as content:
+            yield content
 
 
 def _zstd(file: io.BufferedIOBase) -> io.BufferedIOBase:
     try:
         if sys.version_info >= (3, 14):
-            from compression import zstd  # noqa: PLC0415 - not everywhere
+            from compression import zstd  # noqa: PLC0415 - new in Python 3.14
         else:
             from backports import zstd  # noqa: PLC0415 - an optional package
     except ImportError:
-        raise ReadingError(
-            "Files that zstd compressed need backports.zstd: install requirements-reading.txt, or that alone."
+        raise LogAnalysisError(
+            "Reading zstd files requires backports.zstd: install requirements-reading.txt, or that package alone."
         ) from None
     return zstd.ZstdFile(file)
 

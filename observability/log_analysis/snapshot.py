@@ -1,123 +1,201 @@
-"""The files of logs, all of them open, as they were at one moment."""
+"""Open all files of logs as they were at one moment, while others rotate, compress and delete them."""
 
+import errno
 import os
+import stat
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
-from observability.log_analysis.names import Name, listing
-from observability.log_analysis.segments import Segment, Walk, identity_of, walk
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.log_files import Log, LogFile, LogFileName, current_file, list_files, numbered_files
 
 MAX_OPEN_FILES = 65_536
-# The logs whose lines stand in another log too, by name; what they alone still have is told as well.
-REPEATING = ("errors", "sql")
-# How often a directory is looked at anew while its files are being compressed, or moved to a name with a date.
-ATTEMPTS = 10
+# How often a directory is scanned again while its files are compressed, or renamed to a name with a date.
+MAX_SCANS = 10
+# After this many missing numbers in a row there are no more files: rotation leaves one number free at a time.
+MAX_FREE_NUMBERS = 10
 
-
-@dataclass(slots=True)
-class Log:
-    """A log with its files, oldest first. Its name is that of the file that is written, without the ending.
-
-    Files whose last line is older than `modified_since` (seconds of the epoch) were left out.
-    """
-
-    path: Path
-    segments: list[Segment] = field(default_factory=list)
-    modified_since: float | None = None
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-
-def main_logs(logs: Sequence[Log]) -> list[Log]:
-    """The logs that have each line once: without those that repeat lines of others, where there are others."""
-    return [log for log in logs if log.name not in REPEATING] or list(logs)
+# Device and inode.
+FileIdentity = tuple[int, int]
+IsWanted = Callable[[LogFileName, os.stat_result], bool]
 
 
 @contextmanager
-def opened(paths: Sequence[Path], *, modified_since: float | None = None) -> Iterator[tuple[list[Log], list[str]]]:
-    """The logs at these paths with their files open, each once, and sentences about those that cannot be opened.
+def open_logs(paths: Sequence[Path], *, modified_since: float | None = None) -> Iterator[tuple[list[Log], list[str]]]:
+    """Open the files of the logs at these paths; also yield a sentence for each file that cannot be opened.
 
-    Files whose last line is older than `modified_since` (seconds of the epoch) are left out. Files may be moved, made,
-    deleted and compressed meanwhile: what was in the log when this was called is in the segments once, but for what was
-    deleted. There is no gap in what they have: it is the log as it was at one moment.
+    Files whose last line is older than `modified_since` (seconds since 1970) are left out. Others may rename, create,
+    delete and compress files meanwhile: each line that was in the log at the call is in the files once, unless it was
+    deleted, and the lines have no gap.
     """
-    _raise_limit()
+    _raise_open_file_limit()
     problems: list[str] = []
     logs = [Log(path, modified_since=modified_since) for path in paths]
     try:
         for log in logs:
-            log.segments = _opened(log.path, modified_since, problems)
+            log.files = _open_files(log.path, modified_since, problems)
         yield logs, problems
     finally:
         for log in logs:
-            _close(log.segments)
+            _close(log.files)
 
 
-def _opened(path: Path, modified_since: float | None, problems: list[str]) -> list[Segment]:
-    """The files of a log. One that was compressed meanwhile is another file with the same lines."""
+@dataclass(slots=True)
+class LogScan:
+    """The result of `scan_log`.
+
+    `names` has the name by which each file was found last, newest first. `opened` has the wanted files; the caller of
+    `scan_log` closes them. `unreadable` has a sentence for each file that cannot be opened.
+    """
+
+    names: dict[FileIdentity, LogFileName] = field(default_factory=dict)
+    opened: dict[FileIdentity, LogFile] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+    visited: set[LogFileName] = field(default_factory=set)
+
+    def newest_first(self) -> list[LogFile]:
+        """Return the open files. Files that were deleted meanwhile are last: the oldest ones are deleted."""
+        files = [self.opened[identity] for identity in self.names if identity in self.opened]
+        return sorted(files, key=lambda file: is_deleted(file.descriptor))
+
+
+def scan_log(path: Path, is_wanted: IsWanted) -> LogScan:
+    """Open the wanted files of the log whose current file is `path`, while others rename them.
+
+    Rotation only renames a file to an older name. A scan from the newest name to the oldest finds each file. It finds a
+    file again if the file was renamed past another one, so the order of the last findings is right. A listing of the
+    directory alone is not enough: it misses files that are renamed while it is made. So all numbers are tried.
+    """
+    scan = LogScan()
+    names = {*list_files(path), current_file(path)}
+    listed_paths = {name.path for name in names}
+    numbered = [name for name in names if name.number is not None]
+    last_number = max((name.number or 0 for name in numbered), default=0)
+    endings = sorted({"", *(name.path.suffix for name in numbered if name.compression)})
+    names |= {name for number in range(1, last_number + 1) for name in numbered_files(path, number, endings)}
+    for name in sorted(names, key=lambda name: name.sort_key, reverse=True):
+        _visit(name, is_wanted, scan)
+    free_count = 0
+    for number in count(last_number + 1):
+        exist = [_visit(name, is_wanted, scan) for name in numbered_files(path, number, endings)]
+        free_count = 0 if any(exist) else free_count + 1
+        if free_count == MAX_FREE_NUMBERS:
+            break
+    # It is not known whether a name that was only tried belongs to a file.
+    scan.unreadable = {path: problem for path, problem in scan.unreadable.items() if path in listed_paths}
+    return scan
+
+
+def file_identity(status: os.stat_result) -> FileIdentity:
+    """Return what identifies a file whatever its name is."""
+    return status.st_dev, status.st_ino
+
+
+def is_deleted(descriptor: int) -> bool:
+    """Return whether an open file no longer has a name."""
+    return os.fstat(descriptor).st_nlink == 0
+
+
+def _open_files(path: Path, modified_since: float | None, problems: list[str]) -> list[LogFile]:
+    """Open the files of a log, oldest first. A file that is compressed meanwhile becomes another file."""
     attempt = 1
     while True:
-        found = walk(path, lambda _, status: modified_since is None or status.st_mtime >= modified_since)
-        segments = _settled(found.newest_first())
-        is_complete = not any(_is_missed(name, found) for name in listing(path))
-        # Rotation that deletes each file within a moment may have left none of them.
-        if (is_complete and (segments or not found.opened)) or attempt == ATTEMPTS:
-            problems += found.unreadable.values()
-            return segments[::-1]
-        _close(segments)
+        scan = scan_log(path, lambda _, status: modified_since is None or status.st_mtime >= modified_since)
+        files = _select_files(scan.newest_first())
+        is_complete = not any(_was_missed(name, scan) for name in list_files(path))
+        # Rotation that deletes each file at once may have deleted all of them.
+        if (is_complete and (files or not scan.opened)) or attempt == MAX_SCANS:
+            problems += scan.unreadable.values()
+            return files[::-1]
+        _close(files)
         attempt += 1
 
 
-def _is_missed(name: Name, found: Walk) -> bool:
-    """Whether the file that has this name now was not met. What was only numbered anew by rotation was."""
-    if not name.compression:
-        return name.number is None and name not in found.visited
+def _visit(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
+    """Look at the file that has this name now; return whether it exists."""
+    scan.visited.add(name)
     try:
-        return identity_of(name.path.stat()) not in found.names
+        status = name.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return True
+        if file_identity(status) not in scan.opened and is_wanted(name, status):
+            status = _open(name, is_wanted, scan)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise LogAnalysisError("There are more files than this process may open: raise `ulimit -n`.") from error
+        scan.unreadable[name.path] = f"{name.path} cannot be read: {error.strerror}."
+        # The file may not exist: in a directory without search permission every number would look like a file.
+        return False
+    identity = file_identity(status)
+    scan.names.pop(identity, None)
+    scan.names[identity] = name
+    if identity in scan.opened:
+        scan.opened[identity] = replace(scan.opened[identity], name=name)
+    return True
+
+
+def _open(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> os.stat_result:
+    """Open the file that has the name now. It may be another one than before: known, or not wanted."""
+    descriptor = os.open(name.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    status = os.fstat(descriptor)
+    if file_identity(status) in scan.opened or not is_wanted(name, status):
+        os.close(descriptor)
+    else:
+        scan.opened[file_identity(status)] = LogFile(name, descriptor, status.st_size, status.st_mtime)
+    return status
+
+
+def _was_missed(name: LogFileName, scan: LogScan) -> bool:
+    """Return whether the scan missed the file that has this name now. It did not if only the number changed."""
+    if not name.compression:
+        return name.number is None and name not in scan.visited
+    try:
+        return file_identity(name.path.stat()) not in scan.names
     except OSError:
         return False
 
 
-def _settled(segments: Iterable[Segment]) -> list[Segment]:
-    """Those that go into the answer, newest first, each up to where it is now; the others are closed.
+def _select_files(files: Iterable[LogFile]) -> list[LogFile]:
+    """Return the files of the snapshot, newest first, each with its size now; close the others.
 
-    The size of the newest is asked first: a line of an older file that was written before one of these is there then.
-    What was deleted is left out: that is what became of it, or it is there again, compressed.
+    The newest file comes first: a line that was written to an older file before it is then within that file's size. A
+    deleted file is left out: its lines are gone, or they are in a compressed file.
     """
-    kept: list[Segment] = []
-    plain: dict[str, Segment] = {}
-    for segment in segments:
-        status = os.fstat(segment.descriptor)
-        original = plain.get(segment.name.mark) if segment.compression else None
-        # Who compresses a file gives its time to the new one, in seconds perhaps, when that is complete.
+    selected: list[LogFile] = []
+    plain: dict[str, LogFile] = {}
+    for file in files:
+        status = os.fstat(file.descriptor)
+        original = plain.get(file.name.rotation) if file.compression else None
+        # A compressed file gets the time of its original when it is complete, perhaps in whole seconds.
         is_copy = original is not None and int(status.st_mtime) >= int(original.modified)
         if status.st_nlink == 0 or is_copy:
-            _close([segment])
+            _close([file])
             continue
-        kept.append(replace(segment, size=status.st_size, modified=status.st_mtime))
-        if not segment.compression:
-            plain[segment.name.mark] = kept[-1]
-    return kept
+        selected.append(replace(file, size=status.st_size, modified=status.st_mtime))
+        if not file.compression:
+            plain[file.name.rotation] = selected[-1]
+    return selected
 
 
-def _close(segments: Iterable[Segment]) -> None:
-    for segment in segments:
-        os.close(segment.descriptor)
+def _close(files: Iterable[LogFile]) -> None:
+    for file in files:
+        os.close(file.descriptor)
 
 
-def _raise_limit() -> None:
-    """Let this process hold as many files open as it may: a log may have hundreds, and DuckDB opens each once more."""
+def _raise_open_file_limit() -> None:
+    """Let this process open as many files as it may: a log may have hundreds, and DuckDB opens each once more."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - not on Windows
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-        # Some systems have a limit below the one that they tell.
+        limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+        # Some systems have a lower limit than the one they report.
         with suppress(ValueError, OSError):
-            if soft != resource.RLIM_INFINITY and soft < wanted:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            if soft != resource.RLIM_INFINITY and soft < limit:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

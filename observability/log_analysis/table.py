@@ -1,22 +1,22 @@
-"""Rows as a table that fits its terminal: where it is narrow, the less important columns go first."""
+"""Rows as a table that fits its terminal: if that is narrow, the less important columns are left out first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from observability.log_analysis.terminal import Terminal, cut, harmless, width_of
+from observability.log_analysis.terminal import Terminal, display_width, escape_controls, truncate_middle
 
 Row = dict[Any, Any]
 GAP = "  "
-LEAST_TEXT = 16
+MIN_TEXT_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A column: its heading, the text of a row, and how it gives way.
+class TableColumn:
+    """A column: its heading, the text of a row, and when it is left out.
 
-    `importance` 0 is always shown; of the others the highest number goes first. Text is written to the left and may be
-    cut, numbers stand to the right.
+    `importance` 0 is always shown; of the others the highest number is left out first. Text is aligned to the left and
+    may be cut, numbers are aligned to the right.
     """
 
     heading: str
@@ -26,61 +26,65 @@ class Field:
     style: Callable[[Row], tuple[str, ...]] = lambda _: ()
 
 
-def table(rows: Sequence[Row], fields: Sequence[Field], terminal: Terminal) -> list[str]:
-    """The lines of a table, its headings first."""
-    headings = [harmless(field.heading) for field in fields]
-    cells = [[harmless(field.text(row)) for field in fields] for row in rows]
-    natural = [max(map(width_of, column)) for column in zip(headings, *cells, strict=True)]
-    widths = _widths(fields, natural, terminal.width)
-    heading = GAP.join(_padded(fields[index], headings[index], width) for index, width in widths.items())
-    lines = [terminal.styled(heading.rstrip(), "bold")]
+def render_table(rows: Sequence[Row], columns: Sequence[TableColumn], terminal: Terminal) -> list[str]:
+    """Return the lines of a table, the headings first."""
+    headings = [escape_controls(column.heading) for column in columns]
+    cells = [[escape_controls(column.text(row)) for column in columns] for row in rows]
+    natural = [max(map(display_width, texts)) for texts in zip(headings, *cells, strict=True)]
+    widths = _widths(columns, natural, terminal.width)
+    heading = GAP.join(_pad(columns[index], headings[index], width) for index, width in widths.items())
+    lines = [terminal.style(heading.rstrip(), "bold")]
     for row, texts in zip(rows, cells, strict=True):
         parts = [
-            terminal.styled(_padded(fields[index], texts[index], width), *fields[index].style(row))
+            terminal.style(_pad(columns[index], texts[index], width), *columns[index].style(row))
             for index, width in widths.items()
         ]
         lines.append(GAP.join(parts).rstrip())
     return lines
 
 
-def fits(rows: Sequence[Row], fields: Sequence[Field], terminal: Terminal) -> bool:
-    """Whether the columns that are always shown have room, the texts among them cut."""
+def fits_terminal(rows: Sequence[Row], columns: Sequence[TableColumn], terminal: Terminal) -> bool:
+    """Return whether the columns that are always shown fit, if their texts are cut."""
     if terminal.width is None:
         return True
     widths = []
-    for field in fields:
-        if not field.importance:
-            natural = max(width_of(harmless(text)) for text in [field.heading, *map(field.text, rows)])
-            widths.append(min(natural, LEAST_TEXT) if field.is_text else natural)
+    for column in columns:
+        if not column.importance:
+            natural = max(display_width(escape_controls(text)) for text in [column.heading, *map(column.text, rows)])
+            widths.append(min(natural, MIN_TEXT_WIDTH) if column.is_text else natural)
     return sum(widths) + len(GAP) * (len(widths) - 1) <= terminal.width
 
 
-def _padded(field: Field, text: str, width: int) -> str:
-    text = cut(text, width)
-    space = " " * (width - width_of(text))
-    return f"{text}{space}" if field.is_text else f"{space}{text}"
+def _pad(column: TableColumn, text: str, width: int) -> str:
+    text = truncate_middle(text, width)
+    space = " " * (width - display_width(text))
+    return f"{text}{space}" if column.is_text else f"{space}{text}"
 
 
-def _widths(fields: Sequence[Field], natural: Sequence[int], width: int | None) -> dict[int, int]:
-    """The width of each column that is shown, by its place."""
-    shown = list(range(len(fields)))
+def _widths(columns: Sequence[TableColumn], natural: Sequence[int], width: int | None) -> dict[int, int]:
+    """Return the width of each visible column, by its index."""
+    visible = list(range(len(columns)))
     if width is None:
-        return {index: natural[index] for index in shown}
-    # A route that is cut to nothing tells less than a further number.
+        return {index: natural[index] for index in visible}
+    # A route that is cut to nothing says less than one more number.
     readable = max(
-        LEAST_TEXT, width * 2 // 5 // max(1, sum(field.is_text and not field.importance for field in fields))
+        MIN_TEXT_WIDTH,
+        width * 2 // 5 // max(1, sum(column.is_text and not column.importance for column in columns)),
     )
-    least = [min(natural[index], readable) if field.is_text else natural[index] for index, field in enumerate(fields)]
-    while sum(least[index] + len(GAP) for index in shown) - len(GAP) > width:
-        unimportant = max(shown, key=lambda index: fields[index].importance)
-        if not fields[unimportant].importance:
+    least = [min(natural[i], readable) if column.is_text else natural[i] for i, column in enumerate(columns)]
+    while sum(least[index] + len(GAP) for index in visible) - len(GAP) > width:
+        unimportant = max(visible, key=lambda index: columns[index].importance)
+        if not columns[unimportant].importance:
             break
-        shown.remove(unimportant)
-    texts = sorted((index for index in shown if fields[index].is_text), key=natural.__getitem__)
-    room = width - sum(natural[index] for index in shown if not fields[index].is_text) - len(GAP) * (len(shown) - 1)
-    given: dict[int, int] = {}
+        visible.remove(unimportant)
+    texts = sorted((index for index in visible if columns[index].is_text), key=natural.__getitem__)
+    number_widths = sum(natural[index] for index in visible if not columns[index].is_text)
+    available = width - number_widths - len(GAP) * (len(visible) - 1)
+    text_widths: dict[int, int] = {}
     for place, index in enumerate(texts):
-        # The narrow ones take what they need, the others share what is left.
-        given[index] = max(min(natural[index], room // (len(texts) - place)), min(least[index], LEAST_TEXT))
-        room -= given[index]
-    return {index: given.get(index, natural[index]) for index in shown}
+        # Narrow texts take what they need, the others share the rest.
+        text_widths[index] = max(
+            min(natural[index], available // (len(texts) - place)), min(least[index], MIN_TEXT_WIDTH)
+        )
+        available -= text_widths[index]
+    return {index: text_widths.get(index, natural[index]) for index in visible}

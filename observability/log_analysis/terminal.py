@@ -1,100 +1,100 @@
-"""What a terminal takes: its width, colours where it has them, and no character that would steer it."""
+"""The terminal: its width, its colours, and text without characters that would control it."""
 
 import os
 import re
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-# C0, DEL and C1, the separators of lines of Unicode, what turns the direction of writing, and half a surrogate.
-_steering = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-# What takes no column of its own, beside the marks on letters.
+# C0, DEL and C1, Unicode's line separators, characters that change the direction of writing, and half a surrogate.
+_control_characters = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# Characters without a column of their own, besides combining marks.
 _joiners = frozenset("\u200b\u200c\u200d\u2060\ufeff")
-NARROWEST = 40
+MIN_WIDTH = 40
 STYLES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33", "green": "32", "cyan": "36"}
 
 
 class Stream(Protocol):
-    """What is asked of a file, and of Django's wrapper of one."""
+    """A file, or Django's wrapper of one."""
 
     def isatty(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a command writes. `width` is in columns, None where lines may have any length, as in a file."""
+    """Where a command writes. `width` is in columns; None if lines may have any length, as in a file."""
 
     width: int | None
-    is_coloured: bool
+    has_colors: bool
 
     @classmethod
     def of(cls, stream: Stream, *, no_color: bool = False, force_color: bool = False) -> "Terminal":
-        """The terminal behind a stream; NO_COLOR is heard (no-color.org)."""
+        """Return the terminal behind a stream. NO_COLOR (no-color.org) and COLUMNS are respected."""
         is_terminal = stream.isatty()
-        is_coloured = force_color or (is_terminal and not no_color and not os.environ.get("NO_COLOR"))
+        has_colors = force_color or (is_terminal and not no_color and not os.environ.get("NO_COLOR"))
         has_width = is_terminal or os.environ.get("COLUMNS", "").isdigit()
-        width = max(NARROWEST, shutil.get_terminal_size().columns) if has_width else None
-        return cls(width, is_coloured)
+        width = max(MIN_WIDTH, shutil.get_terminal_size().columns) if has_width else None
+        return cls(width, has_colors)
 
-    def styled(self, text: str, *styles: str) -> str:
-        """The text in these styles of STYLES."""
-        if not self.is_coloured or not text or not styles:
+    def style(self, text: str, *styles: str) -> str:
+        """Return the text in these styles of STYLES."""
+        if not self.has_colors or not text or not styles:
             return text
         return f"\x1b[{';'.join(STYLES[style] for style in styles)}m{text}\x1b[0m"
 
 
-def harmless(text: str) -> str:
-    """The text on one line, with nothing that a terminal obeys: such a character is shown as its escape."""
-    return _steering.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command writes its result (`write`) and its messages (`warn`), one line at a time."""
+
+    write: Callable[[str], object]
+    warn: Callable[[str], object]
+    terminal: Terminal
 
 
-def width_of(text: str) -> int:
-    """How many columns the text takes: two for each letter of the wide scripts, and for most emoji (UAX #11)."""
-    return len(text) if text.isascii() else sum(map(_width_of, text))
+def discard_stdout() -> None:
+    """Discard all further output: the reader closed the pipe, and Python would report that once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _width_of(character: str) -> int:
-    if unicodedata.east_asian_width(character) in "WF":
-        return 2
-    return 0 if character in _joiners or unicodedata.category(character) in ("Mn", "Me") else 1
+def escape_controls(text: str) -> str:
+    """Return the text on one line; a character that would control the terminal is written as its escape."""
+    return _control_characters.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def cut(text: str, width: int | None) -> str:
-    """The text in at most `width` columns, its middle left out: paths and statements differ at both ends."""
-    if width is None or width_of(text) <= width:
+def display_width(text: str) -> int:
+    """Return how many columns the text takes: two per letter of wide scripts, and for most emoji (UAX #11)."""
+    return len(text) if text.isascii() else sum(map(_character_width, text))
+
+
+def truncate_middle(text: str, width: int | None) -> str:
+    """Return the text in at most `width` columns, without its middle: paths and SQL differ at both ends."""
+    if width is None or display_width(text) <= width:
         return text
     if width <= 1:
         return "…"[: max(0, width)]
-    end = (width - 1) * 2 // 5
-    return f"{beginning(text, width - 1 - end)}…{_ending(text, end)}"
+    end_width = (width - 1) * 2 // 5
+    return f"{truncate_end(text, width - 1 - end_width)}…{_last_columns(text, end_width)}"
 
 
-def beginning(text: str, width: int) -> str:
-    """As much of the text as stands in so many columns."""
+def truncate_end(text: str, width: int) -> str:
+    """Return the beginning of the text that fits into `width` columns."""
     for place, character in enumerate(text):
-        width -= _width_of(character)
+        width -= _character_width(character)
         if width < 0:
             return text[:place]
     return text
 
 
-def _ending(text: str, width: int) -> str:
-    place = len(text)
-    while place and (width := width - _width_of(text[place - 1])) >= 0:
-        place -= 1
-    # A mark stays with its letter.
-    while place < len(text) and not _width_of(text[place]):
-        place += 1
-    return text[place:]
-
-
-def wrapped(text: str, width: int) -> Iterator[str]:
-    """The text in lines of at most `width` columns, from 2, broken at spaces where there are any."""
-    while width_of(text) > width:
-        line = beginning(text, width)
+def wrap(text: str, width: int) -> Iterator[str]:
+    """Yield the text in lines of at most `width` columns (2 or more), broken at spaces if there are any."""
+    while display_width(text) > width:
+        line = truncate_end(text, width)
         if text[len(line)] != " " and (space := line.rfind(" ")) > 0:
             line = line[:space]
         yield line
@@ -103,6 +103,17 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         yield text
 
 
-def abandon_stdout() -> None:
-    """Write no more, since whoever read has enough: Python would complain of it once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _character_width(character: str) -> int:
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    return 0 if character in _joiners or unicodedata.category(character) in ("Mn", "Me") else 1
+
+
+def _last_columns(text: str, width: int) -> str:
+    place = len(text)
+    while place and (width := width - _character_width(text[place - 1])) >= 0:
+        place -= 1
+    # A combining mark stays with its letter.
+    while place < len(text) and not _character_width(text[place]):
+        place += 1
+    return text[place:]

@@ -1,24 +1,25 @@
-"""Times and spans of time as a person writes them, and as log files have them. All are UTC."""
+"""Times as people write them, and timestamps as log files have them. All are UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from observability.log_analysis.mistake import ReadingError
+from observability.log_analysis import LogAnalysisError
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_span = re.compile(r"(\d{1,6})([smhdw])")
-_clock = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
-ALLOWED = (
+_duration = re.compile(r"(\d{1,6})([smhdw])")
+_time_of_day = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
+ALLOWED_TIMES = (
     "a time ago, such as 90s, 15m, 2h or 7d, a time of today such as 14:30, or a date such as 2026-11-26T14:30; UTC"
 )
 
-# Below each of these a number of the epoch is one of seconds, milliseconds, microseconds; else of nanoseconds.
+# Each limit with the divisor that makes seconds of a smaller number: seconds, milliseconds, microseconds since 1970.
+# Larger numbers are nanoseconds.
 EPOCH_UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6))
 
 
-class Span(NamedTuple):
-    """From `since` on, until before `until`; None is without an end."""
+class TimeRange(NamedTuple):
+    """A range of time from `since`, included, to `until`, excluded; None is open."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -29,31 +30,31 @@ class Span(NamedTuple):
         )
 
 
-def moment(written: str, option: str, now: datetime | None = None) -> datetime:
-    """The time that a person gives; ReadingError tells what can be given."""
+def parse_time(text: str, option: str, now: datetime | None = None) -> datetime:
+    """Return the time that a person wrote for an option; raise LogAnalysisError with what is allowed."""
     now = now or datetime.now(UTC)
     try:
-        if match := _span.fullmatch(written):
+        if match := _duration.fullmatch(text):
             return now - timedelta(**{UNITS[match[2]]: int(match[1])})
-        if _clock.fullmatch(written):
-            padded = written if written[2] == ":" else f"0{written}"
+        if _time_of_day.fullmatch(text):
+            padded = text if text[2] == ":" else f"0{text}"
             return datetime.fromisoformat(f"{now:%Y-%m-%d}T{padded}").replace(tzinfo=UTC)
-        time = datetime.fromisoformat(written)
+        time = datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ReadingError(f"{option} is {written!r}: {ALLOWED}.") from None
+        raise LogAnalysisError(f"{option} is {text!r}: {ALLOWED_TIMES}.") from None
 
 
-def duration(written: str, option: str) -> timedelta:
-    """A span of time such as 30d; ReadingError tells what can be given."""
-    match = _span.fullmatch(written)
+def parse_duration(text: str, option: str) -> timedelta:
+    """Return a duration such as 30d; raise LogAnalysisError with what is allowed."""
+    match = _duration.fullmatch(text)
     if match is None:
-        raise ReadingError(f"{option} is {written!r}: a number with s, m, h, d or w, such as 30d.")
+        raise LogAnalysisError(f"{option} is {text!r}: a number with s, m, h, d or w, such as 30d.")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
-def time_of(value: object) -> datetime | None:
-    """The time that a log file gives: ISO 8601, with a comma too, or a number of the epoch; None where it is none."""
+def parse_timestamp(value: object) -> datetime | None:
+    """Return the time of a log line: ISO 8601, also with a comma, or a number since 1970; None if it is neither."""
     try:
         if isinstance(value, str):
             time = datetime.fromisoformat(value.replace(",", "."))
@@ -66,6 +67,6 @@ def time_of(value: object) -> datetime | None:
     return None
 
 
-def rfc_3339(time: datetime) -> str:
-    """The time as our lines have it, which sorts as text."""
+def format_timestamp(time: datetime) -> str:
+    """Return the time in the form of the service's own log lines (RFC 3339, UTC, microseconds), which sorts as text."""
     return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

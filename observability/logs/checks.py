@@ -1,12 +1,10 @@
-"""System checks of the room: the layers of logging.yaml that are not in use here, and what comes of the logs.
+"""System checks of the room: the layers of logging.yaml that are not in use here, and lines that wait.
 
 A mistake in the layers that are in use ends the start already.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -15,13 +13,11 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.core.exceptions import ImproperlyConfigured
 
 from observability.conf import configuration
-from observability.log_analysis.kept import kept_time
 from observability.logs.config import LayeredLogging, Source
 from observability.logs.layers.layer import fill, merge
 from observability.logs.layers.mistake import UNKNOWN_VARIABLE, Mistake
 from observability.logs.layers.mistakes import mistakes
 
-LEAST_KEPT = timedelta(days=1)
 HELD_HANDLER = "observability.logs.held.HeldHandler"
 HELD_LINES = "observability.logs.held.HeldLines"
 
@@ -49,37 +45,6 @@ def check_held_lines(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
             id="observability.W201",
         )
     ]
-
-
-@register("observability")
-def check_kept_time(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W202: rotation deletes lines of the last day, so that a failure of the night is gone in the morning.
-
-    Not in development, where a load test writes more in a minute than a service does in a day.
-    """
-    if settings.DEBUG:
-        return []
-    found: list[CheckMessage] = []
-    handlers: dict[str, dict[str, Any]] = settings.LOGGING.get("handlers", {})
-    for name, handler in handlers.items():
-        if handler.get("filename") and handler.get("maxBytes") and handler.get("backupCount"):
-            path = Path(handler["filename"])
-            kept = kept_time(
-                path, max_bytes=handler["maxBytes"], backup_count=handler["backupCount"], now=datetime.now(UTC)
-            )
-            if kept is not None and kept < LEAST_KEPT:
-                found.append(_kept_too_short(name, path, kept))
-    return found
-
-
-def _kept_too_short(handler: str, path: Path, kept: timedelta) -> CheckMessage:
-    minutes = round(kept.total_seconds() / 60)
-    text = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
-    return Warning(
-        f"{path} keeps its lines for {text} at the present rate: rotation deletes those of the same day.",
-        hint=f"Raise maxBytes or backupCount of the handler {handler!r}, or write fewer lines: the filter `sampled`.",
-        id="observability.W202",
-    )
 
 
 def layer_errors(source: Source) -> Iterator[CheckMessage]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from observability.logs.access_summary import access_summary
+from observability.core.measurements import summarize_request
 from observability.logs.exceptions import exception_fields
 from observability.recorders.log_records import find_observation, format_message, record_facts
 from observability.redaction import redact, redact_text
@@ -41,7 +41,7 @@ class ConsoleFormatter(logging.Formatter):
             "event": redact_text(format_message(record)[0]),
         }
         if record.name == "observability.access":
-            event["event"], facts = access_summary(facts)
+            event["event"], facts = summarize_request(facts)
         observation = find_observation(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]

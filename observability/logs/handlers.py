@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from logging.handlers import RotatingFileHandler
 from typing import Any, cast
 
+from observability.files import try_lock_file
 from observability.logs import rotation
 from observability.logs.encoding import shorten
 from observability.logs.log_file import LogFile
@@ -168,7 +169,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         return opened
 
     def _save(self, deleted: LogFile, opened: LogFile) -> None:
-        with rotation.sole(self.baseFilename) as lock:
+        with try_lock_file(self.baseFilename) as lock:
             # Whoever holds the lock moves files, or saves what we would: what only we know of is lost.
             saved = deleted.unseen() if lock is None else deleted.take_unseen(lock)
         try:
@@ -192,7 +193,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
 
     def _move_away(self, file: LogFile, *, min_bytes: int) -> None:
         try:
-            with rotation.sole(self.baseFilename) as lock:
+            with try_lock_file(self.baseFilename) as lock:
                 if (
                     lock is not None
                     and file.is_at(self.baseFilename)

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from observability.log_analysis.arguments import REPORTS
+from observability.log_analysis.cli import REPORTS
 from tests.docs.failing_day import write_failing_day
 from tests.server import ROOT
 from tests.serving.warm_python import WarmPython

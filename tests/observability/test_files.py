@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from observability.files import create_private_file, locked_directory, match_owner, try_lock, unlock, write_atomically
+from observability.files import (
+    create_private_file,
+    locked_directory,
+    match_owner,
+    try_lock,
+    try_lock_file,
+    unlock,
+    write_atomically,
+)
 from tests.server import ROOT
 
 
@@ -109,3 +117,13 @@ def test_owner_is_only_changed_by_root(tmp_path: Path, monkeypatch: pytest.Monke
         os.close(directory)
     status = tmp_path.stat()
     assert changed == [(status.st_uid, status.st_gid)]
+
+
+def test_lock_file_has_one_holder_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "service.jsonl"
+    with try_lock_file(path) as first, try_lock_file(path) as second:
+        assert first is not None
+        assert second is None
+    with try_lock_file(path) as third:
+        assert third is not None
+    assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl.lock"]

@@ -1,1 +1,1 @@
-"""The questions that are asked of log files most: each is a query, and how its answer looks in a terminal."""
+"""One module for each subcommand of `logs`: it has the name of the subcommand."""

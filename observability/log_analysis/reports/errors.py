@@ -1,25 +1,26 @@
-"""What failed, by the type of the exception and the place where it was raised."""
+"""`logs errors`: failures by the type of the exception and the place that raised it."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from observability.log_analysis.database import Database, Row
-from observability.log_analysis.numbers import count, items, span
-from observability.log_analysis.reports.report import Report, extent, ordered, summary_of
-from observability.log_analysis.terminal import Terminal, beginning, cut, harmless
+from observability.log_analysis.duckdb_views import LogDatabase, Row
+from observability.log_analysis.formatting import format_number, format_time_range
+from observability.log_analysis.reports.report import Report, fetch_extent, limit_rows
+from observability.log_analysis.terminal import Terminal, escape_controls, truncate_end, truncate_middle
+from observability.text import format_count
 
 ORDERS = {"count": "failures", "last": "last_seen", "first": "first_seen"}
-READ = [
+COLUMNS = [
     "level", "logger", "event", "request_id", "span_id", "method", "route", "path", "status", "error_type",
     "sentry_event_id", "exception_type", "exception_message", "stacktrace",
 ]  # fmt: skip
 
 FAILED = "lower(level) in ('error', 'critical', 'fatal')"
 
-# The frames of a traceback stand from the outermost to the innermost, its causes before it.
-# The line at the end of the work repeats what a record of the same work told already, or one of the work around it
-# about the same exception. What Django says of an answer of 500 and above says less than the line at the end.
-GROUPED = r"""
+# A traceback has its frames from the outermost to the innermost, after those of its cause.
+# A completion record (`is_end`) repeats the error of a record of the same observation, or the exception of another
+# record of the same request. Django's record of a response from status 500 on says less than the completion record.
+GROUPED_FAILURES = r"""
 with failed as (
     select *,
         logger in ('observability.access', 'observability.command', 'observability.span') is true as is_end,
@@ -27,7 +28,7 @@ with failed as (
     from records
 ), ends as (
     select * from failed where is_end
-), told as (
+), distinct_failures as (
     select *, regexp_extract_all(coalesce(stacktrace, ''), 'File "[^"\n]+", line \d+, in [^\n]+') as frames
     from failed
     where exception_type is not null or not (
@@ -50,7 +51,7 @@ with failed as (
             )
         )[-1],
         frames[-1]
-    ) as place from told
+    ) as place from distinct_failures
 ), grouped as (
     select
         coalesce(exception_type, error_type) as exception_type,
@@ -72,53 +73,53 @@ select grouped.* exclude (route, span_id), ends.method, coalesce(ends.route, end
 from grouped left join ends using (request_id, span_id)
 """
 _frame = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
-SHOWN_PARTS = 3
+MAX_PATH_PARTS = 3
 
 
-def errors(database: Database, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """A row for each kind of failure, with the newest one as the example."""
-    database.load("records", READ, FAILED)
-    rows = [row | {"place": _place(row["place"])} for row in database.rows(GROUPED)]
+def errors(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
+    """Return a row for each kind of failure, with the newest one as its example."""
+    database.load("records", COLUMNS, FAILED)
+    rows = [row | {"place": _place(row["place"])} for row in database.fetch_rows(GROUPED_FAILURES)]
     rows.sort(key=lambda row: (row[ORDERS[by]], row["last_seen"]), reverse=True)
-    failures = sum(row["failures"] for row in rows)
-    found = extent(database, "records", "count(*)") | {"amount": failures}
-    summary = summary_of("failure", found, f"of {items(len(rows), 'kind')}")
-    shown, more = ordered(rows, limit)
-    return Report(summary, shown, [*_lines(shown, terminal)], more)
+    extent = fetch_extent(database, "records", "count(*)")._replace(amount=sum(row["failures"] for row in rows))
+    summary = extent.describe("failure", "failures", f"of {format_count(len(rows), 'kind')}")
+    rows, more = limit_rows(rows, limit)
+    return Report(summary, rows, [*_lines(rows, terminal)], more)
 
 
 def _place(frame: str | None) -> str | None:
-    """A frame of a traceback as `shop/orders/views.py:12 get`; of a longer path its last parts."""
+    """Return a frame of a traceback as `shop/orders/views.py:12 get`, with the last parts of its path."""
     match = _frame.fullmatch(frame or "")
     if match is None:
         return None
     parts = [part for part in re.split(r"[\\/]", match["path"]) if part]
-    return f"{'/'.join(parts[-SHOWN_PARTS:])}:{match['line']} {match['function']}"
+    return f"{'/'.join(parts[-MAX_PATH_PARTS:])}:{match['line']} {match['function']}"
 
 
 def _lines(rows: Sequence[Row], terminal: Terminal) -> Iterator[str]:
-    width = max((len(count(row["failures"])) for row in rows), default=0)
-    room = None if terminal.width is None else terminal.width - width - 2
+    number_width = max((len(format_number(row["failures"])) for row in rows), default=0)
+    indent = " " * (number_width + 2)
+    width = None if terminal.width is None else terminal.width - len(indent)
     for row in rows:
-        number = terminal.styled(f"{count(row['failures']):>{width}}", "bold")
-        first, *others = _told(row)
-        yield f"{number}  {terminal.styled(cut(harmless(first), room), 'red')}"
+        number = terminal.style(f"{format_number(row['failures']):>{number_width}}", "bold")
+        first, *others = _describe(row)
+        yield f"{number}  {terminal.style(truncate_middle(escape_controls(first), width), 'red')}"
         for line in others:
-            yield f"{' ' * (width + 2)}{cut(harmless(line), room)}"
+            yield f"{indent}{truncate_middle(escape_controls(line), width)}"
         if row["request_id"]:
             # The first digits of an id are enough to find it.
-            advice = f"logs request {harmless(row['request_id'])}"
-            advice = advice if room is None else beginning(advice, room)
-            yield f"{' ' * (width + 2)}{terminal.styled(advice, 'cyan')}"
+            command = f"logs request {escape_controls(row['request_id'])}"
+            command = command if width is None else truncate_end(command, width)
+            yield f"{indent}{terminal.style(command, 'cyan')}"
         yield ""
 
 
-def _told(row: Row) -> Iterator[str]:
-    """What a person wants to know of one kind, the heading first."""
+def _describe(row: Row) -> Iterator[str]:
+    """Yield the lines about one kind of failure, the heading first."""
     if row["exception_type"]:
         yield f"{row['exception_type']}  {row['place'] or ''}".rstrip()
     elif row["event"] == "request":
-        yield f"status {row['status']}, and no line says why"
+        yield f"status {row['status']} without a logged cause"
     else:
         yield f"{row['message'] or row['event']}  [{row['logger']}]"
     message = (row["message"] or "").partition("\n")[0]
@@ -126,5 +127,5 @@ def _told(row: Row) -> Iterator[str]:
         yield message
     if row["route"]:
         yield f"{row['method']} {row['route']}"
-    in_requests = f", in {items(row['requests'], 'request')}" if row["requests"] > 1 else ""
-    yield f"{span(row['first_seen'], row['last_seen'])}{in_requests}"
+    in_requests = f", in {format_count(row['requests'], 'request')}" if row["requests"] > 1 else ""
+    yield f"{format_time_range(row['first_seen'], row['last_seen'])}{in_requests}"

@@ -1,15 +1,19 @@
-"""What a report is: rows for a program, and lines for a person."""
+"""A report: rows for programs, and lines for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from observability.log_analysis.database import Database, Row
-from observability.log_analysis.numbers import items, span
+from observability.log_analysis.duckdb_views import LogDatabase, Row
+from observability.log_analysis.formatting import format_time_range, row_to_json
+from observability.log_analysis.terminal import Output
+from observability.text import format_count
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`summary` says of what the report is; `lines` are its text, `rows` its values. `more` counts rows left out."""
+    """`summary` says what was read; `lines` are the text of the `rows`; `more` counts the rows that are left out."""
 
     summary: str
     rows: Sequence[Row]
@@ -17,27 +21,49 @@ class Report:
     more: int = 0
 
 
-def ordered(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
-    """The first rows, and how many are left out; a limit of 0 is none."""
+class Extent(NamedTuple):
+    """How much was read, and the times of the first and the last line."""
+
+    amount: float
+    first: datetime | None
+    last: datetime | None
+
+    @property
+    def has_several_days(self) -> bool:
+        """Whether a time needs its date."""
+        return self.first is not None and self.last is not None and self.first.date() != self.last.date()
+
+    def describe(self, noun: str, plural: str, *details: str) -> str:
+        """Return one sentence: the amount with its noun, the range of time, and details that are not empty."""
+        if not self.amount or self.first is None or self.last is None:
+            return f"No {plural}."
+        amount = format_count(round(self.amount), noun, plural)
+        return f"{', '.join([amount, format_time_range(self.first, self.last), *filter(None, details)])}."
+
+
+def fetch_extent(database: LogDatabase, view: str, amount: str = "sum(coalesce(sample_rate, 1))") -> Extent:
+    """Return the extent of a loaded view. By default a sampled line counts for the requests that it represents."""
+    (row,) = database.fetch_rows(
+        f"select coalesce({amount}, 0) as amount, min(time) as first, max(time) as last from {view}"
+    )
+    return Extent(row["amount"], row["first"], row["last"])
+
+
+def limit_rows(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
+    """Return the first rows, and the number of the others; a limit of 0 means all rows."""
     return (list(rows[:limit]), max(0, len(rows) - limit)) if limit else (list(rows), 0)
 
 
-def summary_of(noun: str, found: Row, *others: str) -> str:
-    """One line about what was read: how much of it (`extent`), of when, and more. A noun may be `query/queries`."""
-    one, _, many = noun.partition("/")
-    many = many or f"{one}s"
-    if not found["amount"] or found["first"] is None:
-        return f"No {many}."
-    parts = [items(found["amount"], one, many), span(found["first"], found["last"]), *filter(None, others)]
-    return f"{', '.join(parts)}."
-
-
-def extent(database: Database, view: str, amount: str = "sum(coalesce(sample_rate, 1))") -> Row:
-    """How much a loaded view holds, and of when: `amount`, `first` and `last`. A sampled line counts for many."""
-    (row,) = database.rows(f"select coalesce({amount}, 0) amount, min(time) as first, max(time) as last from {view}")
-    return row
-
-
-def spans_days(found: Row) -> bool:
-    """Whether a time needs its date."""
-    return bool(found["amount"]) and found["first"].date() != found["last"].date()
+def write_report(report: Report, output: Output, *, as_json: bool) -> None:
+    """Write a report as text, or as one JSON object per row."""
+    if as_json:
+        for row in report.rows:
+            output.write(row_to_json(row))
+        return
+    output.write(report.summary)
+    if report.lines:
+        output.write("")
+    for line in report.lines:
+        output.write(line)
+    if report.more:
+        output.write(f"… and {report.more:,} more: --limit 0 shows all.")

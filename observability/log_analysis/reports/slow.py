@@ -1,9 +1,9 @@
-"""The slowest requests, one by one."""
+"""`logs slow`: the slowest requests, one by one."""
 
-from observability.log_analysis.database import Database, Row
-from observability.log_analysis.numbers import clock, count, milliseconds
-from observability.log_analysis.reports.report import Report, extent, spans_days, summary_of
-from observability.log_analysis.table import Field, table
+from observability.log_analysis.duckdb_views import LogDatabase, Row
+from observability.log_analysis.formatting import format_milliseconds, format_number, format_time
+from observability.log_analysis.reports.report import Report, fetch_extent
+from observability.log_analysis.table import TableColumn, render_table
 from observability.log_analysis.terminal import Terminal
 
 ORDERS = {
@@ -13,40 +13,43 @@ ORDERS = {
     "repeated": "repeated_count",
     "size": "body_bytes",
 }
-READ = [
+COLUMNS = [
     "method", "route", "path", "status", "duration_ms", "query_count", "db_ms", "repeated_count", "transaction",
-    "outgoing_ms", "user_id", "body_bytes", "error_type", "request_id", "sample_rate",
+    "outgoing_ms", "user_id", "body_bytes", "error_type", "request_id",
 ]  # fmt: skip
 
 
-def slow(database: Database, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """The requests that took most of what `by` names."""
-    database.load("requests", READ)
-    found = extent(database, "requests")
-    limited = f"limit {int(limit)}" if limit else ""
-    columns = ", ".join(["time", *READ[:-1]])
-    rows = database.rows(
-        f"select {columns} from requests where {ORDERS[by]} is not null order by {ORDERS[by]} desc, time {limited}"
+def slow(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
+    """Return the requests with the highest value of `by`."""
+    database.load("requests", [*COLUMNS, "sample_rate"])
+    extent = fetch_extent(database, "requests")
+    order, limited = ORDERS[by], f"limit {limit:d}" if limit else ""
+    rows = database.fetch_rows(
+        f"select time, {', '.join(COLUMNS)} from requests where {order} is not null"
+        f" order by {order} desc, time {limited}"
     )
-    lines = table(rows, _fields(is_long=spans_days(found)), terminal) if rows else []
-    return Report(summary_of("request", found), rows, lines)
+    columns = _table_columns(with_date=extent.has_several_days)
+    return Report(extent.describe("request", "requests"), rows, render_table(rows, columns, terminal) if rows else [])
 
 
-def _fields(*, is_long: bool) -> list[Field]:
+def _table_columns(*, with_date: bool) -> list[TableColumn]:
     def style(row: Row) -> tuple[str, ...]:
         return ("red",) if (row["status"] or 0) >= 500 else ()  # noqa: PLR2004
 
+    def outgoing(row: Row) -> str:
+        return format_milliseconds(row["outgoing_ms"]) if row["outgoing_ms"] else ""
+
     return [
-        Field("time", lambda row: clock(row["time"], with_date=is_long), importance=2),
-        Field("took", lambda row: milliseconds(row["duration_ms"])),
-        Field("queries", lambda row: count(row["query_count"]), importance=2),
-        Field("in db", lambda row: milliseconds(row["db_ms"]), importance=3),
-        Field("repeated", lambda row: count(row["repeated_count"]), importance=4),
-        Field("calls", lambda row: milliseconds(row["outgoing_ms"]) if row["outgoing_ms"] else "", importance=5),
-        Field("bytes", lambda row: count(row["body_bytes"]), importance=6),
-        Field("status", lambda row: str(row["status"] or ""), importance=1, style=style),
-        Field("request", lambda row: f"{row['method'] or ''} {row['path'] or row['route'] or ''}", is_text=True),
-        Field("user", lambda row: str(row["user_id"] or ""), importance=7),
-        # As many of its digits as tell a request from the others, and fit beside the rest.
-        Field("request id", lambda row: (row["request_id"] or "")[:12]),
+        TableColumn("time", lambda row: format_time(row["time"], with_date=with_date), importance=2),
+        TableColumn("took", lambda row: format_milliseconds(row["duration_ms"])),
+        TableColumn("queries", lambda row: format_number(row["query_count"]), importance=2),
+        TableColumn("in db", lambda row: format_milliseconds(row["db_ms"]), importance=3),
+        TableColumn("repeated", lambda row: format_number(row["repeated_count"]), importance=4),
+        TableColumn("outgoing", outgoing, importance=5),
+        TableColumn("bytes", lambda row: format_number(row["body_bytes"]), importance=6),
+        TableColumn("status", lambda row: str(row["status"] or ""), importance=1, style=style),
+        TableColumn("request", lambda row: f"{row['method'] or ''} {row['path'] or row['route'] or ''}", is_text=True),
+        TableColumn("user", lambda row: str(row["user_id"] or ""), importance=7),
+        # Enough digits to find the request, and few enough to fit.
+        TableColumn("request id", lambda row: (row["request_id"] or "")[:12]),
     ]

@@ -1,15 +1,16 @@
-"""Who uses the service: requests, failures and time by user."""
+"""`logs users`: requests, failures and time by user."""
 
-from observability.log_analysis.database import Database, Row
-from observability.log_analysis.numbers import clock, count, items, milliseconds, share
-from observability.log_analysis.reports.report import Report, extent, ordered, spans_days, summary_of
-from observability.log_analysis.table import Field, table
+from observability.log_analysis.duckdb_views import LogDatabase, Row
+from observability.log_analysis.formatting import format_milliseconds, format_number, format_percent, format_time
+from observability.log_analysis.reports.report import Report, fetch_extent, limit_rows
+from observability.log_analysis.table import TableColumn, render_table
 from observability.log_analysis.terminal import Terminal
+from observability.text import format_count
 
 ORDERS = {"requests": "requests", "time": "time_ms", "errors": "errors", "queries": "query_total", "last": "last_seen"}
-READ = ["user_id", "method", "route", "duration_ms", "status", "level", "query_count", "client", "sample_rate"]
+COLUMNS = ["user_id", "method", "route", "duration_ms", "status", "level", "query_count", "client", "sample_rate"]
 
-GROUPED = """
+GROUPED_REQUESTS = """
 with lines as (select *, coalesce(sample_rate, 1) as weight from requests)
 select user_id,
     sum(weight) as requests,
@@ -25,34 +26,39 @@ from lines group by user_id
 """
 
 
-def users(database: Database, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """A row for each user; those of whom nobody asked who they are are one."""
-    database.load("requests", READ)
-    rows = database.rows(GROUPED)
+def users(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
+    """Return a row for each user; all requests without a known user are one row."""
+    database.load("requests", COLUMNS)
+    rows = database.fetch_rows(GROUPED_REQUESTS)
     column = ORDERS[by]
     rows.sort(key=lambda row: str(row["user_id"]))
     rows.sort(key=lambda row: (row[column] is not None, row[column]), reverse=True)
-    found = extent(database, "requests")
-    who = items(sum(row["user_id"] is not None for row in rows), "user")
-    shown, more = ordered(rows, limit)
-    fields = _fields(sum(row["time_ms"] or 0 for row in rows), is_long=spans_days(found))
-    return Report(summary_of("request", found, who), shown, table(shown, fields, terminal) if shown else [], more)
+    total_ms = sum(row["time_ms"] or 0 for row in rows)
+    user_count = sum(row["user_id"] is not None for row in rows)
+    extent = fetch_extent(database, "requests")
+    rows, more = limit_rows(rows, limit)
+    columns = _table_columns(total_ms, with_date=extent.has_several_days)
+    summary = extent.describe("request", "requests", format_count(user_count, "user"))
+    return Report(summary, rows, render_table(rows, columns, terminal) if rows else [], more)
 
 
-def _fields(total_ms: float, *, is_long: bool) -> list[Field]:
+def _table_columns(total_ms: float, *, with_date: bool) -> list[TableColumn]:
+    def errors(row: Row) -> str:
+        return format_number(row["errors"]) if row["errors"] else "-"
+
     def style(row: Row) -> tuple[str, ...]:
         return ("red",) if row["errors"] else ()
 
     return [
-        Field("user", lambda row: "(not known)" if row["user_id"] is None else row["user_id"], is_text=True),
-        Field("requests", lambda row: count(row["requests"])),
-        Field("errors", lambda row: count(row["errors"]) if row["errors"] else "-", importance=1, style=style),
-        Field("4xx", lambda row: share(row["client_errors"], row["requests"]), importance=4),
-        Field("queries", lambda row: count(row["query_total"]), importance=3),
-        Field("clients", lambda row: count(row["clients"]), importance=5),
-        Field("longest", lambda row: milliseconds(row["max_ms"]), importance=3),
-        Field("time", lambda row: milliseconds(row["time_ms"])),
-        Field("of all", lambda row: share(row["time_ms"], total_ms), importance=2),
-        Field("last", lambda row: clock(row["last_seen"], with_date=is_long), importance=2),
-        Field("most of them", lambda row: row["busiest_route"] or "", importance=6, is_text=True),
+        TableColumn("user", lambda row: "(unknown)" if row["user_id"] is None else row["user_id"], is_text=True),
+        TableColumn("requests", lambda row: format_number(row["requests"])),
+        TableColumn("errors", errors, importance=1, style=style),
+        TableColumn("4xx", lambda row: format_percent(row["client_errors"], row["requests"]), importance=4),
+        TableColumn("queries", lambda row: format_number(row["query_total"]), importance=3),
+        TableColumn("clients", lambda row: format_number(row["clients"]), importance=5),
+        TableColumn("longest", lambda row: format_milliseconds(row["max_ms"]), importance=3),
+        TableColumn("time", lambda row: format_milliseconds(row["time_ms"])),
+        TableColumn("of all", lambda row: format_percent(row["time_ms"], total_ms), importance=2),
+        TableColumn("last", lambda row: format_time(row["last_seen"], with_date=with_date), importance=2),
+        TableColumn("busiest route", lambda row: row["busiest_route"] or "", importance=6, is_text=True),
     ]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of reading."""
+"""Fixtures of the tests of log analysis."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def log_dir(tmp_path: Path) -> Path:
-    """A directory for logs; `records.write` fills it."""
+    """Return a directory for logs; `records.write` fills it."""
     directory = tmp_path / "log"
     directory.mkdir()
     return directory

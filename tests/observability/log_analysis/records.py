@@ -1,4 +1,4 @@
-"""Lines as the service writes them, log files of them, and what the reading says about these."""
+"""Records as the service writes them, log files with these records, and the output of `logs` for these files."""
 
 import bz2
 import gzip
@@ -12,14 +12,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from observability.log_analysis.answer import Output, answer
-from observability.log_analysis.columns import Columns, mappings
-from observability.log_analysis.database import Database, connected
+from observability.log_analysis.cli import run
+from observability.log_analysis.columns import Columns, parse_mappings
+from observability.log_analysis.duckdb_views import LogDatabase, open_database
 from observability.log_analysis.lines import Record
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.snapshot import opened
-from observability.log_analysis.terminal import Terminal
-from observability.log_analysis.times import Span, moment, rfc_3339
+from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.terminal import Output, Terminal
+from observability.log_analysis.times import TimeRange, format_timestamp, parse_time
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -27,12 +27,12 @@ else:
     from backports import zstd
 
 BEGAN = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
-# What a terminal obeys: escape sequences, the bell, ends of lines, the direction of writing.
-STEERING = "\x1b\x07\r\t\u202e\u2066\x9b"
-PLAIN = Terminal(width=None, is_coloured=False)
+# Characters that control a terminal: escape sequences, the bell, ends of lines, the direction of writing.
+CONTROLS = "\x1b\x07\r\t\u202e\u2066\x9b"
+PLAIN = Terminal(width=None, has_colors=False)
 # The beginning of a line whose writer was killed.
 TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
-# By the ending of the file's name. The lowest levels are fast, and have bzip2 write blocks of 100 kB.
+# By the ending of the file name. The lowest levels are fast; bzip2 writes blocks of 100 kB.
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": lambda content: bz2.compress(content, 1),
@@ -50,12 +50,12 @@ ValueError: no books"""
 
 
 def at(second: float) -> str:
-    """So many seconds after the first line."""
-    return rfc_3339(BEGAN + timedelta(seconds=second))
+    """Return the timestamp of a second after the first record."""
+    return format_timestamp(BEGAN + timedelta(seconds=second))
 
 
 def record(second: float = 0, event: str = "book_imported", request_id: str | None = None, **facts: object) -> Record:
-    """A line of the service; `facts` are its other keys, with two underscores for a dot."""
+    """Return a record of the service; `facts` are its other keys, with two underscores for a dot."""
     ids = {"request_id": request_id, "trace_id": request_id and f"trace-{request_id}"}
     base = {"timestamp": at(second), "level": "info", "logger": "library", "event": event, **ids}
     base |= {"span_id": request_id and f"span-{request_id}", "service.name": "vitrine"}
@@ -63,7 +63,7 @@ def record(second: float = 0, event: str = "book_imported", request_id: str | No
 
 
 def request(second: float = 0, request_id: str = "request-1", /, **facts: object) -> Record:
-    """An access line."""
+    """Return the record of an access line."""
     own: dict[str, Any] = {
         "logger": "observability.access",
         "http__request__method": "GET",
@@ -86,7 +86,7 @@ def request(second: float = 0, request_id: str = "request-1", /, **facts: object
 
 
 def failure(second: float = 0, request_id: str = "request-1", *, line: int = 12, **facts: object) -> list[Record]:
-    """A request that an exception ended: Django's record, and the access line."""
+    """Return the records of a request that raised: Django's record, and the access line."""
     raised = {"exception__type": "ValueError", "exception__message": "no books"}
     raised["exception__stacktrace"] = TRACEBACK.format(line=line)
     django = record(
@@ -99,7 +99,7 @@ def failure(second: float = 0, request_id: str = "request-1", *, line: int = 12,
 def query(
     second: float = 0, request_id: str | None = "request-1", event: str = "slow_query", **facts: object
 ) -> Record:
-    """The line of a slow query."""
+    """Return the record of a slow query."""
     own: dict[str, Any] = {
         "level": "warning",
         "logger": "observability.sql",
@@ -114,12 +114,12 @@ def query(
 
 
 def glued(whole: Record) -> str:
-    """Return what a kill in the middle of a write leaves: a fragment with the next line right behind it."""
+    """Return what a writer that was killed leaves: a fragment, and the next line directly after it."""
     return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
 
 
 def dumped(records: Iterable[object]) -> bytes:
-    """The lines of a file; text stands as it is."""
+    """Return the lines of a file: records as JSON, text unchanged."""
     return b"".join(
         b"%s\n" % (each.encode() if isinstance(each, str) else json.dumps(each, separators=(",", ":")).encode())
         for each in records
@@ -127,7 +127,7 @@ def dumped(records: Iterable[object]) -> bytes:
 
 
 def write(directory: Path, *records: object, name: str = "service.jsonl") -> Path:
-    """Append lines to a log: records, and text for what is none."""
+    """Append lines to a log: records as JSON, text unchanged."""
     path = directory / name
     with path.open("ab") as file:
         file.write(dumped(records))
@@ -136,44 +136,44 @@ def write(directory: Path, *records: object, name: str = "service.jsonl") -> Pat
 
 @contextmanager
 def database_of(
-    *places: Path, where: str = "", since: str = "", until: str = "", columns: Sequence[str] = ()
-) -> Iterator[Database]:
-    """A database over the logs in these places."""
-    span = Span(
-        moment(since, "--since") if since else None,
-        moment(until, "--until") if until else None,
+    *paths: Path, where: str = "", since: str = "", until: str = "", columns: Sequence[str] = ()
+) -> Iterator[LogDatabase]:
+    """Open a database of the logs at these paths."""
+    time_range = TimeRange(
+        parse_time(since, "--since") if since else None,
+        parse_time(until, "--until") if until else None,
     )
     with (
-        opened(log_paths(places)) as (logs, _),
-        connected(logs, Columns(mappings(columns)), span, where) as database,
+        open_logs(find_logs(paths)) as (logs, _),
+        open_database(logs, Columns(parse_mappings(columns)), time_range, where) as database,
     ):
         yield database
 
 
-def answered(
-    directory: Path, question: str | None, terminal: Terminal = PLAIN, /, **options: object
+def run_logs(
+    directory: Path, subcommand: str | None, terminal: Terminal = PLAIN, /, **options: object
 ) -> tuple[str, str]:
-    """What the command writes, and what it says beside it."""
-    written, said = StringIO(), StringIO()
-    output = Output(lambda line: written.write(f"{line}\n"), lambda line: said.write(f"{line}\n"), terminal)
-    answer({"question": question, "limit": 20, "no_follow": True} | options, output, [directory])
-    return written.getvalue(), said.getvalue()
+    """Run the command and return its output and its messages."""
+    written, messages = StringIO(), StringIO()
+    output = Output(lambda line: written.write(f"{line}\n"), lambda line: messages.write(f"{line}\n"), terminal)
+    run({"subcommand": subcommand, "limit": 20, "no_follow": True} | options, output, [directory])
+    return written.getvalue(), messages.getvalue()
 
 
 def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]]:
-    """The rows that a question in SQL gets."""
-    written, _ = answered(directory, "sql", sql=sql, json=True, **options)
+    """Return the rows of an SQL query."""
+    written, _ = run_logs(directory, "sql", sql=sql, as_json=True, **options)
     return [json.loads(line) for line in written.splitlines()]
 
 
 def count(directory: Path, condition: str = "true", view: str = "requests") -> int:
-    """Return the number of rows of a view for which the condition holds."""
+    """Return the number of rows of a view that fulfil the condition."""
     (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
     return int(row["n"])
 
 
-def kept(directory: Path, where: str, **options: str) -> list[str]:
-    """The ids of the requests for which --where holds."""
+def matching_ids(directory: Path, where: str, **options: str) -> list[str]:
+    """Return the ids of the requests that fulfil --where."""
     with database_of(directory, where=where, **options) as database:
         database.load("requests", ["request_id"])
-        return [row["request_id"] for row in database.rows("select request_id from requests order by time")]
+        return [row["request_id"] for row in database.fetch_rows("select request_id from requests order by time")]

@@ -1,4 +1,4 @@
-"""The columns, and the lines of others."""
+"""The columns, and lines of other programs."""
 
 import json
 from pathlib import Path
@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from observability.log_analysis.columns import COLUMNS, VIEWS, Columns, mappings
-from observability.log_analysis.mistake import ReadingError
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.columns import COLUMNS, VIEWS, Columns, parse_mappings
 from observability.log_analysis.terminal import Terminal
-from tests.observability.log_analysis.records import answered, rows_of, write
+from tests.observability.log_analysis.records import rows_of, run_logs, write
 
 TIME = "time=ts"
 NGINX = ("time=ts", "status=code", "duration_ms=seconds*1000", "route=$.request.path", "method=$.request.method")
-PLAIN = Terminal(None, is_coloured=False)
+PLAIN = Terminal(None, has_colors=False)
 
 
 def foreign(**others: object) -> dict[str, Any]:
-    """A line as another program writes it."""
+    """Return a line as another program writes it."""
     line = {"ts": "2026-01-05T08:30:00Z", "code": "200", "seconds": 0.25, "msg": "done"}
     return line | {"request": {"path": "/shop/", "method": "GET"}} | others
 
 
-# What is mapped
+# Mappings
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def foreign(**others: object) -> dict[str, Any]:
     ],
 )
 def test_mapping_has_key_path_and_factor(written: str, key: str, factor: float, path: list[str]) -> None:
-    ((_, mapped),) = mappings([written]).items()
+    ((_, mapped),) = parse_mappings([written]).items()
     assert (mapped.key, mapped.factor, mapped.path) == (key, factor, path)
 
 
 @pytest.mark.parametrize("written", ["status", "status=", "=code", "code=status", "Status=code", ""])
-def test_mapping_that_is_none_is_reported_with_what_can_be_given(written: str) -> None:
-    with pytest.raises(ReadingError, match="NAME=KEY") as raised:
-        mappings([written])
+def test_invalid_mapping_is_reported_with_the_allowed_form(written: str) -> None:
+    with pytest.raises(LogAnalysisError, match="NAME=KEY") as raised:
+        parse_mappings([written])
     assert repr(written) in str(raised.value)
     assert "user_id" in str(raised.value)
 
@@ -68,18 +68,18 @@ def test_mapping_that_is_none_is_reported_with_what_can_be_given(written: str) -
     ],
 )
 @pytest.mark.parametrize("key", ["ts", "timestamp"])
-def test_time_is_understood(log_dir: Path, written: object, utc: str, key: str) -> None:
+def test_time_is_parsed(log_dir: Path, written: object, utc: str, key: str) -> None:
     write(log_dir, {key: written, "event": "done"})
     columns = [f"time={key}"] if key == "ts" else None
     assert rows_of(log_dir, "select time from records", columns=columns) == [{"time": f"{utc}Z"}]
 
 
 @pytest.mark.parametrize("written", ["yesterday", "inf", "nan", "infinity", "1e300", "", True, [], "44-03-15 (BC)"])
-def test_line_whose_time_is_none_is_left_out_and_reported(log_dir: Path, written: object) -> None:
+def test_line_with_an_invalid_time_is_reported_as_broken(log_dir: Path, written: object) -> None:
     write(log_dir, foreign(), foreign(ts=written))
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], json=True)
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], as_json=True)
     assert json.loads(text) == {"n": 1}
-    assert said == "1 broken line left out.\n"
+    assert messages == "1 broken line left out.\n"
 
 
 def test_time_may_be_nested(log_dir: Path) -> None:
@@ -91,7 +91,7 @@ def test_time_may_be_nested(log_dir: Path) -> None:
 # Other values
 
 
-def test_lines_of_others_are_requests_where_status_and_duration_are_mapped(log_dir: Path) -> None:
+def test_lines_of_other_programs_are_requests_if_status_and_duration_are_mapped(log_dir: Path) -> None:
     write(log_dir, foreign(), foreign(code=503, seconds="1.5"), {"ts": "2026-01-05T08:30:00Z", "msg": "started"})
     rows = rows_of(log_dir, "select status, duration_ms, route, method from requests order by 1", columns=list(NGINX))
     assert rows == [
@@ -100,19 +100,19 @@ def test_lines_of_others_are_requests_where_status_and_duration_are_mapped(log_d
     ]
 
 
-def test_path_is_the_route_where_none_is_mapped(log_dir: Path) -> None:
+def test_path_is_the_route_if_no_route_is_mapped(log_dir: Path) -> None:
     write(log_dir, foreign(uri="/a/"))
     columns = ["time=ts", "status=code", "path=uri"]
     assert rows_of(log_dir, "select route from requests", columns=columns) == [{"route": "/a/"}]
 
 
-def test_whole_number_stays_one_with_a_factor(log_dir: Path) -> None:
+def test_integer_column_stays_an_integer_with_a_factor(log_dir: Path) -> None:
     write(log_dir, foreign(kib="1.5"))
     columns = [*NGINX, "body_bytes=kib*1024"]
     assert rows_of(log_dir, "select body_bytes from requests", columns=columns) == [{"body_bytes": 1536}]
 
 
-def test_key_that_is_mapped_can_be_asked_for_by_its_own_name(log_dir: Path) -> None:
+def test_mapped_key_can_be_selected_by_its_own_name(log_dir: Path) -> None:
     write(log_dir, foreign(), foreign(seconds=0.5))
     rows = rows_of(log_dir, "select max(seconds) as longest, max(duration_ms) as ms from requests", columns=list(NGINX))
     assert rows == [{"longest": 0.5, "ms": 500.0}]
@@ -125,8 +125,8 @@ def test_value_that_does_not_fit_its_column_is_null(log_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.25, "0.25"])
-def test_record_is_normalised_as_the_view_has_it(seconds: object) -> None:
-    record = Columns(mappings(NGINX)).normalised(foreign(seconds=seconds, ts=1_767_601_800))
+def test_normalized_record_equals_the_row_of_the_view(seconds: object) -> None:
+    record = Columns(parse_mappings(NGINX)).normalize(foreign(seconds=seconds, ts=1_767_601_800))
     assert {key: record[key] for key in ("timestamp", "http.response.status_code", "duration_ms", "http.route")} == {
         "timestamp": "2026-01-05T08:30:00.000000Z",
         "http.response.status_code": 200.0,
@@ -136,27 +136,27 @@ def test_record_is_normalised_as_the_view_has_it(seconds: object) -> None:
 
 
 @pytest.mark.parametrize("code", ["teapot", None, [], {}])
-def test_record_without_what_makes_a_request_is_none(code: object) -> None:
-    columns = Columns(mappings(NGINX))
-    assert not columns.is_request_record(columns.normalised(foreign(code=code)))
+def test_record_without_the_request_columns_is_not_a_request(code: object) -> None:
+    columns = Columns(parse_mappings(NGINX))
+    assert not columns.is_request_record(columns.normalize(foreign(code=code)))
 
 
 # Names
 
 
-def test_each_name_and_each_key_stands_for_one_column() -> None:
+def test_names_and_keys_of_columns_are_unique() -> None:
     assert len({column.key for column in COLUMNS.values()}) == len(COLUMNS)
     assert all(COLUMNS[column.name] == column for columns in VIEWS.values() for column in columns)
 
 
 @pytest.mark.parametrize("key", ["status", "http.route", "STATUS", "Http.Route", "", "a\0b", "#file"])
-def test_key_that_cannot_be_a_column_is_none(key: str) -> None:
+def test_reserved_key_does_not_become_a_column(key: str) -> None:
     columns = Columns()
     columns.add(key)
     assert columns.extra == {}
 
 
-def test_key_that_differs_from_another_by_its_case_is_no_column() -> None:
+def test_key_that_differs_in_case_only_does_not_become_a_column() -> None:
     columns = Columns()
     columns.add("tenant")
     columns.add("Tenant")

@@ -1,4 +1,4 @@
-"""The lines of one file of a log, whatever a kill, a full disk or another program left in it."""
+"""Lines of one log file, also after a killed writer, a full disk or another program."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.log_analysis import lines as module
-from observability.log_analysis.lines import blocks, dumped, holding, lines, lines_backwards, parsed, unread
-from observability.log_analysis.segments import Segment
-from observability.log_analysis.snapshot import opened
+from observability.log_analysis.lines import (
+    find_lines,
+    parse_line,
+    read_blocks,
+    read_lines,
+    read_lines_backwards,
+    recover_record,
+    to_json,
+)
+from observability.log_analysis.log_files import LogFile
+from observability.log_analysis.snapshot import open_logs
 from tests.observability.log_analysis.records import COMPRESSIONS
 
 LINE = b'{"timestamp":"2026-01-05T08:30:00Z","event":"one"}'
@@ -22,12 +30,12 @@ FRAGMENT = LINE[:30]
 
 
 @contextmanager
-def segment_of(content: bytes, directory: Path, ending: str = "") -> Iterator[Segment]:
+def log_file_of(content: bytes, directory: Path, ending: str = "") -> Iterator[LogFile]:
     path = directory / "service.jsonl"
     path.with_name(f"service.jsonl{ending}").write_bytes(content)
-    with opened([path]) as (logs, problems):
+    with open_logs([path]) as (logs, problems):
         assert problems == []
-        yield logs[0].segments[0]
+        yield logs[0].files[0]
 
 
 @pytest.mark.parametrize(
@@ -36,34 +44,34 @@ def segment_of(content: bytes, directory: Path, ending: str = "") -> Iterator[Se
     ids=["whole", "fragment", "blank", "NULs", "BOM", "CR", "space"],
 )
 def test_record_is_found_in_its_line(line: bytes) -> None:
-    assert parsed(line) == json.loads(LINE)
+    assert parse_line(line) == json.loads(LINE)
 
 
 @pytest.mark.parametrize(
     "line", [FRAGMENT, LINE + FRAGMENT, b"null", b"[1]", b"{}", b'{"event":"no time"}', b"text", b"\xff\xfe", b'"a"']
 )
-def test_what_is_no_record_has_none(line: bytes) -> None:
-    assert parsed(line) is None
+def test_line_without_a_record_is_none(line: bytes) -> None:
+    assert parse_line(line) is None
 
 
 def test_half_a_surrogate_leaves_its_record_readable() -> None:
     line = LINE.replace(b"one", b"\\ud800")
-    assert parsed(line) == {"timestamp": "2026-01-05T08:30:00Z", "event": "\ud800"}
-    assert json.loads(dumped(parsed(line) or {}))["event"] == "?"
+    assert parse_line(line) == {"timestamp": "2026-01-05T08:30:00Z", "event": "\ud800"}
+    assert json.loads(to_json(parse_line(line) or {}))["event"] == "?"
 
 
-def test_only_what_a_strict_parser_does_not_read_is_shown_as_unread() -> None:
-    assert unread(LINE) is None
-    assert unread(FRAGMENT + LINE) == json.loads(LINE)
+def test_only_lines_that_a_strict_parser_rejects_are_recovered() -> None:
+    assert recover_record(LINE) is None
+    assert recover_record(FRAGMENT + LINE) == json.loads(LINE)
 
 
-def test_record_behind_a_fragment_may_have_objects_like_records_within() -> None:
+def test_record_after_a_fragment_may_contain_objects_like_records() -> None:
     record = b'{"timestamp":1,"items":[{"timestamp":2},{"timestamp":3}]}'
-    assert parsed(FRAGMENT + FRAGMENT + record) == json.loads(record)
+    assert parse_line(FRAGMENT + FRAGMENT + record) == json.loads(record)
 
 
 class Counting:
-    """A JSON decoder that counts the characters that it was given to read."""
+    """A JSON decoder that counts the characters that it reads."""
 
     def __init__(self) -> None:
         self.decoder = json.JSONDecoder()
@@ -83,34 +91,34 @@ class Counting:
 def test_list_of_records_on_one_line_is_read_once_and_each_of_them_once_more(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If all that is left was read for each of them, the line of a large list would take minutes."""
+    """If the rest of the line was read for each record, a large list would take minutes."""
     monkeypatch.setattr(module, "_decoder", decoder := Counting())
     line = content % b",".join([LINE] * 1_000)
-    assert parsed(line) is None
+    assert parse_line(line) is None
     assert len(line) <= decoder.read_count <= 2 * len(line)
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
-    assert parsed(LINE.replace(b"one", b"\xff")) == json.loads(LINE) | {"event": "\ufffd"}
+def test_invalid_utf_8_is_replaced() -> None:
+    assert parse_line(LINE.replace(b"one", b"\xff")) == json.loads(LINE) | {"event": "\ufffd"}
 
 
-def test_line_that_a_kill_cut_off_is_given_with_the_next_one_behind_it(tmp_path: Path) -> None:
-    with segment_of(FRAGMENT + LINE + b"\n" + FRAGMENT, tmp_path) as segment:
-        assert [parsed(line) for line in lines(segment)] == [json.loads(LINE), None]
+def test_fragment_and_the_next_line_are_one_line(tmp_path: Path) -> None:
+    with log_file_of(FRAGMENT + LINE + b"\n" + FRAGMENT, tmp_path) as log_file:
+        assert [parse_line(line) for line in read_lines(log_file)] == [json.loads(LINE), None]
 
 
-def test_lines_are_kept_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are no part of the buffer into which the file is read."""
+def test_lines_stay_valid_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines are copies, not views of the read buffer."""
     monkeypatch.setattr(module, "BLOCK_BYTES", 16)
     content = [b"needle %03d" % number for number in range(100)]
-    with segment_of(b"\n".join(content), tmp_path) as segment:
-        assert list(lines(segment)) == list(holding(segment, b"needle")) == content
+    with log_file_of(b"\n".join(content), tmp_path) as log_file:
+        assert list(read_lines(log_file)) == list(find_lines(log_file, b"needle")) == content
 
 
 def test_time_may_have_another_key() -> None:
     line = b'{"ts":1,"a":2}'
-    assert parsed(line) is None
-    assert parsed(b'{"ts"' + line, "ts") == {"ts": 1, "a": 2}
+    assert parse_line(line) is None
+    assert parse_line(b'{"ts"' + line, "ts") == {"ts": 1, "a": 2}
 
 
 @given(st.lists(st.binary(max_size=12) | st.sampled_from([b"a\n", b"\n\n", b"needle", b"ab" * 20])), st.integers(1, 9))
@@ -119,77 +127,73 @@ def test_all_ways_to_read_lines_agree(pieces: list[bytes], block_bytes: int) -> 
     expected = [line for line in content.split(b"\n") if line]
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as directory:
         patch.setattr(module, "BLOCK_BYTES", block_bytes)
-        with segment_of(content, Path(directory)) as segment:
-            assert b"".join(bytes(block) for block in blocks(segment)) == content
-            assert [bytes(line) for line in lines(segment)] == expected
-            assert list(lines_backwards(segment)) == expected[::-1]
-            assert list(holding(segment, b"needle")) == [line for line in expected if b"needle" in line]
+        with log_file_of(content, Path(directory)) as log_file:
+            assert b"".join(bytes(block) for block in read_blocks(log_file)) == content
+            assert [bytes(line) for line in read_lines(log_file)] == expected
+            assert list(read_lines_backwards(log_file)) == expected[::-1]
+            assert list(find_lines(log_file, b"needle")) == [line for line in expected if b"needle" in line]
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_compressed_file_is_read_like_another(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compressed_file_is_read_like_a_plain_one(tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 4_096)
     content = b"".join(b"%d\n" % number for number in range(20_000))
-    with segment_of(COMPRESSIONS[ending](content), tmp_path, f".1.{ending}") as segment:
-        assert b"\n".join(lines(segment)) == content.rstrip()
-        assert next(lines_backwards(segment)) == b"19999"
-        assert list(holding(segment, b"12345")) == [b"12345"]
+    with log_file_of(COMPRESSIONS[ending](content), tmp_path, f".1.{ending}") as log_file:
+        assert b"\n".join(read_lines(log_file)) == content.rstrip()
+        assert next(read_lines_backwards(log_file)) == b"19999"
+        assert list(find_lines(log_file, b"12345")) == [b"12345"]
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_compressed_file_whose_end_is_missing_is_read_up_to_there(tmp_path: Path, ending: str) -> None:
+def test_truncated_compressed_file_is_read_up_to_its_end(tmp_path: Path, ending: str) -> None:
     content = b"".join(b"%d\n" % (number * 7_919 % 1_000_003) for number in range(100_000))
     packed = COMPRESSIONS[ending](content)
-    with segment_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as segment:
-        found = b"".join(bytes(block) for block in blocks(segment))
+    with log_file_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as log_file:
+        found = b"".join(bytes(block) for block in read_blocks(log_file))
     assert content.startswith(found)
-    # Some unpack a block at a time: the last one is missing.
+    # Some compressions unpack whole blocks: the last one is missing.
     assert len(content) // 2 < len(found) < len(content)
 
 
-def test_file_that_is_not_what_its_name_says_is_empty(tmp_path: Path) -> None:
-    with segment_of(LINE, tmp_path, ".1.gz") as segment:
-        assert list(lines(segment)) == []
+def test_file_with_a_wrong_ending_is_empty(tmp_path: Path) -> None:
+    with log_file_of(LINE, tmp_path, ".1.gz") as log_file:
+        assert list(read_lines(log_file)) == []
 
 
-def test_what_is_added_while_a_file_is_read_is_of_another_look(tmp_path: Path) -> None:
-    with segment_of(b"one\n", tmp_path) as segment:
+def test_lines_added_during_reading_are_not_read(tmp_path: Path) -> None:
+    with log_file_of(b"one\n", tmp_path) as log_file:
         with (tmp_path / "service.jsonl").open("ab") as file:
             file.write(b"two\n")
-        assert [bytes(line) for line in lines(segment)] == [b"one"]
-        assert list(lines_backwards(segment)) == [b"one"]
+        assert [bytes(line) for line in read_lines(log_file)] == [b"one"]
+        assert list(read_lines_backwards(log_file)) == [b"one"]
 
 
-def test_what_is_added_behind_several_blocks_is_of_another_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_added_after_several_blocks_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 4)
-    with segment_of(b"one\ntwo\n", tmp_path) as segment:
+    with log_file_of(b"one\ntwo\n", tmp_path) as log_file:
         with (tmp_path / "service.jsonl").open("ab") as file:
             file.write(b"six\nten\n")
-        assert [bytes(line) for line in lines(segment)] == [b"one", b"two"]
+        assert [bytes(line) for line in read_lines(log_file)] == [b"one", b"two"]
 
 
-def test_file_that_is_emptied_while_it_is_read_ends_there(tmp_path: Path) -> None:
-    with segment_of(b"one\n" * 1000, tmp_path) as segment:
+def test_file_that_is_emptied_during_reading_ends(tmp_path: Path) -> None:
+    with log_file_of(b"one\n" * 1000, tmp_path) as log_file:
         (tmp_path / "service.jsonl").write_bytes(b"")
-        assert list(lines(segment)) == []
-        assert list(lines_backwards(segment)) == []
+        assert list(read_lines(log_file)) == []
+        assert list(read_lines_backwards(log_file)) == []
 
 
-def test_line_whose_beginning_is_gone_meanwhile_is_not_read_backwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_line_that_lost_its_beginning_is_not_read_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", 8)
-    with segment_of(b"xxxxxxxxxx\nlast\n", tmp_path) as segment:
-        found = lines_backwards(segment)
+    with log_file_of(b"xxxxxxxxxx\nlast\n", tmp_path) as log_file:
+        found = read_lines_backwards(log_file)
         assert next(found) == b"last"
         (tmp_path / "service.jsonl").write_bytes(b"")
         assert list(found) == []
 
 
-def test_line_may_be_longer_than_what_is_read_at_a_time(tmp_path: Path) -> None:
+def test_line_may_be_longer_than_a_block(tmp_path: Path) -> None:
     long = b"x" * (3 << 20)
-    with segment_of(b"one\n" + long + b"\ntwo", tmp_path) as segment:
-        assert [len(line) for line in lines(segment)] == [3, len(long), 3]
-        assert [len(line) for line in lines_backwards(segment)] == [3, len(long), 3]
+    with log_file_of(b"one\n" + long + b"\ntwo", tmp_path) as log_file:
+        assert [len(line) for line in read_lines(log_file)] == [3, len(long), 3]
+        assert [len(line) for line in read_lines_backwards(log_file)] == [3, len(long), 3]

@@ -13,7 +13,7 @@ from tests.observability.logs.processes import HANGS_AFTER_S, run_python
 from tests.server import ROOT
 
 COMMAND = ["-m", "observability.log_analysis", "--in"]
-# What it imports, after its answer.
+# Prints the report, then whether Django was imported.
 IMPORTING = """
 import sys
 from observability.log_analysis.__main__ import main
@@ -35,14 +35,14 @@ def test_report_needs_no_settings(log_dir: Path) -> None:
     assert completed.stdout.startswith("1 request, ")
 
 
-def test_nothing_of_django_is_imported(log_dir: Path) -> None:
+def test_django_is_not_imported(log_dir: Path) -> None:
     write(log_dir, request())
     completed = run_python("-c", IMPORTING, "--in", str(log_dir), "top")
     assert completed.stdout.startswith("1 request, ")
     assert (completed.stdout.splitlines()[-2:], completed.stderr) == (["status 0", "False"], "")
 
 
-def test_reader_that_has_enough_ends_it_quietly(log_dir: Path) -> None:
+def test_closed_pipe_ends_the_command_quietly(log_dir: Path) -> None:
     write(log_dir, *(record(second, "x" * 1_000) for second in range(3_000)))
     command = " ".join([sys.executable, *COMMAND, str(log_dir), "--no-follow", "-n", "3000", "| head -1"])
     completed = subprocess.run(
@@ -53,7 +53,7 @@ def test_reader_that_has_enough_ends_it_quietly(log_dir: Path) -> None:
     assert len(completed.stdout.splitlines()) == 1
 
 
-def test_error_is_a_sentence_on_stderr_and_the_exit_status(log_dir: Path) -> None:
+def test_error_is_printed_to_stderr_with_exit_status_1(log_dir: Path) -> None:
     write(log_dir, request())
     completed = run(log_dir, "request", "request-2")
     assert (completed.returncode, completed.stdout) == (1, "")
@@ -68,7 +68,7 @@ def test_error_is_a_sentence_on_stderr_and_the_exit_status(log_dir: Path) -> Non
         (["--since", "yesterday", "--no-follow"], "--since is 'yesterday'"),
     ],
 )
-def test_what_cannot_be_answered_is_an_error_with_its_option(
+def test_invalid_option_value_is_an_error_that_names_the_option(
     log_dir: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(log_dir, request())
@@ -77,7 +77,7 @@ def test_what_cannot_be_answered_is_an_error_with_its_option(
     assert (captured.out, captured.err.startswith(message)) == ("", True)
 
 
-def test_question_that_does_not_exist_is_an_error_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_subcommand_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["nothing"])
     assert "invalid choice" in capsys.readouterr().err

@@ -17,43 +17,43 @@ from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, wait_until, writing
 from observability.log_analysis import snapshot
-from observability.log_analysis.lines import lines
-from observability.log_analysis.segments import Segment, Walk, walk
-from observability.log_analysis.snapshot import Log, main_logs, opened
+from observability.log_analysis.lines import read_lines
+from observability.log_analysis.log_files import Log, LogFile, main_logs
+from observability.log_analysis.snapshot import LogScan, open_logs, scan_log
 
 
 @contextmanager
 def opened_one(path: Path, modified_since: float | None = None) -> Iterator[Log]:
-    with opened([path], modified_since=modified_since) as (logs, problems):
+    with open_logs([path], modified_since=modified_since) as (logs, problems):
         assert problems == []
         yield logs[0]
 
 
 def names(path: Path) -> list[str]:
     with opened_one(path) as log:
-        return [segment.path.name for segment in log.segments]
+        return [log_file.path.name for log_file in log.files]
 
 
-def records(segments: Iterable[Segment]) -> list[dict[str, int]]:
-    """What is in the files; a line that crosses a page may be there by half while it is written."""
-    found = [line for segment in segments for line in lines(segment)]
+def records(files: Iterable[LogFile]) -> list[dict[str, int]]:
+    """Return the records of the files, without a last line that is still being written."""
+    found = [line for log_file in files for line in read_lines(log_file)]
     if found and not found[-1].endswith(b"}"):
         found.pop()
     return [json.loads(line) for line in found]
 
 
-def numbers(segments: Iterable[Segment]) -> list[int]:
-    return [record["number"] for record in records(segments)]
+def numbers(files: Iterable[LogFile]) -> list[int]:
+    return [record["number"] for record in records(files)]
 
 
 def numbers_in(path: Path) -> list[int]:
-    """The numbers of the records, in the order of the segments."""
+    """Return the numbers of the records, in the order of the files."""
     with opened_one(path) as log:
-        return numbers(log.segments)
+        return numbers(log.files)
 
 
 def put(path: Path, number: int) -> Path:
-    """Write a file of one record, compressed where its name says so."""
+    """Write a file of one record, compressed if its name says so."""
     line = f'{{"number": {number}}}\n'.encode()
     path.write_bytes(gzip.compress(line) if path.suffix == ".gz" else line)
     return path
@@ -61,7 +61,7 @@ def put(path: Path, number: int) -> Path:
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A directory that other users reach, unlike those of pytest."""
+    """Return a directory that other users can reach, unlike those of pytest."""
     with TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -69,10 +69,10 @@ def reachable() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """As a user who may not read everything, which root may."""
+    """Act as a user with fewer permissions than root."""
     user = os.geteuid()
-    with opened([]):
-        # What it imports is imported by who may.
+    with open_logs([]):
+        # Import the modules while that is permitted.
         pass
     if user == 0:
         os.seteuid(65_534)
@@ -82,7 +82,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(user)
 
 
-# Which files, and in which order
+# Files and their order
 
 
 @pytest.mark.parametrize(
@@ -110,21 +110,21 @@ def test_400_rotated_files_are_complete_and_in_order(tmp_path: Path) -> None:
     assert numbers_in(path) == list(range(401))
 
 
-def test_files_behind_a_gap_are_read(tmp_path: Path) -> None:
-    """A process that died while it moved the files on left it."""
+def test_files_after_a_missing_number_are_read(tmp_path: Path) -> None:
+    """A process that dies during rotation leaves a gap."""
     for mark in (".40", ".2", ""):
         put(tmp_path / f"service.jsonl{mark}", 0)
     assert names(tmp_path / "service.jsonl") == ["service.jsonl.40", "service.jsonl.2", "service.jsonl"]
 
 
 @pytest.mark.parametrize("other", ["service.jsonl.lock", "service.jsonl.bak", "service.jsonl.1~", "service.jsonl2"])
-def test_other_files_are_not_of_the_log(tmp_path: Path, other: str) -> None:
+def test_other_files_do_not_belong_to_the_log(tmp_path: Path, other: str) -> None:
     for name in ("service.jsonl", other):
         (tmp_path / name).write_text("")
     assert names(tmp_path / "service.jsonl") == ["service.jsonl"]
 
 
-def test_what_is_no_regular_file_is_left_out(tmp_path: Path) -> None:
+def test_special_files_are_left_out(tmp_path: Path) -> None:
     """Opening a pipe would wait for its other end."""
     os.mkfifo(tmp_path / "service.jsonl")
     (tmp_path / "service.jsonl.1").mkdir()
@@ -132,42 +132,42 @@ def test_what_is_no_regular_file_is_left_out(tmp_path: Path) -> None:
     assert names(tmp_path / "service.jsonl") == ["service.jsonl.2"]
 
 
-def test_files_that_are_older_than_asked_for_are_left_out(tmp_path: Path) -> None:
+def test_files_older_than_modified_since_are_left_out(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     os.utime(put(tmp_path / "service.jsonl.1", 0), (1_000, 1_000))
     with opened_one(path, modified_since=1_001) as log:
-        assert [segment.path for segment in log.segments] == [path]
+        assert [log_file.path for log_file in log.files] == [path]
 
 
-def test_rotated_file_that_is_named_alone_is_read_alone(tmp_path: Path) -> None:
+def test_rotated_file_that_is_given_alone_is_read_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl.1.gz", 7)
     put(tmp_path / "service.jsonl", 8)
     assert numbers_in(path) == [7]
 
 
-def test_logs_that_repeat_others_are_left_out_where_there_are_others() -> None:
+def test_repeating_logs_are_left_out_if_there_are_others() -> None:
     service, errors, sql = (Log(Path(f"{name}.jsonl")) for name in ("service", "errors", "sql"))
     assert main_logs([errors, service, sql]) == [service]
     assert main_logs([errors, sql]) == [errors, sql]
 
 
-def test_file_that_may_not_be_read_is_reported_and_the_others_are_there(reachable: Path) -> None:
+def test_unreadable_file_is_reported_and_the_others_are_opened(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     put(reachable / "service.jsonl.1", 0).chmod(0o000)
-    with as_nobody(), opened([path]) as (logs, problems):
-        assert numbers(logs[0].segments) == [1]
+    with as_nobody(), open_logs([path]) as (logs, problems):
+        assert numbers(logs[0].files) == [1]
     assert problems == [f"{path}.1 cannot be read: Permission denied."]
 
 
-def test_directory_that_may_not_be_searched_is_reported_for_the_files_that_it_lists(reachable: Path) -> None:
+def test_directory_without_search_permission_is_reported_for_each_listed_file(reachable: Path) -> None:
     path = put(reachable / "service.jsonl", 1)
     reachable.chmod(0o444)
-    with as_nobody(), opened([path]) as (logs, problems):
-        assert logs[0].segments == []
+    with as_nobody(), open_logs([path]) as (logs, problems):
+        assert logs[0].files == []
     assert problems == [f"{path} cannot be read: Permission denied."]
 
 
-# What others do meanwhile
+# Changes by other processes
 
 
 def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> None:
@@ -175,17 +175,17 @@ def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> N
     with opened_one(path) as log:
         with path.open("a") as file:
             file.write('{"number": 2}\n')
-        assert numbers(log.segments) == [1]
+        assert numbers(log.files) == [1]
 
 
-def test_snapshot_outlives_renames_and_deletion(tmp_path: Path) -> None:
+def test_snapshot_survives_renames_and_deletion(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 2)
     older = put(tmp_path / "service.jsonl.1", 1)
     with opened_one(path) as log:
         older.unlink()
         path.rename(older)
         put(path, 3)
-        assert numbers(log.segments) == [1, 2]
+        assert numbers(log.files) == [1, 2]
 
 
 def test_all_files_are_closed_at_the_end(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_all_files_are_closed_at_the_end(tmp_path: Path) -> None:
     put(tmp_path / "service.jsonl.1.gz", 0)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
     with opened_one(path) as log:
-        assert numbers(log.segments) == [0, 1]
+        assert numbers(log.files) == [0, 1]
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
@@ -209,10 +209,10 @@ def endless(job: Job, writers: int = 1) -> Iterator[Counts]:
 endlessly = contextmanager(endless)
 
 
-# A race is lost by chance: the more rounds, the surer. A few of them run each time.
+# A race fails by chance: more rounds find more. A few of them run each time.
 @pytest.mark.parametrize("rounds", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_path: Path, rounds: int) -> None:
-    """A file has a hundred records or so: all of them move many times a second."""
+    """A file has about a hundred records, so all files are renamed many times a second."""
     job = job_in(tmp_path, max_bytes=20_000, backup_count=30)
     with endlessly(job) as counts:
         for _ in range(rounds):
@@ -223,7 +223,7 @@ def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_p
 
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(30, marks=pytest.mark.slow)])
-def test_snapshot_has_each_record_once_while_the_chain_grows(tmp_path: Path, rounds: int) -> None:
+def test_snapshot_has_each_record_once_while_rotated_files_are_added(tmp_path: Path, rounds: int) -> None:
     job = job_in(tmp_path, max_bytes=300)
     with endlessly(job) as counts:
         for _ in range(rounds):
@@ -240,7 +240,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
         for _ in range(rounds):
             returned = [counts[writer, 0] for writer in range(3)]
             with opened_one(Path(job.path)) as log:
-                all_records = records(log.segments)
+                all_records = records(log.files)
             for writer in range(3):
                 found = [record["number"] for record in all_records if record["writer"] == writer]
                 assert found == list(range(len(found)))
@@ -248,7 +248,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
 
 
 def compress(path: Path) -> None:
-    """As gzip does: a new file, which gets the time of the old one when it is complete."""
+    """Compress as gzip does: the new file gets the time of the old one when it is complete."""
     status = path.stat()
     with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         packed.write(plain.read())
@@ -263,40 +263,40 @@ def test_file_that_is_being_compressed_is_read_once(tmp_path: Path) -> None:
     assert numbers_in(path) == [0, 1]
 
 
-def test_file_that_was_compressed_behind_the_walk_is_read_by_another_one(
+def test_file_that_was_compressed_after_the_scan_is_read_by_another_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl-20261125", 0)
-    walks: list[Path] = []
+    scans: list[Path] = []
 
-    def walk_and_compress(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
-        found = walk(*arguments)
-        if not walks:
+    def scan_and_compress(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+        found = scan_log(*arguments)
+        if not scans:
             compress(older)
-        walks.append(path)
+        scans.append(path)
         return found
 
-    monkeypatch.setattr(snapshot, "walk", walk_and_compress)
+    monkeypatch.setattr(snapshot, "scan_log", scan_and_compress)
     assert numbers_in(path) == [0, 1]
-    assert len(walks) == 2
+    assert len(scans) == 2
 
 
-def test_file_that_was_deleted_behind_the_walk_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_was_deleted_after_the_scan_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     older = put(tmp_path / "service.jsonl.1", 0)
 
-    def walk_and_delete(*arguments: Any) -> Walk:  # noqa: ANN401 - those of the walk
-        found = walk(*arguments)
+    def scan_and_delete(*arguments: Any) -> LogScan:  # noqa: ANN401 - those of `scan_log`
+        found = scan_log(*arguments)
         older.unlink()
         return found
 
-    monkeypatch.setattr(snapshot, "walk", walk_and_delete)
+    monkeypatch.setattr(snapshot, "scan_log", scan_and_delete)
     assert numbers_in(path) == [1]
 
 
-def test_compressed_file_that_only_has_the_same_number_is_read(tmp_path: Path) -> None:
-    """It is left over from logrotate, which made the files before."""
+def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> None:
+    """It is left over from logrotate."""
     path = put(tmp_path / "service.jsonl", 2)
     put(tmp_path / "service.jsonl.1", 1)
     os.utime(put(tmp_path / "service.jsonl.1.gz", 0), (1_000, 1_000))
@@ -305,7 +305,7 @@ def test_compressed_file_that_only_has_the_same_number_is_read(tmp_path: Path) -
 
 @pytest.mark.parametrize("rounds", [30, pytest.param(150, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tmp_path: Path, rounds: int) -> None:
-    """As logrotate does, with names that have numbers, and then with dates."""
+    """The files are renamed as logrotate does."""
     path = tmp_path / "service.jsonl"
     count = 0
     is_over = Event()
@@ -323,7 +323,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
             count += 1
             if (first := tmp_path / "service.jsonl.1").exists():
                 compress(first)
-            # A hundred times a second is often enough for files that logrotate moves once a day.
+            # A hundred times a second: logrotate does this once a day.
             time.sleep(0.01)
 
     thread = Thread(target=rotate)
@@ -338,7 +338,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
 
 
 @pytest.mark.parametrize("writers", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_snapshot_outlives_processes_that_are_killed(tmp_path: Path, writers: int) -> None:
+def test_snapshot_is_complete_after_processes_are_killed(tmp_path: Path, writers: int) -> None:
     job = job_in(tmp_path, max_bytes=600, backup_count=40)
     for number in range(writers):
         with Writer(jobs_of(job, writers)[number]) as writer:
@@ -347,6 +347,6 @@ def test_snapshot_outlives_processes_that_are_killed(tmp_path: Path, writers: in
             counts = Counts(job.counts)
             wait_until(lambda: counts[number, 0], 200, "records")  # noqa: B023 - waited for here
         with opened_one(Path(job.path)) as log:
-            found = records(log.segments)
+            found = records(log.files)
         last = [record["number"] for record in found if record["writer"] == number]
         assert last == list(range(last[0], last[0] + len(last)))

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.log_analysis.table import Field, fits, table
-from observability.log_analysis.terminal import Terminal, width_of
+from observability.log_analysis.table import TableColumn, fits_terminal, render_table
+from observability.log_analysis.terminal import Terminal, display_width
 
 ROWS = [{"name": "/books/<isbn>/", "count": "7", "p95": "12 ms"}, {"name": "/", "count": "1,234", "p95": ""}]
 FIELDS = [
-    Field("route", lambda row: row["name"], is_text=True),
-    Field("requests", lambda row: row["count"]),
-    Field("p95", lambda row: row["p95"], importance=1),
+    TableColumn("route", lambda row: row["name"], is_text=True),
+    TableColumn("requests", lambda row: row["count"]),
+    TableColumn("p95", lambda row: row["p95"], importance=1),
 ]
 TEXTS = st.text(max_size=80) | st.text("/abc车😀é\u0301\u202e\x1b\t\r", max_size=60)
 
 
-def drawn(rows: list[dict[Any, Any]], fields: list[Field], width: int | None) -> list[str]:
-    return table(rows, fields, Terminal(width, is_coloured=False))
+def drawn(rows: list[dict[Any, Any]], fields: list[TableColumn], width: int | None) -> list[str]:
+    return render_table(rows, fields, Terminal(width, has_colors=False))
 
 
-def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
+def test_text_is_aligned_left_and_numbers_right() -> None:
     assert drawn(ROWS, FIELDS, None) == [
         "route           requests    p95",
         "/books/<isbn>/         7  12 ms",
@@ -30,7 +30,7 @@ def test_texts_stand_to_the_left_and_numbers_to_the_right() -> None:
     ]
 
 
-def test_columns_of_less_importance_give_way_first() -> None:
+def test_less_important_columns_are_left_out_first() -> None:
     assert drawn(ROWS, FIELDS, 24)[0] == "route           requests"
 
 
@@ -44,49 +44,51 @@ def test_wide_letters_take_two_columns() -> None:
     assert drawn(rows, FIELDS, None)[1:] == ["车辆          7", "e\u0301tat          8"]
 
 
-def test_table_of_no_rows_is_its_headings() -> None:
+def test_table_without_rows_is_its_headings() -> None:
     assert drawn([], FIELDS, 80) == ["route  requests  p95"]
 
 
-def test_style_colours_a_cell_in_a_terminal_that_has_colours() -> None:
-    fields = [Field("n", lambda row: row["n"], style=lambda _: ("red",))]
-    assert table([{"n": "1"}], fields, Terminal(80, is_coloured=True))[1] == "\x1b[31m1\x1b[0m"
+def test_cell_is_styled_in_a_color_terminal() -> None:
+    fields = [TableColumn("n", lambda row: row["n"], style=lambda _: ("red",))]
+    assert render_table([{"n": "1"}], fields, Terminal(80, has_colors=True))[1] == "\x1b[31m1\x1b[0m"
 
 
-def test_heading_steers_no_terminal() -> None:
-    assert drawn([], [Field("\x1b[2J", str)], None) == ["\\x1b[2J"]
+def test_control_characters_in_a_heading_are_escaped() -> None:
+    assert drawn([], [TableColumn("\x1b[2J", str)], None) == ["\\x1b[2J"]
 
 
 @given(
     rows=st.lists(st.tuples(TEXTS, TEXTS, st.integers(0, 10**9), st.integers(0, 10**20)), max_size=5),
     width=st.sampled_from([40, 80, 140]),
 )
-def test_no_line_is_longer_than_the_terminal_or_steers_it(rows: list[tuple[str, str, int, int]], width: int) -> None:
+def test_lines_fit_the_terminal_and_have_no_control_characters(
+    rows: list[tuple[str, str, int, int]], width: int
+) -> None:
     fields = [
-        Field("车 first", lambda row: row[0], is_text=True),
-        Field("second", lambda row: row[1], importance=2, is_text=True),
-        Field("number", lambda row: str(row[2])),
-        Field("further", lambda row: f"{row[3]:,}", importance=1),
+        TableColumn("车 first", lambda row: row[0], is_text=True),
+        TableColumn("second", lambda row: row[1], importance=2, is_text=True),
+        TableColumn("number", lambda row: str(row[2])),
+        TableColumn("further", lambda row: f"{row[3]:,}", importance=1),
     ]
     lines = drawn([dict(enumerate(row)) for row in rows], fields, width)
     assert len(lines) == len(rows) + 1
-    assert max(map(width_of, lines)) <= width
+    assert max(map(display_width, lines)) <= width
     assert all(line.isprintable() or not set(line) & set("\x1b\x07\r\n\t\u202e\u2066\x9b") for line in lines)
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=3), width=st.sampled_from([40, 80]))
-def test_rows_fit_where_it_is_said_that_they_do(rows: list[tuple[str, str, str]], width: int) -> None:
+def test_rows_fit_if_fits_terminal_says_so(rows: list[tuple[str, str, str]], width: int) -> None:
     fields = [
-        Field("a", lambda row: row[0], is_text=True),
-        Field("b", lambda row: row[1]),
-        Field("c", lambda row: row[2]),
+        TableColumn("a", lambda row: row[0], is_text=True),
+        TableColumn("b", lambda row: row[1]),
+        TableColumn("c", lambda row: row[2]),
     ]
     some = [dict(enumerate(row)) for row in rows]
-    has_room = fits(some, fields, Terminal(width, is_coloured=False))
-    longest = max(map(width_of, drawn(some, fields, width)))
+    has_room = fits_terminal(some, fields, Terminal(width, has_colors=False))
+    longest = max(map(display_width, drawn(some, fields, width)))
     assert longest <= width or not has_room
 
 
 @pytest.mark.parametrize("width", [None, 80])
 def test_short_rows_fit(width: int | None) -> None:
-    assert fits(ROWS, FIELDS, Terminal(width, is_coloured=False))
+    assert fits_terminal(ROWS, FIELDS, Terminal(width, has_colors=False))

@@ -1,4 +1,4 @@
-"""Following a log: each line once, whatever becomes of its files."""
+"""Following a log: each line once, whatever happens to its files."""
 
 import gzip
 import json
@@ -16,15 +16,15 @@ from benchmarks.scenarios import ENDLESS, job_in, jobs_of
 from benchmarks.writer import Counts
 from benchmarks.writers import Writer, wait_until
 from observability.log_analysis import tail as module
-from observability.log_analysis.lines import parsed
-from observability.log_analysis.snapshot import opened
-from observability.log_analysis.tail import Tail, added, newest
+from observability.log_analysis.lines import parse_line
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.tail import LogTail, follow_logs, read_last_records
 
 
 @contextmanager
-def following(path: Path) -> Iterator[Tail]:
-    with opened([path]) as (logs, _):
-        tail = Tail(logs[0])
+def following(path: Path) -> Iterator[LogTail]:
+    with open_logs([path]) as (logs, _):
+        tail = LogTail(logs[0])
         try:
             yield tail
         finally:
@@ -44,25 +44,25 @@ def add(path: Path, text: str) -> None:
 
 
 def rotate(path: Path) -> None:
-    """As the handler does: each file gets the next number."""
+    """Rotate as the handler does: each file gets the next number."""
     numbers = [int(each.suffix[1:]) for each in path.parent.glob(f"{path.name}.[0-9]*")]
     for number in sorted(numbers, reverse=True):
         path.with_name(f"{path.name}.{number}").rename(path.with_name(f"{path.name}.{number + 1}"))
     path.rename(path.with_name(f"{path.name}.1"))
 
 
-def seen(tail: Tail) -> list[str]:
-    return [line.decode() for line in tail.added()]
+def seen(tail: LogTail) -> list[str]:
+    return [line.decode() for line in tail.read_new_lines()]
 
 
-def test_lines_that_are_added_are_returned_once(path: Path) -> None:
+def test_added_lines_are_returned_once(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\ntwo\n")
         assert seen(tail) == ["one", "two"]
         assert seen(tail) == []
 
 
-def test_line_is_returned_when_it_has_its_end(path: Path) -> None:
+def test_line_is_returned_when_it_is_complete(path: Path) -> None:
     with following(path) as tail:
         add(path, "on")
         assert seen(tail) == []
@@ -70,14 +70,14 @@ def test_line_is_returned_when_it_has_its_end(path: Path) -> None:
         assert seen(tail) == ["one"]
 
 
-def test_line_that_was_half_written_at_the_beginning_is_returned_whole(path: Path) -> None:
+def test_line_that_was_incomplete_at_the_start_is_returned_completely(path: Path) -> None:
     add(path, '{"half')
     with following(path) as tail:
         add(path, '": 1}\n')
         assert seen(tail) == ['{"half": 1}']
 
 
-def test_rotations_between_two_looks_leave_no_line_out(path: Path) -> None:
+def test_several_rotations_between_two_polls_lose_no_line(path: Path) -> None:
     with following(path) as tail:
         for number in range(4):
             add(path, f"{number}\n")
@@ -86,7 +86,7 @@ def test_rotations_between_two_looks_leave_no_line_out(path: Path) -> None:
         assert seen(tail) == ["0", "1", "2", "3", "last"]
 
 
-def test_line_that_somebody_still_writes_to_a_renamed_file_is_returned(path: Path) -> None:
+def test_line_added_to_a_renamed_file_is_returned(path: Path) -> None:
     with following(path) as tail:
         rotate(path)
         add(path, "new\n")
@@ -95,7 +95,7 @@ def test_line_that_somebody_still_writes_to_a_renamed_file_is_returned(path: Pat
         assert seen(tail) == ["late"]
 
 
-def test_file_that_is_emptied_is_read_from_its_beginning(path: Path) -> None:
+def test_truncated_file_is_read_from_its_beginning(path: Path) -> None:
     with following(path) as tail:
         path.write_text("longer\n")
         assert seen(tail) == ["longer"]
@@ -105,7 +105,7 @@ def test_file_that_is_emptied_is_read_from_its_beginning(path: Path) -> None:
         assert seen(tail) == ["two"]
 
 
-def test_lines_before_a_copy_and_behind_the_emptying_are_returned_once(path: Path) -> None:
+def test_lines_before_and_after_copytruncate_are_returned_once(path: Path) -> None:
     """Logrotate's copytruncate."""
     with following(path) as tail:
         add(path, "one\n")
@@ -117,7 +117,7 @@ def test_lines_before_a_copy_and_behind_the_emptying_are_returned_once(path: Pat
         assert seen(tail) == ["two", "three"]
 
 
-def test_file_that_is_deleted_and_made_again_is_followed(path: Path) -> None:
+def test_recreated_file_is_followed(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\n")
         path.unlink()
@@ -125,7 +125,7 @@ def test_file_that_is_deleted_and_made_again_is_followed(path: Path) -> None:
         assert seen(tail) == ["one", "two"]
 
 
-def test_log_that_is_not_there_yet_is_followed_from_its_beginning(tmp_path: Path) -> None:
+def test_log_that_is_created_later_is_followed_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "service.jsonl"
     with following(path) as tail:
         assert seen(tail) == []
@@ -143,18 +143,18 @@ def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monke
             path.with_name("service.jsonl.1").unlink()
             seen(tail)
         seen(tail)
-        # That of the log itself, held by who opened it too.
+        # The log's own file is open twice: `open_logs` has it too.
         assert len(os.listdir("/proc/self/fd")) <= before + 3  # noqa: PTH208
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many file systems give it to the next file that is made."""
+def test_file_with_the_inode_of_a_deleted_file_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many file systems reuse the inode for the next file."""
     monkeypatch.setattr(module, "GRACE_S", -1)
     expected = [str(number) for number in range(60)]
     found: list[str] = []
-    with opened([path]) as (logs, _):
-        tail = Tail(logs[0])
+    with open_logs([path]) as (logs, _):
+        tail = LogTail(logs[0])
     for number in expected:
         rotate(path)
         path.with_name("service.jsonl.3").unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def test_file_that_gets_the_number_of_a_deleted_one_is_followed(path: Path, monk
     assert found == expected
 
 
-def test_compressed_neighbours_are_not_returned(path: Path) -> None:
+def test_lines_of_compressed_files_are_not_returned(path: Path) -> None:
     with following(path) as tail:
         add(path, "one\n")
         rotate(path)
@@ -176,28 +176,28 @@ def test_compressed_neighbours_are_not_returned(path: Path) -> None:
         assert seen(tail) == ["two"]
 
 
-def test_old_file_that_was_left_out_is_not_returned(path: Path) -> None:
+def test_lines_of_an_old_file_that_was_left_out_are_not_returned(path: Path) -> None:
     os.utime(path, (1_000, 1_000))
-    with opened([path], modified_since=2_000) as (logs, _):
-        tail = Tail(logs[0])
+    with open_logs([path], modified_since=2_000) as (logs, _):
+        tail = LogTail(logs[0])
         rotate(path)
         add(path, "new\n")
         assert seen(tail) == ["new"]
         tail.close()
 
 
-def test_file_that_was_made_after_the_log_was_opened_is_returned(path: Path) -> None:
-    """The lines of the log may take minutes to be shown before it is followed."""
-    with opened([path]) as (logs, _):
+def test_lines_of_files_created_after_opening_are_returned(path: Path) -> None:
+    """Printing the existing lines may take minutes before following begins."""
+    with open_logs([path]) as (logs, _):
         for number in range(3):
             add(path, f"{number}\n")
             rotate(path)
-        tail = Tail(logs[0])
+        tail = LogTail(logs[0])
         assert seen(tail) == ["0", "1", "2"]
         tail.close()
 
 
-def test_line_without_its_end_is_returned_when_its_file_was_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_line_is_returned_after_its_file_was_renamed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRACE_S", -1)
     with following(path) as tail:
         add(path, "half")
@@ -207,10 +207,10 @@ def test_line_without_its_end_is_returned_when_its_file_was_left(path: Path, mon
         assert seen(tail) == []
 
 
-def test_records_of_one_moment_stay_in_the_order_in_which_they_were_written(path: Path) -> None:
+def test_records_with_the_same_time_stay_in_order(path: Path) -> None:
     add(path, "".join(f'{{"timestamp":"1","number":{number}}}\n' for number in range(9)))
-    with opened([path]) as (logs, _):
-        found = newest(logs, lambda lines: [record for line in lines if (record := parsed(line))], 3)
+    with open_logs([path]) as (logs, _):
+        found = read_last_records(logs, lambda lines: [record for line in lines if (record := parse_line(line))], 3)
     assert [record["number"] for record in found] == [6, 7, 8]
 
 
@@ -226,10 +226,10 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
                 writer.begin(ENDLESS)
                 counts = Counts(job.counts)
                 wait_until(lambda: counts[number, 0], 500, "records")  # noqa: B023 - waited for here
-                found += [json.loads(line) for line in tail.added()]
-        for line in tail.added():
-            # A kill may leave half of a line, with the next one behind it.
-            record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parsed(line)
+                found += [json.loads(line) for line in tail.read_new_lines()]
+        for line in tail.read_new_lines():
+            # A killed writer may leave a fragment, and the next line directly after it.
+            record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parse_line(line)
             found += [record] if record else []
     for number in range(writers):
         numbers = [record["number"] for record in found if record["writer"] == number]
@@ -237,18 +237,18 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
         assert len(numbers) >= 500
 
 
-def test_following_ends_at_its_time(path: Path) -> None:
-    with opened([path]) as (logs, _):
+def test_following_ends_at_until(path: Path) -> None:
+    with open_logs([path]) as (logs, _):
         until = datetime.now(UTC) + timedelta(seconds=0.3)
-        looks = [*added(logs, until)]
+        looks = [*follow_logs(logs, until)]
     assert looks
     assert datetime.now(UTC) >= until
 
 
-def test_last_look_is_not_before_the_end(path: Path) -> None:
-    with opened([path]) as (logs, _):
+def test_last_poll_is_not_before_until(path: Path) -> None:
+    with open_logs([path]) as (logs, _):
         found: list[bytes] = []
-        for number, lines in enumerate(added(logs, datetime.now(UTC) + timedelta(seconds=0.5))):
+        for number, lines in enumerate(follow_logs(logs, datetime.now(UTC) + timedelta(seconds=0.5))):
             found += lines
             if number == 0:
                 add(path, "one\n")
@@ -256,19 +256,21 @@ def test_last_look_is_not_before_the_end(path: Path) -> None:
     assert found == [b"one"]
 
 
-def test_newest_records_of_several_logs_are_in_the_order_of_their_time(tmp_path: Path) -> None:
+def test_last_records_of_several_logs_are_ordered_by_time(tmp_path: Path) -> None:
     for number in range(6):
         line = json.dumps({"timestamp": f"2026-01-05T08:30:0{number}Z", "number": number})
         add(tmp_path / f"{'ab'[number % 2]}.jsonl", f"{line}\n")
-    with opened([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]) as (logs, _):
-        wanted = newest(logs, lambda lines: [record for line in lines if (record := parsed(line))], 3)
+    with open_logs([tmp_path / "a.jsonl", tmp_path / "b.jsonl"]) as (logs, _):
+        wanted = read_last_records(logs, lambda lines: [record for line in lines if (record := parse_line(line))], 3)
     assert [record["number"] for record in wanted] == [3, 4, 5]
 
 
-def test_newest_record_that_is_wanted_may_be_far_back(tmp_path: Path) -> None:
+def test_selected_record_may_be_far_back(tmp_path: Path) -> None:
     path = tmp_path / "service.jsonl"
     add(path.with_name("service.jsonl.1"), '{"timestamp":"1","wanted":1}\n' + '{"timestamp":"2"}\n' * 5_000)
     add(path, '{"timestamp":"3"}\n' * 5_000)
-    with opened([path]) as (logs, _):
-        found = newest(logs, lambda lines: [each for line in lines if (each := parsed(line)) and "wanted" in each], 5)
+    with open_logs([path]) as (logs, _):
+        found = read_last_records(
+            logs, lambda lines: [each for line in lines if (each := parse_line(line)) and "wanted" in each], 5
+        )
     assert found == [{"timestamp": "1", "wanted": 1}]

@@ -1,4 +1,4 @@
-"""What a terminal takes."""
+"""Width, colors and control characters of a terminal."""
 
 import io
 import unicodedata
@@ -7,11 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.log_analysis.terminal import NARROWEST, Terminal, cut, harmless, width_of, wrapped
+from observability.log_analysis.terminal import (
+    MIN_WIDTH,
+    Terminal,
+    display_width,
+    escape_controls,
+    truncate_middle,
+    wrap,
+)
 
 TEXTS = st.text() | st.text("ab /车😀é\u0301\u200d", max_size=60)
-# What ends a line, turns the direction of writing, or begins an escape sequence.
-STEERING = {"Cc", "Cs", "Zl", "Zp"}
+# The categories of characters that end a line or begin an escape sequence.
+CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 class Screen(io.StringIO):
@@ -25,28 +32,26 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_file_has_neither_colours_nor_a_width() -> None:
-    assert Terminal.of(io.StringIO()) == Terminal(None, is_coloured=False)
+def test_file_has_no_colors_and_no_width() -> None:
+    assert Terminal.of(io.StringIO()) == Terminal(None, has_colors=False)
 
 
-def test_terminal_has_colours_and_the_width_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_has_colors_and_the_width_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "123")
-    assert Terminal.of(Screen()) == Terminal(123, is_coloured=True)
+    assert Terminal.of(Screen()) == Terminal(123, has_colors=True)
 
 
-@pytest.mark.parametrize(("written", "width"), [("100", 100), ("3", NARROWEST), ("wide", None), ("", None)])
-def test_width_that_is_set_holds_for_a_file_too(
-    monkeypatch: pytest.MonkeyPatch, written: str, width: int | None
-) -> None:
+@pytest.mark.parametrize(("written", "width"), [("100", 100), ("3", MIN_WIDTH), ("wide", None), ("", None)])
+def test_width_of_columns_applies_to_a_file(monkeypatch: pytest.MonkeyPatch, written: str, width: int | None) -> None:
     monkeypatch.setenv("COLUMNS", written)
     assert Terminal.of(io.StringIO()).width == width
 
 
-def test_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not Terminal.of(Screen(), no_color=True).is_coloured
+def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not Terminal.of(Screen(), no_color=True).has_colors
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not Terminal.of(Screen()).is_coloured
-    assert Terminal.of(io.StringIO(), force_color=True).is_coloured
+    assert not Terminal.of(Screen()).has_colors
+    assert Terminal.of(io.StringIO(), force_color=True).has_colors
 
 
 @pytest.mark.parametrize(
@@ -60,14 +65,14 @@ def test_no_color_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Łódź 车 😀", "Łódź 车 😀"),
     ],
 )
-def test_what_steers_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
-    assert harmless(text) == shown
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
+    assert escape_controls(text) == shown
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_no_text_steers_a_terminal(text: str) -> None:
-    assert not {unicodedata.category(character) for character in harmless(text)} & STEERING
-    assert not {unicodedata.bidirectional(character) for character in harmless(text)} & {
+def test_escaped_text_has_no_control_characters(text: str) -> None:
+    assert not {unicodedata.category(character) for character in escape_controls(text)} & CONTROLS
+    assert not {unicodedata.bidirectional(character) for character in escape_controls(text)} & {
         "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
     }  # fmt: skip
 
@@ -77,7 +82,7 @@ def test_no_text_steers_a_terminal(text: str) -> None:
     [("", 0), ("abc", 3), ("车辆", 4), ("😀", 2), ("e\u0301", 1), ("a\u200db", 2), ("ｗ", 2), ("…é", 2)],
 )
 def test_width_is_that_of_a_terminal(text: str, width: int) -> None:
-    assert width_of(text) == width
+    assert display_width(text) == width
 
 
 @pytest.mark.parametrize(
@@ -93,20 +98,20 @@ def test_width_is_that_of_a_terminal(text: str, width: int) -> None:
     ],
 )
 def test_text_is_cut_in_its_middle(text: str, width: int | None, shown: str) -> None:
-    assert cut(text, width) == shown
+    assert truncate_middle(text, width) == shown
 
 
 @given(TEXTS, st.integers(0, 50))
 def test_cut_text_fits(text: str, width: int) -> None:
-    assert width_of(cut(text, width)) <= width
+    assert display_width(truncate_middle(text, width)) <= width
 
 
 @given(TEXTS, st.integers(2, 50))
 def test_wrapped_text_fits_and_is_whole(text: str, width: int) -> None:
-    lines = list(wrapped(text, width))
-    assert all(width_of(line) <= width for line in lines)
+    lines = list(wrap(text, width))
+    assert all(display_width(line) <= width for line in lines)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
 def test_text_is_wrapped_at_spaces() -> None:
-    assert list(wrapped("SELECT one, two FROM books", 12)) == ["SELECT one,", "two FROM", "books"]
+    assert list(wrap("SELECT one, two FROM books", 12)) == ["SELECT one,", "two FROM", "books"]

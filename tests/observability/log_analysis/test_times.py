@@ -1,11 +1,11 @@
-"""Times as a person writes them, and as log files have them."""
+"""Times as people write them, and timestamps of log files."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.times import Span, duration, moment, rfc_3339, time_of
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.times import TimeRange, format_timestamp, parse_duration, parse_time, parse_timestamp
 
 NOW = datetime(2026, 11, 26, 18, 30, tzinfo=UTC)
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -28,26 +28,26 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
         ("2026-11-26T12:00:00Z", NOON),
     ],
 )
-def test_moment_is_a_time_ago_of_today_or_a_date(written: str, time: datetime) -> None:
-    assert moment(written, "--since", NOW) == time
+def test_time_is_an_age_a_time_of_today_or_a_date(written: str, time: datetime) -> None:
+    assert parse_time(written, "--since", NOW) == time
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "15", "m", "-5m", "25:00", "2026-13-01", "9999999w", "999999w"])
-def test_what_is_no_time_is_reported_with_what_is_allowed(written: str) -> None:
-    with pytest.raises(ReadingError) as caught:
-        moment(written, "--since", NOW)
+def test_invalid_time_is_reported_with_the_allowed_forms(written: str) -> None:
+    with pytest.raises(LogAnalysisError) as caught:
+        parse_time(written, "--since", NOW)
     assert str(caught.value).startswith(f"--since is {written!r}: a time ago, such as 90s")
 
 
 @pytest.mark.parametrize(("written", "days"), [("30d", 30), ("2w", 14), ("36h", 1.5)])
 def test_duration_has_a_unit(written: str, days: float) -> None:
-    assert duration(written, "--keep") == timedelta(days=days)
+    assert parse_duration(written, "--keep") == timedelta(days=days)
 
 
 @pytest.mark.parametrize("written", ["30", "d", "1.5d", "30 d", "-1d"])
-def test_what_is_no_duration_is_reported(written: str) -> None:
-    with pytest.raises(ReadingError, match="--keep is "):
-        duration(written, "--keep")
+def test_invalid_duration_is_reported(written: str) -> None:
+    with pytest.raises(LogAnalysisError, match="--keep is "):
+        parse_duration(written, "--keep")
 
 
 @pytest.mark.parametrize(
@@ -62,21 +62,21 @@ def test_what_is_no_duration_is_reported(written: str) -> None:
         int(NOON.timestamp()) * 10**9,
     ],
 )
-def test_time_of_a_line_may_be_text_or_a_number_of_the_epoch(value: object) -> None:
-    assert time_of(value) == NOON
+def test_timestamp_may_be_text_or_a_number_since_1970(value: object) -> None:
+    assert parse_timestamp(value) == NOON
 
 
 @pytest.mark.parametrize("value", [None, True, "", "noon", [], float("nan"), float("inf"), 10**400, -(10**30)])
-def test_what_is_no_time_has_none(value: object) -> None:
-    assert time_of(value) is None
+def test_invalid_timestamp_is_none(value: object) -> None:
+    assert parse_timestamp(value) is None
 
 
-def test_time_is_written_as_our_lines_have_it() -> None:
-    assert rfc_3339(NOON.astimezone()) == "2026-11-26T12:00:00.000000Z"
+def test_time_is_formatted_as_in_the_service_logs() -> None:
+    assert format_timestamp(NOON.astimezone()) == "2026-11-26T12:00:00.000000Z"
 
 
-def test_span_has_its_beginning_and_not_its_end() -> None:
-    span = Span(NOON, NOW)
-    assert [time in span for time in (NOON - timedelta(seconds=1), NOON, NOW)] == [False, True, False]
-    assert NOW in Span()
-    assert None not in Span()
+def test_time_range_includes_its_start_but_not_its_end() -> None:
+    time_range = TimeRange(NOON, NOW)
+    assert [time in time_range for time in (NOON - timedelta(seconds=1), NOON, NOW)] == [False, True, False]
+    assert NOW in TimeRange()
+    assert None not in TimeRange()

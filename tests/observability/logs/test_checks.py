@@ -1,7 +1,6 @@
-"""The system checks of the logs: layers that are not in use, lines that wait, and how long files are kept."""
+"""The system checks of the logs: layers that are not in use, and lines that wait."""
 
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,34 +82,3 @@ def test_handler_that_buffers_records_without_its_reader_is_reported(settings: S
     (message,) = messages()
     assert message.id == "observability.W201"
     assert "'observability.logs.held.HeldLines'" in str(message.hint)
-
-
-def rotating(directory: Path, *, hours_ago: float, rotated: int, size: int = 1_000) -> dict[str, dict[str, object]]:
-    """LOGGING of one file that rotates, and such files, the first line of which is of that time."""
-    first = datetime.now(UTC) - timedelta(hours=hours_ago)
-    line = f'{{"timestamp": "{first:%Y-%m-%dT%H:%M:%S.%fZ}", "event": "first"}}'
-    for number in range(1, rotated + 1):
-        (directory / f"service.jsonl.{number}").write_text(f"{line:<{size - 1}}\n")
-    (directory / "service.jsonl").write_text("")
-    handler = {"filename": str(directory / "service.jsonl"), "maxBytes": size, "backupCount": 3}
-    return {"handlers": {"service": handler}}
-
-
-@pytest.mark.parametrize(
-    ("hours_ago", "rotated", "kept"),
-    [(5.5, 3, "5 h 30 min"), (0.5, 3, "30 min"), (3, 1, "12 h 0 min"), (25, 3, None), (7, 1, None), (1, 0, None)],
-)
-def test_log_that_is_kept_for_less_than_a_day_is_reported(
-    settings: Settings, tmp_path: Path, hours_ago: float, rotated: int, kept: str | None
-) -> None:
-    settings.DEBUG = False
-    settings.LOGGING = rotating(tmp_path, hours_ago=hours_ago, rotated=rotated)
-    texts = [message.msg for message in messages() if message.id == "observability.W202"]
-    warning = f"{tmp_path}/service.jsonl keeps its lines for {kept} at the present rate"
-    assert [text.partition(":")[0] for text in texts] == ([] if kept is None else [warning])
-
-
-def test_how_long_a_log_is_kept_is_not_reported_in_development(settings: Settings, tmp_path: Path) -> None:
-    settings.DEBUG = True
-    settings.LOGGING = rotating(tmp_path, hours_ago=1, rotated=3)
-    assert messages() == []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs import rotation
+from observability.files import try_lock_file
+from observability.logs import handlers, rotation
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
 from tests.observability.logs.log_records import log_record
@@ -95,7 +96,7 @@ def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
 def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwards(tmp_path: Path) -> None:
     file = tmp_path / "service.jsonl"
     writer = handler(file, max_bytes=5)
-    with rotation.sole(str(file)) as lock:
+    with try_lock_file(file) as lock:
         assert lock is not None
         write(writer, "a long line")
         write(writer, "another one")
@@ -107,13 +108,12 @@ def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwa
 def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As logrotate does with `copytruncate`, here just before the full file would be moved."""
     file = tmp_path / "service.jsonl"
-    sole = rotation.sole
 
     def emptied(path: str) -> AbstractContextManager[int | None]:
         os.truncate(file, 0)
-        return sole(path)
+        return try_lock_file(path)
 
-    monkeypatch.setattr(rotation, "sole", emptied)
+    monkeypatch.setattr(handlers, "try_lock_file", emptied)
     writer = handler(file, max_bytes=5)
     write(writer, "a long line")
     monkeypatch.undo()
@@ -271,7 +271,7 @@ def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
     write(writer, "gone with the file")
     file.unlink()
     writer._look_at = 0
-    with rotation.sole(str(file)) as lock:
+    with try_lock_file(file) as lock:
         assert lock is not None
         write(writer, "after")
     assert lines_in(tmp_path) == ["after", "log_records_lost"]

@@ -1,4 +1,4 @@
-"""Read the log files: follow them, find all of one request, and ask what is slow, what fails and why."""
+"""Read the log files: follow them, find one request, report what is slow and what fails."""
 
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
@@ -7,26 +7,25 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from observability.log_analysis.answer import Output, answer
-from observability.log_analysis.arguments import add_arguments
-from observability.log_analysis.mistake import ReadingError
-from observability.log_analysis.terminal import Terminal, abandon_stdout
+from observability.log_analysis import LogAnalysisError
+from observability.log_analysis.cli import add_arguments, run
+from observability.log_analysis.terminal import Output, Terminal, discard_stdout
 
 PROGRAM = "manage.py logs"
 
 
 class Command(BaseCommand):
-    """Reads the directories into which LOGGING writes, or any others; needs no database and no running service.
+    """Read the directories that LOGGING writes to, or other ones. Needs no database and no running service.
 
-    A line that is broken is counted, told on stderr and left out. It ends with 1 where nothing can be read or found.
+    Broken lines are left out and counted on stderr. The exit status is 1 if nothing can be read or found.
     """
 
-    help = "Reads the log files with their rotated ones: follows them, finds a request, tells what is slow and fails."
-    # Logs are read when something is wrong already.
+    help = "Read the log files, also rotated ones: follow them, find a request, report what is slow and what fails."
+    # Logs are read when something is already wrong.
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:  # noqa: ANN401
-        """Django's, with the examples below it as they are written."""
+        """Create Django's parser, with the examples printed as they are written."""
         return super().create_parser(prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,19 +35,20 @@ class Command(BaseCommand):
         terminal = Terminal.of(self.stdout, no_color=options["no_color"], force_color=options["force_color"])
         output = Output(self.stdout.write, self.stderr.write, terminal)
         try:
-            answer(options, output, log_directories())
+            run(options, output, log_directories())
             self.stdout.flush()
-        except ReadingError as error:
+        except LogAnalysisError as error:
             raise CommandError(str(error)) from None
         except BrokenPipeError:
-            abandon_stdout()
+            discard_stdout()
         except KeyboardInterrupt:
-            if options["question"] is not None:
+            # Ctrl-C is how following ends.
+            if options["subcommand"] is not None:
                 raise
 
 
 def log_directories() -> list[Path]:
-    """Where the handlers of LOGGING write files; `var/log` where none does."""
+    """Return the directories that the handlers of LOGGING write to; `var/log` if there are none."""
     handlers: dict[str, dict[str, Any]] = settings.LOGGING.get("handlers") or {}
     files = [Path(handler["filename"]) for handler in handlers.values() if handler.get("filename")]
     return list(dict.fromkeys(file.parent for file in files)) or [Path("var/log")]

@@ -14,7 +14,7 @@ from tests.observability.logs.processes import run_python
 
 @pytest.fixture
 def log_dir(tmp_path: Path, settings: Settings) -> Path:
-    """The directory that LOGGING writes."""
+    """Return the directory that LOGGING writes to."""
     handlers = {"service": {"filename": str(tmp_path / "service.jsonl")}, "console": {"class": "logging.StreamHandler"}}
     settings.LOGGING = {"handlers": handlers}
     return tmp_path
@@ -26,12 +26,12 @@ def run(*arguments: str) -> tuple[str, str]:
     return output.getvalue(), error.getvalue()
 
 
-def test_logs_are_those_that_the_service_writes(log_dir: Path) -> None:
+def test_reads_the_logs_that_the_service_writes(log_dir: Path) -> None:
     write(log_dir, request())
     assert run("top")[0].startswith("1 request, ")
 
 
-def test_other_places_may_be_named(log_dir: Path, tmp_path: Path) -> None:
+def test_other_paths_may_be_given(log_dir: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     path = write(other, record(0, "elsewhere"), name="other.jsonl")
@@ -59,20 +59,20 @@ def test_broken_line_is_reported_on_stderr(log_dir: Path) -> None:
     assert error == "1 broken line left out.\n"
 
 
-def test_what_cannot_be_answered_is_an_error_of_the_command(log_dir: Path) -> None:
+def test_error_is_a_command_error(log_dir: Path) -> None:
     write(log_dir, request())
     with pytest.raises(CommandError, match="No line has the id 'request-2'"):
         run("request", "request-2")
 
 
-def test_database_of_the_service_is_not_asked(log_dir: Path) -> None:
-    # Without the mark of a test that may.
+def test_database_of_the_service_is_not_queried(log_dir: Path) -> None:
+    # The test has no mark that allows queries.
     write(log_dir, request())
     assert run("sql", "select count(*) as n from requests", "--json")[0] == '{"n": 1}\n'
 
 
-def test_app_that_cannot_be_loaded_keeps_nobody_from_the_logs(log_dir: Path, tmp_path: Path) -> None:
-    """It may be the reason why somebody reads them; and to load the apps takes longer than most answers."""
+def test_works_if_an_app_cannot_be_loaded(log_dir: Path, tmp_path: Path) -> None:
+    """The broken app may be the reason for reading the logs. Loading the apps also takes longer than most reports."""
     write(log_dir, request())
     (tmp_path / "broken_settings.py").write_text("INSTALLED_APPS = ['no_such_app']\nLOGGING = {}\n")
     variables = os.environ | {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "broken_settings"}

@@ -1,4 +1,4 @@
-"""What is read of files that are not whole, in each view."""
+"""Damaged files and broken lines, in each view."""
 
 import gzip
 from pathlib import Path
@@ -10,32 +10,30 @@ from hypothesis import strategies as st
 from observability.log_analysis.columns import VIEWS
 from tests.observability.log_analysis.records import (
     TORN,
-    answered,
     at,
     count,
     database_of,
     dumped,
     failure,
     glued,
-    kept,
+    matching_ids,
     query,
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
-# Files that are not whole
-
 
 @pytest.mark.parametrize("view", ["requests", "records"])
-def test_line_behind_a_torn_one_is_counted_once(log_dir: Path, view: str) -> None:
+def test_record_after_a_fragment_is_counted_once(log_dir: Path, view: str) -> None:
     write(log_dir, request(0, "request-0"), glued(request(1, "request-1")), request(2, "request-2"))
     ids = [row["request_id"] for row in rows_of(log_dir, f"select request_id from {view} order by time")]
     assert ids == ["request-0", "request-1", "request-2"]
 
 
-def test_line_behind_a_torn_one_is_counted_once_in_each_view_of_a_question(log_dir: Path) -> None:
+def test_record_after_a_fragment_is_counted_once_in_each_view_of_a_query(log_dir: Path) -> None:
     write(log_dir, request(0, "request-0"), glued(request(1, "request-1")), glued(query(2, "request-1")))
     sql = (
         "select (select count(*) from requests) as requests, (select count(*) from records) as records, "
@@ -45,27 +43,27 @@ def test_line_behind_a_torn_one_is_counted_once_in_each_view_of_a_question(log_d
 
 
 @pytest.mark.parametrize("torn", ["service.jsonl", "errors.jsonl", "both"])
-def test_line_that_is_torn_in_one_log_and_whole_in_another_is_counted_once(log_dir: Path, torn: str) -> None:
+def test_line_that_is_torn_in_one_log_and_complete_in_another_is_counted_once(log_dir: Path, torn: str) -> None:
     failed = failure()[0]
     for name in ("service.jsonl", "errors.jsonl"):
         write(log_dir, "rubbish", glued(failed) if torn in (name, "both") else failed, name=name)
     assert count(log_dir, "true", "records") == 1
     with database_of(log_dir) as database:
         database.load("records", ["logger", "event"])
-        assert len(database.rows("select * from records")) == 1
+        assert len(database.fetch_rows("select * from records")) == 1
 
 
-def test_report_reads_the_line_behind_a_torn_one(log_dir: Path) -> None:
+def test_report_reads_the_record_after_a_fragment(log_dir: Path) -> None:
     write(log_dir, request(0, "request-0"), glued(request(1, "request-1")), glued(record(2)))
-    assert kept(log_dir, "") == ["request-0", "request-1"]
+    assert matching_ids(log_dir, "") == ["request-0", "request-1"]
 
 
-def test_broken_lines_are_counted_once_however_many_views_are_asked(log_dir: Path) -> None:
+def test_broken_lines_are_counted_once_for_several_views(log_dir: Path) -> None:
     write(log_dir, request(), "rubbish", "{}", "", "[1]", "null", '{"timestamp": null}', TORN)
     write(log_dir, "rubbish", record(level="error"), name="errors.jsonl")
     sql = "select 1 from requests, records r1, records r2, statements"
-    _, said = answered(log_dir, "sql", sql=sql)
-    assert said == "7 broken lines left out.\n"
+    _, messages = run_logs(log_dir, "sql", sql=sql)
+    assert messages == "7 broken lines left out.\n"
 
 
 SCALARS = (
@@ -82,7 +80,7 @@ OBJECTS = st.recursive(SCALARS, lambda inner: st.dictionaries(KEYS, inner, max_s
 
 
 @given(lines=st.lists(st.binary(max_size=30) | OBJECTS.map(lambda each: dumped([each]).strip()), max_size=60))
-# Each example reads a log of its own, which has many lines for that.
+# Each example reads its own log, so there are few examples with many lines.
 @settings(max_examples=10)
 def test_lines_of_any_content_leave_the_others_readable(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
@@ -93,23 +91,23 @@ def test_lines_of_any_content_leave_the_others_readable(
     assert len(rows_of(directory, "select * from records where event = 'request'")) == 2
 
 
-def test_compressed_file_without_its_end_is_read_up_to_there(log_dir: Path) -> None:
+def test_truncated_compressed_file_is_read_up_to_its_end_and_reported(log_dir: Path) -> None:
     content = gzip.compress(dumped(request(second, f"request-{second}") for second in range(2_000)))
     (log_dir / "service.jsonl.1.gz").write_bytes(content[: len(content) // 2])
     write(log_dir, request(3_000, "request-3000"))
     with database_of(log_dir) as database:
         database.load("requests", ["request_id"])
-        (row,) = database.rows("select count(*) as n, count(distinct request_id) as ids from requests")
+        (row,) = database.fetch_rows("select count(*) as n, count(distinct request_id) as ids from requests")
         assert 1 < row["n"] < 2_000
         assert row["n"] == row["ids"]
-        assert database.sources.problems == [f"{log_dir}/service.jsonl.1.gz is damaged, and was read up to there."]
+        assert database.files.problems == [f"{log_dir}/service.jsonl.1.gz is damaged, and was read up to the damage."]
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(dumped([request()]))[:-8] + b"12345678"])
-def test_compressed_file_that_is_none_leaves_the_others_readable(log_dir: Path, content: bytes) -> None:
+def test_invalid_compressed_file_leaves_other_files_readable(log_dir: Path, content: bytes) -> None:
     (log_dir / "service.jsonl.1.gz").write_bytes(content)
     write(log_dir, request(1, "request-1"))
-    assert "request-1" in kept(log_dir, "")
+    assert "request-1" in matching_ids(log_dir, "")
 
 
 def test_log_without_lines_has_no_rows(log_dir: Path) -> None:

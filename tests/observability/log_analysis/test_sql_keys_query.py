@@ -1,4 +1,4 @@
-"""Questions in SQL with the keys of the lines in them."""
+"""SQL with log keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from observability.log_analysis.columns import COLUMNS, Columns
-from observability.log_analysis.question import Question
+from observability.log_analysis.sql_keys import SYNTAX_TREE, SqlQuery
 from tests.observability.log_analysis.records import request, rows_of, write
 
 
@@ -17,11 +17,16 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def parse_query(connection: duckdb.DuckDBPyConnection, sql: str) -> SqlQuery:
+    (syntax_tree,) = connection.execute(SYNTAX_TREE, [sql]).fetchone() or ("{}",)
+    return SqlQuery(sql, syntax_tree)
+
+
 def rewritten(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     columns = Columns()
     columns.add("tenant")
     columns.add("log.file.path")
-    return Question(connection, sql).rewritten(columns.name_of)
+    return parse_query(connection, sql).rewrite(columns.find_name)
 
 
 @pytest.mark.parametrize("key", [column.key for column in COLUMNS.values()])
@@ -67,27 +72,31 @@ def test_key_of_a_line_needs_no_quotes(connection: duckdb.DuckDBPyConnection, ke
         ("select * exclude (route) from requests", "select * exclude (route) from requests"),
     ],
 )
-def test_keys_become_names_wherever_they_stand(connection: duckdb.DuckDBPyConnection, sql: str, expected: str) -> None:
+def test_keys_are_replaced_by_column_names_everywhere(
+    connection: duckdb.DuckDBPyConnection, sql: str, expected: str
+) -> None:
     assert rewritten(connection, sql) == expected
 
 
 @pytest.mark.parametrize("sql", ["create table t as select http.route from requests", "selec http.route", "", ";"])
-def test_what_is_no_select_stays_as_it_is(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+def test_statement_other_than_select_is_not_changed(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     assert rewritten(connection, sql) == sql
 
 
-def test_name_that_the_question_gives_is_not_looked_for(connection: duckdb.DuckDBPyConnection) -> None:
-    question = Question(connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n")
+def test_alias_is_not_a_reference(connection: duckdb.DuckDBPyConnection) -> None:
+    question = parse_query(
+        connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n"
+    )
     assert set(question.names()) == {"tenant"}
 
 
-def test_column_that_keeps_its_name_is_looked_for(connection: duckdb.DuckDBPyConnection) -> None:
-    question = Question(connection, "select upper(tenant) as tenant from requests order by tenant")
+def test_column_with_an_alias_of_the_same_name_is_a_reference(connection: duckdb.DuckDBPyConnection) -> None:
+    question = parse_query(connection, "select upper(tenant) as tenant from requests order by tenant")
     assert "tenant" in set(question.names())
 
 
-def test_tables_are_reported_without_their_case(connection: duckdb.DuckDBPyConnection) -> None:
-    assert Question(connection, "select 1 from Requests join RECORDS using (request_id)").tables == {
+def test_table_names_are_lower_case(connection: duckdb.DuckDBPyConnection) -> None:
+    assert parse_query(connection, "select 1 from Requests join RECORDS using (request_id)").tables == {
         "requests",
         "records",
     }
@@ -102,11 +111,11 @@ def test_tables_are_reported_without_their_case(connection: duckdb.DuckDBPyConne
         ("select count(*) from requests", False),
     ],
 )
-def test_question_for_all_columns_is_reported(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
-    assert Question(connection, sql).asks_for_all is asks
+def test_select_star_is_detected(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
+    assert parse_query(connection, sql).selects_all is asks
 
 
-def test_dotted_keys_have_values_in_an_answer(log_dir: Path) -> None:
+def test_dotted_keys_have_values_in_the_result(log_dir: Path) -> None:
     write(log_dir, request(user__id="7", http__route="/Łódź/"))
     sql = (
         "with few as (select 'é' as letter, r.http.route, user.id, r.\"url.path\" p from requests r) "

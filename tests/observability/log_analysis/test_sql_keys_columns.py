@@ -1,27 +1,27 @@
-"""Keys that are none of ours."""
+"""Further keys of the lines as columns."""
 
 from pathlib import Path
 
 import pytest
 
 from observability.log_analysis.columns import Columns
-from observability.log_analysis.further_keys import SAMPLE, add_named, add_sampled
-from observability.log_analysis.names import log_paths
-from observability.log_analysis.snapshot import opened
+from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.snapshot import open_logs
+from observability.log_analysis.sql_keys import SAMPLE, add_named_columns, add_sampled_columns
 from tests.observability.log_analysis.records import record, write
 
 
 def named(directory: Path, *names: str) -> dict[str, str]:
     columns = Columns()
-    with opened(log_paths([directory])) as (logs, _):
-        add_named(columns, logs, names)
+    with open_logs(find_logs([directory])) as (logs, _):
+        add_named_columns(columns, logs, names)
     return {name: column.type for name, column in columns.extra.items()}
 
 
 def sampled(directory: Path) -> dict[str, str]:
     columns = Columns()
-    with opened(log_paths([directory])) as (logs, _):
-        add_sampled(columns, logs)
+    with open_logs(find_logs([directory])) as (logs, _):
+        add_sampled_columns(columns, logs)
     return {name: column.type for name, column in columns.extra.items()}
 
 
@@ -38,13 +38,13 @@ def sampled(directory: Path) -> dict[str, str]:
         ([[1], "acme"], "VARCHAR"),
     ],
 )
-def test_type_is_that_of_the_values(log_dir: Path, values: list[object], kind: str) -> None:
+def test_type_of_a_column_follows_from_its_values(log_dir: Path, values: list[object], kind: str) -> None:
     write(log_dir, *(record(tenant=value) for value in values))
     assert named(log_dir, "tenant") == {"tenant": kind}
     assert sampled(log_dir) == {"tenant": kind}
 
 
-def test_key_that_no_line_has_is_no_column(log_dir: Path) -> None:
+def test_unknown_key_does_not_become_a_column(log_dir: Path) -> None:
     write(log_dir, record(tenant=None, event="tenant", nested={"tenant": 1}))
     assert named(log_dir, "tenant") == {}
 
@@ -63,11 +63,11 @@ def test_sample_has_the_keys_of_the_first_and_the_last_lines(log_dir: Path) -> N
 
 
 @pytest.mark.parametrize("line", ['{"timestamp":"x","Łódź":1}', '{"timestamp":"x","\\u0141\\u00f3d\\u017a":1}'])
-def test_key_is_found_however_its_letters_are_written(log_dir: Path, line: str) -> None:
+def test_key_is_found_if_its_characters_are_escaped(log_dir: Path, line: str) -> None:
     write(log_dir, line)
     assert named(log_dir, "Łódź") == {"Łódź": "DOUBLE"}
 
 
-def test_column_that_there_is_stays_as_it_is(log_dir: Path) -> None:
+def test_existing_column_is_not_changed(log_dir: Path) -> None:
     write(log_dir, record(status="mine"))
     assert named(log_dir, "status", "http.route", "requests") == {}

@@ -7,12 +7,12 @@ import pytest
 
 from tests.observability.log_analysis.records import (
     COMPRESSIONS,
-    answered,
     database_of,
     dumped,
     record,
     request,
     rows_of,
+    run_logs,
     write,
 )
 
@@ -26,7 +26,7 @@ def test_compressed_file_is_read_with_the_others(log_dir: Path, ending: str) -> 
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_line_behind_a_torn_one_of_a_compressed_file_is_read(log_dir: Path, ending: str) -> None:
+def test_record_after_a_fragment_in_a_compressed_file_is_read(log_dir: Path, ending: str) -> None:
     content = b'{"timestamp":"2026-' + dumped([request(0, "request-0")])
     (log_dir / f"service.jsonl.1.{ending}").write_bytes(COMPRESSIONS[ending](content))
     write(log_dir, request(1, "request-1"))
@@ -35,7 +35,7 @@ def test_line_behind_a_torn_one_of_a_compressed_file_is_read(log_dir: Path, endi
 
 
 @pytest.mark.parametrize("ending", COMPRESSIONS)
-def test_compressed_file_whose_end_is_missing_leaves_the_others_readable(log_dir: Path, ending: str) -> None:
+def test_truncated_compressed_file_leaves_other_files_readable(log_dir: Path, ending: str) -> None:
     content = COMPRESSIONS[ending](dumped(request(second, f"request-{second}") for second in range(5_000)))
     (log_dir / f"service.jsonl.1.{ending}").write_bytes(content[: len(content) // 2])
     write(log_dir, request(9_000, "request-9000"))
@@ -43,14 +43,14 @@ def test_compressed_file_whose_end_is_missing_leaves_the_others_readable(log_dir
     assert rows_of(log_dir, sql) == [{"request_id": "request-9000"}]
 
 
-def test_damaged_file_among_hundreds_is_the_only_one_that_is_named(log_dir: Path) -> None:
-    """The system tells which one by the number of its descriptor, which begins as those of others do."""
+def test_only_the_damaged_file_of_hundreds_is_reported(log_dir: Path) -> None:
+    """DuckDB names the path with the descriptor, and the numbers of other descriptors have the same beginning."""
     for number in range(1, 251):
         content = COMPRESSIONS["gz"](dumped([request(number)]))
         (log_dir / f"service.jsonl.{number}.gz").write_bytes(content[:-20] if number == 240 else content)
-    _, problems = answered(log_dir, "sql", sql="select count(*) as n from requests")
+    _, problems = run_logs(log_dir, "sql", sql="select count(*) as n from requests")
     assert problems.splitlines() == [
-        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to there.",
+        f"{log_dir}/service.jsonl.240.gz is damaged, and was read up to the damage.",
         "1 broken line left out.",
     ]
 
@@ -78,35 +78,35 @@ def test_line_with_half_a_surrogate_is_read_with_a_question_mark(log_dir: Path) 
         b'{"timestamp":"2026-01-05T08:30:00Z"}\r',
     ],
 )
-def test_line_that_is_whole_is_read_once_whatever_is_odd_in_it(log_dir: Path, line: bytes) -> None:
+def test_complete_line_with_odd_content_is_read_once(log_dir: Path, line: bytes) -> None:
     write(log_dir, record(), "rubbish")
     with (log_dir / "service.jsonl").open("ab") as file:
         file.write(line + b"\n")
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
 def test_fragment_before_a_line_is_counted_as_broken(log_dir: Path) -> None:
     write(log_dir, record(), f'{{"timestamp":"2026-{dumped([record(1)]).decode().strip()}')
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")
 
 
-def test_long_line_is_no_hindrance(log_dir: Path) -> None:
+def test_long_line_does_not_stop_reading(log_dir: Path) -> None:
     write(log_dir, record(0), record(1, text="x" * 17_000_000), "x" * 17_000_000, record(2))
     assert rows_of(log_dir, "select count(*) as n from records where time >= '2026-01-05 08:30:02'") == [{"n": 1}]
 
 
-def test_file_that_is_moved_meanwhile_is_still_read(log_dir: Path) -> None:
+def test_file_that_is_renamed_after_opening_is_read(log_dir: Path) -> None:
     path = write(log_dir, request())
     with database_of(log_dir) as database:
         path.rename(log_dir / "service.jsonl.1")
         path.write_text("something else")
         database.load("requests", ["request_id"])
-        assert len(database.rows("select * from requests")) == 1
+        assert len(database.fetch_rows("select * from requests")) == 1
 
 
-def test_name_of_a_file_may_have_any_letters(tmp_path: Path) -> None:
+def test_file_name_may_contain_any_characters(tmp_path: Path) -> None:
     directory = tmp_path / 'lo\'g "x" {a,b} [1] *?'
     directory.mkdir()
     write(directory, request(), name="it's [1].jsonl")
@@ -114,7 +114,7 @@ def test_name_of_a_file_may_have_any_letters(tmp_path: Path) -> None:
     assert rows_of(directory, "select count(*) as n from requests") == [{"n": 2}]
 
 
-def test_byte_order_mark_where_a_file_begins_is_passed_over(log_dir: Path) -> None:
+def test_byte_order_mark_at_the_start_of_a_file_is_skipped(log_dir: Path) -> None:
     (log_dir / "service.jsonl").write_bytes(b"\xef\xbb\xbf" + dumped([record(0), record(1), "rubbish"]))
-    text, said = answered(log_dir, "sql", sql="select count(*) as n from records", json=True)
-    assert (text, said) == ('{"n": 2}\n', "1 broken line left out.\n")
+    text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", as_json=True)
+    assert (text, messages) == ('{"n": 2}\n', "1 broken line left out.\n")

@@ -1,0 +1,168 @@
+"""Log keys in SQL: `http.response.status_code >= 500` needs no quotes, and any key of the lines is a column.
+
+A query is parsed by DuckDB (`SqlQuery`), the keys that it names are searched in the logs (`add_named_columns`), and
+each key in the query is replaced by the name of its column (`SqlQuery.rewrite`).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from observability.log_analysis.columns import VIEWS, Columns, quote_name
+from observability.log_analysis.lines import Record, find_lines, parse_line, read_lines, read_lines_backwards
+from observability.log_analysis.log_files import Log
+
+# The SQL that returns the `syntax_tree` of a query, which is its parameter.
+SYNTAX_TREE = "select json_serialize_sql(?::VARCHAR)"
+# The parts of a SELECT in which a name may be an alias of the same SELECT.
+ALIAS_CLAUSES = frozenset({"group_expressions", "having", "qualify", "modifiers"})
+# How many lines at each end of a log are searched for its keys.
+SAMPLE = 200
+
+Node = dict[str, Any]
+
+
+class ColumnReference(NamedTuple):
+    """A column that a query names: the parts of the name, and its place in the query, in bytes of UTF-8."""
+
+    parts: tuple[str, ...]
+    start: int
+    length: int
+
+
+class SqlQuery:
+    """A SELECT and its references to columns. `syntax_tree` is DuckDB's answer to SYNTAX_TREE.
+
+    A query that is not a SELECT, or that DuckDB cannot parse, has no references and is not changed.
+    """
+
+    def __init__(self, sql: str, syntax_tree: str) -> None:
+        self.sql = sql
+        tree: Node = json.loads(syntax_tree)
+        nodes = [] if tree.get("error") else list(_nodes(tree))
+        self.selects_all = any(node.get("class") == "STAR" for node in nodes)
+        tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
+        self.table_count = len(tables)
+        self.tables = {str(table["table_name"]).lower() for table in tables}
+        # What may stand before a dot and mean a table.
+        self._prefixes = self.tables | {str(table["alias"]).lower() for table in tables}
+        aliases = frozenset(str(node["alias"]).lower() for node in nodes if node.get("alias"))
+        # The parser may repeat a reference, for example the operand of `case column when 1 then … when 2 then …`.
+        self.references = list(dict.fromkeys(_references(tree, aliases))) if nodes else []
+
+    def names(self) -> Iterator[str]:
+        """Yield what may be a key or a column; of a dotted name also the part behind the first dot (`table.key`)."""
+        for parts, *_ in self.references:
+            if not self._has_prefix(parts):
+                yield ".".join(parts)
+            if len(parts) > 1:
+                yield ".".join(parts[1:])
+
+    def rewrite(self, find_name: Callable[[str], str | None]) -> str:
+        """Return the query with each key replaced by the name of its column, which `find_name` returns."""
+        text = self.sql.encode()
+        for parts, start, length in sorted(self.references, key=lambda each: each.start, reverse=True):
+            name, prefix = None if self._has_prefix(parts) else find_name(".".join(parts)), b""
+            if name is None and len(parts) > 1:
+                # The first part is the name of a table.
+                name, prefix = find_name(".".join(parts[1:])), quote_name(parts[0]).encode() + b"."
+            # References that the parser added itself have no place in the query.
+            if name is not None and start + length <= len(text):
+                text = text[:start] + prefix + quote_name(name).encode() + text[start + length :]
+        return text.decode()
+
+    def _has_prefix(self, parts: tuple[str, ...]) -> bool:
+        return len(parts) > 1 and parts[0].lower() in self._prefixes
+
+
+def _references(
+    tree: object, aliases: frozenset[str], own_aliases: frozenset[str] = frozenset(), *, may_be_alias: bool = False
+) -> Iterator[ColumnReference]:
+    """Yield the columns that a tree names, except aliases that the query defines.
+
+    `own_aliases` are those of the surrounding SELECT, which it can use only in its ALIAS_CLAUSES.
+    """
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _references(item, aliases, own_aliases, may_be_alias=may_be_alias)
+    elif isinstance(tree, dict):
+        if tree.get("class") == "COLUMN_REF":
+            parts = tuple(tree["column_names"])
+            first = parts[0].lower()
+            if len(parts) > 1 or first not in aliases or (first in own_aliases and not may_be_alias):
+                yield ColumnReference(parts, tree["query_location"], tree["query_location_length"])
+            return
+        if tree.get("type") == "SELECT_NODE":
+            own_aliases = frozenset(str(each.get("alias") or "").lower() for each in tree["select_list"])
+            may_be_alias = False
+        for key, item in tree.items():
+            yield from _references(item, aliases, own_aliases, may_be_alias=may_be_alias or key in ALIAS_CLAUSES)
+
+
+def _nodes(tree: object) -> Iterator[Node]:
+    if isinstance(tree, dict):
+        yield tree
+        for item in tree.values():
+            yield from _nodes(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _nodes(item)
+
+
+def add_named_columns(columns: Columns, logs: Sequence[Log], names: Iterable[str]) -> None:
+    """Make columns of the names that are not a column yet and are the key of some line."""
+    for name in dict.fromkeys(names):
+        if columns.find_name(name) is None and name not in VIEWS:
+            values = list(islice(_find_values(name, columns, logs), SAMPLE))
+            if values:
+                columns.add(name, _column_type(values))
+
+
+def add_sampled_columns(columns: Columns, logs: Sequence[Log]) -> None:
+    """Make columns of all keys in the first and the last lines of each log."""
+    values: dict[str, list[object]] = {}
+    for record in _sample_records(columns, logs):
+        for key, value in record.items():
+            if value is not None:
+                values.setdefault(key, []).append(value)
+    for key, some in values.items():
+        columns.add(key, _column_type(some))
+
+
+def _sample_records(columns: Columns, logs: Sequence[Log]) -> Iterator[Record]:
+    for log in logs:
+        if log.files:
+            lines = [
+                *islice(read_lines_backwards(log.files[-1]), SAMPLE),
+                *islice(read_lines(log.files[0]), SAMPLE),
+            ]
+            yield from filter(None, (parse_line(line, columns.time_key) for line in lines))
+
+
+def _find_values(key: str, columns: Columns, logs: Sequence[Log]) -> Iterator[object]:
+    """Yield the values of a key, those of the newest files first."""
+    # Some programs escape non-ASCII characters.
+    texts = {json.dumps(key, ensure_ascii=False).encode("utf-8", "replace"), json.dumps(key).encode()}
+    for log in logs:
+        for file in reversed(log.files):
+            for text in texts:
+                for line in find_lines(file, text):
+                    value = (parse_line(line, columns.time_key) or {}).get(key)
+                    if value is not None:
+                        yield value
+
+
+def _column_type(values: Iterable[object]) -> str:
+    """Return the DuckDB type for some values of a key; text if they have several types."""
+    types = set(map(_value_type, values))
+    return types.pop() if len(types) == 1 else "VARCHAR"
+
+
+def _value_type(value: object) -> str:
+    if isinstance(value, bool):
+        return "BOOLEAN"
+    # A whole number in one line may be a fraction in another one.
+    if isinstance(value, int | float):
+        return "DOUBLE"
+    return "VARCHAR" if isinstance(value, str) else "JSON"
