@@ -12,7 +12,7 @@ from observability.conf import configuration
 
 READER = "observability.budgets.reader.QueryBudgets"
 # They show what it finds.
-SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.logs.access.AccessLine")
+SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.logs.access_log.AccessLogReader")
 
 
 @register("observability")

@@ -1,4 +1,4 @@
-"""The reader that writes one line for each unit of work at its end."""
+"""The access log: one line per request, command and span, written when it ends."""
 
 import logging
 import sys
@@ -7,24 +7,24 @@ from observability.conf import QuietPaths
 from observability.core.http_attributes import HttpAttributes
 from observability.core.measurements import to_log_keys
 from observability.core.observation import Observation
-from observability.logs.pipeline import log_event
+from observability.logs.structlog_pipeline import log_event
 
 
-class AccessLine:
-    """The access line of a request (logger `observability.access`), or the line of a command or a block of work.
+class AccessLogReader:
+    """Log the line of a request (logger `observability.access`), a command or a span when it ends.
 
-    The keys are those of OpenTelemetry's semantic conventions where it has a name; what `note()` added comes last and
-    overwrites none of them (it is kept as `note.<key>`). Requests of QUIET_PATHS are left out while they succeed.
+    Keys have the names of OpenTelemetry's semantic conventions if there is one. Facts of `note()` come last; one that
+    would overwrite a key of the line becomes `note.<key>`. Successful requests of QUIET_PATHS are not logged.
     """
 
     def __init__(self) -> None:
-        # The event is the kind of work.
+        # The kind of the observation is also the event.
         self._loggers = {
             "request": logging.getLogger("observability.access"),
             "command": logging.getLogger("observability.command"),
             "span": logging.getLogger("observability.span"),
         }
-        # Readers are made again when the setting changes.
+        # Readers are created again when the setting changes.
         self._quiet_paths = QuietPaths()
 
     def closed(self, observation: Observation) -> None:
@@ -36,11 +36,11 @@ class AccessLine:
         if observation.error_type:
             facts["error.type"] = observation.error_type
         if observation.facts:
-            # What `note()` added is in every line of the work; here is what would overwrite a key of this one.
+            # Every record of the observation has the facts of `note()`. Only those that collide are added here.
             facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
-        # The exception of a request has its record from Django or the server; that of other work has none yet.
+        # Django or the server logs the exception of a request. Nobody has logged that of a command or span yet.
         is_unreported = observation.failed and http is None and observation.parent is None and sys.exception()
         exc_info = sys.exc_info() if is_unreported else None
         log_event(self._loggers[observation.kind], level, observation.kind, facts, observation, exc_info)

@@ -1,53 +1,53 @@
-"""Records that a handler could not write: counted, and told on stderr at most once a second."""
+"""Count the log records that a handler could not write, and report them on stderr and in the log."""
 
 import logging
 
 from observability.core.diagnostics import Diagnostics
+from observability.text import format_count
 
-RECORDS_LOST = "log_records_lost"
+LOG_RECORDS_DROPPED = "log_records_dropped"
 
 
-class Losses:
-    """The records lost since the last one that was written; `target` is what could not be written, for the message.
+class DroppedRecords:
+    """The number of records that were dropped since the last one that was written.
 
-    Made with its handler, which calls it with the handler's lock held.
+    `target` names in the messages what could not be written. Each handler creates one, and calls it under a lock.
     """
 
     def __init__(self, target: str) -> None:
         self.count = 0
-        self._diagnostics = Diagnostics(f"logging: {target}")
-        self._settlement = Diagnostics(f"logging: {target}")
+        self._failures = Diagnostics(f"logging: {target}")
+        self._recoveries = Diagnostics(f"logging: {target}")
 
     def add(self, reason: object, count: int = 1) -> None:
-        """Count records that were lost for this reason."""
+        """Count records that were dropped for this reason."""
         self.count += count
-        self._diagnostics.write(f"cannot be written: {reason}; {_records(self.count)} lost so far")
+        self._failures.write(f"cannot be written: {reason}; {format_count(self.count, 'record')} dropped so far")
 
-    def complain(self, text: str) -> None:
-        """Tell what is wrong with the target, though nothing is lost."""
-        self._diagnostics.write(text)
+    def warn(self, text: str) -> None:
+        """Report a problem that has dropped no record yet."""
+        self._failures.write(text)
 
-    def settle(self) -> int:
-        """How many were lost; from here on none. It is told once a second too: what works may fail again at once."""
+    def take_count(self) -> int:
+        """Return the number of dropped records and start again from 0.
+
+        The recovery is reported at most once per second too: the next record may fail again.
+        """
         count, self.count = self.count, 0
         if count:
-            self._settlement.write(f"is written again; {_records(count)} lost")
+            self._recoveries.write(f"is written again; {format_count(count, 'record')} dropped")
         return count
 
-    def give_up(self) -> None:
-        """Tell what was lost for good: no record will follow that could."""
+    def close(self) -> None:
+        """Report what was dropped and will not be reported by a later record."""
         if self.count:
-            self._diagnostics.write(f"was closed; {_records(self.count)} lost", always=True)
+            self._failures.write(f"was closed; {format_count(self.count, 'record')} dropped", always=True)
             self.count = 0
 
 
-def _records(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"
-
-
-def lost_record(count: int, **facts: object) -> logging.LogRecord:
-    """The record that tells readers of the log how many records are not in it."""
+def dropped_records_record(count: int, **facts: object) -> logging.LogRecord:
+    """Return the log record which says how many records are missing from the log."""
     return logging.makeLogRecord({
-        "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": RECORDS_LOST,
-        "facts": {"lost_count": count, **facts},
+        "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": LOG_RECORDS_DROPPED,
+        "facts": {"dropped_count": count, **facts},
     })  # fmt: skip

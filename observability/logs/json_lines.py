@@ -1,25 +1,25 @@
-"""JSON for log lines: any data that `redact()` leaves becomes one line of it, and a long line is made shorter."""
+"""JSON lines: encode a record as one line, and truncate a line that is too long."""
 
 import json
 import re
-from typing import Any
 
 import orjson
+
+from observability.text import ELLIPSIS
 
 _surrogate = re.compile("[\ud800-\udfff]")
 
 TRUNCATED = "truncated"
-MORE = "…"
-# The most values of a line that are cut, and what stays of each in characters.
-MAX_CUT = 8
-KEPT = 200
+MAX_TRUNCATED_VALUES = 8
+# No value becomes shorter than this, in characters.
+MIN_VALUE_LENGTH = 200
 
 
-def encode(value: Any) -> str:  # noqa: ANN401 - any data that JSON has
-    """The JSON of a value, on one line.
+def encode(value: object) -> str:
+    """Return the JSON of a value, on one line.
 
-    A lone surrogate and an integer of more than 64 bits, which orjson refuses, are written by the standard library: the
-    first as an escape, so that the line can be encoded as UTF-8.
+    orjson refuses lone surrogates and integers of more than 64 bits; the standard library writes these. A surrogate is
+    escaped, so that the line can be encoded as UTF-8.
     """
     try:
         return orjson.dumps(value).decode()
@@ -28,53 +28,53 @@ def encode(value: Any) -> str:  # noqa: ANN401 - any data that JSON has
         return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def shorten(line: bytes, max_bytes: int) -> bytes:
-    """A line of at most `max_bytes` from a longer one, both with their end of line.
+def truncate_line(line: bytes, max_bytes: int) -> bytes:
+    """Return a line that is too long with at most `max_bytes`, its line end included.
 
-    A JSON object stays one: its longest values are cut, those that are no text as text, and its key `truncated` names
-    them; where that is not enough, its last keys go. Other text is cut.
+    A JSON object stays a JSON object: its longest values are truncated (values other than strings become strings), and
+    the key `truncated` names them. If that is not enough, the last keys are removed. Other text is cut.
     """
     try:
-        # Unlike orjson, it reads a lone surrogate too.
+        # Unlike orjson, it reads a lone surrogate.
         fields = json.loads(line)
     except ValueError:
         fields = None
     if not isinstance(fields, dict):
-        return line[: max_bytes - 5].decode("utf-8", "ignore").encode() + "…\n".encode()
-    return (_shortened(fields, max_bytes - len("\n")) + "\n").encode()
+        return line[: max_bytes - 5].decode("utf-8", "ignore").encode() + f"{ELLIPSIS}\n".encode()
+    return (_truncate_object(fields, max_bytes - len("\n")) + "\n").encode()
 
 
-def _shortened(fields: dict[str, Any], max_bytes: int) -> str:
+def _truncate_object(fields: dict[str, object], max_bytes: int) -> str:
     fields.pop(TRUNCATED, None)
     sizes = {key: _size(key) + _size(value) + len(":,") for key, value in fields.items()}
     truncated: list[str] = []
-    for key in sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_CUT]:
-        excess = sum(sizes.values()) + _size({TRUNCATED: [*truncated, key, MORE]}) - max_bytes
-        if excess <= 0 or sizes[key] <= 2 * KEPT:
+    for key in sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_TRUNCATED_VALUES]:
+        excess = sum(sizes.values()) + _size({TRUNCATED: [*truncated, key, ELLIPSIS]}) - max_bytes
+        if excess <= 0 or sizes[key] <= 2 * MIN_VALUE_LENGTH:
             break
-        truncated.append(key[:KEPT])
+        truncated.append(key[:MIN_VALUE_LENGTH])
         size_of_key = _size(key) + len(":,")
-        fields[key] = _cut(fields[key], sizes[key] - size_of_key - excess)
+        fields[key] = _truncate_value(fields[key], sizes[key] - size_of_key - excess)
         sizes[key] = size_of_key + _size(fields[key])
-    room = max_bytes - _size({TRUNCATED: [*truncated, MORE]})
-    kept: dict[str, Any] = {}
+    remaining = max_bytes - _size({TRUNCATED: [*truncated, ELLIPSIS]})
+    fields_that_fit: dict[str, object] = {}
     for key, value in fields.items():
-        room -= sizes[key]
-        if room < 0:
-            truncated.append(MORE)
+        remaining -= sizes[key]
+        if remaining < 0:
+            truncated.append(ELLIPSIS)
             break
-        kept[key] = value
-    return encode(kept | {TRUNCATED: truncated})
+        fields_that_fit[key] = value
+    return encode(fields_that_fit | {TRUNCATED: truncated})
 
 
-def _size(value: Any) -> int:  # noqa: ANN401 - any data that JSON has
+def _size(value: object) -> int:
     return len(encode(value).encode())
 
 
-def _cut(value: Any, max_bytes: int) -> str:  # noqa: ANN401
-    """The beginning of a value's text whose JSON has at most `max_bytes`, but 200 characters at least."""
+def _truncate_value(value: object, max_bytes: int) -> str:
+    """Return the beginning of a value's text: its JSON has at most `max_bytes`, but at least 200 characters stay."""
     text = value if isinstance(value, str) else encode(value)
-    kept = max(KEPT, min(len(text), max_bytes - 8))
-    while kept > KEPT and _size(text[:kept]) > max_bytes - 8:
-        kept = max(KEPT, kept * 7 // 8)
-    return f"{text[:kept]}{MORE}"
+    length = max(MIN_VALUE_LENGTH, min(len(text), max_bytes - 8))
+    while length > MIN_VALUE_LENGTH and _size(text[:length]) > max_bytes - 8:
+        length = max(MIN_VALUE_LENGTH, length * 7 // 8)
+    return f"{text[:length]}{ELLIPSIS}"

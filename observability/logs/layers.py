@@ -1,6 +1,6 @@
-"""Layers of a logging configuration: read from YAML with the place of every value, and laid one over another.
+"""Layers of a logging configuration: load them from YAML with the origin of every value, and merge them.
 
-`yaml.safe_load` keeps no line numbers and lets the last of two equal keys win in silence, so the nodes are read here.
+`yaml.safe_load` drops the line numbers, and silently uses the last of two equal keys. So this module reads the nodes.
 """
 
 import re
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import yaml
 from django.core.exceptions import ImproperlyConfigured
 
-# libyaml's reader takes a tenth of the time, at each start; PyYAML has it in its wheels, not everywhere else.
+# libyaml loads ten times faster, at each start. PyYAML's wheels include it; other builds may not.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{tag}" for tag in ("map", "seq", "merge"))
 _variable = re.compile(r"\$\{(\w+)\}")
 
 
 class Origin(NamedTuple):
-    """Where a value is written; as text `logging.yaml:42 base`. One that is in no file has the line 0."""
+    """Where a value comes from; as text `logging.yaml:42 base`. The line is 0 if the value is not in a file."""
 
     file: str
     line: int
@@ -30,61 +30,63 @@ class Origin(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The file and the line, as an editor or a terminal opens it."""
+        """The file and the line, as editors and terminals link it."""
         return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value of a layer, and where it is written; nothing changes it.
+    """A value of a layer and its origin; immutable.
 
-    The values of a mapping are entries again; a list is one value as a whole. An entry whose value is None takes away
-    what lies under it: it stays, so that a mistake can name who took something away, and `plain()` leaves it out.
+    The values of a mapping are entries again. A list is one value. An entry with the value None removes the entry of a
+    lower layer. It stays in the merged entry, so that a lint error can name its origin; `to_plain()` leaves it out.
     """
 
     value: Any
     origin: Origin
 
-    def at(self, *path: Any) -> "Entry | None":  # noqa: ANN401 - keys of any YAML
-        """The entry under these keys, or None where there is none or it was taken away."""
+    def find(self, *path: object) -> "Entry | None":
+        """Return the entry under these keys; None if there is none or it was removed."""
         entry: Entry | None = self
         for key in path:
             entry = entry.value.get(key) if entry is not None and isinstance(entry.value, dict) else None
         return entry if entry is not None and entry.value is not None else None
 
-    def items(self) -> "dict[Any, Entry]":
-        """The entries of a mapping that were not taken away; none where this is no mapping."""
+    def entries(self) -> "dict[Any, Entry]":
+        """Return the entries of a mapping that were not removed; none if the value is not a mapping."""
         entries: dict[Any, Entry] = self.value if isinstance(self.value, dict) else {}
         return {key: entry for key, entry in entries.items() if entry.value is not None}
 
-    def plain(self) -> Any:  # noqa: ANN401 - any YAML
-        """The value without its places, as dictConfig wants it."""
+    def to_plain(self) -> Any:  # noqa: ANN401 - any YAML
+        """Return the value without origins, as dictConfig needs it."""
         if not isinstance(self.value, dict):
             return self.value
-        return {key: entry.plain() for key, entry in self.items().items()}
+        return {key: entry.to_plain() for key, entry in self.entries().items()}
 
 
-def read_layers(path: Path, file: str) -> dict[str, Entry]:
-    """The layers of a file by their names; `file` is how messages name it.
+def load_layers(path: Path, file: str) -> dict[str, Entry]:
+    """Return the layers of a file by name. Messages call the file `file`.
 
-    Raises `ImproperlyConfigured` for a file that cannot be read, is no YAML, has a key twice in one mapping or a layer
-    that is no mapping.
+    Raises `ImproperlyConfigured` if the file cannot be read or is not YAML, if a mapping has the same key twice, or if
+    a layer is not a mapping.
     """
     document = _Document(path, file)
     if not isinstance(document.root, yaml.MappingNode):
-        raise ImproperlyConfigured(f"{file} has no layers: it is a mapping of layers, each a part of LOGGING.")
+        raise ImproperlyConfigured(f"{file} has no layers. It must be a mapping of layer names to parts of LOGGING.")
     pairs = document.pairs(document.root)
-    return {str(name): _layer(document.entry(node, line, str(name))) for name, (line, node) in pairs.items()}
+    return {str(name): _require_mapping(document.entry(node, line, str(name))) for name, (line, node) in pairs.items()}
 
 
-def read_layer(path: Path, file: str, name: str) -> Entry:
-    """The one layer that a file holds, called `name`; an empty file is one without values. Raises as `read_layers`."""
+def load_layer(path: Path, file: str, name: str) -> Entry:
+    """Return a file that is one layer, named `name`. An empty file is an empty layer. Raises like `load_layers`."""
     document = _Document(path, file)
-    return _layer(document.entry(document.root, 1, name) if document.root else Entry(None, Origin(file, 1, name)))
+    return _require_mapping(
+        document.entry(document.root, 1, name) if document.root else Entry(None, Origin(file, 1, name))
+    )
 
 
 def merge(lower: Entry, upper: Entry) -> Entry:
-    """`upper` over `lower`: mappings merge, lists and values replace, null takes an entry away."""
+    """Merge `upper` over `lower`: mappings merge, lists and values replace, null removes an entry."""
     if not isinstance(upper.value, dict) or not isinstance(lower.value, dict):
         return upper
     merged = dict(lower.value)
@@ -93,40 +95,42 @@ def merge(lower: Entry, upper: Entry) -> Entry:
     return Entry(merged, lower.origin)
 
 
-def fill(entry: Entry, variables: Mapping[str, str]) -> Entry:
-    """The entry with each `${NAME}` replaced by the variable; one that there is not raises `ImproperlyConfigured`."""
+def fill_variables(entry: Entry, variables: Mapping[str, str]) -> Entry:
+    """Replace each `${NAME}` by the variable. Raises `ImproperlyConfigured` for an unknown variable."""
     if isinstance(entry.value, dict):
-        return Entry({key: fill(each, variables) for key, each in entry.value.items()}, entry.origin)
-    return Entry(_filled(entry.value, variables, entry.origin), entry.origin)
+        return Entry({key: fill_variables(each, variables) for key, each in entry.value.items()}, entry.origin)
+    return Entry(_fill(entry.value, variables, entry.origin), entry.origin)
 
 
-def _filled(value: Any, variables: Mapping[str, str], origin: Origin) -> Any:  # noqa: ANN401 - any YAML
+def _fill(value: Any, variables: Mapping[str, str], origin: Origin) -> Any:  # noqa: ANN401 - any YAML
     if isinstance(value, list):
-        return [_filled(item, variables, origin) for item in value]
+        return [_fill(item, variables, origin) for item in value]
     if isinstance(value, dict):
-        return {key: _filled(item, variables, origin) for key, item in value.items()}
+        return {key: _fill(item, variables, origin) for key, item in value.items()}
     if not isinstance(value, str):
         return value
 
     def replacement(match: re.Match[str]) -> str:
         if match[1] not in variables:
-            raise ImproperlyConfigured(f"{origin.place}: uses {match[0]}: there are {', '.join(sorted(variables))}.")
+            raise ImproperlyConfigured(
+                f"{origin.place}: {match[0]} is not defined. Available: {', '.join(sorted(variables))}."
+            )
         return variables[match[1]]
 
     return _variable.sub(replacement, value)
 
 
-def _layer(entry: Entry) -> Entry:
+def _require_mapping(entry: Entry) -> Entry:
     if entry.value is None:
         return Entry({}, entry.origin)
     if not isinstance(entry.value, dict):
-        message = f"the layer {entry.origin.layer!r} is no mapping: it is a part of a LOGGING dictionary"
+        message = f"layer {entry.origin.layer!r} is not a mapping. It must be a part of a LOGGING dictionary"
         raise ImproperlyConfigured(f"{entry.origin.place}: {message}.")
     return entry
 
 
 class _Document:
-    """The nodes of one YAML file, while its layers are read; `root` is None for an empty one."""
+    """The nodes of one YAML file, while its layers are loaded; `root` is None if the file is empty."""
 
     def __init__(self, path: Path, file: str) -> None:
         self._file = file
@@ -134,64 +138,68 @@ class _Document:
             self._loader = _Loader(path.read_text(encoding="utf-8"))
             self.root = self._loader.get_single_node()
         except (OSError, UnicodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise ImproperlyConfigured(f"{file} cannot be read: {reason}.") from error
         except yaml.YAMLError as error:
-            raise self._no_yaml(error, 0) from error
+            raise self._yaml_error(error, 0) from error
         if self.root:
-            self._require_single_keys(self.root, (), set())
+            self._require_unique_keys(self.root, (), set())
 
     def entry(self, node: yaml.Node, line: int, layer: str) -> Entry:
-        """The entry of a node whose key stands in this line."""
+        """Return the entry of a node whose key is in this line."""
         value: Any
         if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             value = {name: self.entry(each, at, layer) for name, (at, each) in self.pairs(node).items()}
         elif isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
-            value = [self.entry(each, line, layer).plain() for each in node.value]
+            value = [self.entry(each, line, layer).to_plain() for each in node.value]
         else:
-            value = self._constructed(node)
+            value = self._construct(node)
         return Entry(value, Origin(self._file, line, layer))
 
     def pairs(self, node: yaml.MappingNode) -> dict[Any, tuple[int, yaml.Node]]:
-        """The line and the value of each key; what `<<` merges in lies under the mapping's own keys."""
+        """Return the line and the value of each key. The mapping's own keys win over those merged by `<<`."""
         try:
             self._loader.flatten_mapping(node)
         except yaml.YAMLError as error:
-            raise self._no_yaml(error, _line(node)) from error
-        return {self._constructed(key): (_line(key), value) for key, value in node.value}
+            raise self._yaml_error(error, _line(node)) from error
+        return {self._construct(key): (_line(key), value) for key, value in node.value}
 
-    def _require_single_keys(self, node: yaml.Node, around: tuple[yaml.Node, ...], seen: set[int]) -> None:
-        """Refuse a key that stands twice in a mapping, and what has no end, before `<<` adds keys of other mappings."""
-        if node in around:
-            raise ImproperlyConfigured(f"{self._file}:{_line(node)}: holds itself, by * and its &.")
+    def _require_unique_keys(self, node: yaml.Node, parents: tuple[yaml.Node, ...], seen: set[int]) -> None:
+        """Refuse duplicate keys and recursive nodes, before `<<` adds the keys of other mappings."""
+        if node in parents:
+            raise ImproperlyConfigured(
+                f"{self._file}:{_line(node)}: contains itself through an alias (*) and its anchor (&)."
+            )
         if id(node) in seen or isinstance(node, yaml.ScalarNode):
             return
         seen.add(id(node))
         is_mapping = isinstance(node, yaml.MappingNode)
         lines: dict[Any, int] = {}
         for key, _ in node.value if is_mapping else ():
-            name = self._key(key)
+            name = self._simple_key(key)
             if name in lines:
-                what = f"the key {name!r} stands twice in one mapping, in line {lines[name]} and in line {_line(key)}"
-                raise ImproperlyConfigured(f"{self._file}:{_line(key)}: {what}.")
+                problem = f"duplicate key {name!r}, in lines {lines[name]} and {_line(key)} of one mapping"
+                raise ImproperlyConfigured(f"{self._file}:{_line(key)}: {problem}.")
             lines[name] = _line(key)
         for each in [value for _, value in node.value] if is_mapping else node.value:
-            self._require_single_keys(each, (*around, node), seen)
+            self._require_unique_keys(each, (*parents, node), seen)
 
-    def _key(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
+    def _simple_key(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
         if not isinstance(node, yaml.ScalarNode):
-            raise ImproperlyConfigured(f"{self._file}:{_line(node)}: a key that is a list or a mapping.")
-        return node.value if node.tag == _MERGE else self._constructed(node)
+            raise ImproperlyConfigured(
+                f"{self._file}:{_line(node)}: a key is a list or a mapping. It must be a simple value."
+            )
+        return node.value if node.tag == _MERGE else self._construct(node)
 
-    def _constructed(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
+    def _construct(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
         try:
             return self._loader.construct_object(node, deep=True)
         except yaml.YAMLError as error:
-            raise self._no_yaml(error, _line(node)) from error
+            raise self._yaml_error(error, _line(node)) from error
         except ValueError as error:
             raise ImproperlyConfigured(f"{self._file}:{_line(node)}: cannot be read as YAML: {error}.") from error
 
-    def _no_yaml(self, error: yaml.YAMLError, line: int) -> ImproperlyConfigured:
+    def _yaml_error(self, error: yaml.YAMLError, line: int) -> ImproperlyConfigured:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else line
         place = f"{self._file}:{line}" if line else self._file

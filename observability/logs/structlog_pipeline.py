@@ -1,30 +1,37 @@
-"""From `log.info("book_imported", isbn=…)`, of structlog or of the standard library, to a record.
+"""From `log.info("book_imported", isbn=…)`, of structlog or the standard library, to a log record.
 
-Both make records of the standard library, which `logging.yaml` filters and writes. What a caller gives as keys never
-raises: structlog's keys stand together in the record's attribute `facts`, where they cannot collide with its own, and
-`extra={"name": …}` of the standard library, a KeyError otherwise, is kept there too.
+Both create records of the standard library, which the handlers of `logging.yaml` filter and write. Keys of a caller
+never raise: structlog's keys are stored together in the record's attribute `facts`, where they cannot collide with the
+record's own attributes. Colliding keys of `extra=`, for which the standard library raises KeyError, go there too.
 """
 
+import asyncio
 import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import structlog
 
 from observability.core.observation import Observation
-from observability.logs.event_record import EventRecord
 from observability.recorders.log_records import RESERVED
 
-ExcInfo: TypeAlias = Any
+# As sys.exc_info() returns it; callers may pass any tuple.
+ExcInfo: TypeAlias = tuple[Any, ...] | None
 
 _record_arguments = frozenset({"exc_info", "stack_info", "stacklevel"})
 _own_attributes = frozenset(logging.makeLogRecord({}).__dict__) | {"asctime", "bound_facts", "extra_facts", "message"}
 _special = _own_attributes | RESERVED
+_has_task_name = "taskName" in logging.makeLogRecord({}).__dict__
+_started = time.time()
 
 
 def configure_structlog() -> None:
-    """Let structlog's loggers end as records of the standard library; processors that a service adds run before."""
+    """Let structlog's loggers create records of the standard library. A service may add processors; they run before."""
     structlog.configure(
         processors=[],
         context_class=dict,
@@ -32,7 +39,7 @@ def configure_structlog() -> None:
         wrapper_class=EventLogger,
         cache_logger_on_first_use=True,
     )
-    # The factory sets a class of its own.
+    # structlog's logger factory sets a class of its own.
     logging.setLoggerClass(ExtraLogger)
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(EventRecord)
@@ -46,7 +53,7 @@ def log_event(
     observation: Observation | None,
     exc_info: ExcInfo = None,
 ) -> None:
-    """Log what a reader has to say about an observation, which may not be the current one."""
+    """Log an event about an observation that may not be the current one, as readers do."""
     if logger.isEnabledFor(level):
         record = logging.getLogRecordFactory()(logger.name, level, "", 0, event, (), exc_info)
         record.__dict__["facts"] = facts
@@ -58,7 +65,7 @@ def log_event(
 
 
 class ExtraLogger(logging.Logger):
-    """A logger of the standard library whose `extra=` may hold any key; one that a record has itself is a fact."""
+    """A logger of the standard library that accepts any key in `extra=`; names of record attributes become facts."""
 
     def makeRecord(  # noqa: N802, PLR0913, PLR0917 - the standard library's
         self,
@@ -73,7 +80,7 @@ class ExtraLogger(logging.Logger):
         extra: Mapping[str, object] | None = None,
         sinfo: str | None = None,
     ) -> logging.LogRecord:
-        """The record, with the keys of `extra` as attributes but for those that it has itself."""
+        """Create the record. Keys of `extra` become attributes, except those that a record has itself."""
         record = logging.getLogRecordFactory()(name, level, fn, lno, msg, args, exc_info, func, sinfo)
         if extra:
             attributes = record.__dict__
@@ -89,8 +96,8 @@ class ExtraLogger(logging.Logger):
         return record
 
 
-def _logs(level: int, method: str, **defaults: Any) -> Callable[..., None]:  # noqa: ANN401 - any facts
-    """The method of a logger for one level; a function for each saves every record a call."""
+def _log_method(level: int, method: str, **defaults: Any) -> Callable[..., None]:  # noqa: ANN401 - any facts
+    """Return the method of a logger for one level. A function per level saves one call per record."""
 
     def log(self: "EventLogger", event: object = None, /, *args: Any, **facts: Any) -> None:  # noqa: ANN401
         logger: logging.Logger = self._logger
@@ -102,17 +109,17 @@ def _logs(level: int, method: str, **defaults: Any) -> Callable[..., None]:  # n
 
 
 class EventLogger(structlog.stdlib.BoundLogger):
-    """structlog's logger, which makes the record itself: any name may be a key, and a record costs half as much.
+    """structlog's logger that creates the record itself: it accepts any key name, and costs half as much.
 
-    Below WARNING a record does not know the line of code that logged it: to look for it costs more than to write it.
+    Records below WARNING have no source line: finding it costs more than writing the record.
     """
 
-    debug = _logs(logging.DEBUG, "debug")
-    info = _logs(logging.INFO, "info")
-    warning = warn = _logs(logging.WARNING, "warning")
-    error = _logs(logging.ERROR, "error")
-    exception = _logs(logging.ERROR, "exception", exc_info=True)
-    critical = fatal = _logs(logging.CRITICAL, "critical")
+    debug = _log_method(logging.DEBUG, "debug")
+    info = _log_method(logging.INFO, "info")
+    warning = warn = _log_method(logging.WARNING, "warning")
+    error = _log_method(logging.ERROR, "error")
+    exception = _log_method(logging.ERROR, "exception", exc_info=True)
+    critical = fatal = _log_method(logging.CRITICAL, "critical")
 
     def log(  # type: ignore[override] # any name may be a key
         self,
@@ -122,8 +129,8 @@ class EventLogger(structlog.stdlib.BoundLogger):
         *args: Any,  # noqa: ANN401
         **facts: Any,  # noqa: ANN401
     ) -> None:
-        """A record of this level, a number as in the standard library."""
-        _logs(level, logging.getLevelName(level).lower())(self, event, *args, **facts)
+        """Log at this level, a number as in the standard library."""
+        _log_method(level, logging.getLevelName(level).lower())(self, event, *args, **facts)
 
     def _proxy_to_logger(
         self,
@@ -132,7 +139,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
         *event_args: str,
         **event_kw: Any,  # noqa: ANN401
     ) -> None:
-        # What structlog's asynchronous methods call.
+        # structlog's asynchronous methods call this.
         getattr(self, method_name)(event, *event_args, **event_kw)
 
     def _handle(
@@ -148,7 +155,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
             facts = {**self._context, **facts}
         if self._processors:
             try:
-                event, facts = self._processed(method, event, facts)
+                event, facts = self._run_processors(method, event, facts)
             except structlog.DropEvent:
                 return
         exc_info = stack = None
@@ -166,7 +173,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
         else:
             logger.callHandlers(record)
 
-    def _processed(self, method: str, event: object, facts: dict[str, Any]) -> tuple[object, dict[str, Any]]:
+    def _run_processors(self, method: str, event: object, facts: dict[str, Any]) -> tuple[object, dict[str, Any]]:
         event_dict: Any = {"event": event, **{f"extra.{k}" if k == "event" else k: v for k, v in facts.items()}}
         for processor in self._processors:
             event_dict = processor(self._logger, method, event_dict)
@@ -174,7 +181,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
         return event_dict.pop("event", ""), event_dict
 
 
-def _exc_info(given: Any) -> ExcInfo:  # noqa: ANN401 - whatever a caller passes
+def _exc_info(given: object) -> ExcInfo:
     if isinstance(given, BaseException):
         return (type(given), given, given.__traceback__)
     if isinstance(given, tuple):
@@ -187,8 +194,96 @@ def _stack(logger: logging.Logger, *, is_wanted: bool) -> str | None:
 
 
 def _caller() -> tuple[str, int, str]:
-    """The file, line and function that called this module and structlog."""
-    frame = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
+    """Return the file, line and function that called structlog."""
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() is slower
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith((__name__, "structlog.")):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
+
+
+class EventRecord(logging.LogRecord):
+    """A LogRecord with all attributes of the standard library's; those that many records share are cached.
+
+    `logging.LogRecord` looks up the process, the level name and the parts of the path for each record. That is a third
+    of the cost of a log line. If a process or a level is renamed after its first record, the old name stays.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the standard library's
+        self,
+        name: str,
+        level: int,
+        pathname: str,
+        lineno: int,
+        msg: object,
+        args: Any,  # noqa: ANN401
+        exc_info: ExcInfo,
+        func: str | None = None,
+        sinfo: str | None = None,
+        **_: object,
+    ) -> None:
+        # In the standard library's order: the attributes of `extra=` follow them.
+        attributes = _cached_attributes(name, level, pathname).copy()
+        attributes["msg"] = msg
+        if args:
+            # `log.info("%(isbn)s", {"isbn": …})`: the only argument is a mapping.
+            is_mapping = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
+            attributes["args"] = args[0] if is_mapping else args
+        else:
+            attributes["args"] = args
+        attributes["exc_info"] = exc_info
+        attributes["stack_info"] = sinfo
+        attributes["lineno"] = lineno
+        attributes["funcName"] = func
+        attributes["created"] = created = time.time()
+        attributes["msecs"] = created % 1 * 1000 // 1
+        attributes["relativeCreated"] = (created - _started) * 1000
+        if logging.logThreads:
+            attributes["thread"] = threading.get_ident()
+            attributes["threadName"] = threading.current_thread().name
+        if _has_task_name:
+            attributes["taskName"] = _task_name()
+        self.__dict__ = attributes
+
+
+@lru_cache(maxsize=2048)
+def _cached_attributes(name: str, level: int, pathname: str) -> dict[str, Any]:
+    filename = os.path.basename(pathname)  # noqa: PTH119 - a path is text in logging
+    return {
+        "name": name,
+        "msg": None,
+        "args": (),
+        "levelname": logging.getLevelName(level),
+        "levelno": level,
+        "pathname": pathname,
+        "filename": filename,
+        "module": os.path.splitext(filename)[0] or "Unknown module",  # noqa: PTH122
+        "exc_info": None,
+        "exc_text": None,
+        "stack_info": None,
+        "lineno": 0,
+        "funcName": None,
+        "created": 0.0,
+        "msecs": 0.0,
+        "relativeCreated": 0.0,
+        "thread": None,
+        "threadName": None,
+        "processName": _process_name() if logging.logMultiprocessing else None,
+        "process": os.getpid() if logging.logProcesses else None,
+    }
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_cached_attributes.cache_clear)
+
+
+def _process_name() -> str:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing.current_process().name if multiprocessing else "MainProcess"
+
+
+def _task_name() -> str | None:
+    # current_task() raises if no loop runs, and an exception costs more than the rest of this function.
+    if not getattr(logging, "logAsyncioTasks", True) or asyncio._get_running_loop() is None:  # noqa: SLF001
+        return None
+    task = asyncio.current_task()
+    return task.get_name() if task else None

@@ -11,8 +11,8 @@ from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import MAX_FINGERPRINTS, Observation
 from observability.core.steps import Step
 from observability.core.trace_context import TraceParent
-from observability.logs.sampling import TailSampling, writes
-from tests.observability.logs.log_records import log_record
+from observability.logs.sampling import TailSamplingFilter, may_write
+from tests.observability.log_records import log_record
 
 # However long the machine takes, none of the requests is slow.
 NEVER_MS = 24 * 3_600_000
@@ -31,12 +31,12 @@ def line(observation: Observation | None, level: int = logging.INFO) -> logging.
 
 
 def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
-    return TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
+    return TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
 def test_all_failures_are_kept_and_the_weights_of_the_rest_show_how_many_there_were() -> None:
     """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
-    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret
     levels = [logging.INFO] * 10_000 + [logging.ERROR] * 100
     lines = [line(request(trace_id=f"{source.getrandbits(128):032x}"), level) for level in levels]
@@ -52,7 +52,7 @@ def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
     observations = [request(trace_id=f"{source.getrandbits(128):032x}") for _ in range(2_000)]
     kept = [
         {each.trace_id for each in observations if sampling.filter(line(each))}
-        for sampling in (TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
+        for sampling in (TailSamplingFilter(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
     ]
     assert set() < kept[0] < kept[1] < kept[2]
 
@@ -70,7 +70,7 @@ def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
 
 def test_line_kept_by_chance_says_for_how_many_it_stands_and_one_that_is_always_kept_does_not() -> None:
     by_chance, failure = line(request(trace_id=KEPT)), line(request(trace_id=KEPT), logging.ERROR)
-    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     assert sampling.filter(by_chance)
     assert sampling.filter(failure)
     assert (by_chance.__dict__["facts"], failure.__dict__["facts"]) == ({"sample_rate": 10}, {})
@@ -80,7 +80,7 @@ def test_note_of_the_same_name_is_kept_aside() -> None:
     observation = request(trace_id=KEPT)
     observation.note(sample_rate="mine")
     record = line(observation)
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 10, "note.sample_rate": "mine"}
 
 
@@ -89,7 +89,7 @@ def test_note_of_the_same_name_lets_a_line_that_is_always_kept_stand_for_one(kee
     observation = request(method="POST")
     observation.note(sample_rate=44_100)
     record = line(observation)
-    assert TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=keep_one_in, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 1, "note.sample_rate": 44_100}
 
 
@@ -138,17 +138,17 @@ def test_request_whose_transaction_was_rolled_back_is_kept() -> None:
 def test_request_over_its_budget_is_kept() -> None:
     record = line(request())
     record.__dict__["facts"] = {"db.over_budget": True}
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
 
 
 def test_line_of_no_request_is_kept() -> None:
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
     assert is_kept(Observation("span", "work", caller=TraceParent(REJECTED, "1" * 16)))
 
 
 def test_one_in_one_keeps_all_as_they_are() -> None:
     record = line(request())
-    assert TailSampling().filter(record)
+    assert TailSamplingFilter().filter(record)
     assert record.__dict__["facts"] == {}
 
 
@@ -167,32 +167,32 @@ def test_one_in_one_keeps_all_as_they_are() -> None:
     ],
 )
 def test_statement_that_is_not_known_to_read_writes(statement: str, expected: bool) -> None:
-    assert writes(statement) is expected
+    assert may_write(statement) is expected
 
 
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"keep_one_in": 0}, "keep_one_in is 0: a whole number from 1, which keeps all lines"),
+        ({"keep_one_in": 0}, "keep_one_in is 0. Allowed: a whole number from 1; 1 writes all lines"),
         ({"keep_one_in": -10}, "keep_one_in is -10"),
         ({"keep_one_in": "10"}, "keep_one_in is '10'"),
         ({"keep_one_in": 1.5}, "keep_one_in is 1.5"),
         ({"keep_one_in": True}, "keep_one_in is True"),
-        ({"slow_ms": -1}, "slow_ms is -1: milliseconds, from 0"),
+        ({"slow_ms": -1}, "slow_ms is -1. Allowed: milliseconds, from 0"),
         ({"slow_ms": "1s"}, "slow_ms is '1s'"),
         ({"slow_ms": float("nan")}, "slow_ms is nan"),
     ],
 )
 def test_value_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        TailSampling(**wrong)
+        TailSamplingFilter(**wrong)
 
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.probe.urls")
 def test_access_line_of_a_request_is_sampled(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("observability.access")
-    sampling = TailSampling(keep_one_in=10, slow_ms=60_000)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=60_000)
     caplog.set_level(logging.INFO)
     logger.addFilter(sampling)
     try:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from observability.logs.config import LayeredLogging, load_logging
-from observability.logs.effective.configuration import RUN_TIME, SETTINGS, Effective, document
-from observability.logs.effective.routes import LAST_RESORT
+from observability.logs.effective_configuration import LAST_RESORT, RUN_TIME, SETTINGS, EffectiveConfiguration, to_dict
 
 FILE = """
 base:
@@ -43,30 +42,30 @@ def configured(tmp_path: Path, restored_logging: None) -> LayeredLogging:
 
 
 def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLogging) -> None:
-    told = Effective(configured).logger("parent")
-    assert (told["level"]["value"], str(told["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
-    assert (told["handlers"]["value"], str(told["handlers"]["origin"])) == (["kept"], "logging.yaml:14 base")
-    assert (told["filters"]["value"], str(told["filters"]["origin"])) == (["named"], "logging.yaml:14 base")
-    assert (told["propagate"]["value"], str(told["propagate"]["origin"])) == (True, "default")
+    effective = EffectiveConfiguration(configured).logger("parent")
+    assert (effective["level"]["value"], str(effective["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
+    assert (effective["handlers"]["value"], str(effective["handlers"]["origin"])) == (["kept"], "logging.yaml:14 base")
+    assert (effective["filters"]["value"], str(effective["filters"]["origin"])) == (["named"], "logging.yaml:14 base")
+    assert (effective["propagate"]["value"], str(effective["propagate"]["origin"])) == (True, "default")
 
 
 def test_receivers_are_the_handlers_up_the_tree_each_from_its_level_on(configured: LayeredLogging) -> None:
-    assert Effective(configured).logger("parent.child")["receivers"][:2] == [
+    assert EffectiveConfiguration(configured).logger("parent.child")["receivers"][:2] == [
         {"handler": "kept", "through": "parent", "level": "WARNING"},
         {"handler": "file", "through": "root", "level": "DEBUG"},
     ]
 
 
 def test_level_that_is_inherited_is_that_of_the_logger_which_has_it(configured: LayeredLogging) -> None:
-    told = Effective(configured).logger("parent.child.of.no.entry")
-    assert (told["level"]["value"], told["level_of"]) == ("DEBUG", "parent")
-    assert str(told["level"]["origin"]) == "logging.yaml:18 debugging"
+    effective = EffectiveConfiguration(configured).logger("parent.child.of.no.entry")
+    assert (effective["level"]["value"], effective["level_of"]) == ("DEBUG", "parent")
+    assert str(effective["level"]["origin"]) == "logging.yaml:18 debugging"
 
 
 def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLogging) -> None:
     # pytest listens at a logger that does not propagate.
     logging.getLogger("parent.silent").handlers.clear()
-    assert Effective(configured).logger("parent.silent")["receivers"] == [
+    assert EffectiveConfiguration(configured).logger("parent.silent")["receivers"] == [
         {"handler": LAST_RESORT, "through": "", "level": "WARNING"}
     ]
 
@@ -74,7 +73,7 @@ def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLoggin
 def test_what_code_changed_is_shown_as_such(configured: LayeredLogging) -> None:
     logging.getLogger("parent").setLevel(logging.ERROR)
     logging.getLogger("code").addHandler(logging.StreamHandler())
-    effective = Effective(configured)
+    effective = EffectiveConfiguration(configured)
     assert effective.logger("parent")["level"] == {"value": "ERROR", "origin": RUN_TIME}
     assert "code" in effective.logger_names()
     assert effective.handler("logging.StreamHandler")["values"]["class"]["origin"] == RUN_TIME
@@ -83,23 +82,23 @@ def test_what_code_changed_is_shown_as_such(configured: LayeredLogging) -> None:
 def test_what_the_settings_changed_is_shown_as_such(configured: LayeredLogging) -> None:
     configured["loggers"]["parent"]["level"] = "ERROR"
     logging.config.dictConfig(configured)
-    assert Effective(configured).logger("parent")["level"] == {"value": "ERROR", "origin": SETTINGS}
+    assert EffectiveConfiguration(configured).logger("parent")["level"] == {"value": "ERROR", "origin": SETTINGS}
 
 
 def test_dictionary_without_layers_is_shown_as_the_settings(configured: LayeredLogging) -> None:
-    effective = Effective(dict(configured))
+    effective = EffectiveConfiguration(dict(configured))
     assert effective.logger("parent")["level"] == {"value": "DEBUG", "origin": SETTINGS}
-    assert document(effective)["file"] is None
+    assert to_dict(effective)["file"] is None
 
 
 def test_handler_shows_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
-    told = Effective(configured).handler("kept")
-    assert told["passes_on_to"] == ["file"]
-    assert (told["values"]["capacity"]["value"], str(told["values"]["capacity"]["origin"])) == (
+    effective = EffectiveConfiguration(configured).handler("kept")
+    assert effective["passes_on_to"] == ["file"]
+    assert (effective["values"]["capacity"]["value"], str(effective["values"]["capacity"]["origin"])) == (
         10,
         "logging.yaml:6 base",
     )
-    assert told["values"]["level"]["value"] == "WARNING"
+    assert effective["values"]["level"]["value"] == "WARNING"
 
 
 def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_reported(
@@ -111,13 +110,13 @@ def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_report
     named = logging.FileHandler(tmp_path / "named.log", delay=True)
     named.name = "named"
     logging.getLogger("code").addHandler(looking_up)
-    effective = Effective(configured)
+    effective = EffectiveConfiguration(configured)
     assert effective.handler("looking-up")["passes_on_to"] == ["named"]
     assert effective.handler("named")["values"]["filename"]["value"] == str(tmp_path / "named.log")
 
 
 def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
-    effective = Effective(configured)
+    effective = EffectiveConfiguration(configured)
     assert [effective.handler(name)["hangs_on"] for name in ("file", "kept", "mail")] == [
         ["root", "kept"],
         ["parent"],
@@ -126,21 +125,21 @@ def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
 
 
 def test_secrets_of_a_handler_are_not_reported(configured: LayeredLogging) -> None:
-    assert Effective(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
+    assert EffectiveConfiguration(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
 
 
 def test_loggers_are_in_the_order_of_the_tree(configured: LayeredLogging) -> None:
-    names = Effective(configured).logger_names()
+    names = EffectiveConfiguration(configured).logger_names()
     assert names[0] == "root"
     assert names.index("parent.silent") == names.index("parent") + 1
 
 
 def test_document_is_json_with_file_line_and_layer(configured: LayeredLogging) -> None:
-    told = json.loads(json.dumps(document(Effective(configured), ["parent"])))
-    assert list(told["loggers"]) == ["parent"]
-    assert told["loggers"]["parent"]["level"] == {
+    effective = json.loads(json.dumps(to_dict(EffectiveConfiguration(configured), ["parent"])))
+    assert list(effective["loggers"]) == ["parent"]
+    assert effective["loggers"]["parent"]["level"] == {
         "value": "DEBUG",
         "origin": {"file": "logging.yaml", "line": 18, "layer": "debugging"},
     }
-    assert told["layers"] == ["base", "debugging"]
-    assert told["filters"]["named"]["name"]["value"] == "parent"
+    assert effective["layers"] == ["base", "debugging"]
+    assert effective["filters"]["named"]["name"]["value"] == "parent"

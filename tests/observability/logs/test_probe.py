@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from observability.logs.effective.probe import Arrivals, send_probe
+from observability.logs.probe import ProbeResult, send_probe
 from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
 
 INTEGRATION = """
 import logging, sys, sentry_sdk
-from observability.logs.effective.probe import send_probe
+from observability.logs.probe import send_probe
 sentry_sdk.init(dsn=sys.argv[1])
 send_probe("probed")
 logging.getLogger("probed").error("after the probe")
@@ -70,7 +70,7 @@ class RaisingHandler(logging.StreamHandler):  # type: ignore[type-arg]
 def probed(tmp_path: Path, restored_logging: None) -> Any:  # noqa: ANN401
     """Configures handlers for the logger `probed`, and sends it a probe."""
 
-    def send(filters: dict[str, Any] | None = None, **handlers: dict[str, Any]) -> dict[str, Arrivals]:
+    def send(filters: dict[str, Any] | None = None, **handlers: dict[str, Any]) -> dict[str, ProbeResult]:
         formatter = {"()": "observability.logs.formatters.JsonFormatter", "service_name": "x"}
         logging.config.dictConfig(
             {
@@ -123,7 +123,7 @@ def test_record_that_the_log_files_cannot_take_is_lost(probed: Any, tmp_path: Pa
 
 
 def test_handler_that_overrides_handle_is_seen_too(probed: Any, tmp_path: Path) -> None:  # noqa: ANN401
-    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggers", "names": ["probed"]}}
+    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggersFilter", "names": ["probed"]}}
     entry = {"class": module("OwnHandle"), "filename": str(tmp_path / "file.log"), "level": "CRITICAL"}
     assert probed(file=entry)["file"]["outcomes"] == {"CRITICAL": "written"}
     assert probed(refuse, file=entry | {"filters": ["no"]})["file"]["outcomes"] == {}
@@ -155,7 +155,7 @@ def test_device_is_not_read(probed: Any) -> None:  # noqa: ANN401
 
 def test_handler_that_would_disturb_somebody_is_asked_and_given_nothing(probed: Any) -> None:  # noqa: ANN401
     PagerHandler.calls = 0
-    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggers", "names": ["probed"]}}
+    refuse = {"no": {"()": "observability.logs.filters.ExceptLoggersFilter", "names": ["probed"]}}
     entry = {"class": module("PagerHandler"), "level": "CRITICAL"}
     found = probed(refuse, pager=entry, filtered=entry | {"filters": ["no"]})
     assert found["pager"]["outcomes"] == {"CRITICAL": "would report"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from observability.logs.level_file import Change, LevelFileError, changing, read, signature
+from observability.logs.levels import LevelChange, LevelFileError, edit_changes, read_changes, read_signature
 
 WRITTEN = {
     "logger": "library.loans", "level": "DEBUG", "was": "INFO, inherited", "until": 4e9, "seconds": 600, "by": "ada",
@@ -17,25 +17,25 @@ WRITTEN = {
 }  # fmt: skip
 
 
-def change(logger: str, *, seconds: float = 600) -> Change:
-    return Change(logger, "DEBUG", "INFO", time.time() + seconds, seconds, "ada", 7)
+def change(logger: str, *, seconds: float = 600) -> LevelChange:
+    return LevelChange(logger, "DEBUG", "INFO", time.time() + seconds, seconds, "ada", 7)
 
 
 def test_file_that_is_not_there_holds_no_change(tmp_path: Path) -> None:
-    assert read(tmp_path / "nowhere" / "loglevel.json") == []
+    assert read_changes(tmp_path / "nowhere" / "loglevel.json") == []
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     file = tmp_path / "log" / "loglevel.json"
     one = change("library")
-    with changing(file) as changes:
+    with edit_changes(file) as changes:
         changes["library"] = one
-    assert read(file) == [one]
+    assert read_changes(file) == [one]
     assert [each.name for each in file.parent.iterdir()] == ["loglevel.json"]
 
 
 def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
-    with changing(tmp_path / "loglevel.json"):
+    with edit_changes(tmp_path / "loglevel.json"):
         pass
     assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
 
@@ -43,7 +43,7 @@ def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
 def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> None:
     umask = os.umask(0o077)
     try:
-        with changing(tmp_path / "loglevel.json"):
+        with edit_changes(tmp_path / "loglevel.json"):
             pass
     finally:
         os.umask(umask)
@@ -52,10 +52,10 @@ def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> N
 
 def test_change_whose_time_is_over_is_left_out_of_the_next_writing(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
-    with changing(file) as changes:
+    with edit_changes(file) as changes:
         changes["over"] = change("over", seconds=0)
         changes["library"] = change("library")
-    with changing(file) as changes:
+    with edit_changes(file) as changes:
         assert list(changes) == ["library"]
 
 
@@ -63,7 +63,7 @@ def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
 
     def write(number: int) -> None:
-        with changing(file) as changes:
+        with edit_changes(file) as changes:
             changes[f"logger{number}"] = change(f"logger{number}")
 
     threads = [Thread(target=write, args=(number,)) for number in range(20)]
@@ -71,36 +71,36 @@ def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(read(file)) == 20
+    assert len(read_changes(file)) == 20
 
 
 def test_what_a_killed_command_left_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "loglevel.json.new").write_text('{"changes": [{"log')
-    with changing(tmp_path / "loglevel.json") as changes:
+    with edit_changes(tmp_path / "loglevel.json") as changes:
         changes["library"] = change("library")
-    assert [each.logger for each in read(tmp_path / "loglevel.json")] == ["library"]
+    assert [each.logger for each in read_changes(tmp_path / "loglevel.json")] == ["library"]
 
 
 def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
     with (
         pytest.raises(LevelFileError, match=r"log/loglevel.json cannot be written: "),
-        changing(tmp_path / "log/loglevel.json"),
+        edit_changes(tmp_path / "log/loglevel.json"),
     ):
         pass
 
 
 def test_changes_that_are_too_many_are_refused_and_those_before_stay(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
-    with changing(file) as changes:
+    with edit_changes(file) as changes:
         changes["library"] = change("library")
-    with pytest.raises(LevelFileError, match="take some changes back"), changing(file) as changes:
+    with pytest.raises(LevelFileError, match="Reset some changes"), edit_changes(file) as changes:
         changes |= {f"logger{number}": change(f"logger{number}") for number in range(3000)}
-    assert [each.logger for each in read(file)] == ["library"]
+    assert [each.logger for each in read_changes(file)] == ["library"]
 
 
 def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> None:
-    assert Change("library", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
+    assert LevelChange("library", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> No
 def test_anything_else_is_refused_with_the_name_of_the_file(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "loglevel.json"
     file.write_bytes(content)
-    with pytest.raises(LevelFileError, match=r"loglevel.json is no file of `manage.py loglevel`; remove it."):
-        read(file)
-    with pytest.raises(LevelFileError), changing(file):
+    with pytest.raises(LevelFileError, match=r"loglevel.json was not written by `manage.py loglevel`. Remove it."):
+        read_changes(file)
+    with pytest.raises(LevelFileError), edit_changes(file):
         pass
     assert file.read_bytes() == content
 
 
 def test_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LevelFileError, match="is no file"):
-        read(tmp_path)
+    with pytest.raises(LevelFileError, match="is not a file"):
+        read_changes(tmp_path)
 
 
 def test_signature_is_another_one_after_each_change(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
-    seen: set[Any] = {signature(file)}
+    seen: set[Any] = {read_signature(file)}
     for _ in range(5):
-        with changing(file) as changes:
+        with edit_changes(file) as changes:
             changes["library"] = change("library")
-        seen.add(signature(file))
+        seen.add(read_signature(file))
     assert len(seen) == 6

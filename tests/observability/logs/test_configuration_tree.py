@@ -1,4 +1,4 @@
-"""The text of the effective logging."""
+"""The effective configuration as text."""
 
 import logging
 import logging.config
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs.effective.configuration import Effective
-from observability.logs.effective.probe import Probe
-from observability.logs.effective.tree import Row, aligned, probe_table, tree
-from observability.logs.layers.layer import Origin
+from observability.logs.configuration_tree import Row, _align, render_probe, render_tree
+from observability.logs.effective_configuration import EffectiveConfiguration
+from observability.logs.layers import Origin
+from observability.logs.probe import Probe
 
 
 @pytest.mark.usefixtures("restored_logging")
@@ -24,10 +24,10 @@ def test_handler_that_code_gave_a_target_shows_it() -> None:
         "root": {"handlers": ["kept", "file"]},
     }
     logging.config.dictConfig(configured)
-    effective = Effective(configured)
-    effective.live["kept"].setTarget(effective.live["file"])  # type: ignore[attr-defined]
-    assert "passes on to:" in tree(effective)
-    assert "LOGGING was not made by load_logging" in tree(effective)
+    effective = EffectiveConfiguration(configured)
+    effective.live_handlers["kept"].setTarget(effective.live_handlers["file"])  # type: ignore[attr-defined]
+    assert "passes on to:" in render_tree(effective)
+    assert "LOGGING was not built by load_logging" in render_tree(effective)
 
 
 @pytest.mark.usefixtures("restored_logging")
@@ -39,11 +39,11 @@ def test_handler_whose_level_is_above_that_of_its_logger_shows_it() -> None:
         "root": {"level": "INFO", "handlers": ["all", "bad"]},
     }
     logging.config.dictConfig(configured)
-    assert "  all, bad>=ERROR" in tree(Effective(configured))
+    assert "  all, bad>=ERROR" in render_tree(EffectiveConfiguration(configured))
 
 
 def test_long_value_is_folded_under_itself() -> None:
-    written = aligned([Row(0, "root"), Row(1, "handlers:", ", ".join(["handler"] * 12), Origin("a/b.yaml", 3, "base"))])
+    written = _align([Row(0, "root"), Row(1, "handlers:", ", ".join(["handler"] * 12), Origin("a/b.yaml", 3, "base"))])
     assert written.splitlines()[1:] == [
         f"  handlers:  {', '.join(['handler'] * 6)},         b.yaml:3 base",
         f"             {', '.join(['handler'] * 6)}",
@@ -57,4 +57,4 @@ def test_probe_shows_the_file_from_here(tmp_path: Path, monkeypatch: pytest.Monk
         "probe_id": "probe-1",
         "arrivals": [{"handler": "file", "file": str(tmp_path / "log" / "a.log"), "outcomes": {"INFO": "written"}}],
     }
-    assert probe_table(sent).splitlines()[-1].split() == ["file", "-", "written", "-", "-", "-", "log/a.log"]
+    assert render_probe(sent).splitlines()[-1].split() == ["file", "-", "written", "-", "-", "-", "log/a.log"]

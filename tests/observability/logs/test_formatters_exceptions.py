@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from observability.logs.exceptions import MAX_MESSAGE, MAX_STACKTRACE, exception_fields
-from tests.observability.logs.log_records import log_record
+from observability.logs.formatters import MAX_MESSAGE, MAX_STACKTRACE, exception_fields
+from tests.observability.log_records import log_record
 
 
 def fields_of(error: BaseException) -> dict[str, Any]:

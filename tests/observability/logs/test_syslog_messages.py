@@ -13,7 +13,7 @@ import pytest
 from observability.logs import syslog
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 from tests.observability.logs.processes import run_python
 from tests.server import DEADLINE_S, free_port, wait_for
 
@@ -131,7 +131,7 @@ def test_records_beyond_those_that_may_wait_are_counted(
         with listening(port) as listener, closing(listener.accept()[0]) as connection:
             assert [event(frame(connection)) for _ in range(3)] == ["record 0", "record 1", "record 2"]
             lost = json.loads(frame(connection).partition(b" - - ")[2])
-    assert (lost["event"], lost["lost_count"]) == ("log_records_lost", 7)
+    assert (lost["event"], lost["dropped_count"]) == ("log_records_dropped", 7)
 
 
 def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,8 +140,8 @@ def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: py
         handler.handle(log_record("kept"))
         assert [event(receiver.recv(65_536)) for _ in range(1)] == ["kept"]
         lost = json.loads(receiver.recv(65_536).partition(b" - - ")[2])
-    assert (lost["event"], lost["lost_count"]) == ("log_records_lost", 1)
-    assert "Message too long; 1 record lost so far." in capsys.readouterr().err
+    assert (lost["event"], lost["dropped_count"]) == ("log_records_dropped", 1)
+    assert "Message too long; 1 record dropped so far." in capsys.readouterr().err
 
 
 def test_message_of_more_than_the_maximum_is_cut(tmp_path: Path) -> None:
@@ -175,4 +175,4 @@ def test_process_that_ends_while_the_server_is_away_says_what_is_lost(tmp_path: 
     address = f"unix:{tmp_path / 'socket'}" if scheme == "unix" else f"tcp://127.0.0.1:{free_port()}"
     completed = run_python("-c", ENDING, address)
     assert completed.returncode == 0
-    assert completed.stderr.splitlines()[-1] == f"logging: the syslog server {address} was closed; 100 records lost."
+    assert completed.stderr.splitlines()[-1] == f"logging: the syslog server {address} was closed; 100 records dropped."

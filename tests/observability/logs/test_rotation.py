@@ -3,30 +3,17 @@
 import json
 import logging
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from observability.logs.handlers import SharedRotatingFileHandler
-from observability.logs.log_file import LogFile
-from tests.observability.logs.log_records import log_record
+from observability.logs.rotation import LogFile
+from tests.observability.disk_space import space_of
+from tests.observability.log_records import log_record
 from tests.observability.logs.processes import run_python
 
 LINE = '{"event":"numbered"}\n'
-
-
-@contextmanager
-def space_of(size_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow beyond this size; a write is cut there, and the next one fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def write(handler: logging.Handler) -> None:
@@ -42,7 +29,9 @@ def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path,
         write(handler)
     write(handler)
     handler.close()
-    events = [json.loads(line).get("event") for line in file.read_text().splitlines() if "log_records_lost" not in line]
+    events = [
+        json.loads(line).get("event") for line in file.read_text().splitlines() if "log_records_dropped" not in line
+    ]
     assert [event for event in events if event] == ["numbered", "numbered"]
 
 
@@ -54,14 +43,14 @@ def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) 
     file.rename(renamed)
     with space_of(len(LINE) + 5):
         write(handler)
-        handler._look_at = 1e12
+        handler._next_check_at = 1e12
     with space_of(len(LINE) + 5 + len(LINE)):
         write(handler)
-        handler._look_at = 1e12
+        handler._next_check_at = 1e12
     write(handler)
     handler.close()
     whole = LINE.strip()
-    assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_lost"]
+    assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_dropped"]
 
 
 def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None:
@@ -70,7 +59,7 @@ def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None
     os.write(file.descriptor, LINE[:9].encode())
     with path.open("r+") as other:
         other.write("{}\n{}\n{}\n")
-    assert not file.blank_out(str(path), LINE[:9].encode())
+    assert not file.overwrite_fragment(str(path), LINE[:9].encode())
     assert path.read_text() == "{}\n{}\n{}\n"
 
 
@@ -93,7 +82,7 @@ def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
 FORKING = """
 import logging, os, pathlib, sys
 from observability.logs.handlers import SharedRotatingFileHandler
-from observability.logs.log_file import LogFile
+from observability.logs.rotation import LogFile
 
 path = pathlib.Path(sys.argv[1])
 handler = SharedRotatingFileHandler(path, maxBytes=10_000, backupCount=3)
@@ -105,11 +94,11 @@ write("before")
 path.unlink()
 write("unseen")
 if (child := os.fork()) == 0:
-    handler._look_at = 0.0
+    handler._next_check_at = 0.0
     write("child")
     os._exit(0)
 os.waitpid(child, 0)
-handler._look_at = 0.0
+handler._next_check_at = 0.0
 write("parent")
 """
 

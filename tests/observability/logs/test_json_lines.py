@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.logs.encoding import encode, shorten
+from observability.logs.json_lines import encode, truncate_line
 
 LIMIT = 4_096
 
 
-def shortened(fields: object) -> bytes:
-    line = shorten(f"{encode(fields)}\n".encode(), LIMIT)
+def truncated(fields: object) -> bytes:
+    line = truncate_line(f"{encode(fields)}\n".encode(), LIMIT)
     assert len(line) <= LIMIT
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -20,7 +20,7 @@ def shortened(fields: object) -> bytes:
 
 
 def test_longest_value_is_cut_and_named() -> None:
-    fields = json.loads(shortened({"timestamp": "now", "body": "x" * 10_000, "isbn": "X"}))
+    fields = json.loads(truncated({"timestamp": "now", "body": "x" * 10_000, "isbn": "X"}))
     assert fields["truncated"] == ["body"]
     assert (fields["timestamp"], fields["isbn"]) == ("now", "X")
     assert fields["body"].startswith("xxx")
@@ -28,46 +28,46 @@ def test_longest_value_is_cut_and_named() -> None:
 
 
 def test_value_that_is_no_text_is_cut_as_text() -> None:
-    fields = json.loads(shortened({"rows": list(range(5_000))}))
+    fields = json.loads(truncated({"rows": list(range(5_000))}))
     assert fields["truncated"] == ["rows"]
     assert fields["rows"].startswith("[0,1,2,")
 
 
 def test_keys_that_are_too_many_are_left_out_from_the_end() -> None:
-    fields = json.loads(shortened({"timestamp": "now"} | {f"key_{number}": number for number in range(1_000)}))
+    fields = json.loads(truncated({"timestamp": "now"} | {f"key_{number}": number for number in range(1_000)}))
     assert fields["timestamp"] == "now"
     assert fields["key_0"] == 0
     assert fields["truncated"][-1] == "…"
 
 
 def test_eight_values_are_cut_at_most() -> None:
-    fields = json.loads(shortened({f"body_{number}": "x" * 1_000 for number in range(20)}))
+    fields = json.loads(truncated({f"body_{number}": "x" * 1_000 for number in range(20)}))
     assert (len(fields["truncated"]), fields["truncated"][-1]) == (9, "…")
 
 
 @pytest.mark.parametrize("pad", range(16))
 def test_keys_fill_the_line_and_no_byte_more(pad: int) -> None:
-    line = shortened({"pad": "x" * pad} | {f"key_{number}": number for number in range(1_000)})
+    line = truncated({"pad": "x" * pad} | {f"key_{number}": number for number in range(1_000)})
     # The next key has `"key_232":232,`, 14 bytes.
     assert LIMIT - 14 < len(line) <= LIMIT
 
 
 def test_line_that_is_no_json_is_cut() -> None:
-    line = shorten(("é" * 5_000 + "\n").encode(), LIMIT)
+    line = truncate_line(("é" * 5_000 + "\n").encode(), LIMIT)
     assert len(line) <= LIMIT
     assert line.decode().endswith("é…\n")
 
 
 @pytest.mark.parametrize("text", ["\ud800" * 9_000, "\u0001" * 9_000, '"' * 9_000, "漢" * 9_000, "😀" * 9_000])
 def test_escapes_and_wide_characters_count_as_the_bytes_that_they_are(text: str) -> None:
-    fields = json.loads(shortened({"text": text, "isbn": "X"}))
+    fields = json.loads(truncated({"text": text, "isbn": "X"}))
     assert fields["truncated"] == ["text"]
     assert fields["isbn"] == "X"
 
 
 @given(st.dictionaries(st.text(max_size=50), st.text(max_size=5_000) | st.lists(st.integers()), min_size=1))
 def test_any_object_stays_one(fields: dict[str, object]) -> None:
-    assert isinstance(json.loads(shortened(fields | {"large": "x" * LIMIT})), dict)
+    assert isinstance(json.loads(truncated(fields | {"large": "x" * LIMIT})), dict)
 
 
 def test_what_orjson_refuses_is_encoded_all_the_same() -> None:

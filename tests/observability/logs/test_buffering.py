@@ -20,16 +20,15 @@ from observability.core.diagnostics import Diagnostics
 from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import Observation
 from observability.core.steps import Step
-from observability.logs import held
+from observability.logs import buffering
+from observability.logs.buffering import BufferingHandler
 from observability.logs.config import load_logging
-from observability.logs.held import HeldHandler
-from observability.logs.level_file import Change
-from observability.logs.levels import levels
+from observability.logs.levels import LevelChange, levels
 from observability.recorders.log_records import find_observation, record_facts
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 from tests.server import ROOT, Server, Servers
 
-NAME = "tests.held"
+NAME = "tests.buffered"
 log = logging.getLogger(NAME)
 structured = structlog.get_logger(f"{NAME}.below")
 other = logging.getLogger("tests.other")
@@ -53,8 +52,8 @@ class Target(logging.Handler):
         return [record.getMessage() for record in self.records]
 
 
-def installed(target: logging.Handler, capacity: int = 5) -> HeldHandler:
-    return HeldHandler(target=target, loggers=[NAME, "observability.sql"], slow_ms=60_000, capacity=capacity)
+def installed(target: logging.Handler, capacity: int = 5) -> BufferingHandler:
+    return BufferingHandler(target=target, loggers=[NAME, "observability.sql"], slow_ms=60_000, capacity=capacity)
 
 
 @pytest.fixture
@@ -145,9 +144,9 @@ def test_record_is_written_with_its_own_time_and_observation(target: Target) -> 
         with observe("inner") as inner:
             log.debug("in inner")
         made = [
-            line.created
-            for line, _ in outer.extensions[held._handlers[-1]].lines
-            if isinstance(line, logging.LogRecord)
+            item.created
+            for item, _ in outer.extensions[buffering._handlers[-1]].items
+            if isinstance(item, logging.LogRecord)
         ]
         log.error("broken")
     assert [find_observation(record) for record in target.records[:2]] == [outer, inner]
@@ -188,8 +187,8 @@ def test_lines_beyond_the_capacity_are_counted_and_the_newest_written(target: Ta
         for number in range(12):
             log.debug("%s", number)
         log.error("broken")
-    assert target.events == ["held_lines_dropped", "7", "8", "9", "10", "11", "broken"]
-    assert target.records[0].__dict__["facts"] == {"dropped_line_count": 7}
+    assert target.events == ["buffered_records_dropped", "7", "8", "9", "10", "11", "broken"]
+    assert target.records[0].__dict__["facts"] == {"dropped_count": 7}
 
 
 def test_values_that_change_later_are_written_as_they_were(target: Target) -> None:
@@ -220,12 +219,12 @@ def test_record_that_cannot_wait_is_written(
     def fail(_: logging.LogRecord) -> None:
         raise RuntimeError("no room")
 
-    monkeypatch.setattr(held, "capture_context", fail)
-    monkeypatch.setattr(held, "_diagnostics", Diagnostics("logging:"))
+    monkeypatch.setattr(buffering, "capture_context", fail)
+    monkeypatch.setattr(buffering, "_diagnostics", Diagnostics("logging:"))
     with observe("work"):
         log.debug("detail")
     assert target.events == ["detail"]
-    assert capsys.readouterr().err == "logging: a line cannot be held: RuntimeError('no room').\n"
+    assert capsys.readouterr().err == "logging: a record cannot be buffered: RuntimeError('no room').\n"
 
 
 def test_record_outside_of_any_work_is_dropped_below_info(target: Target) -> None:
@@ -252,13 +251,13 @@ def test_detail_of_other_loggers_is_shown_at_once(target: Target) -> None:
 
 
 def test_level_changed_at_run_time_shows_detail_at_once(target: Target) -> None:
-    levels._adopt([Change(NAME, "DEBUG", "DEBUG", 4e9, 600, "ada", 7)])
+    levels._apply([LevelChange(NAME, "DEBUG", "DEBUG", 4e9, 600, "ada", 7)])
     try:
         with observe("work"):
             log.debug("detail")
             assert target.events == ["detail"]
     finally:
-        levels._adopt([])
+        levels._apply([])
 
 
 @pytest.mark.parametrize(("status_code", "events"), [(200, []), (500, ["late"])])
@@ -274,14 +273,14 @@ def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_co
 def test_what_was_held_with_work_that_went_well_is_freed_at_its_end(target: Target) -> None:
     with observe("work") as observation:
         log.debug("detail")
-    assert not observation.extensions[held._handlers[-1]].lines
+    assert not observation.extensions[buffering._handlers[-1]].items
 
 
 def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> None:
     observation = request()
     with activate(observation):
         # By no logger: pytest's handlers would keep the record.
-        held._handlers[-1].handle(log_record("detail", level=logging.DEBUG, name=NAME))
+        buffering._handlers[-1].handle(log_record("detail", level=logging.DEBUG, name=NAME))
     gone = weakref.ref(observation)
     del observation
     gc.collect()
@@ -322,7 +321,7 @@ def test_level_of_the_target_holds(target: Target) -> None:
 
 
 def test_filter_of_the_handler_holds(target: Target) -> None:
-    handler = held._handlers[-1]
+    handler = buffering._handlers[-1]
     handler.addFilter(lambda record: "secret" not in str(record.msg))
     log.info("secret")
     log.info("news")
@@ -332,19 +331,19 @@ def test_filter_of_the_handler_holds(target: Target) -> None:
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"target": "service"}, "target of a HeldHandler is 'service': the name of a handler"),
-        ({"loggers": "library"}, "loggers of a HeldHandler is 'library': a list of names"),
-        ({"loggers": []}, "loggers of a HeldHandler"),
-        ({"slow_ms": -1}, "slow_ms of a HeldHandler is -1: milliseconds, from 0"),
-        ({"slow_ms": "1s"}, "slow_ms of a HeldHandler is '1s'"),
-        ({"capacity": 0}, "capacity of a HeldHandler is 0: a whole number from 1"),
-        ({"capacity": "many"}, "capacity of a HeldHandler is 'many'"),
+        ({"target": "service"}, "target of a BufferingHandler is 'service'. Allowed: the name of a handler"),
+        ({"loggers": "library"}, "loggers of a BufferingHandler is 'library'. Allowed: a list of logger names"),
+        ({"loggers": []}, "loggers of a BufferingHandler"),
+        ({"slow_ms": -1}, "slow_ms of a BufferingHandler is -1. Allowed: milliseconds, from 0"),
+        ({"slow_ms": "1s"}, "slow_ms of a BufferingHandler is '1s'"),
+        ({"capacity": 0}, "capacity of a BufferingHandler is 0. Allowed: a whole number from 1"),
+        ({"capacity": "many"}, "capacity of a BufferingHandler is 'many'"),
     ],
 )
 def test_option_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
     options: dict[str, Any] = {"target": Target(), "loggers": ["library"], "slow_ms": 1, "capacity": 1}
     with pytest.raises(ValueError, match=expected):
-        HeldHandler(**options | wrong)
+        BufferingHandler(**options | wrong)
 
 
 @pytest.mark.usefixtures("restored_logging")
@@ -352,7 +351,7 @@ def test_configuration_that_runs_again_leaves_one_handler_that_holds(tmp_path: P
     variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
     for _ in range(2):
         logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))
-    (handler,) = held._handlers
+    (handler,) = buffering._handlers
     assert handler in logging.root.handlers
     assert handler.target is not None
     assert handler.target.name == "service"

@@ -6,8 +6,7 @@ import logging
 import pytest
 import structlog
 
-from observability.logs.event_record import EventRecord
-from observability.logs.pipeline import EventLogger, log_event
+from observability.logs.structlog_pipeline import EventLogger, EventRecord, log_event
 from observability.recorders.log_records import record_facts
 
 log = structlog.get_logger("tests.pipeline")
@@ -47,7 +46,7 @@ def test_processor_of_the_service_sees_and_changes_the_event(caplog: pytest.LogC
 def test_warning_knows_the_line_that_logged_it(caplog: pytest.LogCaptureFixture) -> None:
     log.warning("event")
     assert (caplog.records[0].filename, caplog.records[0].funcName) == (
-        "test_pipeline.py", "test_warning_knows_the_line_that_logged_it",
+        "test_structlog_pipeline.py", "test_warning_knows_the_line_that_logged_it",
     )  # fmt: skip
 
 
