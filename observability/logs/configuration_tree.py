@@ -116,7 +116,7 @@ def _chosen_logger(effective: EffectiveConfiguration, name: str) -> Iterator[Row
     inherited = "" if logger["level_of"] == (name or ROOT) else f", inherited from {logger['level_of']}"
     yield Row(0, name or ROOT, f"{logger['level']['value']}{inherited}", logger["level"]["origin"])
     for key in ("filters", "propagate") if name not in ("", ROOT) else ("filters",):
-        value: Value = logger[key]
+        value: Value[list[str]] | Value[bool] = logger[key]
         yield Row(1, f"{key}:", _text(value["value"]), value["origin"])
     if logger["disabled"]:
         yield Row(1, "disabled:", "true: drops all records", "set by code")
@@ -153,13 +153,13 @@ def _reached_handlers(effective: EffectiveConfiguration, names: Iterable[str]) -
 
 
 def _used_definitions(effective: EffectiveConfiguration, handlers: Iterable[str], section: str) -> list[str]:
+    key = "formatter" if section == "formatters" else section
     used: set[str] = set()
-    for name in handlers:
-        values = effective.handler(name)["values"]
-        if section == "formatters" and "formatter" in values:
-            used.add(values["formatter"]["value"])
-        elif section == "filters" and "filters" in values:
-            used.update(values["filters"]["value"])
+    for handler in handlers:
+        option = effective.handler(handler)["values"].get(key)
+        if option is not None:
+            value = option["value"]
+            used.update(map(str, value) if isinstance(value, list) else [str(value)])
     return [name for name in effective.definition_names(section) if name in used]
 
 
@@ -174,7 +174,7 @@ def _handler(effective: EffectiveConfiguration, name: str) -> Iterator[Row]:
             yield Row(1, "passes on to:", target)
 
 
-def _definition(name: str, values: dict[str, Value]) -> Iterator[Row]:
+def _definition(name: str, values: dict[str, Value[object]]) -> Iterator[Row]:
     """Yield the name with the class, and the other values below it."""
     first = next((key for key in ("()", "class") if key in values), None)
     yield Row(0, name, _text(values[first]["value"]), values[first]["origin"]) if first else Row(0, name)

@@ -7,11 +7,13 @@ dictionary adds where a value was written, and the options that a handler was cr
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from logging.handlers import QueueHandler
-from typing import Any, TypedDict
+from typing import Any, Generic, TypedDict, TypeVar
 
 from observability.logs.config import LayeredLogging
 from observability.logs.layers import Entry, Origin
 from observability.redaction import redact
+
+T = TypeVar("T")
 
 ROOT = "root"
 LAST_RESORT = "logging.lastResort"
@@ -21,10 +23,10 @@ RUN_TIME = Origin("", 0, "set by code")
 DEFAULT = Origin("", 0, "default")
 
 
-class Value(TypedDict):
+class Value(TypedDict, Generic[T]):
     """A value and its origin; secrets are redacted."""
 
-    value: Any
+    value: T
     origin: Origin
 
 
@@ -39,11 +41,11 @@ class Receiver(TypedDict):
 class EffectiveLogger(TypedDict):
     """The values that apply to a record of a logger. `level_of` is the logger with the level: itself or a parent."""
 
-    level: Value
+    level: Value[str]
     level_of: str
-    handlers: Value
-    filters: Value
-    propagate: Value
+    handlers: Value[list[str]]
+    filters: Value[list[str]]
+    propagate: Value[bool]
     disabled: bool
     receivers: list[Receiver]
 
@@ -55,7 +57,7 @@ class EffectiveHandler(TypedDict):
     handler gets no records.
     """
 
-    values: dict[str, Value]
+    values: dict[str, Value[object]]
     hangs_on: list[str]
     passes_on_to: list[str]
 
@@ -121,7 +123,7 @@ class EffectiveConfiguration:
         """Return the names of a section, such as `formatters`, in their order."""
         return [str(name) for name in self._section(section)]
 
-    def definition(self, section: str, name: str) -> dict[str, Value]:
+    def definition(self, section: str, name: str) -> dict[str, Value[object]]:
         """Return the values of an entry of a section."""
         entry = self._section(section).get(name, {})
         return {str(key): self._value((section, name, key), value, None) for key, value in entry.items()}
@@ -151,13 +153,13 @@ class EffectiveConfiguration:
         section = self._configured.get(name) or {}
         return section if isinstance(section, Mapping) else {}
 
-    def _find(self, path: Iterable[str]) -> Any:  # noqa: ANN401 - any YAML
-        value: Any = self._configured
+    def _find(self, path: Iterable[str]) -> object:
+        value: object = self._configured
         for key in path:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
-    def _value(self, path: tuple[str, ...], value: object, default: object) -> Value:
+    def _value(self, path: tuple[str, ...], value: T, default: T) -> Value[T]:
         return {"value": redact(value, path[-1]), "origin": self._origin(path, value, default)}
 
     def _origin(self, path: tuple[str, ...], value: object, default: object) -> Origin:
@@ -182,8 +184,8 @@ class EffectiveDocument(TypedDict):
     overrides: str | None
     loggers: dict[str, EffectiveLogger]
     handlers: dict[str, EffectiveHandler]
-    formatters: dict[str, dict[str, Value]]
-    filters: dict[str, dict[str, Value]]
+    formatters: dict[str, dict[str, Value[object]]]
+    filters: dict[str, dict[str, Value[object]]]
 
 
 def to_dict(effective: EffectiveConfiguration, names: Iterable[str] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -131,7 +132,7 @@ class JsonFormatter(BaseJsonFormatter):
         if self.rename_fields_keep_missing:
             log_data |= {name: None for name in self.rename_fields.values() if name not in log_data}
 
-    def _unused_key(self, key: str, fields: dict[str, Any]) -> str:
+    def _unused_key(self, key: str, fields: Mapping[str, object]) -> str:
         """Return another name for a key that the line uses already."""
         name = f"extra.{key}"
         while name in fields:
@@ -179,13 +180,13 @@ class JsonFormatter(BaseJsonFormatter):
         return encode(log_data) if self._encodes else super().jsonify_log_record(log_data)
 
 
-def exception_fields(record: logging.LogRecord) -> dict[str, Any]:
+def exception_fields(record: logging.LogRecord) -> dict[str, str]:
     """Return the keys of the exception that a record carries, and `stacktrace` if its caller passed `stack_info`.
 
     The stack trace is one text with the chain of causes, the notes (PEP 678) and the members of groups. It is formatted
     once for all handlers of the record, and cut in its middle at 24,576 characters. For secrets see `redact_text`.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, str] = {}
     error = find_exception(record)
     if error is not None:
         fields["exception.type"] = exception_type_name(type(error))

@@ -42,7 +42,7 @@ class Entry:
     lower layer. It stays in the merged entry, so that a lint error can name its origin; `to_plain()` leaves it out.
     """
 
-    value: Any
+    value: object
     origin: Origin
 
     def find(self, *path: object) -> "Entry | None":
@@ -52,9 +52,9 @@ class Entry:
             entry = entry.value.get(key) if entry is not None and isinstance(entry.value, dict) else None
         return entry if entry is not None and entry.value is not None else None
 
-    def entries(self) -> "dict[Any, Entry]":
+    def entries(self) -> "dict[object, Entry]":
         """Return the entries of a mapping that were not removed; none if the value is not a mapping."""
-        entries: dict[Any, Entry] = self.value if isinstance(self.value, dict) else {}
+        entries: dict[object, Entry] = self.value if isinstance(self.value, dict) else {}
         return {key: entry for key, entry in entries.items() if entry.value is not None}
 
     def to_plain(self) -> Any:  # noqa: ANN401 - any YAML
@@ -102,7 +102,7 @@ def fill_variables(entry: Entry, variables: Mapping[str, str]) -> Entry:
     return Entry(_fill(entry.value, variables, entry.origin), entry.origin)
 
 
-def _fill(value: Any, variables: Mapping[str, str], origin: Origin) -> Any:  # noqa: ANN401 - any YAML
+def _fill(value: object, variables: Mapping[str, str], origin: Origin) -> object:
     if isinstance(value, list):
         return [_fill(item, variables, origin) for item in value]
     if isinstance(value, dict):
@@ -147,7 +147,7 @@ class _Document:
 
     def entry(self, node: yaml.Node, line: int, layer: str) -> Entry:
         """Return the entry of a node whose key is in this line."""
-        value: Any
+        value: object
         if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             value = {name: self.entry(each, at, layer) for name, (at, each) in self.pairs(node).items()}
         elif isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
@@ -156,7 +156,7 @@ class _Document:
             value = self._construct(node)
         return Entry(value, Origin(self._file, line, layer))
 
-    def pairs(self, node: yaml.MappingNode) -> dict[Any, tuple[int, yaml.Node]]:
+    def pairs(self, node: yaml.MappingNode) -> dict[object, tuple[int, yaml.Node]]:
         """Return the line and the value of each key. The mapping's own keys win over those merged by `<<`."""
         try:
             self._loader.flatten_mapping(node)
@@ -174,7 +174,7 @@ class _Document:
             return
         seen.add(id(node))
         is_mapping = isinstance(node, yaml.MappingNode)
-        lines: dict[Any, int] = {}
+        lines: dict[object, int] = {}
         for key, _ in node.value if is_mapping else ():
             name = self._simple_key(key)
             if name in lines:
@@ -184,14 +184,14 @@ class _Document:
         for each in [value for _, value in node.value] if is_mapping else node.value:
             self._require_unique_keys(each, (*parents, node), seen)
 
-    def _simple_key(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
+    def _simple_key(self, node: yaml.Node) -> object:
         if not isinstance(node, yaml.ScalarNode):
             raise ImproperlyConfigured(
                 f"{self._file}:{_line(node)}: a key is a list or a mapping. It must be a simple value."
             )
         return node.value if node.tag == _MERGE else self._construct(node)
 
-    def _construct(self, node: yaml.Node) -> Any:  # noqa: ANN401 - any YAML
+    def _construct(self, node: yaml.Node) -> object:
         try:
             return self._loader.construct_object(node, deep=True)
         except yaml.YAMLError as error:

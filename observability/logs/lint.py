@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from logging.config import BaseConfigurator
 from logging.handlers import MemoryHandler, QueueHandler
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from observability.logs.layers import Entry, Origin
 
@@ -39,7 +39,7 @@ _PLAIN_KEYS = {
 # dictConfig reads these of a QueueHandler since Python 3.12.
 _QUEUE_KEYS = {"queue", "listener", "handlers", "respect_handler_level"}
 # If an argument is refused, dictConfig tries it under its second name.
-_SECOND_NAMES = {"stream": "strm", "format": "fmt"}
+_SECOND_NAMES: dict[object, str] = {"stream": "strm", "format": "fmt"}
 
 
 class LintError(NamedTuple):
@@ -76,7 +76,7 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("ext://", "cfg://"))
 
 
-def _section(merged: Entry, name: str) -> dict[Any, Entry]:
+def _section(merged: Entry, name: str) -> dict[object, Entry]:
     section = merged.find(name)
     return section.entries() if section is not None else {}
 
@@ -121,7 +121,7 @@ def _lint_logger(merged: Entry, entry: Entry, subject: str) -> Iterator[LintErro
         yield LintError(WRONG_SHAPE, propagate.origin, message, "Write true or false, without quotes.")
 
 
-def _lint_handler(merged: Entry, name: str, entry: Entry) -> Iterator[LintError]:
+def _lint_handler(merged: Entry, name: object, entry: Entry) -> Iterator[LintError]:
     subject = f"handler {name!r}"
     if not _is_mapping(entry):
         yield _not_a_mapping(entry, subject)
@@ -251,7 +251,7 @@ def _targets(entry: Entry) -> Iterator[tuple[object, Entry]]:
         yield from ((name, handlers) for name in handlers.value)
 
 
-def _resolve(name: object) -> tuple[Any, str]:
+def _resolve(name: object) -> tuple[object, str]:
     """Return the object with a dotted name, or why there is none; neither if that cannot be known yet.
 
     The import is the one that dictConfig does later. A module that reads the settings fails while the settings are

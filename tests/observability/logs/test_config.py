@@ -135,11 +135,12 @@ def test_overrides_that_are_empty_change_nothing(tmp_path: Path) -> None:
     [
         (
             None,
-            r"LOGGING_OVERRIDES: .*/more.yaml cannot be read: No such file or directory\. It must be the path of a",
+            r"LOGGING_OVERRIDES: .*/more.yaml cannot be read: No such file or directory\. "
+            r"It must be the path of a YAML file",
         ),
         (
             b"loggers: [\n",
-            r"LOGGING_OVERRIDES: .*/more.yaml:2: cannot be read as YAML: .* It must be the path of file",
+            r"LOGGING_OVERRIDES: .*/more.yaml:2: cannot be read as YAML: .* It must be the path of a YAML file",
         ),
         (b"\xff\xfe\xfa", "LOGGING_OVERRIDES: .*/more.yaml cannot be read: it is not UTF-8"),
         (b"- loggers\n", "LOGGING_OVERRIDES: .*/more.yaml:1: layer 'overrides' is not a mapping"),

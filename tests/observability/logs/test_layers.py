@@ -14,9 +14,9 @@ def layer(tmp_path: Path, text: str, name: str = "lower") -> Entry:
     return load_layer(tmp_path / "layer.yaml", "layer.yaml", name)
 
 
-def places(entry: Entry) -> dict[str, int]:
+def places(entry: Entry) -> dict[object, int]:
     """The line of each key, also of nested ones."""
-    found: dict[str, int] = {}
+    found: dict[object, int] = {}
     for key, each in entry.entries().items():
         found |= {key: each.origin.line} | {f"{key}.{below}": line for below, line in places(each).items()}
     return found
