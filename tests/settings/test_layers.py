@@ -63,7 +63,10 @@ def test_tools_of_development_are_in_no_other_layer(
         ({"DEBUG": "maybe"}, "DEBUG is 'maybe': one of true, yes, on, 1"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is '…': a URL such as sqlite:"),
         ({"DATABASE_URL": "sqlite:////dev/null/db"}, "DATABASE_URL is '…': a place that can be written; /dev/null"),
-        ({"LOGGING_LAYERS": "prod"}, "LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container"),
+        (
+            {"LOGGING_LAYERS": "prod"},
+            "LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container",
+        ),
         (
             {"LOG_DIR": "/dev/null/log"},
             "LOG_DIR: the directory /dev/null/log of handler 'service' (logging.yaml:",

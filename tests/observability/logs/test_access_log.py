@@ -25,7 +25,7 @@ def captured(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("path", ["/who/", "/whoever/"])
-def test_user_that_the_view_asked_for_is_named(client: Client, caplog: pytest.LogCaptureFixture, path: str) -> None:
+def test_user_that_the_view_read_is_logged(client: Client, caplog: pytest.LogCaptureFixture, path: str) -> None:
     user = get_user_model().objects.create_user("ada")
     client.force_login(user)
     client.get(path)

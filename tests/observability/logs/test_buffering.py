@@ -1,4 +1,4 @@
-"""Records below INFO that wait for the end of their work."""
+"""Buffered records: records below INFO are written when their work fails or was slow."""
 
 import gc
 import itertools
@@ -37,7 +37,7 @@ SLOW_MS = 1_000
 
 
 class Target(logging.Handler):
-    """Keeps the records that it is given."""
+    """Stores the records that it gets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def installed(target: logging.Handler, capacity: int = 5) -> BufferingHandler:
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    """What gets the records of the test's loggers, behind a handler that holds them; the settings name the reader."""
+    """Return the target of a buffering handler of the test's loggers. The settings install the reader."""
     target = Target()
     handler = installed(target)
     root = logging.getLogger("tests")
@@ -82,14 +82,14 @@ def fail_after_a_detail() -> None:
         raise ValueError("failed")
 
 
-def test_work_that_goes_well_leaves_nothing_below_info(target: Target) -> None:
+def test_work_that_succeeds_writes_nothing_below_info(target: Target) -> None:
     with observe("work"):
         log.debug("detail")
         log.info("news")
     assert target.events == ["news"]
 
 
-def test_error_is_written_after_what_was_held_and_before_what_comes(target: Target) -> None:
+def test_error_is_written_after_buffered_records_and_before_later_ones(target: Target) -> None:
     with observe("work"):
         log.debug("first %s", 1)
         structured.debug("second", count=2)
@@ -100,20 +100,20 @@ def test_error_is_written_after_what_was_held_and_before_what_comes(target: Targ
     assert len(target.records) == 5
 
 
-def test_error_before_any_detail_lets_all_detail_pass(target: Target) -> None:
+def test_error_without_buffered_records_lets_later_records_pass(target: Target) -> None:
     with observe("work"):
         log.error("broken")
         log.debug("detail")
         assert target.events == ["broken", "detail"]
 
 
-def test_work_that_fails_shows_what_was_held_also_in_the_work_within_it(target: Target) -> None:
+def test_work_that_fails_writes_the_buffered_records_of_the_work_within_it_too(target: Target) -> None:
     with pytest.raises(ValueError, match="failed"):
         fail_after_a_detail()
     assert target.events == ["detail"]
 
 
-def test_warning_shows_nothing(target: Target) -> None:
+def test_warning_does_not_write_the_buffer(target: Target) -> None:
     with observe("work"):
         log.debug("detail")
         log.warning("hm")
@@ -129,7 +129,7 @@ def test_status_of_a_request_decides(target: Target, status_code: int, events: l
     assert target.events == events
 
 
-def test_slow_request_shows_what_was_held_and_a_slow_command_does_not(target: Target) -> None:
+def test_slow_request_writes_its_buffer_and_a_slow_command_does_not(target: Target) -> None:
     for observation in (request(), Observation("command", "import")):
         with activate(observation):
             log.debug("%s", observation.kind)
@@ -182,7 +182,7 @@ def test_threads_of_one_work_lose_no_line(target: Target) -> None:
     assert [event for event in target.events if event.startswith("7 ")] == [f"7 {line}" for line in range(100)]
 
 
-def test_lines_beyond_the_capacity_are_counted_and_the_newest_written(target: Target) -> None:
+def test_records_beyond_the_capacity_are_counted_and_the_newest_written(target: Target) -> None:
     with observe("work"):
         for number in range(12):
             log.debug("%s", number)
@@ -202,7 +202,7 @@ def test_values_that_change_later_are_written_as_they_were(target: Target) -> No
     assert target.records[1].__dict__["facts"] == {"values": [1]}
 
 
-def test_long_text_of_a_record_that_waits_is_cut(target: Target) -> None:
+def test_long_text_of_a_buffered_record_is_cut(target: Target) -> None:
     with observe("work"):
         log.debug("x" * 10_000, extra={"body": "y" * 10_000})
         structured.debug("short", body="z" * 10_000)
@@ -213,7 +213,7 @@ def test_long_text_of_a_record_that_waits_is_cut(target: Target) -> None:
     ] * 3
 
 
-def test_record_that_cannot_wait_is_written(
+def test_record_that_cannot_be_buffered_is_written(
     target: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: logging.LogRecord) -> None:
@@ -243,14 +243,14 @@ def test_record_is_written_with_what_was_bound_when_it_was_made(target: Target) 
     assert record_facts(target.records[0]) == {"values": [1], "batch": 1}
 
 
-def test_detail_of_other_loggers_is_shown_at_once(target: Target) -> None:
+def test_records_of_other_loggers_are_written_at_once(target: Target) -> None:
     logging.getLogger(f"{NAME}ish").debug("a name that only begins so")
     with observe("work"):
         other.debug("detail")
     assert target.events == ["a name that only begins so", "detail"]
 
 
-def test_level_changed_at_run_time_shows_detail_at_once(target: Target) -> None:
+def test_level_changed_at_run_time_writes_records_at_once(target: Target) -> None:
     levels._apply([LevelChange(NAME, "DEBUG", "DEBUG", 4e9, 600, "ada", 7)])
     try:
         with observe("work"):
@@ -261,7 +261,7 @@ def test_level_changed_at_run_time_shows_detail_at_once(target: Target) -> None:
 
 
 @pytest.mark.parametrize(("status_code", "events"), [(200, []), (500, ["late"])])
-def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_code: int, events: list[str]) -> None:
+def test_record_after_its_work_is_written_if_that_failed(target: Target, status_code: int, events: list[str]) -> None:
     observation = request(status_code)
     observation.close()
     with activate(observation):
@@ -270,13 +270,13 @@ def test_record_after_the_end_goes_the_way_of_its_work(target: Target, status_co
     assert target.events == events
 
 
-def test_what_was_held_with_work_that_went_well_is_freed_at_its_end(target: Target) -> None:
+def test_buffer_of_work_that_succeeds_is_emptied_at_its_end(target: Target) -> None:
     with observe("work") as observation:
         log.debug("detail")
     assert not observation.extensions[buffering._handlers[-1]].items
 
 
-def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> None:
+def test_work_that_never_ends_is_freed_with_its_buffer(target: Target) -> None:
     observation = request()
     with activate(observation):
         # By no logger: pytest's handlers would keep the record.
@@ -288,7 +288,7 @@ def test_work_that_never_ends_is_freed_with_what_it_holds(target: Target) -> Non
     assert target.events == []
 
 
-def test_queries_are_held_with_the_time_at_which_they_ended(target: Target) -> None:
+def test_queries_are_buffered_with_the_time_at_which_they_ended(target: Target) -> None:
     with observe("work") as observation:
         log.debug("before")
         observation.add_step(Step("query", "SELECT 1", "default", 1.5, "SELECT 1"))
@@ -302,7 +302,7 @@ def test_queries_are_held_with_the_time_at_which_they_ended(target: Target) -> N
     assert before.created <= query.created <= after.created
 
 
-def test_query_that_has_a_line_already_gets_no_second_one(target: Target, settings: Settings) -> None:
+def test_query_that_was_logged_already_is_not_buffered(target: Target, settings: Settings) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 10}
     with observe("work") as observation:
         observation.add_step(Step("query", "SELECT 1", "default", 10, "SELECT 1"))
@@ -340,14 +340,14 @@ def test_filter_of_the_handler_holds(target: Target) -> None:
         ({"capacity": "many"}, "capacity of a BufferingHandler is 'many'"),
     ],
 )
-def test_option_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
+def test_wrong_option_is_named_with_the_allowed_values(wrong: dict[str, Any], expected: str) -> None:
     options: dict[str, Any] = {"target": Target(), "loggers": ["library"], "slow_ms": 1, "capacity": 1}
     with pytest.raises(ValueError, match=expected):
         BufferingHandler(**options | wrong)
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_configuration_that_runs_again_leaves_one_handler_that_holds(tmp_path: Path) -> None:
+def test_configuration_that_runs_again_leaves_one_buffering_handler(tmp_path: Path) -> None:
     variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
     for _ in range(2):
         logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))

@@ -1,4 +1,4 @@
-"""The system checks of the logs: layers that are not in use, lines that wait, and how long files are kept."""
+"""The system checks of the logs: layers that are not in use, buffered records, and how long files are kept."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -87,7 +87,7 @@ def test_handler_that_buffers_records_without_its_reader_is_reported(settings: S
 
 
 def rotating(directory: Path, *, hours_ago: float, rotated: int, size: int = 1_000) -> dict[str, dict[str, object]]:
-    """LOGGING of one file that rotates, and such files, the first line of which is of that time."""
+    """Return LOGGING with one rotating file, and write backups whose first line has that age."""
     first = datetime.now(UTC) - timedelta(hours=hours_ago)
     line = f'{{"timestamp": "{first:%Y-%m-%dT%H:%M:%S.%fZ}", "event": "first"}}'
     for number in range(1, rotated + 1):

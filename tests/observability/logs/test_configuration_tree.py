@@ -19,13 +19,13 @@ def test_handler_that_code_gave_a_target_shows_it() -> None:
         "disable_existing_loggers": False,
         "handlers": {
             "file": {"class": "logging.StreamHandler"},
-            "kept": {"class": "logging.handlers.MemoryHandler", "capacity": 1},
+            "memory": {"class": "logging.handlers.MemoryHandler", "capacity": 1},
         },
-        "root": {"handlers": ["kept", "file"]},
+        "root": {"handlers": ["memory", "file"]},
     }
     logging.config.dictConfig(configured)
     effective = EffectiveConfiguration(configured)
-    effective.live_handlers["kept"].setTarget(effective.live_handlers["file"])  # type: ignore[attr-defined]
+    effective.live_handlers["memory"].setTarget(effective.live_handlers["file"])  # type: ignore[attr-defined]
     assert "passes on to:" in render_tree(effective)
     assert "LOGGING was not built by load_logging" in render_tree(effective)
 

@@ -1,4 +1,4 @@
-"""The logging of the process as it is, and where each value comes from."""
+"""The effective configuration: each value with its origin."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ base:
   version: 1
   filters: {named: {name: parent}}
   handlers:
-    kept: {class: logging.handlers.MemoryHandler, capacity: 10, target: file, level: WARNING}
+    memory: {class: logging.handlers.MemoryHandler, capacity: 10, target: file, level: WARNING}
     file:
       class: logging.FileHandler
       filename: ${DIRECTORY}/file.log
@@ -24,7 +24,7 @@ base:
     mail: {class: logging.handlers.SMTPHandler, mailhost: a, fromaddr: b, toaddrs: c, subject: d, credentials: [u, p]}
   root: {level: WARNING, handlers: [file]}
   loggers:
-    parent: {level: INFO, handlers: [kept], filters: [named]}
+    parent: {level: INFO, handlers: [memory], filters: [named]}
     parent.silent: {propagate: false}
 debugging:
   loggers:
@@ -42,16 +42,19 @@ def configured(tmp_path: Path, restored_logging: None) -> LayeredLogging:
 
 
 def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLogging) -> None:
-    effective = EffectiveConfiguration(configured).logger("parent")
-    assert (effective["level"]["value"], str(effective["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
-    assert (effective["handlers"]["value"], str(effective["handlers"]["origin"])) == (["kept"], "logging.yaml:14 base")
-    assert (effective["filters"]["value"], str(effective["filters"]["origin"])) == (["named"], "logging.yaml:14 base")
-    assert (effective["propagate"]["value"], str(effective["propagate"]["origin"])) == (True, "default")
+    logger = EffectiveConfiguration(configured).logger("parent")
+    assert (logger["level"]["value"], str(logger["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
+    assert (logger["handlers"]["value"], str(logger["handlers"]["origin"])) == (
+        ["memory"],
+        "logging.yaml:14 base",
+    )
+    assert (logger["filters"]["value"], str(logger["filters"]["origin"])) == (["named"], "logging.yaml:14 base")
+    assert (logger["propagate"]["value"], str(logger["propagate"]["origin"])) == (True, "default")
 
 
 def test_receivers_are_the_handlers_up_the_tree_each_from_its_level_on(configured: LayeredLogging) -> None:
     assert EffectiveConfiguration(configured).logger("parent.child")["receivers"][:2] == [
-        {"handler": "kept", "through": "parent", "level": "WARNING"},
+        {"handler": "memory", "through": "parent", "level": "WARNING"},
         {"handler": "file", "through": "root", "level": "DEBUG"},
     ]
 
@@ -70,7 +73,7 @@ def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLoggin
     ]
 
 
-def test_what_code_changed_is_shown_as_such(configured: LayeredLogging) -> None:
+def test_value_that_code_changed_has_the_origin_set_by_code(configured: LayeredLogging) -> None:
     logging.getLogger("parent").setLevel(logging.ERROR)
     logging.getLogger("code").addHandler(logging.StreamHandler())
     effective = EffectiveConfiguration(configured)
@@ -79,20 +82,20 @@ def test_what_code_changed_is_shown_as_such(configured: LayeredLogging) -> None:
     assert effective.handler("logging.StreamHandler")["values"]["class"]["origin"] == RUN_TIME
 
 
-def test_what_the_settings_changed_is_shown_as_such(configured: LayeredLogging) -> None:
+def test_value_that_the_settings_changed_has_the_origin_settings(configured: LayeredLogging) -> None:
     configured["loggers"]["parent"]["level"] = "ERROR"
     logging.config.dictConfig(configured)
     assert EffectiveConfiguration(configured).logger("parent")["level"] == {"value": "ERROR", "origin": SETTINGS}
 
 
-def test_dictionary_without_layers_is_shown_as_the_settings(configured: LayeredLogging) -> None:
+def test_values_of_a_dictionary_without_layers_have_the_origin_settings(configured: LayeredLogging) -> None:
     effective = EffectiveConfiguration(dict(configured))
     assert effective.logger("parent")["level"] == {"value": "DEBUG", "origin": SETTINGS}
     assert to_dict(effective)["file"] is None
 
 
 def test_handler_shows_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
-    effective = EffectiveConfiguration(configured).handler("kept")
+    effective = EffectiveConfiguration(configured).handler("memory")
     assert effective["passes_on_to"] == ["file"]
     assert (effective["values"]["capacity"]["value"], str(effective["values"]["capacity"]["origin"])) == (
         10,
@@ -101,7 +104,7 @@ def test_handler_shows_its_values_and_where_it_passes_records_on(configured: Lay
     assert effective["values"]["level"]["value"] == "WARNING"
 
 
-def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_reported(
+def test_handler_that_gets_records_only_from_another_handler_has_it_in_hangs_on(
     configured: LayeredLogging, tmp_path: Path
 ) -> None:
     looking_up = logging.NullHandler()
@@ -117,8 +120,8 @@ def test_handler_that_hangs_on_no_logger_and_is_passed_records_by_name_is_report
 
 def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
     effective = EffectiveConfiguration(configured)
-    assert [effective.handler(name)["hangs_on"] for name in ("file", "kept", "mail")] == [
-        ["root", "kept"],
+    assert [effective.handler(name)["hangs_on"] for name in ("file", "memory", "mail")] == [
+        ["root", "memory"],
         ["parent"],
         [],
     ]

@@ -1,4 +1,4 @@
-"""What a line says of an exception."""
+"""The keys of an exception in a log line."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ class Foul(Exception):  # noqa: N818
 
 
 @pytest.mark.parametrize("error", [Unspeakable(), Foul()])
-def test_exception_that_cannot_be_shown_is_named(error: BaseException) -> None:
+def test_exception_that_cannot_be_formatted_is_named(error: BaseException) -> None:
     fields = fields_of(error)
     assert type(error).__qualname__ in fields["exception.type"]
     assert type(error).__qualname__ in fields["exception.stacktrace"]
@@ -83,7 +83,7 @@ def test_traceback_is_made_once_for_all_handlers() -> None:
     assert "broken" in exception_fields(record)["exception.stacktrace"]
 
 
-def test_exc_info_that_is_none_adds_nothing() -> None:
+def test_exc_info_without_an_exception_adds_nothing() -> None:
     assert exception_fields(log_record(exc_info=(None, None, None))) == {}
 
 
@@ -94,11 +94,11 @@ def test_many_secrets_leave_no_part_of_one() -> None:
 
 
 @pytest.mark.parametrize("exc_info", [(), (ValueError,), "text", (None, "text", None)])
-def test_exc_info_that_is_none_of_pythons_adds_nothing(exc_info: object) -> None:
+def test_exc_info_of_another_shape_adds_nothing(exc_info: object) -> None:
     assert exception_fields(log_record(exc_info=exc_info)) == {}
 
 
-def test_secret_at_the_cut_is_not_shown() -> None:
+def test_secret_at_the_cut_is_redacted() -> None:
     for before in range(MAX_MESSAGE - 20, MAX_MESSAGE + 20):
         message = fields_of(ValueError("x" * before + " api_key=s3crets3crets3cret " + "y" * 20 * MAX_MESSAGE))
         assert "s3cret" not in message["exception.message"]

@@ -209,8 +209,8 @@ def test_filter_decides(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
     writer.addFilter(lambda record: record.msg != "dropped")
     write(writer, "dropped")
-    write(writer, "kept")
-    assert (tmp_path / "service.jsonl").read_text() == "kept\n"
+    write(writer, "written")
+    assert (tmp_path / "service.jsonl").read_text() == "written\n"
 
 
 def test_closed_handler_opens_its_file_again(tmp_path: Path) -> None:
@@ -297,9 +297,9 @@ def test_dropped_records_are_counted_and_reported_once_a_second_and_logged_when_
     for number in range(50):
         write(writer, f"lost {number}")
     (tmp_path / "log").mkdir()
-    write(writer, "kept")
-    kept, dropped = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
-    assert kept["event"] == "kept"
+    write(writer, "written")
+    written, dropped = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
+    assert written["event"] == "written"
     assert (dropped["event"], dropped["level"], dropped["dropped_count"]) == ("log_records_dropped", "warning", 50)
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("log/service.jsonl'; 1 record dropped so far.")
@@ -331,9 +331,9 @@ def test_directory_that_was_removed_is_written_when_it_is_there_again(
     writer._next_check_at = 0
     write(writer, "lost")
     directory.mkdir()
-    write(writer, "kept")
-    kept, lost = (directory / "service.jsonl").read_text().splitlines()
-    assert (kept, lost) == ("kept", "log_records_dropped")
+    write(writer, "written")
+    written, dropped = (directory / "service.jsonl").read_text().splitlines()
+    assert (written, dropped) == ("written", "log_records_dropped")
     assert capsys.readouterr().err.endswith("is written again; 3 records dropped.\n")
 
 
@@ -352,8 +352,8 @@ def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> N
     writer.setFormatter(logging.Formatter("%(absent)s"))
     write(writer, "lost")
     writer.setFormatter(None)
-    write(writer, "kept")
-    assert (tmp_path / "service.jsonl").read_text().splitlines() == ["kept", "log_records_dropped"]
+    write(writer, "written")
+    assert (tmp_path / "service.jsonl").read_text().splitlines() == ["written", "log_records_dropped"]
 
 
 def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(

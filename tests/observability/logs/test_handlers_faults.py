@@ -17,7 +17,7 @@ from tests.observability.log_records import log_record
 
 
 def written(path: Path, record: logging.LogRecord) -> str:
-    """What the handler writes for a record."""
+    """Return what the handler writes for a record."""
     handler = SharedRotatingFileHandler(path / "service.jsonl")
     handler.setFormatter(JsonFormatter(service_name="vitrine"))
     handler.handle(record)

@@ -27,7 +27,7 @@ def test_longest_value_is_cut_and_named() -> None:
     assert len(fields["body"]) > LIMIT // 2
 
 
-def test_value_that_is_no_text_is_cut_as_text() -> None:
+def test_value_that_is_not_text_is_truncated_as_text() -> None:
     fields = json.loads(truncated({"rows": list(range(5_000))}))
     assert fields["truncated"] == ["rows"]
     assert fields["rows"].startswith("[0,1,2,")
@@ -52,7 +52,7 @@ def test_keys_fill_the_line_and_no_byte_more(pad: int) -> None:
     assert LIMIT - 14 < len(line) <= LIMIT
 
 
-def test_line_that_is_no_json_is_cut() -> None:
+def test_line_that_is_not_json_is_cut() -> None:
     line = truncate_line(("é" * 5_000 + "\n").encode(), LIMIT)
     assert len(line) <= LIMIT
     assert line.decode().endswith("é…\n")

@@ -15,7 +15,7 @@ def layer(tmp_path: Path, text: str, name: str = "lower") -> Entry:
 
 
 def places(entry: Entry) -> dict[object, int]:
-    """The line of each key, also of nested ones."""
+    """Return the line of each key, nested keys included."""
     found: dict[object, int] = {}
     for key, each in entry.entries().items():
         found |= {key: each.origin.line} | {f"{key}.{below}": line for below, line in places(each).items()}

@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
-    """What follows the file, with a thread that looks at it more often than in a service."""
+    """Return levels that follow the file; their thread polls more often than in a service."""
     monkeypatch.setattr("observability.logs.levels.POLL_INTERVAL_S", 0.02)
     followed = Levels()
     logger.setLevel(logging.NOTSET)
@@ -44,7 +44,7 @@ def write(file: Path, level: str | None, *, name: str = NAME, seconds: float = 6
 
 
 @pytest.mark.parametrize("original", [logging.NOTSET, logging.WARNING, 13])
-def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: Levels, original: int) -> None:
+def test_level_is_restored_when_the_change_is_reset(file: Path, levels: Levels, original: int) -> None:
     logger.setLevel(original)
     for level in ("DEBUG", "ERROR"):
         write(file, level)
@@ -55,7 +55,7 @@ def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: 
     assert logger.level == original
 
 
-def test_level_that_a_logger_inherits_is_shown_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
+def test_configured_level_of_a_logger_that_inherits_is_that_before_any_change(file: Path, levels: Levels) -> None:
     logger.setLevel(logging.WARNING)
     write(file, "DEBUG")
     levels.poll()
@@ -163,7 +163,7 @@ def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path
     assert (logging.root.level, levels.changed_level("anything")) == (level, None)
 
 
-def test_thread_ends_when_it_is_asked_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
+def test_thread_ends_on_pause_and_resume_starts_a_new_one(levels: Levels) -> None:
     def thread() -> Thread | None:
         return levels._thread
 
@@ -203,7 +203,7 @@ def test_thread_runs_before_and_after_a_fork_in_both_processes_and_not_while_it_
 
 
 def processes_at(server: Server, logger: str, level: str) -> set[int]:
-    """The processes of the server that answered last with this level of the logger."""
+    """Return the processes of the server whose last response had this level of the logger."""
     answered: dict[int, str] = {}
     for _ in range(20):
         answer = json_of(server, f"/level/{logger}/")

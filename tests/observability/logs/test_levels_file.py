@@ -1,4 +1,4 @@
-"""The file of the changed levels."""
+"""The file of changed levels."""
 
 import json
 import os

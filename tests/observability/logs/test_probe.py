@@ -1,4 +1,4 @@
-"""Probes: what arrived where, seen by looking."""
+"""The logging probe."""
 
 import json
 import logging
@@ -24,14 +24,14 @@ sentry_sdk.flush()
 
 
 class LosingHandler(logging.FileHandler):
-    """Takes every record, and writes none."""
+    """Accept every record and write none."""
 
     def handle(self, record: logging.LogRecord) -> bool:
         return True
 
 
 class OwnHandle(logging.FileHandler):
-    """Writes without the base class's `handle` and `emit`, and returns nothing that tells of it."""
+    """Write without the base class's `handle` and `emit`, and return False."""
 
     def handle(self, record: logging.LogRecord) -> bool:
         if self.filter(record):
@@ -41,7 +41,7 @@ class OwnHandle(logging.FileHandler):
 
 
 class FullHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Fails as on a full disk."""
+    """Fail as on a full disk."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -51,7 +51,7 @@ class FullHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 class PagerHandler(logging.Handler):
-    """Calls somebody."""
+    """Alert a person."""
 
     calls = 0
 
@@ -68,7 +68,7 @@ class RaisingHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 @pytest.fixture
 def probed(tmp_path: Path, restored_logging: None) -> Any:  # noqa: ANN401
-    """Configures handlers for the logger `probed`, and sends it a probe."""
+    """Configure handlers for the logger `probed`, and send a probe through it."""
 
     def send(filters: dict[str, Any] | None = None, **handlers: dict[str, Any]) -> dict[str, ProbeResult]:
         formatter = {"()": "observability.logs.formatters.JsonFormatter", "service_name": "x"}
@@ -153,7 +153,7 @@ def test_device_is_not_read(probed: Any) -> None:  # noqa: ANN401
     assert probed(file=entry)["file"]["outcomes"] == {"CRITICAL": "arrived"}
 
 
-def test_handler_that_would_disturb_somebody_is_asked_and_given_nothing(probed: Any) -> None:  # noqa: ANN401
+def test_handler_that_would_alert_people_is_evaluated_but_gets_no_record(probed: Any) -> None:  # noqa: ANN401
     PagerHandler.calls = 0
     refuse = {"no": {"()": "observability.logs.filters.ExceptLoggersFilter", "names": ["probed"]}}
     entry = {"class": module("PagerHandler"), "level": "CRITICAL"}

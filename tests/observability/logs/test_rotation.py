@@ -1,4 +1,4 @@
-"""An open log file, on a disk that is full: the size to which this process may write files stands for it."""
+"""An open log file that others delete, rename or close, and one on a full disk."""
 
 import json
 import logging
@@ -20,12 +20,12 @@ def write(handler: logging.Handler) -> None:
     handler.handle(log_record(LINE.strip()))
 
 
-@pytest.mark.parametrize("room", range(len(LINE)))
-def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path, room: int) -> None:
+@pytest.mark.parametrize("free_bytes", range(len(LINE)))
+def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path, free_bytes: int) -> None:
     file = tmp_path / "service.jsonl"
     handler = SharedRotatingFileHandler(file)
     write(handler)
-    with space_of(len(LINE) + room):
+    with space_of(len(LINE) + free_bytes):
         write(handler)
     write(handler)
     handler.close()

@@ -43,10 +43,10 @@ def test_processor_of_the_service_sees_and_changes_the_event(caplog: pytest.LogC
     assert [(record.msg, record_facts(record)) for record in caplog.records] == [("EVENT", {"method": "warning"})]
 
 
-def test_warning_knows_the_line_that_logged_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_warning_has_the_source_line_that_logged_it(caplog: pytest.LogCaptureFixture) -> None:
     log.warning("event")
     assert (caplog.records[0].filename, caplog.records[0].funcName) == (
-        "test_structlog_pipeline.py", "test_warning_knows_the_line_that_logged_it",
+        "test_structlog_pipeline.py", "test_warning_has_the_source_line_that_logged_it",
     )  # fmt: skip
 
 

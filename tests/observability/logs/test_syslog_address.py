@@ -33,6 +33,6 @@ def test_wrong_facility_is_named_with_what_is_allowed() -> None:
         SyslogHandler("udp://127.0.0.1", facility="vitrine")
 
 
-def test_message_without_room_for_a_line_is_refused() -> None:
+def test_max_message_bytes_below_the_minimum_is_refused() -> None:
     with pytest.raises(ValueError, match=r"maxMessageBytes is 100\. Allowed: a number from 4096"):
         SyslogHandler("udp://127.0.0.1", maxMessageBytes=100)

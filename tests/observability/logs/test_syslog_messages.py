@@ -51,7 +51,7 @@ def handling(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iter
 
 @contextmanager
 def bound(scheme: str, directory: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A socket to which datagrams come, with its address as the handler takes it."""
+    """Return a socket that receives datagrams, and its address for the handler."""
     with socket.socket(socket.AF_UNIX if scheme == "unix" else socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.settimeout(DEADLINE_S)
         receiver.bind(str(directory / "socket") if scheme == "unix" else ("127.0.0.1", 0))
@@ -134,11 +134,11 @@ def test_records_beyond_those_that_may_wait_are_counted(
     assert (lost["event"], lost["dropped_count"]) == ("log_records_dropped", 7)
 
 
-def test_message_that_no_datagram_can_hold_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_message_too_long_for_a_datagram_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=1_000_000) as handler:
         handler.handle(log_record("x" * 100_000))
-        handler.handle(log_record("kept"))
-        assert [event(receiver.recv(65_536)) for _ in range(1)] == ["kept"]
+        handler.handle(log_record("short"))
+        assert [event(receiver.recv(65_536)) for _ in range(1)] == ["short"]
         lost = json.loads(receiver.recv(65_536).partition(b" - - ")[2])
     assert (lost["event"], lost["dropped_count"]) == ("log_records_dropped", 1)
     assert "Message too long; 1 record dropped so far." in capsys.readouterr().err

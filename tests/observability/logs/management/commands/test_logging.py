@@ -25,7 +25,7 @@ class Output(Protocol):
 
 @pytest.fixture
 def output_of(settings: Settings, tmp_path: Path, restored_logging: None) -> Output:
-    """What the command writes while these layers and overrides are configured; the overrides are in `more.yaml`."""
+    """Return a function that configures layers and overrides (in `more.yaml`) and returns the output of the command."""
 
     def show(*arguments: str, layers: tuple[str, ...] = ("production",), overrides: str = "") -> str:
         variables = {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "probe", "SYSLOG_ADDRESS": "unix:/dev/log"}
@@ -41,12 +41,12 @@ def output_of(settings: Settings, tmp_path: Path, restored_logging: None) -> Out
 
 
 def columns(line: str) -> list[str]:
-    """What stands in a line with two spaces or more between it."""
+    """Return the parts of a line that are separated by two spaces or more."""
     return [part.strip() for part in line.split("  ") if part.strip()]
 
 
 def line_of(text: str) -> int:
-    """The number of the line of logging.yaml that begins with a text."""
+    """Return the number of the line of logging.yaml with this text."""
     (number,) = [
         n for n, line in enumerate((ROOT / "logging.yaml").read_text().splitlines(), 1) if line.strip() == text
     ]
