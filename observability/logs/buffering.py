@@ -34,7 +34,6 @@ BufferedItem: TypeAlias = logging.LogRecord | tuple[float, Step]
 _containers = frozenset({list, dict, set})
 _immutable = frozenset({str, int, float, bool, type(None), bytes, complex})
 
-
 _diagnostics = Diagnostics("logging:")
 # The handlers that are not closed, for the reader. dictConfig closes those that it replaces.
 _handlers: tuple["BufferingHandler", ...] = ()
@@ -45,8 +44,8 @@ class BufferingHandler(MemoryHandler):
 
     The buffer of a unit of work is written if the work fails or logs an error, and if a request takes `slow_ms`: in
     order, each record with its own time, and before the error. After an error, later records pass directly. The buffer
-    is discarded if the work succeeds. Records below INFO outside of any work are dropped. A buffer has the newest
-    `capacity` records. Other loggers are not buffered; nor are records that a level changed at run time asks for.
+    is discarded if the work succeeds. Outside of any work, records of `loggers` below INFO are dropped. A buffer has
+    the newest `capacity` records. Other loggers are not buffered, nor records that a changed level enables.
 
     A record is written with the context that was bound when it was created. Arguments and facts that are containers
     are copied; a message with mutable arguments is formatted at once. Objects deeper inside have their value of the

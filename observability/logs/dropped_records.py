@@ -45,7 +45,7 @@ class DroppedRecords:
             self.count = 0
 
 
-def dropped_records_record(count: int, **facts: object) -> logging.LogRecord:
+def dropped_count_record(count: int, **facts: object) -> logging.LogRecord:
     """Return the log record which says how many records are missing from the log."""
     return logging.makeLogRecord({
         "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": LOG_RECORDS_DROPPED,

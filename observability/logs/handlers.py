@@ -20,7 +20,7 @@ from logging.handlers import RotatingFileHandler
 from typing import Any, TextIO, cast
 
 from observability.logs import rotation
-from observability.logs.dropped_records import DroppedRecords, dropped_records_record
+from observability.logs.dropped_records import DroppedRecords, dropped_count_record
 from observability.logs.json_lines import truncate_line
 from observability.logs.rotation import LogFile
 from observability.recorders.commands import owns_stdout
@@ -218,7 +218,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         with self._locked():
             count = self._dropped.take_count()
         if count:
-            record = dropped_records_record(count, **{"log.file.path": self.baseFilename})
+            record = dropped_count_record(count, **{"log.file.path": self.baseFilename})
             try:
                 self._append(self._encode(f"{self.format(record)}\n"))
             except Exception as error:  # noqa: BLE001 - the count is reported later

@@ -15,7 +15,7 @@ from logging.handlers import SysLogHandler
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
-from observability.logs.dropped_records import DroppedRecords, dropped_records_record
+from observability.logs.dropped_records import DroppedRecords, dropped_count_record
 from observability.logs.json_lines import truncate_line
 
 # rsyslog accepts this by default. A longer datagram would be split into too many packets.
@@ -143,7 +143,7 @@ class SyslogHandler(SysLogHandler):
             count = self._dropped.take_count()
         try:
             # Even if MAX_WAITING records wait: otherwise the count would be lost.
-            sender.put(self._message(dropped_records_record(count)))
+            sender.put(self._message(dropped_count_record(count)))
         except Exception as error:  # noqa: BLE001 - the count is reported later
             with self._counting:
                 self._dropped.add(error, count)
