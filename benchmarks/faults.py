@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     results = [_result(faults[name]) for name in chosen.faults or NAMES]
     sys.stdout.write(
         "\nlost: of the records whose log call returned, those that are in no file; told: how many are lost by what"
-        "\nlog_records_lost says; torn: what a kill left of a line, which a reader skips to the next record.\n"
+        "\nlog_records_dropped says; torn: what a kill left of a line, which a reader skips to the next record.\n"
     )
     return 0 if all(results) else 1
 

@@ -14,9 +14,9 @@ import structlog
 from pythonjsonlogger.json import JsonFormatter as PythonJsonFormatter
 
 from benchmarks.packages import site_packages
-from observability.logs.event_record import EventRecord
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
+from observability.logs.structlog_pipeline import EventRecord
 
 EVENT = "book_imported"
 FACTS = {

@@ -108,20 +108,20 @@ def environ(url_path: str) -> dict[str, Any]:
 
 def _on_full_disk(send: Callable[[], None]) -> Callable[[], None]:
     """The same requests while the file of the handler `service` is on a full disk, and stderr goes nowhere."""
+    from observability.logs.buffering import BufferingHandler  # noqa: PLC0415
     from observability.logs.handlers import SharedRotatingFileHandler  # noqa: PLC0415
-    from observability.logs.held import HeldHandler  # noqa: PLC0415
 
-    held = next(each for each in logging.getLogger().handlers if isinstance(each, HeldHandler))
-    healthy = held.target
+    buffering = next(each for each in logging.getLogger().handlers if isinstance(each, BufferingHandler))
+    healthy = buffering.target
     full = SharedRotatingFileHandler(FULL_DISK, maxBytes=20_000_000, backupCount=10)
     full.setFormatter(healthy.formatter if healthy else None)
 
     def send_without_space() -> None:
-        held.setTarget(full)
+        buffering.setTarget(full)
         try:
             with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
                 send()
         finally:
-            held.setTarget(healthy)
+            buffering.setTarget(healthy)
 
     return send_without_space

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.census import Census, chain, take_census
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, counted, empty_counts, wait_until, write, write_together, writing
-from observability.logs.losses import RECORDS_LOST
+from observability.logs.dropped_records import LOG_RECORDS_DROPPED
 
 NOBODY = 65_534
 SMALL_DISK_BYTES = 262_144
@@ -37,7 +37,7 @@ class Outcome:
     @property
     def told_lost(self) -> int:
         """How many records the files themselves say are lost."""
-        return sum(each["lost_count"] for each in self.census.others if each.get("event") == RECORDS_LOST)
+        return sum(each["dropped_count"] for each in self.census.others if each.get("event") == LOG_RECORDS_DROPPED)
 
     @property
     def is_good(self) -> bool:

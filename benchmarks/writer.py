@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from observability.logs.pipeline import configure_structlog
+from observability.logs.structlog_pipeline import configure_structlog
 
 EVENT = "numbered"
 MAX_WRITERS = 1_000

@@ -66,7 +66,7 @@ DEBUG_TOOLBAR_PANELS = [
     "observability.profiler.panel.RepeatedQueriesPanel",
     "observability.budgets.panel.QueryBudgetPanel",
     "observability.profiler.panel.TransactionPanel",
-    "observability.logs.panel.LogLinesPanel",
+    "observability.logs.panel.LogRecordsPanel",
     "observability.profiler.panel.FlameGraphPanel",
     "debug_toolbar.panels.request.RequestPanel",
     "debug_toolbar.panels.headers.HeadersPanel",

@@ -10,7 +10,7 @@ from observability.conf import configuration
 
 READER = "observability.budgets.reader.QueryBudgetReader"
 # These readers show the result of READER.
-SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.logs.access.AccessLine")
+SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.logs.access_log.AccessLogReader")
 
 
 @register("observability")

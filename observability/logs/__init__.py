@@ -1,1 +1,1 @@
-"""Writing log files: the layers of logging.yaml, JSON lines, the access line, slow queries."""
+"""Write log files: layers of logging.yaml, JSON lines, access log, buffered records, slow queries, changed levels."""

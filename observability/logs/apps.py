@@ -1,4 +1,4 @@
-"""The room of the log files."""
+"""The app of the log files."""
 
 import logging
 from types import ModuleType
@@ -6,9 +6,8 @@ from types import ModuleType
 from django.apps import AppConfig
 
 from observability.conf import shared_file
-from observability.logs.level_file import LEVELS_FILE
-from observability.logs.levels import levels
-from observability.logs.pipeline import configure_structlog
+from observability.logs.levels import LEVELS_FILE, levels
+from observability.logs.structlog_pipeline import configure_structlog
 
 
 class LogsConfig(AppConfig):
@@ -17,9 +16,9 @@ class LogsConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        # Before the models are imported, whose modules make their loggers.
+        # Before the models are imported: their modules create loggers.
         configure_structlog()
-        # Django has configured logging by now; a warning that is captured earlier has no handler to go to.
+        # Django has configured logging now. A warning captured earlier would reach no handler.
         logging.captureWarnings(capture=True)
 
     def ready(self) -> None:

@@ -1,6 +1,6 @@
-"""System checks of the room: the layers of logging.yaml that are not in use here, and lines that wait.
+"""System checks of the package: all layers of logging.yaml, also those not in use, and the buffered records.
 
-A mistake in the layers that are in use ends the start already.
+An error in the layers that are in use stops the process before the checks run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 from observability.conf import configuration
 from observability.logs.config import LayeredLogging, Source
-from observability.logs.layers.layer import fill, merge
-from observability.logs.layers.mistake import UNKNOWN_VARIABLE, Mistake
-from observability.logs.layers.mistakes import mistakes
+from observability.logs.layers import fill_variables, merge
+from observability.logs.lint import UNKNOWN_VARIABLE, LintError, lint
 
-HELD_HANDLER = "observability.logs.held.HeldHandler"
-HELD_LINES = "observability.logs.held.HeldLines"
+BUFFERING_HANDLER = "observability.logs.buffering.BufferingHandler"
+BUFFERED_RECORDS_READER = "observability.logs.buffering.BufferedRecordsReader"
 
 
 @register("observability")
 def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E201 to E206: what `load_logging` would refuse in a layer, in use or not; `layers/mistake.py` has the ids."""
+    """E201 to E206: lint errors of each layer, in use or not. `lint.py` has the ids."""
     configured = settings.LOGGING
     if not isinstance(configured, LayeredLogging):
         return []
@@ -32,51 +31,56 @@ def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Chec
 
 
 @register("observability")
-def check_held_lines(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W201: a handler holds lines, and no reader tells it of the end of the work that they wait with."""
-    handlers: dict[str, Any] = settings.LOGGING.get("handlers", {})
-    is_held = any(handler.get("class") == HELD_HANDLER for handler in handlers.values())
-    if not is_held or HELD_LINES in configuration().readers:
+def check_buffered_records(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+    """W201: a handler buffers records, but no reader is installed that writes the buffer at the end of the work."""
+    handlers: dict[str, dict[str, Any]] = settings.LOGGING.get("handlers", {})
+    is_buffering = any(handler.get("class") == BUFFERING_HANDLER for handler in handlers.values())
+    if not is_buffering or BUFFERED_RECORDS_READER in configuration().readers:
         return []
     return [
         Warning(
-            "Lines are held, and those of a slow request are never written.",
-            hint=f"Put {HELD_LINES!r} into OBSERVABILITY['READERS'], before the access line.",
+            "A handler buffers records, but the buffered records of slow requests are never written.",
+            hint=f"Add {BUFFERED_RECORDS_READER!r} to OBSERVABILITY['READERS'], before the AccessLogReader.",
             id="observability.W201",
         )
     ]
 
 
 def layer_errors(source: Source) -> Iterator[CheckMessage]:
-    """The mistakes of each layer over any layer that may lie under it."""
+    """Yield the errors of each layer, merged over `base` and over each other layer."""
     readable = []
-    for name, layer in source.written.items():
+    for name, layer in source.layers.items():
         try:
-            fill(layer, source.variables)
+            fill_variables(layer, source.variables)
         except ImproperlyConfigured as error:
-            hint = "The settings give the variables to load_logging."
+            hint = "The settings pass the variables to load_logging."
             yield Error(str(error), hint=hint, id=UNKNOWN_VARIABLE)
         else:
             readable.append(name)
     if "base" not in readable:
         return
-    known = _mistakes(source, "base")
+    base_errors = _lint_layers(source, "base")
     for name in readable:
-        for mistake in known if name == "base" else _new_mistakes(source, name, readable, known):
-            yield Error(f"{mistake.origin.place}: {mistake.message}", hint=mistake.hint, id=mistake.id)
+        for found in base_errors if name == "base" else _new_errors(source, name, readable, base_errors):
+            yield Error(f"{found.origin.place}: {found.message}", hint=found.hint, id=found.id)
 
 
-def _new_mistakes(source: Source, name: str, readable: Sequence[str], known: Sequence[Mistake]) -> list[Mistake]:
-    """What is wrong over every other layer: `container` refines what `production` defines, and is right over that."""
+def _new_errors(
+    source: Source, name: str, readable: Sequence[str], base_errors: Sequence[LintError]
+) -> list[LintError]:
+    """Return the errors of a layer that appear over every other layer.
+
+    For example, `container` refines handlers of `production`: it is correct over that layer only.
+    """
     others = [other for other in readable if other not in ("base", name)]
-    found = [mistake for mistake in _mistakes(source, "base", name) if mistake not in known]
-    for other in others if found else ():
-        # The same mistake may stand in another line there: a list that both of them write.
-        messages = {mistake.message for mistake in _mistakes(source, "base", other, name)}
-        found = [mistake for mistake in found if mistake.message in messages]
-    return found
+    errors = [error for error in _lint_layers(source, "base", name) if error not in base_errors]
+    for other in others if errors else ():
+        # The same error may have another line there, if both layers write the same list.
+        messages = {error.message for error in _lint_layers(source, "base", other, name)}
+        errors = [error for error in errors if error.message in messages]
+    return errors
 
 
-def _mistakes(source: Source, *names: str) -> list[Mistake]:
-    merged = reduce(merge, [source.written[name] for name in names])
-    return mistakes(fill(merged, source.variables))
+def _lint_layers(source: Source, *names: str) -> list[LintError]:
+    merged = reduce(merge, [source.layers[name] for name in names])
+    return lint(fill_variables(merged, source.variables))

@@ -1,4 +1,4 @@
-"""The formatter of the developer's terminal."""
+"""The formatter of a developer's terminal."""
 
 import logging
 import os
@@ -9,19 +9,19 @@ from typing import Any
 import structlog
 
 from observability.core.measurements import summarize_request
-from observability.logs.exceptions import exception_fields
+from observability.logs.formatters import exception_fields
 from observability.recorders.log_records import find_observation, format_message, record_facts
 from observability.redaction import redact, redact_text
 
-# The keys that structlog's renderer gives a place of their own.
+# Keys that structlog's renderer treats specially.
 _rendered = frozenset({"exc_info", "exception", "logger", "logger_name", "stack", "stack_info"})
 
 
 class ConsoleFormatter(logging.Formatter):
-    """A record as a line for a person, by structlog's console renderer, with the traceback below it.
+    """Format a record with structlog's console renderer: one readable line, and the traceback below it.
 
-    Coloured on a terminal, unless NO_COLOR is set (no-color.org). The access line is shortened to what a developer
-    looks at; the whole of it is in the file.
+    Coloured on a terminal, unless NO_COLOR is set (no-color.org). Access lines are summarised; the log file has all of
+    their keys.
     """
 
     def __init__(self) -> None:
@@ -45,11 +45,11 @@ class ConsoleFormatter(logging.Formatter):
         observation = find_observation(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]
-        # What a caller calls "event" or "exception" stays its own.
+        # A caller's key named "event" or "exception" must not replace these.
         facts = {f"extra.{key}" if key in event or key in _rendered else key: value for key, value in facts.items()}
-        shown = exception_fields(record)
+        exception = exception_fields(record)
         for key, name in (("exception.stacktrace", "exception"), ("stacktrace", "stack")):
-            if key in shown:
-                event[name] = shown[key]
+            if key in exception:
+                event[name] = exception[key]
         line = self._render(None, record.name, event | facts)
         return line if isinstance(line, str) else str(line)

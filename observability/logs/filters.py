@@ -4,23 +4,23 @@ import logging
 from collections.abc import Iterable
 
 
-class ExceptLoggers(logging.Filter):
-    """Lets through all records but those of the named loggers."""
+class ExceptLoggersFilter(logging.Filter):
+    """Pass all records except those of the named loggers."""
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
         if isinstance(names, str):
-            raise ValueError(f"names is {names!r}: a list of names of loggers.")  # noqa: TRY004 - as for other values
+            raise ValueError(f"names is {names!r}. Allowed: a list of logger names.")  # noqa: TRY004 - as for other values
         self.names = frozenset(names)
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.name not in self.names
 
 
-class ExceptRequestLines(logging.Filter):
-    """Drops the line per request of Django's development server: the access line says the same and more.
+class ExceptRequestLinesFilter(logging.Filter):
+    """Drop the request lines of Django's development server: the access log has the same and more.
 
-    What else that server logs, such as a request by HTTPS, has no arguments.
+    Other records of that server, such as the one about a request by HTTPS, have no arguments.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

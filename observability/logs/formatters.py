@@ -1,6 +1,8 @@
 """The formatter of the log files: a record is one JSON object on one line."""
 
 import logging
+import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,33 +11,38 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from observability.core.observation import Observation
-from observability.logs.encoding import TRUNCATED, encode
-from observability.logs.exceptions import EXCEPTION_KEYS, exception_fields
-from observability.recorders.log_records import find_observation, format_message, record_facts
-from observability.redaction import is_secret, may_hold_secret, redact, redact_text
+from observability.logs.json_lines import TRUNCATED, encode
+from observability.recorders.log_records import find_exception, find_observation, format_message, record_facts
+from observability.redaction import MAX_TEXT, is_secret, may_hold_secret, redact, redact_text
+from observability.text import ELLIPSIS, exception_type_name, safe_str
 
 BASE_KEYS = ("timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name")
+EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
 PROBLEM_KEY = "logging.error"
 
-MAX_KNOWN = 2_048
-MAX_KNOWN_EVENT = 128
+# In characters.
+MAX_STACKTRACE = 24_576
+MAX_MESSAGE = 4_096
+# Cached keys and events; events longer than this are not cached.
+MAX_CACHE_ENTRIES = 2_048
+MAX_CACHED_EVENT = 128
 
-# What `str()` may show in another way than orjson.
+# Values that orjson and `str()` would write differently.
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 _reserved = frozenset((*BASE_KEYS, *EXCEPTION_KEYS, PROBLEM_KEY, TRUNCATED))
 
 
 class JsonFormatter(BaseJsonFormatter):
-    """A record as one JSON object: the base keys first and in order, then the caller's keys, then the exception's.
+    """Format a record as one JSON object: the base keys in their order, the caller's keys, the keys of the exception.
 
     The options of python-json-logger (`rename_fields`, `static_fields`, `reserved_attrs`, …) apply. A caller's key that
-    is also a base key is kept as `extra.<key>`. Secrets are redacted. No value raises: what JSON does not have becomes
-    text, and a message whose arguments do not fit is written as it is, with the reason in `logging.error`.
+    is also a base key becomes `extra.<key>`. Secrets are redacted. No value raises: a value that JSON cannot represent
+    becomes text, and a message whose arguments do not fit is written unformatted, with the reason in `logging.error`.
 
-    Without options, a record whose facts are flat and harmless takes a path of its own, which is most of its speed: its
-    keys have been seen before, its values are text and numbers, and one look at their JSON finds no sign of a secret.
-    Made once by dictConfig and used by all threads at once; what it learns is bounded and holds as long as it does.
+    Without options, most records take a fast path: all their keys were seen before, their values are text and numbers,
+    and one search of their JSON finds no sign of a secret. dictConfig creates the formatter once, and all threads use
+    it at the same time. Its caches are bounded and are never invalidated.
     """
 
     def __init__(self, *arguments: Any, service_name: str, **options: Any) -> None:  # noqa: ANN401
@@ -51,7 +58,7 @@ class JsonFormatter(BaseJsonFormatter):
         self._known_keys: set[str] = set()
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its line end."""
         if not self._has_options:
             line = self._quick_line(record)
             if line is not None:
@@ -61,7 +68,7 @@ class JsonFormatter(BaseJsonFormatter):
         return self.serialize_log_record(self.process_log_record(fields))
 
     def _quick_line(self, record: logging.LogRecord) -> str | None:
-        """The line of a record with nothing to hide and nothing to mend; None where that is not certain."""
+        """Return the line of a record that needs no redaction and no conversion; None if that is not certain."""
         message = record.msg
         if record.args or record.exc_info or record.exc_text or record.stack_info or type(message) is not str:
             return None
@@ -73,7 +80,7 @@ class JsonFormatter(BaseJsonFormatter):
             text = orjson.dumps(facts, None, _OPTIONS).decode()
         except (TypeError, ValueError):
             return None
-        # What is nested has keys of its own that may tell of a secret.
+        # Nested values have keys of their own, which may be those of secrets.
         if "[" in text or text.find("{", 1) > 0 or may_hold_secret(text):
             return None
         head = self._heads.get((record.name, record.levelno, message)) or self._head(record, message)
@@ -92,8 +99,8 @@ class JsonFormatter(BaseJsonFormatter):
     def _head(self, record: logging.LogRecord, message: str) -> str:
         fields = {"level": record.levelname.lower(), "logger": record.name, "event": redact_text(message)}
         head = encode(fields)[1:-1]
-        if len(message) <= MAX_KNOWN_EVENT:
-            if len(self._heads) >= MAX_KNOWN:
+        if len(message) <= MAX_CACHED_EVENT:
+            if len(self._heads) >= MAX_CACHE_ENTRIES:
                 self._heads.clear()
             self._heads[record.name, record.levelno, message] = head
         return head
@@ -101,19 +108,19 @@ class JsonFormatter(BaseJsonFormatter):
     def _ids(self, observation: Observation | None) -> str:
         if observation is None:
             return f'"request_id":null,"trace_id":null,"span_id":null,{self._service}'
-        # The middleware lets nothing into an id that JSON would have to escape.
+        # The middleware accepts no character in an id that JSON has to escape.
         return (
             f'"request_id":"{observation.request_id}","trace_id":"{observation.trace_id}",'
             f'"span_id":"{observation.span_id}",{self._service}'
         )
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        """Fill `log_data` in the order in which it is written; `message_dict` is a message that is a mapping."""
+        """Fill `log_data` in the order of the line; `message_dict` is the message if that is a mapping."""
         fields = self._base_fields(record)
         for key, value in redact(self._facts(record, message_dict)).items():
-            is_taken = self._get_rename(key) in self._reserved or key in fields
-            fields[self._free(key, fields) if is_taken else key] = value
-            self._learn(key)
+            is_used = self._get_rename(key) in self._reserved or key in fields
+            fields[self._unused_key(key, fields) if is_used else key] = value
+            self._cache_key(key)
         fields |= exception_fields(record)
         for key, is_array in (
             ("exception.stacktrace", self.exc_info_as_array),
@@ -125,8 +132,8 @@ class JsonFormatter(BaseJsonFormatter):
         if self.rename_fields_keep_missing:
             log_data |= {name: None for name in self.rename_fields.values() if name not in log_data}
 
-    def _free(self, key: str, fields: dict[str, Any]) -> str:
-        """Another name for a key that stands for something else in a line."""
+    def _unused_key(self, key: str, fields: Mapping[str, object]) -> str:
+        """Return another name for a key that the line uses already."""
         name = f"extra.{key}"
         while name in fields:
             name = f"extra.{name}"
@@ -153,21 +160,61 @@ class JsonFormatter(BaseJsonFormatter):
         return {key: value for key, value in facts.items() if key not in self._skipped}
 
     def _facts_of_options(self, record: logging.LogRecord) -> dict[str, Any]:
-        """What the options ask for: defaults, attributes of the record, the same fields in each line, another time."""
+        """Return the fields of the options: defaults, attributes of the record, static fields, a second timestamp."""
         if "asctime" in self._required_fields:
             record.asctime = self.formatTime(record, self.datefmt)
-        # The event is the message. Of the other attributes none is written unless it is asked for.
-        asked = [name for name in self._required_fields if name != "message"]
-        asked += [name for name in RESERVED_ATTRS if name not in self.reserved_attrs and name in record.__dict__]
-        facts = self.defaults | {name: record.__dict__.get(name) for name in asked} | self.static_fields
+        # The message is the event. Other attributes are written only if the options name them.
+        attributes = [name for name in self._required_fields if name != "message"]
+        attributes += [name for name in RESERVED_ATTRS if name not in self.reserved_attrs and name in record.__dict__]
+        facts = self.defaults | {name: record.__dict__.get(name) for name in attributes} | self.static_fields
         if isinstance(self.timestamp, str):
             facts[self.timestamp] = self._timestamp(record.created)
         return facts
 
-    def _learn(self, key: str) -> None:
-        if key not in _reserved and not is_secret(key) and len(self._known_keys) < MAX_KNOWN:
+    def _cache_key(self, key: str) -> None:
+        if key not in _reserved and not is_secret(key) and len(self._known_keys) < MAX_CACHE_ENTRIES:
             self._known_keys.add(key)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """The JSON of a line, by the serializer of the options where they name one."""
+        """Return the JSON of a line; the options may name another serializer."""
         return encode(log_data) if self._encodes else super().jsonify_log_record(log_data)
+
+
+def exception_fields(record: logging.LogRecord) -> dict[str, str]:
+    """Return the keys of the exception that a record carries, and `stacktrace` if its caller passed `stack_info`.
+
+    The stack trace is one text with the chain of causes, the notes (PEP 678) and the members of groups. It is formatted
+    once for all handlers of the record, and cut in its middle at 24,576 characters. For secrets see `redact_text`.
+    """
+    fields: dict[str, str] = {}
+    error = find_exception(record)
+    if error is not None:
+        fields["exception.type"] = exception_type_name(type(error))
+        fields["exception.message"] = _redact_and_cut(safe_str(error), MAX_MESSAGE)
+        record.exc_text = record.exc_text or _format_stacktrace(error)
+    if record.exc_text:
+        fields["exception.stacktrace"] = _redact_and_cut(record.exc_text, MAX_STACKTRACE)
+    if record.stack_info:
+        fields["stacktrace"] = _redact_and_cut(record.stack_info, MAX_STACKTRACE)
+    return fields
+
+
+def _format_stacktrace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error)).rstrip("\n")
+    except Exception:  # noqa: BLE001 - an exception that cannot be formatted must not lose the record
+        return f"{exception_type_name(type(error))}: <unprintable stack trace>"
+
+
+def _redact_and_cut(text: str, max_length: int) -> str:
+    return _cut_middle(redact_text(_cut_middle(text, MAX_TEXT - 100)), max_length)
+
+
+def _cut_middle(text: str, max_length: int) -> str:
+    """Return about `max_length` characters of a text: its beginning and its end, which usually explain the error."""
+    if len(text) <= max_length:
+        return text
+    half = max_length // 2
+    # Cut at white space: a part of a secret would not be recognised as one.
+    beginning, end = text[:half].rpartition(" ")[0] or text[:half], text[-half:].partition(" ")[2] or text[-half:]
+    return f"{beginning}\n{ELLIPSIS} {len(text) - len(beginning) - len(end)} characters left out {ELLIPSIS}\n{end}"

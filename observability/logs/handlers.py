@@ -1,32 +1,34 @@
-"""The handler of the log files: many processes and threads write one file, and none of their lines is lost.
+"""The handlers of the log files and of stdout.
 
-The protocol: a line is one write to a descriptor that appends, without a lock. The descriptor's position after it is
-the size of the file; whoever sees the file full moves it away and opens a new one, under a lock that nobody waits for.
-Only full files are moved, so that one who still writes to a moved file sees it full, and opens the new one; if the file
-was deleted meanwhile by retention, the line is written again. One look a second at the path finds what others did to
-it, such as logrotate.
+How many processes and threads write one file without a lock and lose no line: each line is one write to a descriptor
+that appends. After the write, the position of the descriptor is the size of the file. A writer that sees a full file
+moves it away and opens a new one, under the rotation lock; nobody waits for that lock. Only full files are moved. So a
+writer that still has a moved file open sees it full, and opens the new one. If retention deleted the file meanwhile,
+the line is written again. Once per second each writer compares its file with the path, and finds what others did to it,
+for example logrotate.
 """
 
 import codecs
 import errno
 import logging
 import os
+import sys
 import time
 import warnings
 from contextlib import AbstractContextManager
 from logging.handlers import RotatingFileHandler
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
-from observability.files import try_lock_file
+from observability.files import HAS_FLOCK
 from observability.logs import rotation
-from observability.logs.encoding import shorten
-from observability.logs.log_file import LogFile
-from observability.logs.losses import Losses, lost_record
+from observability.logs.dropped_records import DroppedRecords, dropped_count_record
+from observability.logs.json_lines import truncate_line
+from observability.logs.rotation import LogFile
+from observability.recorders.commands import owns_stdout
 
 MAX_LINE_BYTES = 65_536
 MIN_LINE_BYTES = 1_024
-LOOK_AGAIN_S = 1.0
-
+PATH_CHECK_INTERVAL_S = 1.0
 
 _plain = logging.Formatter()
 
@@ -34,16 +36,16 @@ _plain = logging.Formatter()
 class SharedRotatingFileHandler(RotatingFileHandler):
     """A RotatingFileHandler for many processes and threads that write one file, with the same arguments.
 
-    A file is moved to `<file>.1` by the record that fills it, so it may be larger than `maxBytes` by a line or so. With
-    `maxBytes` or `backupCount` 0 nothing is moved, and the path is looked at before each record, as WatchedFileHandler
-    does. A line of more than `maxLineBytes` is cut at its longest values, which its key `truncated` names. Files are
-    made with mode 0640, less what the umask takes.
+    The record that fills a file moves it to `<file>.1`, so a file may exceed `maxBytes` by about one line. If
+    `maxBytes` or `backupCount` is 0, nothing is moved, and the path is checked before each record, as
+    WatchedFileHandler does. The longest values of a line over `maxLineBytes` are truncated; the key `truncated` names
+    them. Files have the mode 0640, less the umask. The encoding is UTF-8.
 
-    Nothing is raised into the code that logs. What cannot be written (no space, no directory, no permission) is counted
-    and told on stderr once a second; each record tries again, and the first that is written is followed by one that
-    says how many were lost (`log_records_lost`).
+    The code that logs never gets an exception. Records that cannot be written (no space, no directory, no permission)
+    are counted and reported on stderr at most once per second. Every record tries again; after the first one that is
+    written, a record `log_records_dropped` has the number of those that are missing.
 
-    A handler may be made before a fork. Where the system has no flock (Windows), one process may write.
+    It may be created before a fork. On a system without flock (Windows), only one process may write.
     """
 
     def __init__(  # noqa: PLR0917 - the arguments of the standard library
@@ -58,34 +60,33 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         maxLineBytes: int = MAX_LINE_BYTES,  # noqa: N803
     ) -> None:
         if mode != "a":
-            raise ValueError(f"mode is {mode!r}: a file that others write too is opened to append, 'a'")
-        for name, value, least in (
+            raise ValueError(f"mode is {mode!r}. Allowed: 'a', because other processes write to the same file")
+        if encoding is not None and codecs.lookup(encoding).name != "utf-8":
+            raise ValueError(f"encoding is {encoding!r}. Allowed: utf-8, because log files are read as UTF-8")
+        for name, value, minimum in (
             ("maxBytes", maxBytes, 0), ("backupCount", backupCount, 0), ("maxLineBytes", maxLineBytes, MIN_LINE_BYTES)
         ):  # fmt: skip
-            if type(value) is not int or value < least:
-                raise ValueError(f"{name} is {value!r}: a whole number from {least}")
-        if encoding is not None:
-            codecs.lookup(encoding)
-        # The stream of the base class stays closed: its buffer would hold lines back.
+            if type(value) is not int or value < minimum:
+                raise ValueError(f"{name} is {value!r}. Allowed: a whole number from {minimum}")
+        # The stream of the base class stays closed: its buffer would delay lines.
         super().__init__(filename, mode, maxBytes, backupCount, encoding, delay=True, errors=errors)
-        self._encoding = None if encoding in {None, "utf-8", "utf8"} else encoding
         self.maxLineBytes = maxLineBytes
         self._rotates = maxBytes > 0 and backupCount > 0
         self._file: LogFile | None = None
-        self._look_at = 0.0
-        self._losses = Losses(self.baseFilename)
+        self._next_check_at = 0.0
+        self._dropped = DroppedRecords(self.baseFilename)
         self._follows_fragment = False
-        if not rotation.has_flock():
+        if not HAS_FLOCK:
             warnings.warn(
-                f"This system has no flock: let one process alone write {self.baseFilename}.",
+                f"This system has no flock: only one process may write {self.baseFilename}.",
                 RuntimeWarning,
                 stacklevel=2,
             )
         if not delay:
             self._file = LogFile(self.baseFilename)
 
-    def handle(self, record: logging.LogRecord) -> Any:  # noqa: ANN401 - a boolean, from Python 3.12 on the record
-        """Filter and write, without the lock of the base class."""
+    def handle(self, record: logging.LogRecord) -> Any:  # noqa: ANN401 - a boolean; the record from Python 3.12 on
+        """Filter and write the record, without the lock of the base class."""
         passed: Any = not self.filters or self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
@@ -95,136 +96,147 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         """Format the record once, and append its line."""
         try:
             text = f"{(self.formatter or _plain).format(record)}\n"
-            line = text.encode() if self._encoding is None and text.isascii() else self._encoded(text)
-            self._append(line if len(line) <= self.maxLineBytes else shorten(line, self.maxLineBytes))
+            line = text.encode() if text.isascii() else self._encode(text)
+            self._append(line if len(line) <= self.maxLineBytes else truncate_line(line, self.maxLineBytes))
         except Exception as error:  # noqa: BLE001 - logging must not break the work
-            with self._held():
-                self._losses.add(error)
-                # The next record looks at what was wrong.
-                self._look_at = 0.0
+            with self._locked():
+                self._dropped.add(error)
+                # The next record checks the path.
+                self._next_check_at = 0.0
 
     def close(self) -> None:
-        """Close the file; a record that still comes opens it again."""
-        with self._held():
-            self._losses.give_up()
+        """Close the file. A later record opens it again."""
+        with self._locked():
+            self._dropped.close()
             self._file = None
         super().close()
 
     def doRollover(self) -> None:  # noqa: N802 - the standard library's name
-        """Move the file away now, full or not; nothing happens while another process does."""
-        with self._held():
-            self._move_away(self._file or LogFile(self.baseFilename), min_bytes=0)
+        """Move the file to `<file>.1` now, full or not. No-op while another process moves it."""
+        with self._locked():
+            self._move_to_backup(self._file or LogFile(self.baseFilename), min_bytes=0)
             self._file = None
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: ARG002, N802 - the standard library's name
-        """Never before a record: whether a file is full is known after it."""
+        """Return False: the file is checked after each record, not before."""
         return False
 
-    def _encoded(self, line: str) -> bytes:
+    def _encode(self, line: str) -> bytes:
         try:
-            return line.encode(self._encoding) if self._encoding else line.encode()
+            return line.encode()
         except UnicodeEncodeError:
-            return line.encode(self._encoding or "utf-8", self.errors or "backslashreplace")
+            return line.encode("utf-8", self.errors or "backslashreplace")
 
     def _append(self, line: bytes) -> None:
         now = time.monotonic()
         file = self._file
-        if file is None or now >= self._look_at:
-            file = self._looked_up(now)
+        if file is None or now >= self._next_check_at:
+            file = self._check_path(now)
         data = b"\n" + line if self._follows_fragment else line
         written = os.write(file.descriptor, data)
         if written < len(data):
-            raise self._hidden(file, data[:written])
+            raise self._hide_fragment(file, data[:written])
         self._follows_fragment = False
-        if self._losses.count:
-            self._tell_losses()
+        if self._dropped.count:
+            self._log_dropped_count()
         if self._rotates and file.is_regular and os.lseek(file.descriptor, 0, os.SEEK_CUR) >= self.maxBytes:
-            self._turn_over(file, line)
+            self._rotate_full_file(file, line)
 
-    def _looked_up(self, now: float) -> LogFile:
-        """The file at the path, opened again if it is not the one that we have."""
-        with self._held():
-            self._look_at = now + (LOOK_AGAIN_S if self._rotates else 0)
+    def _check_path(self, now: float) -> LogFile:
+        """Return the file at the path; open it if the file that is open is another one."""
+        with self._locked():
+            self._next_check_at = now + (PATH_CHECK_INTERVAL_S if self._rotates else 0)
             file = self._file
-            if file is None or file.was_closed():
+            if file is None or file.detach_if_closed():
                 self._file = file = LogFile(self.baseFilename)
-            elif not file.is_at(self.baseFilename):
-                self._file = file = self._reopened(file)
+            elif not file.update_seen_size(self.baseFilename):
+                self._file = file = self._reopen(file)
             return file
 
-    def _reopened(self, file: LogFile) -> LogFile:
+    def _reopen(self, file: LogFile) -> LogFile:
         try:
             opened = LogFile(self.baseFilename)
         except OSError as error:
             if file.is_linked:
-                # The directory was moved, or may not be searched any more: the file that we have is a file still.
-                self._losses.complain(f"cannot be opened again: {error}")
+                # The directory was moved or has lost its permissions, but the open file still exists.
+                self._dropped.warn(f"cannot be opened again: {error}")
                 return file
             self._file = None
-            self._losses.add(error, file.unseen().count(b"\n"))
+            self._dropped.add(error, file.read_unseen().count(b"\n"))
             raise
         if not file.is_linked and not (self._rotates and file.size >= self.maxBytes):
-            # Somebody deleted it, and not our retention: what went there since the last look is saved.
-            self._save(file, opened)
+            # Somebody deleted it, and not by rotation: rescue what was written since the last check.
+            self._rescue_lines(file, opened)
         return opened
 
-    def _save(self, deleted: LogFile, opened: LogFile) -> None:
-        with try_lock_file(self.baseFilename) as lock:
-            # Whoever holds the lock moves files, or saves what we would: what only we know of is lost.
-            saved = deleted.unseen() if lock is None else deleted.take_unseen(lock)
+    def _rescue_lines(self, deleted: LogFile, opened: LogFile) -> None:
+        with rotation.rotation_lock(self.baseFilename) as lock:
+            # Another process that holds the lock moves or rescues files. What only this one could rescue is dropped.
+            rescued = deleted.read_unseen() if lock is None else deleted.claim_unseen(lock)
         try:
-            written = os.write(opened.descriptor, saved) if lock is not None else 0
+            written = os.write(opened.descriptor, rescued) if lock is not None else 0
         except OSError:
             written = 0
-        if written < len(saved):
-            self._losses.add("its file was deleted", saved[written:].count(b"\n"))
+        if written < len(rescued):
+            self._dropped.add("its file was deleted", rescued[written:].count(b"\n"))
 
-    def _turn_over(self, file: LogFile, line: bytes) -> None:
-        with self._held():
+    def _rotate_full_file(self, file: LogFile, line: bytes) -> None:
+        with self._locked():
             is_deleted = not file.is_linked
             if file is self._file:
                 if not is_deleted:
-                    self._move_away(file, min_bytes=self.maxBytes)
-                if not file.is_at(self.baseFilename):
-                    # The next record opens the new one, or keeps this one where that cannot be.
-                    self._look_at = 0.0
+                    self._move_to_backup(file, min_bytes=self.maxBytes)
+                if not file.update_seen_size(self.baseFilename):
+                    # The next record opens the new file, or keeps this one if that fails.
+                    self._next_check_at = 0.0
         if is_deleted:
             self._append(line)
 
-    def _move_away(self, file: LogFile, *, min_bytes: int) -> None:
+    def _move_to_backup(self, file: LogFile, *, min_bytes: int) -> None:
         try:
-            with try_lock_file(self.baseFilename) as lock:
+            with rotation.rotation_lock(self.baseFilename) as lock:
                 if (
                     lock is not None
-                    and file.is_at(self.baseFilename)
+                    and file.update_seen_size(self.baseFilename)
                     and file.size >= min_bytes
                     and self.backupCount > 0
                 ):
-                    rotation.move_chain_on(self._backup, self.backupCount)
+                    rotation.move_backups(self._backup, self.backupCount)
                     self.rotate(self.baseFilename, self._backup(1))
         except OSError as error:
-            # Nothing is lost: the file grows on.
-            self._losses.complain(f"cannot be moved away: {error}")
+            # Nothing is lost: the file keeps growing.
+            self._dropped.warn(f"cannot be moved away: {error}")
 
     def _backup(self, number: int) -> str:
         return self.rotation_filename(f"{self.baseFilename}.{number}")
 
-    def _hidden(self, file: LogFile, fragment: bytes) -> OSError:
-        """Hide the beginning of a line for whose end there was no space; the error to raise for it."""
-        self._follows_fragment = not file.blank_out(self.baseFilename, fragment)
+    def _hide_fragment(self, file: LogFile, fragment: bytes) -> OSError:
+        """Hide the beginning of a line that did not fit on the disk, and return the error to raise."""
+        self._follows_fragment = not file.overwrite_fragment(self.baseFilename, fragment)
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _tell_losses(self) -> None:
-        with self._held():
-            count = self._losses.settle()
+    def _log_dropped_count(self) -> None:
+        with self._locked():
+            count = self._dropped.take_count()
         if count:
-            record = lost_record(count, **{"log.file.path": self.baseFilename})
+            record = dropped_count_record(count, **{"log.file.path": self.baseFilename})
             try:
-                self._append(self._encoded(f"{self.format(record)}\n"))
-            except Exception as error:  # noqa: BLE001 - the count is told later
-                with self._held():
-                    self._losses.add(error, count)
+                self._append(self._encode(f"{self.format(record)}\n"))
+            except Exception as error:  # noqa: BLE001 - the count is reported later
+                with self._locked():
+                    self._dropped.add(error, count)
 
-    def _held(self) -> AbstractContextManager[object]:
-        """The lock of the base class, which logging makes anew after a fork."""
+    def _locked(self) -> AbstractContextManager[object]:
+        """Return the lock of the base class, which `logging` replaces after a fork."""
         return cast("AbstractContextManager[object]", self.lock)
+
+
+class StdoutHandler(logging.StreamHandler[TextIO]):
+    """Write to stdout; in a management command that is not a server, write to stderr.
+
+    The stdout of a command is its result: a log line would end up in the file of `manage.py dumpdata > file`. Container
+    engines collect both streams.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr if owns_stdout(sys.argv) else sys.stdout)

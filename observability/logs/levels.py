@@ -1,30 +1,63 @@
 """Levels that `manage.py loglevel` changes while the service runs.
 
-Each process looks at the file of the changes once a second, in a thread of its own, and takes a change back by itself
-when its time is over. A record costs nothing more for it: the level of a logger is changed, which `logging` caches.
+The command writes a file in VAR_DIR. Each process polls it once per second, in a thread of its own, and ends a change
+by itself when its time is over. Logging gets no slower: the level of a logger is changed, which `logging` caches.
+
+    {"changes": [{"logger": "shop.orders", "level": "DEBUG", "was": "INFO, inherited", "until": 1760000000.0,
+                  "seconds": 600.0, "by": "ada", "pid": 4711}]}     # `until`: seconds of the epoch
 """
 
 import atexit
+import json
 import logging
+import math
 import os
+import stat
 import sys
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from observability.logs import level_file
-from observability.logs.level_file import Change, LevelFileError, Signature
+from observability.core.diagnostics import Diagnostics
+from observability.files import locked_directory, write_atomically
 
-POLL_S = 1.0
+LEVELS_FILE = "loglevel.json"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+POLL_INTERVAL_S = 1.0
+MAX_SIZE_BYTES = 256 * 1024
+# The service may be another user, in the group of the directory.
+FILE_MODE = 0o640
+
+
+class LevelFileError(ValueError):
+    """The file cannot be read or written, or was not written by `loglevel`; the message has its path and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
-    """A change in this process: the level before it, and when it ends by the clock that nobody sets."""
+class LevelChange:
+    """The level of a logger, for a time. `was` describes the level of logging.yaml; `pid` is the command's process."""
 
-    change: Change
+    logger: str
+    level: str
+    was: str
+    until: float
+    seconds: float
+    by: str
+    pid: int
+
+    def remaining_s(self) -> float:
+        """Return how long the change lasts: at most `seconds`, even if the clock was set back."""
+        return min(self.until - time.time(), self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedChange:
+    """A change in this process: the level before it, and its end by the monotonic clock."""
+
+    change: LevelChange
     original_level: int
     level: int
     ends_at: float
@@ -33,146 +66,231 @@ class Adopted:
 class Levels:
     """The changed levels of this process. `start()` begins to follow a file, `stop()` ends it.
 
-    The thread does not run while the process forks, and runs again in both: so it is in the workers of a server that
-    loads the application before it forks them, and never holds a lock that a child would find held for ever.
+    The thread stops while the process forks and restarts in both processes: it also runs in the workers of a server
+    that loads the application before it forks, and no child inherits a locked lock.
 
-    A file that cannot be read costs one line on stderr, and what is changed stays so for its time; so it does when
-    the file vanishes. Once a process has adopted a change, setting the clock does not prolong it.
+    If the file cannot be read (reported once on stderr) or disappears, the changes stay for their time. Setting the
+    clock does not prolong a change that a process has applied.
     """
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._signature: Signature | None = None
-        self._diagnostics = ""
-        # Replaced, never changed: `shown_from` reads them in other threads. The second caches what the first says.
-        self._adopted: dict[str, Adopted] = {}
-        self._nearest: dict[str, int | None] = {}
-        self._looking = threading.Lock()
+        self._signature: tuple[int, ...] | None = None
+        self._diagnostics = Diagnostics("observability:")
+        self._reported = ""
+        # Replaced, never modified: `changed_level` reads both in other threads. The second caches the first.
+        self._applied: dict[str, AppliedChange] = {}
+        self._changed_levels: dict[str, int | None] = {}
+        self._polling = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, path: Path) -> None:
-        """Adopt what the file says now, and follow it from here on."""
+        """Apply the changes in the file, and follow it."""
         self._path = path
-        self.look()
+        self.poll()
         self.resume()
 
     def stop(self) -> None:
-        """Follow the file no more; what is changed stays."""
+        """Stop following the file. Changed levels stay."""
         self._path = None
         self.pause()
 
     def pause(self) -> None:
-        """End the thread, until `resume()`."""
+        """Stop the thread, until `resume()`."""
         self._stopping.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1)
 
     def resume(self) -> None:
-        """Run the thread, in a process that follows a file and has none."""
+        """Start the thread if this process follows a file and no thread runs."""
         if self._path is None or (self._thread is not None and self._thread.is_alive()):
             return
-        self._looking = threading.Lock()
+        self._polling = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="levels", args=(self._stopping,), daemon=True)
+        self._thread = threading.Thread(target=self._run, name="levels", args=(self._stopping,), daemon=True)
         try:
             self._thread.start()
         except RuntimeError as error:
-            # The process ends, or may have no more threads: it serves without.
+            # The process ends, or may not start more threads: it continues without.
             self._thread = None
-            self._complain(f"the levels cannot be followed: {error}")
+            self._report(f"cannot follow changed log levels: {error}")
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Do once what the thread does each second."""
-        with self._looking:
+        with self._polling:
             try:
                 self._read()
-                self._diagnostics = ""
+                self._reported = ""
             except LevelFileError as error:
-                self._complain(str(error))
+                self._report(str(error))
             now = time.monotonic()
-            if any(now >= adopted.ends_at for adopted in self._adopted.values()):
-                self._adopt(adopted.change for adopted in self._adopted.values() if now < adopted.ends_at)
+            if any(now >= applied.ends_at for applied in self._applied.values()):
+                self._apply(applied.change for applied in self._applied.values() if now < applied.ends_at)
 
     def configured_level(self, logger: str) -> int:
-        """The effective level of the logger as it would be, had nothing been changed."""
-        name = "" if logger == "root" else logger
-        while True:
-            adopted = self._adopted.get(name or "root")
-            level = adopted.original_level if adopted else logging.getLogger(name).level
-            if level or not name:
+        """Return the effective level of the logger without any change."""
+        for name in _with_parents(logger):
+            applied = self._applied.get(name)
+            if level := applied.original_level if applied else logging.getLogger(name).level:
                 return level
-            name = name.rpartition(".")[0]
+        return logging.NOTSET
 
-    def shown_from(self, logger: str) -> int | None:
-        """The changed level of the logger, or of the nearest logger above it; None where none of them is changed."""
-        if not self._adopted:
+    def changed_level(self, logger: str) -> int | None:
+        """Return the changed level of the logger or of its nearest changed parent; None if there is none."""
+        if not self._applied:
             return None
-        cache = self._nearest
+        # The cache is read first: a new cache must not get a level of the old changes.
+        cache, applied = self._changed_levels, self._applied
         if logger not in cache:
-            cache[logger] = _nearest(logger, self._adopted)
+            cache[logger] = next((applied[name].level for name in _with_parents(logger) if name in applied), None)
         return cache[logger]
 
-    def _watch(self, stopping: threading.Event) -> None:
-        while not stopping.wait(POLL_S):
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(POLL_INTERVAL_S):
             try:
-                self.look()
-            except Exception as error:  # noqa: BLE001 - the next look may go well
-                self._complain(f"the levels cannot be followed: {error!r}")
+                self.poll()
+            except Exception as error:  # noqa: BLE001 - the next poll may succeed
+                self._report(f"cannot follow changed log levels: {error!r}")
 
     def _read(self) -> None:
-        signature = level_file.signature(self._path) if self._path else None
+        signature = read_signature(self._path) if self._path else None
         if self._path is None or signature is None or signature == self._signature:
             return
-        # Remembered first: a file that cannot be read is read again when it changes, not each second.
+        # Stored first: a file that cannot be read is read again when it changes, not each second.
         self._signature = signature
-        self._adopt(level_file.read(self._path))
+        self._apply(read_changes(self._path))
 
-    def _adopt(self, changes: Iterable[Change]) -> None:
+    def _apply(self, changes: Iterable[LevelChange]) -> None:
         wanted = {change.logger: change for change in changes}
-        adopted: dict[str, Adopted] = {}
-        for name, before in self._adopted.items():
+        applied: dict[str, AppliedChange] = {}
+        for name, before in self._applied.items():
             if name not in wanted:
                 _restore(name, before)
         for name, change in wanted.items():
-            known = self._adopted.get(name)
+            known = self._applied.get(name)
             if known is not None and known.change == change:
-                adopted[name] = known
+                applied[name] = known
             elif change.remaining_s() > 0:
-                adopted[name] = _change_level(change, known)
+                applied[name] = _change_level(change, known)
             elif known is not None:
                 _restore(name, known)
-        self._adopted = adopted
-        self._nearest = {}
+        self._applied = applied
+        self._changed_levels = {}
 
-    def _complain(self, message: str) -> None:
-        if message != self._diagnostics:
-            self._diagnostics = message
-            print(f"observability: {message}", file=sys.stderr)  # noqa: T201
+    def _report(self, message: str) -> None:
+        if message != self._reported:
+            self._reported = message
+            self._diagnostics.write(message.removesuffix("."), always=True)
 
 
-def _change_level(change: Change, known: Adopted | None) -> Adopted:
+def _change_level(change: LevelChange, known: AppliedChange | None) -> AppliedChange:
     logger = logging.getLogger(change.logger)
     original = known.original_level if known is not None else logger.level
     logger.setLevel(change.level)
-    return Adopted(change, original, logger.level, time.monotonic() + change.remaining_s())
+    return AppliedChange(change, original, logger.level, time.monotonic() + change.remaining_s())
 
 
-def _restore(name: str, adopted: Adopted) -> None:
+def _restore(name: str, applied: AppliedChange) -> None:
     logger = logging.getLogger(name)
-    # Where somebody else set the level since, it is his.
-    if logger.level == adopted.level:
-        logger.setLevel(adopted.original_level)
+    # Other code may have set the level since; that stays.
+    if logger.level == applied.level:
+        logger.setLevel(applied.original_level)
 
 
-def _nearest(logger: str, adopted: dict[str, Adopted]) -> int | None:
+def _with_parents(logger: str) -> Iterator[str]:
+    """Yield the name of a logger and those of its parents, up to `root`."""
     name = logger
     while name:
-        if name in adopted:
-            return adopted[name].level
+        yield name
         name = name.rpartition(".")[0]
-    return adopted["root"].level if "root" in adopted else None
+    yield "root"
+
+
+def read_signature(path: Path) -> tuple[int, ...] | None:
+    """Return a value that differs after each change of the file; None if there is no file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failure(path, "read", error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise LevelFileError(f"{path} is not a file.")
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def read_changes(path: Path) -> list[LevelChange]:
+    """Return the changes in the file, also those whose time is over; none if there is no file.
+
+    Raises `LevelFileError` if the file cannot be read or has other content.
+    """
+    if read_signature(path) is None:
+        return []
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SIZE_BYTES + 1)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _failure(path, "read", error) from error
+    try:
+        return [_parse_change(entry) for entry in json.loads(content)["changes"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise LevelFileError(f"{path} was not written by `manage.py loglevel`. Remove it.") from None
+
+
+@contextmanager
+def edit_changes(path: Path) -> Iterator[dict[str, LevelChange]]:
+    """Yield the changes whose time is not over, by logger, and write them at the end of the block.
+
+    Other commands wait meanwhile. Raises `LevelFileError` if the file cannot be read or written; it is unchanged then.
+    """
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked_directory(path.parent))
+        except OSError as error:
+            raise _failure(path, "written", error) from error
+        changes = {change.logger: change for change in read_changes(path) if change.remaining_s() > 0}
+        yield changes
+        _write_changes(path, changes.values())
+
+
+def _parse_change(entry: dict[str, object]) -> LevelChange:
+    change = LevelChange(**entry)  # type: ignore[arg-type] # the types are checked next
+    for field in fields(LevelChange):
+        value = getattr(change, field.name)
+        expected = (int, float) if field.type is float else field.type
+        if isinstance(value, bool) or not isinstance(value, expected):  # type: ignore[arg-type] # not the name of a type
+            raise TypeError(field.name)
+    if change.level not in LEVELS or not math.isfinite(change.until) or not math.isfinite(change.seconds):
+        raise ValueError(change)
+    return change
+
+
+def _write_changes(path: Path, changes: Iterable[LevelChange]) -> None:
+    content = json.dumps({"changes": [asdict(change) for change in changes]}, indent=1).encode()
+    if len(content) > MAX_SIZE_BYTES:
+        raise LevelFileError(f"{path} would exceed {MAX_SIZE_BYTES // 1024} KiB. Reset some changes first.")
+
+    def share_with_service(descriptor: int) -> None:
+        """Let the owner and the group of the directory read what root, or a user with a strict umask, writes."""
+        if sys.platform != "win32":
+            owner = path.parent.stat()
+            with suppress(PermissionError):
+                os.fchown(descriptor, owner.st_uid if os.geteuid() == 0 else -1, owner.st_gid)
+            os.fchmod(descriptor, FILE_MODE)
+
+    try:
+        write_atomically(path, content, mode=FILE_MODE, prepare=share_with_service)
+    except OSError as error:
+        raise _failure(path, "written", error) from error
+
+
+def _failure(path: Path, action: str, error: OSError) -> LevelFileError:
+    return LevelFileError(f"{path} cannot be {action}: {error.strerror}.")
 
 
 levels = Levels()

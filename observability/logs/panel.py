@@ -1,4 +1,4 @@
-"""The log lines of a request as a panel of django-debug-toolbar 8; the one module of the room that imports it."""
+"""The toolbar panel with the log records of a request. The only module of the package that imports the toolbar."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,18 +9,19 @@ from django.utils.safestring import SafeString
 
 from observability.core.observation import Observation
 from observability.core.timeline import TimelineEntry
+from observability.text import format_count, truncate
 
-MAX_LINES = 200
-MAX_KEYS_TEXT = 500
+MAX_RECORDS = 200
+MAX_FACTS_LENGTH = 500
 
 
-class LogLinesPanel(Panel):
-    """The lines that were logged in the request: when, at which level, by which logger, and with which keys.
+class LogRecordsPanel(Panel):
+    """Show the log records of the request: time, level, event, logger and keys.
 
-    What is logged after the toolbar has looked, such as Django's own line of an answer above 400, is not among them.
+    Records that are logged after the toolbar was rendered are missing, for example Django's own record of a 404.
     """
 
-    title = "Log lines"
+    title = "Log records"
     is_async = True
 
     @property
@@ -28,53 +29,53 @@ class LogLinesPanel(Panel):
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
         if not stats:
             return ""
-        count = f"{stats['count']} line{'' if stats['count'] == 1 else 's'}"
-        return f"{count}, {stats['problems']} from warning on" if stats["problems"] else count
+        count = format_count(stats["count"], "record")
+        problems = format_count(stats["problems"], "warning or error", "warnings or errors")
+        return f"{count}, {problems}" if stats["problems"] else count
 
     @property
     def content(self) -> SafeString:
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
-        if not stats["lines"]:
-            return format_html("<p>{}</p>", "Nothing was logged.")
+        if not stats["rows"]:
+            return format_html("<p>{}</p>", "No log records.")
         rows = format_html_join(
-            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>", stats["lines"]
+            "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>", stats["rows"]
         )
-        left_out = stats["count"] - len(stats["lines"])
+        hidden_count = stats["count"] - len(stats["rows"])
         return format_html(
             "<table><thead><tr><th>ms</th><th>Level</th><th>Event</th><th>Logger</th><th>Keys</th></tr></thead>"
             "<tbody>{}</tbody></table>{}",
             rows,
-            format_html("<p>{} more are not shown.</p>", left_out) if left_out else "",
+            format_html("<p>{} not shown.</p>", format_count(hidden_count, "more record")) if hidden_count else "",
         )
 
     def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:  # noqa: ARG002 - the toolbar's
         observation: Observation | None = getattr(request, "observation", None)
         if observation is None:
             return
-        found = [detail for detail in _details(observation) if detail.step.kind == "log"]
-        lines = [
+        entries = [entry for entry in _timeline_entries(observation) if entry.step.kind == "log"]
+        rows = [
             (
-                f"{observation.step_started_ms(detail.step):.1f}",
-                detail.level,
-                detail.step.text,
-                detail.step.source,
-                _keys(detail.facts),
+                f"{observation.step_started_ms(entry.step):.1f}",
+                entry.level,
+                entry.step.text,
+                entry.step.source,
+                _format_facts(entry.facts),
             )
-            for detail in found[:MAX_LINES]
+            for entry in entries[:MAX_RECORDS]
         ]
-        problems = sum(detail.level in ("warning", "error", "critical") for detail in found)
+        problems = sum(entry.level in ("warning", "error", "critical") for entry in entries)
         self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
-            {"count": len(found), "problems": problems, "lines": lines}
+            {"count": len(entries), "problems": problems, "rows": rows}
         )
 
 
-def _details(observation: Observation) -> Iterable[TimelineEntry]:
-    """All of them where somebody keeps them, or the last steps, without their level and keys."""
+def _timeline_entries(observation: Observation) -> Iterable[TimelineEntry]:
+    """Return all steps if the request is profiled, else the last steps, which have no level and no keys."""
     if observation.timeline is not None:
         return tuple(observation.timeline.entries)
     return [TimelineEntry(step) for step in observation.last_steps]
 
 
-def _keys(facts: Mapping[str, object]) -> str:
-    written = " ".join(f"{name}={value!r}" for name, value in facts.items())
-    return written if len(written) <= MAX_KEYS_TEXT else f"{written[:MAX_KEYS_TEXT]}…"
+def _format_facts(facts: Mapping[str, object]) -> str:
+    return truncate(" ".join(f"{name}={value!r}" for name, value in facts.items()), MAX_FACTS_LENGTH)

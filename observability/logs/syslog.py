@@ -1,133 +1,300 @@
-"""The handler of a syslog server: the lines of the log files as the messages of syslog."""
+"""The syslog handler: send the lines of the log files to a syslog server, without a wait for it."""
 
+import errno
 import logging
 import os
 import re
 import socket
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import SysLogHandler
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
 
-from observability.logs.encoding import shorten
-from observability.logs.losses import Losses, lost_record
-from observability.logs.sender import Sender, Told
-from observability.logs.syslog_address import SyslogAddress
+from observability.logs.dropped_records import DroppedRecords, dropped_count_record
+from observability.logs.json_lines import truncate_line
 
-# What rsyslog takes by itself; a datagram of more would be cut into too many packets.
+# rsyslog accepts this by default. A longer datagram would be split into too many packets.
 MAX_MESSAGE_BYTES = 8_192
 MIN_MESSAGE_BYTES = 4_096
 MAX_WAITING = 10_000
-FLUSH_S = 2.0
+FLUSH_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 5.0
+MIN_RETRY_PAUSE_S = 0.1
+MAX_RETRY_PAUSE_S = 5.0
+ALLOWED_ADDRESSES = "udp://host:514, tcp://host:601 or unix:/dev/log"
+
+OnError: TypeAlias = Callable[[OSError], None]
 
 _not_printable = re.compile(r"[^!-~]")
+_address = re.compile(
+    r"(?P<scheme>udp|tcp)://(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?|unix:(?P<path>/.+)"
+)
+_default_ports = {"udp": 514, "tcp": 601}
 
 
 class SyslogHandler(SysLogHandler):
-    """A SysLogHandler that nobody waits for.
+    """A SysLogHandler that sends in a thread of its own.
 
-    `address` is `udp://host:514`, `tcp://host:601` or `unix:/dev/log`; `ident` is the name of the program. Over the
-    network a message is that of RFC 5424, to a socket of this machine that of syslog(3). A line that would make it
-    longer than `maxMessageBytes` is cut at its longest values, which its key `truncated` names.
+    `address` is `udp://host:514`, `tcp://host:601` or `unix:/dev/log`; `ident` is the program name. Messages have the
+    format of RFC 5424 over the network, and that of syslog(3) for a local socket. If a message would exceed
+    `maxMessageBytes`, the longest values of its line are truncated; the key `truncated` names them.
 
-    A record is formatted by the thread that logs it, and sent by another one, which each process starts with its first
-    record: a handler may be made before a fork. While the server is away, 10,000 records wait; those that come then are
-    counted, told on stderr once a second, and by a record when it is back (`log_records_lost`). At the end of the
-    process what waits has two seconds to leave.
+    The thread that logs formats the record. Each process starts its sending thread with its first record, so a handler
+    may be created before a fork. While the server is away, 10,000 records wait. Further records are dropped, counted,
+    and reported: on stderr at most once per second, and by a record `log_records_dropped` when the server is back. When
+    the process ends, waiting records are sent for up to two seconds.
 
-    Syslog has no receipts: UDP tells nobody what it loses, and by TCP what the server had not read when it died is lost
-    without a sign.
+    Syslog has no receipts: records can disappear without a sign, in UDP packets or in a TCP server that dies.
     """
 
-    _sender: Sender | None
+    _sender: "SyslogSender | None"
 
     def __init__(
         self,
         address: str,
         facility: str = "user",
         ident: str = "python",
-        maxMessageBytes: int = MAX_MESSAGE_BYTES,  # noqa: N803 - as the options of the standard library
+        maxMessageBytes: int = MAX_MESSAGE_BYTES,  # noqa: N803 - named like the options of the standard library
     ) -> None:
         if facility not in self.facility_names:
-            raise ValueError(f"facility is {facility!r}: allowed is one of {', '.join(self.facility_names)}")
+            raise ValueError(f"facility is {facility!r}. Allowed: {', '.join(self.facility_names)}")
         if maxMessageBytes < MIN_MESSAGE_BYTES:
-            raise ValueError(f"maxMessageBytes is {maxMessageBytes}: allowed is a number from {MIN_MESSAGE_BYTES}")
-        self._server = SyslogAddress.parsed(address)
+            raise ValueError(f"maxMessageBytes is {maxMessageBytes}. Allowed: a number from {MIN_MESSAGE_BYTES}")
+        self._server = SyslogAddress.parse(address)
         super().__init__(facility=self.facility_names[facility])
         self.maxMessageBytes = maxMessageBytes
         self._program = _not_printable.sub("_", ident)[:48] or "-"
         self._machine = _not_printable.sub("_", socket.gethostname())[:255] or "-"
         self._address = address
-        self._begin()
+        self._reset()
 
     def createSocket(self) -> None:  # noqa: N802 - the standard library's name
-        """Nothing: the sender connects, and not who makes the handler."""
+        """Do nothing: the sending thread connects."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Format the record, and give it to the sender."""
+        """Format the record and queue it for the sending thread."""
         try:
             if self._process != os.getpid():
-                self._begin()
+                self._reset()
             if self._sender is None:
-                self._sender = Sender(self._server, Told(self._complain, self._lose, self._tell_losses))
+                self._sender = SyslogSender(
+                    self._server, on_error=self._warn, on_dropped=self._drop, on_sent=self._log_dropped_count
+                )
             message = self._message(record)
             if self._sender.waiting_count < MAX_WAITING:
                 self._sender.put(message)
             else:
-                self._lose(f"{MAX_WAITING:,} records wait for it")
+                self._drop(f"{MAX_WAITING:,} records wait for it")
         except Exception as error:  # noqa: BLE001 - logging must not break the work
-            self._lose(error)
+            self._drop(error)
 
     def close(self) -> None:
-        """Let what waits leave, for two seconds; a record that still comes starts another sender."""
+        """Send waiting records for up to two seconds. A later record starts another thread."""
         if self._process == os.getpid():
             sender, self._sender = self._sender, None
-            left = sender.end(FLUSH_S) if sender is not None else 0
+            unsent_count = sender.stop(FLUSH_TIMEOUT_S) if sender is not None else 0
             with self._counting:
-                if left:
-                    self._losses.add("this process ends", left)
-                self._losses.give_up()
+                if unsent_count:
+                    self._dropped.add("this process ends", unsent_count)
+                self._dropped.close()
         super().close()
 
-    def _begin(self) -> None:
-        """Begin in this process: what waits in its parent is sent and counted there."""
+    def _reset(self) -> None:
+        """Start without waiting records in this process: the parent process sends and counts its own."""
         self._process = os.getpid()
-        self._losses = Losses(f"the syslog server {self._address}")
-        # The sender cannot take the lock of the base class: at the end of a process it is held during close().
+        self._dropped = DroppedRecords(f"the syslog server {self._address}")
+        # Not the lock of the base class: logging.shutdown() owns that one while close() waits for the sending thread.
         self._counting = threading.RLock()
         self._sender = None
 
     def _message(self, record: logging.LogRecord) -> bytes:
         priority = self.encodePriority(self.facility, self.mapPriority(record.levelname))
         if self._server.scheme == "unix":
-            # Month, day and time of this place, in English whatever the locale.
-            local = time.ctime(record.created)[4:19]
-            head = f"<{priority}>{local} {self._program}[{record.process or 0}]: "
+            # Month, day and local time, in English in every locale.
+            head = f"<{priority}>{time.ctime(record.created)[4:19]} {self._program}[{record.process or 0}]: "
         else:
             at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             head = f"<{priority}>1 {at} {self._machine} {self._program} {record.process or '-'} - - "
         line = f"{self.format(record)}\n".encode(errors="backslashreplace")
-        room = self.maxMessageBytes - len(head)
-        return head.encode() + (line if len(line) <= room else shorten(line, room)).removesuffix(b"\n")
+        max_line_bytes = self.maxMessageBytes - len(head)
+        if len(line) > max_line_bytes:
+            line = truncate_line(line, max_line_bytes)
+        return head.encode() + line.removesuffix(b"\n")
 
-    def _complain(self, error: OSError) -> None:
+    def _warn(self, error: OSError) -> None:
         with self._counting:
-            self._losses.complain(f"cannot be reached: {error}")
+            self._dropped.warn(f"cannot be reached: {error}")
 
-    def _lose(self, reason: object) -> None:
+    def _drop(self, reason: object) -> None:
         with self._counting:
-            self._losses.add(reason)
+            self._dropped.add(reason)
 
-    def _tell_losses(self) -> None:
+    def _log_dropped_count(self) -> None:
         sender = self._sender
-        if sender is None or not self._losses.count:
-            # Without a sender the handler is being closed, which tells what is lost.
+        if sender is None or not self._dropped.count:
+            # Without a sender, close() runs and reports the count.
             return
         with self._counting:
-            count = self._losses.settle()
+            count = self._dropped.take_count()
         try:
-            # Beyond those that may wait: it stands for many, and its count would be lost with it.
-            sender.put(self._message(lost_record(count)))
-        except Exception as error:  # noqa: BLE001 - the count is told later
+            # Even if MAX_WAITING records wait: otherwise the count would be lost.
+            sender.put(self._message(dropped_count_record(count)))
+        except Exception as error:  # noqa: BLE001 - the count is reported later
             with self._counting:
-                self._losses.add(error, count)
+                self._dropped.add(error, count)
+
+
+class SyslogSender:
+    """A thread that sends messages in order. The handler creates it with the first record of a process.
+
+    A message that could not be sent is sent again after a pause of 0.1 s to 5 s, on a new connection. The thread calls
+    `on_error` after each failure, `on_dropped` if a message can never be sent, and `on_sent` after each success.
+    """
+
+    def __init__(
+        self, address: "SyslogAddress", *, on_error: OnError, on_dropped: OnError, on_sent: Callable[[], None]
+    ) -> None:
+        self._address = address
+        self._on_error, self._on_dropped, self._on_sent = on_error, on_dropped, on_sent
+        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()
+        self._socket: socket.socket | None = None
+        self._sending_count = 0
+        self._stopping = threading.Event()
+        self._gave_up = False
+        self._thread = threading.Thread(target=self._run, name="syslog", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting_count(self) -> int:
+        return self._waiting.qsize()
+
+    def put(self, message: bytes) -> None:
+        """Queue a message."""
+        self._waiting.put(message)
+
+    def stop(self, timeout_s: float) -> int:
+        """Send waiting messages until the timeout, and stop. Return the number of unsent messages."""
+        self._stopping.set()
+        self._waiting.put(None)
+        self._thread.join(timeout_s)
+        self._gave_up = True
+        unsent_count = self._sending_count
+        with suppress(Empty):
+            while True:
+                unsent_count += self._waiting.get_nowait() is not None
+        return unsent_count
+
+    def _run(self) -> None:
+        try:
+            while (message := self._waiting.get()) is not None:
+                self._sending_count = 1
+                if not self._deliver(message):
+                    return
+                self._sending_count = 0
+        finally:
+            self._disconnect()
+
+    def _deliver(self, message: bytes) -> bool:
+        """Try to send a message until that succeeds; return False if the process ends before."""
+        pause_s = MIN_RETRY_PAUSE_S
+        while not self._gave_up:
+            try:
+                self._send(message)
+            except OSError as error:
+                self._disconnect()
+                if error.errno == errno.EMSGSIZE:
+                    self._on_dropped(error)
+                    return True
+                self._on_error(error)
+                if self._stopping.is_set():
+                    return False
+                self._stopping.wait(pause_s)
+                pause_s = min(pause_s * 2, MAX_RETRY_PAUSE_S)
+            else:
+                self._on_sent()
+                return True
+        return False
+
+    def _send(self, message: bytes) -> None:
+        if self._socket is None or self._is_disconnected(self._socket):
+            self._disconnect()
+            self._socket = self._address.connect()
+        if self._address.scheme == "tcp":
+            # RFC 6587 octet counting: the length comes first, since a message may contain any character.
+            self._socket.sendall(b"%d %b" % (len(message), message))
+        elif self._address.scheme == "unix":
+            self._socket.send(message)
+        else:
+            self._send_datagram(self._socket, message)
+
+    def _send_datagram(self, connected: socket.socket, message: bytes) -> None:
+        try:
+            connected.send(message)
+        except ConnectionRefusedError as error:
+            # The refusal is about the message before this one; this one was not sent yet.
+            self._on_error(error)
+            with suppress(ConnectionRefusedError):
+                connected.send(message)
+
+    def _is_disconnected(self, connected: socket.socket) -> bool:
+        """Return whether the server closed the TCP connection; a write to it would be lost without an error."""
+        if self._address.scheme != "tcp":
+            return False
+        connected.settimeout(0)
+        try:
+            return not connected.recv(1)
+        except BlockingIOError:
+            return False
+        finally:
+            connected.settimeout(CONNECT_TIMEOUT_S)
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogAddress:
+    """The address of a syslog server; `scheme` is `udp`, `tcp` or `unix`. `path` is that of a unix socket."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "SyslogAddress":
+        """Return the address, with the default port if there is none. Raises `ValueError` for anything else."""
+        match = _address.fullmatch(text)
+        if match is None or int(match["port"] or 1) not in range(1, 65_536):
+            raise ValueError(f"the address of the syslog server is {text!r}. Allowed: {ALLOWED_ADDRESSES}")
+        if match["path"]:
+            return cls("unix", path=match["path"])
+        scheme = match["scheme"]
+        return cls(scheme, match["host"].strip("[]"), int(match["port"] or _default_ports[scheme]))
+
+    def connect(self) -> socket.socket:
+        """Return a connected socket. Raises `OSError`."""
+        if self.scheme == "tcp":
+            return socket.create_connection((self.host, self.port), CONNECT_TIMEOUT_S)
+        if self.scheme == "unix":
+            return _connect_datagram_socket(socket.AF_UNIX, self.path)
+        family, _, _, _, place = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)[0]
+        return _connect_datagram_socket(family, place)
+
+
+def _connect_datagram_socket(family: int, address: Any) -> socket.socket:  # noqa: ANN401 - as socket.connect has it
+    datagram_socket = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        datagram_socket.settimeout(CONNECT_TIMEOUT_S)
+        datagram_socket.connect(address)
+    except OSError:
+        datagram_socket.close()
+        raise
+    return datagram_socket

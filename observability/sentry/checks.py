@@ -15,7 +15,7 @@ from observability.sentry.delivery.spool import Spool
 from observability.sentry.handler import FailureHandler
 
 READER = "observability.sentry.reader.Failures"
-ACCESS_LINE = "observability.logs.access.AccessLine"
+ACCESS_LINE = "observability.logs.access_log.AccessLogReader"
 
 
 @register("observability")

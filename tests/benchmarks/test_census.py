@@ -52,7 +52,7 @@ def test_backups_are_read_from_the_oldest(tmp_path: Path) -> None:
     [
         (Census(), True),
         (Census(lost=1), False),
-        (Census(lost=1, others=[{"event": "log_records_lost", "lost_count": 1}]), True),
+        (Census(lost=1, others=[{"event": "log_records_dropped", "dropped_count": 1}]), True),
         (Census(doubled=1), False),
         (Census(disordered=1), False),
     ],

@@ -63,10 +63,13 @@ def test_tools_of_development_are_in_no_other_layer(
         ({"DEBUG": "maybe"}, "DEBUG is 'maybe': one of true, yes, on, 1"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is '…': a URL such as sqlite:"),
         ({"DATABASE_URL": "sqlite:////dev/null/db"}, "DATABASE_URL is '…': a place that can be written; /dev/null"),
-        ({"LOGGING_LAYERS": "prod"}, "LOGGING_LAYERS names 'prod': logging.yaml has the layers base, container"),
+        (
+            {"LOGGING_LAYERS": "prod"},
+            "LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container",
+        ),
         (
             {"LOG_DIR": "/dev/null/log"},
-            "LOG_DIR: the directory /dev/null/log of the handler 'service' (logging.yaml:",
+            "LOG_DIR: the directory /dev/null/log of handler 'service' (logging.yaml:",
         ),
         ({"SYSLOG_ADDRESS": "logs:514"}, "SYSLOG_ADDRESS is 'logs:514': a syslog server, such as udp://host:514"),
         ({"SERVICE_NAME": "Our Service"}, "SERVICE_NAME is 'Our Service': small letters, digits"),

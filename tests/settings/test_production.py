@@ -152,7 +152,7 @@ def test_deploy_check_has_no_warning(python: WarmPython, tmp_path: Path) -> None
             {"LOGGING_OVERRIDES": "/no/such.yaml"},
             "gunicorn: LOGGING_OVERRIDES: /no/such.yaml cannot be read: No such file",
         ),
-        ({"LOGGING_LAYERS": "prod"}, "gunicorn: LOGGING_LAYERS names 'prod': logging.yaml has the layers"),
+        ({"LOGGING_LAYERS": "prod"}, "gunicorn: LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml"),
     ],
 )
 def test_server_refuses_to_start_with_a_sentence(

@@ -17,7 +17,7 @@ INPUTS = {
     "tcp": 'module(load="imtcp") input(type="imtcp" address="127.0.0.1" port="{port}")',
     "unix": 'module(load="imuxsock" SysSock.Use="off") input(type="imuxsock" Socket="{socket}")',
 }
-# One line for each message, its parts as rsyslog understood them.
+# One line per message, with the parts that rsyslog parsed.
 RULES = """
 template(name="parts" type="string" string="%syslogfacility-text%.%syslogseverity-text% %app-name%[%procid%] %msg%\\n")
 *.* action(type="omfile" file="{received}" template="parts")
@@ -25,13 +25,13 @@ template(name="parts" type="string" string="%syslogfacility-text%.%syslogseverit
 
 
 def rsyslogd_path() -> str | None:
-    """The program, also where it is in no path of an ordinary user; None where there is none."""
+    """Return the path of rsyslogd, also if it is not in the PATH of an ordinary user; None if it is not installed."""
     return shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as rsyslog understood it: `user.info`, `vitrine`, and its line."""
+    """A message that rsyslog parsed: `user.info`, `vitrine`, and the keys of its JSON line."""
 
     priority: str
     program: str
@@ -59,7 +59,7 @@ class SyslogServer:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run until the block ends, and be killed then."""
+        """Run the server during a block, and kill it at the end."""
         program = rsyslogd_path()
         assert program is not None
         pid_file = self._directory / "pid"
@@ -76,7 +76,7 @@ class SyslogServer:
             process.wait(DEADLINE_S)
 
     def messages(self, event: str | None = None) -> list[Message]:
-        """What it received so far, or those of an event; each has to be JSON."""
+        """Return the messages that it received, or those with an event. Each must be JSON."""
         text = self._received.read_text() if self._received.exists() else ""
         found = []
         for line in text[: text.rfind("\n") + 1].splitlines():

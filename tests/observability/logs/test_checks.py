@@ -1,4 +1,4 @@
-"""The system checks of the logs: layers that are not in use, and lines that wait."""
+"""The system checks of the logs: layers that are not in use, and buffered records."""
 
 import re
 from pathlib import Path
@@ -52,21 +52,19 @@ def test_layer_that_is_right_over_another_one_passes(settings: Settings, tmp_pat
 
 def test_error_of_a_layer_that_is_not_in_use_is_reported_once_with_its_line(settings: Settings, tmp_path: Path) -> None:
     assert messages_of_layers(settings, tmp_path, "quiet:\n  root: {handlers: [fiel]}\nother: {}\n") == [
-        "observability.E201 logging.yaml:12: the root logger names the handler 'fiel', which there is not."
+        "observability.E201 logging.yaml:12: the root logger references handler 'fiel', which is not defined."
     ]
 
 
 def test_layer_that_takes_away_a_handler_of_base_is_reported(settings: Settings, tmp_path: Path) -> None:
     (only,) = messages_of_layers(settings, tmp_path, "quiet:\n  handlers:\n    file: null\n")
-    assert only.startswith(
-        "observability.E201 logging.yaml:6: the root logger names the handler 'file', which the layer"
-    )
-    assert only.endswith("'quiet' takes away in logging.yaml:13.")
+    assert only.startswith("observability.E201 logging.yaml:6: the root logger references handler 'file', which layer")
+    assert only.endswith("'quiet' removes in logging.yaml:13.")
 
 
 def test_variable_of_a_layer_that_is_not_in_use_is_reported(settings: Settings, tmp_path: Path) -> None:
     assert messages_of_layers(settings, tmp_path, "quiet:\n  handlers: {file: {filename: '${LOGDIR}/x'}}\n") == [
-        "observability.E206 logging.yaml:12: uses ${LOGDIR}: there are LOG_DIR."
+        "observability.E206 logging.yaml:12: ${LOGDIR} is not defined. Available: LOG_DIR."
     ]
 
 
@@ -76,9 +74,12 @@ def test_dictionary_that_was_not_made_of_layers_passes(settings: Settings) -> No
 
 
 def test_handler_that_buffers_records_without_its_reader_is_reported(settings: Settings) -> None:
-    settings.LOGGING = {"version": 1, "handlers": {"held": {"class": "observability.logs.held.HeldHandler"}}}
+    settings.LOGGING = {
+        "version": 1,
+        "handlers": {"buffered": {"class": "observability.logs.buffering.BufferingHandler"}},
+    }
     assert messages() == []
-    settings.OBSERVABILITY = {"READERS": ["observability.logs.access.AccessLine"]}
+    settings.OBSERVABILITY = {"READERS": ["observability.logs.access_log.AccessLogReader"]}
     (message,) = messages()
     assert message.id == "observability.W201"
-    assert "'observability.logs.held.HeldLines'" in str(message.hint)
+    assert "'observability.logs.buffering.BufferedRecordsReader'" in str(message.hint)

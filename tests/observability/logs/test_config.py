@@ -60,23 +60,22 @@ def test_logger_that_existed_before_is_not_silenced(tmp_path: Path) -> None:
 
 
 def test_layer_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"names 'prod': logging.yaml has the layers base, container, dev"):
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container, dev",
+    ):
         load(tmp_path, "prod")
 
 
 def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
-    with pytest.raises(
-        ImproperlyConfigured, match=r"^LOG_DIR: the directory .*log of the handler 'service' \(log.*:\d+\)"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"^LOG_DIR: the directory .*log of handler 'service' \(log.*:\d+\)"):
         load(tmp_path, "production")
 
 
 def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "log" / "service.jsonl").mkdir(parents=True)
-    with pytest.raises(
-        ImproperlyConfigured, match=r"^LOG_DIR: the file .*jsonl of the handler 'service' \(log.*:\d+\)"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"^LOG_DIR: the file .*jsonl of handler 'service' \(log.*:\d+\)"):
         load(tmp_path, "production")
 
 
@@ -104,10 +103,10 @@ def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path:
     for path, layer, text in (
         (("handlers", "sentry", "level"), "base", "level: ERROR"),
         (("loggers", "django", "level"), "base", "django: {level: INFO,"),
-        (("root", "handlers"), "container", "handlers: [observation, held, sentry]"),
+        (("root", "handlers"), "container", "handlers: [observation, buffered, sentry]"),
         (("loggers", "observability.sql", "handlers"), "container", "observability.sql: {handlers: []}"),
     ):
-        entry = merged.at(*path)
+        entry = merged.find(*path)
         assert entry is not None
         assert (entry.origin.file, entry.origin.layer) == ("logging.yaml", layer)
         assert lines[entry.origin.line - 1].strip().startswith(text)
@@ -121,7 +120,7 @@ def test_overrides_lie_over_all_layers(tmp_path: Path) -> None:
     loaded = load(tmp_path, "production", overrides=overrides)
     assert loaded["loggers"]["service"]["level"] == "WARNING"
     assert loaded["handlers"]["errors"]["filename"] == str(tmp_path / "log" / "bad.jsonl")
-    level = loaded.source.merged.at("loggers", "service", "level")
+    level = loaded.source.merged.find("loggers", "service", "level")
     assert level is not None
     assert level.origin == (str(overrides), 2, "overrides")
 
@@ -134,12 +133,21 @@ def test_overrides_that_are_empty_change_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (None, r"LOGGING_OVERRIDES: .*/more.yaml cannot be read: No such file or directory\. It names a YAML file"),
-        (b"loggers: [\n", r"LOGGING_OVERRIDES: .*/more.yaml:2: cannot be read as YAML: .* It names a YAML file"),
-        (b"\xff\xfe\xfa", "LOGGING_OVERRIDES: .*/more.yaml cannot be read: it is no UTF-8"),
-        (b"- loggers\n", "LOGGING_OVERRIDES: .*/more.yaml:1: the layer 'overrides' is no mapping"),
-        (b"base: {loggers: {}}\n", "more.yaml:1: a layer has no 'base'.* have these without its name"),
-        (b"loggers:\n  service: {level: LOUD}\n", "more.yaml:2: the logger 'service' has the unknown level 'LOUD'"),
+        (
+            None,
+            r"LOGGING_OVERRIDES: \S*/more.yaml cannot be read: No such file .* It must be the path of a YAML file",
+        ),
+        (
+            b"loggers: [\n",
+            r"LOGGING_OVERRIDES: .*/more.yaml:2: cannot be read as YAML: .* It must be the path of a YAML file",
+        ),
+        (b"\xff\xfe\xfa", "LOGGING_OVERRIDES: .*/more.yaml cannot be read: it is not UTF-8"),
+        (b"- loggers\n", "LOGGING_OVERRIDES: .*/more.yaml:1: layer 'overrides' is not a mapping"),
+        (
+            b"base: {loggers: {}}\n",
+            "more.yaml:1: unknown key 'base' in a layer.* at its top, without a layer name",
+        ),
+        (b"loggers:\n  service: {level: LOUD}\n", "more.yaml:2: logger 'service' has the unknown level 'LOUD'"),
     ],
 )
 def test_overrides_that_are_wrong_are_refused_with_the_reason(
@@ -168,7 +176,7 @@ def test_refusal_of_a_dictionary_without_layers_is_reported_without_a_place() ->
         configure({"version": 1, "handlers": {"a": {"class": "no.such"}}})
 
 
-def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "logging.yaml"
     file.write_text("base:\n  version: 1\n  root: {level: LOUD}\n  loggers:\n    django: {handlers: [file]}\n")
     with pytest.raises(ImproperlyConfigured) as refused:
@@ -183,10 +191,10 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("- base", "logging.yaml has no layers"),
         ("", "logging.yaml has no layers"),
         ("development: {}", "has no layer 'base'"),
-        ("base: 3", "logging.yaml:1: the layer 'base' is no mapping"),
+        ("base: 3", "logging.yaml:1: layer 'base' is not a mapping"),
         (
             "base: {handlers: {a: {filename: '${HOME}/x'}}}",
-            r"logging.yaml:1: uses \$\{HOME\}: there are LOG_DIR, SERVICE_NAME",
+            r"logging.yaml:1: \$\{HOME\} is not defined. Available: LOG_DIR, SERVICE_NAME",
         ),
     ],
 )

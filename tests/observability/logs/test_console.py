@@ -5,7 +5,7 @@ import sys
 
 from observability import observe
 from observability.logs.console import ConsoleFormatter
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 
 
 def access_line(**others: object) -> str:

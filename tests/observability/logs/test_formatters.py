@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from observability import note, observe
 from observability.logs.formatters import BASE_KEYS, JsonFormatter
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 
 
 class Lines(logging.Handler):

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from observability import files
 from observability.files import try_lock_file
 from observability.logs import handlers, rotation
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 
 
 def handler(file: Path, *, max_bytes: int = 200, backup_count: int = 50) -> SharedRotatingFileHandler:
@@ -67,7 +68,7 @@ def test_line_for_a_file_that_retention_deleted_is_written_to_the_new_one_and_no
         write(other, f"other {number}")
     assert "before" not in lines_in(tmp_path)
     if looks:
-        one._look_at = 0
+        one._next_check_at = 0
     write(one, "after")
     assert lines_in(tmp_path).count("after") == 1
     assert "before" not in lines_in(tmp_path)
@@ -143,7 +144,7 @@ def test_file_that_somebody_took_away_is_made_again(tmp_path: Path, action: str)
         file.rename(tmp_path / "elsewhere")
     write(writer, "unseen")
     # The next look at the path is due a second after the last one.
-    writer._look_at = 0
+    writer._next_check_at = 0
     write(writer, "after")
     writer.close()
     assert file.read_text() == ("before\nunseen\nafter\n" if action == "delete" else "after\n")
@@ -193,18 +194,24 @@ def test_surrogate_in_a_text_line_is_escaped(tmp_path: Path) -> None:
     assert (tmp_path / "service.jsonl").read_text() == "\\ud800\n"
 
 
-def test_other_encoding_is_used(tmp_path: Path) -> None:
-    writer = SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-16-le")
+@pytest.mark.parametrize("encoding", [None, "utf-8", "UTF-8", "utf8"])
+def test_file_is_utf_8(tmp_path: Path, encoding: str | None) -> None:
+    writer = SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding=encoding)
     write(writer, "é")
-    assert (tmp_path / "service.jsonl").read_bytes() == "é\n".encode("utf-16-le")
+    assert (tmp_path / "service.jsonl").read_bytes() == "é\n".encode()
+
+
+def test_other_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoding is 'utf-16-le'\. Allowed: utf-8"):
+        SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-16-le")
 
 
 def test_filter_decides(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
     writer.addFilter(lambda record: record.msg != "dropped")
     write(writer, "dropped")
-    write(writer, "kept")
-    assert (tmp_path / "service.jsonl").read_text() == "kept\n"
+    write(writer, "written")
+    assert (tmp_path / "service.jsonl").read_text() == "written\n"
 
 
 def test_closed_handler_opens_its_file_again(tmp_path: Path) -> None:
@@ -216,19 +223,19 @@ def test_closed_handler_opens_its_file_again(tmp_path: Path) -> None:
 
 
 def test_mode_other_than_append_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mode is 'w': a file that others write too is opened to append"):
+    with pytest.raises(ValueError, match=r"mode is 'w'\. Allowed: 'a'"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", mode="w")
 
 
 @pytest.mark.parametrize(
     ("option", "value"), [("maxLineBytes", "64k"), ("maxLineBytes", 0), ("maxBytes", -1), ("backupCount", "ten")]
 )
-def test_number_that_is_none_is_refused(tmp_path: Path, option: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{option} is {value!r}: a whole number from"):
+def test_value_that_is_not_an_allowed_number_is_refused(tmp_path: Path, option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}. Allowed: a whole number from"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", **{option: value})  # type: ignore[arg-type]
 
 
-def test_encoding_that_there_is_not_is_refused(tmp_path: Path) -> None:
+def test_unknown_encoding_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="utf-88"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-88")
 
@@ -240,11 +247,11 @@ def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(
     write(one, "one before")
     write(other, "other before")
     file.unlink()
-    one._look_at = 0
+    one._next_check_at = 0
     write(one, "one after")
     for number in range(20):
         write(other, f"other unseen {number}")
-    other._look_at = 0
+    other._next_check_at = 0
     write(other, "other after")
     assert sorted(file.read_text().splitlines()) == sorted(
         ["one before", "other before", "one after", "other after", *(f"other unseen {number}" for number in range(20))]
@@ -255,10 +262,10 @@ def test_lines_that_were_seen_at_their_path_are_not_saved_when_somebody_deletes_
     file = tmp_path / "service.jsonl"
     writer = handler(file, max_bytes=10_000)
     write(writer, "seen at the next look")
-    writer._look_at = 0
+    writer._next_check_at = 0
     write(writer, "unseen")
     file.unlink()
-    writer._look_at = 0
+    writer._next_check_at = 0
     write(writer, "after")
     assert lines_in(tmp_path) == ["unseen", "after"]
 
@@ -270,12 +277,12 @@ def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
     writer = handler(file, max_bytes=10_000)
     write(writer, "gone with the file")
     file.unlink()
-    writer._look_at = 0
+    writer._next_check_at = 0
     with try_lock_file(file) as lock:
         assert lock is not None
         write(writer, "after")
-    assert lines_in(tmp_path) == ["after", "log_records_lost"]
-    assert "its file was deleted; 1 record lost so far." in capsys.readouterr().err
+    assert lines_in(tmp_path) == ["after", "log_records_dropped"]
+    assert "its file was deleted; 1 record dropped so far." in capsys.readouterr().err
 
 
 def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
@@ -283,7 +290,7 @@ def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delaye
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
 
 
-def test_losses_are_counted_and_reported_once_a_second_and_logged_when_it_writes_again(
+def test_dropped_records_are_counted_and_reported_once_a_second_and_logged_when_it_writes_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl", max_bytes=0)
@@ -291,13 +298,13 @@ def test_losses_are_counted_and_reported_once_a_second_and_logged_when_it_writes
     for number in range(50):
         write(writer, f"lost {number}")
     (tmp_path / "log").mkdir()
-    write(writer, "kept")
-    kept, told = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
-    assert kept["event"] == "kept"
-    assert (told["event"], told["level"], told["lost_count"]) == ("log_records_lost", "warning", 50)
+    write(writer, "written")
+    written, dropped = map(json.loads, (tmp_path / "log" / "service.jsonl").read_text().splitlines())
+    assert written["event"] == "written"
+    assert (dropped["event"], dropped["level"], dropped["dropped_count"]) == ("log_records_dropped", "warning", 50)
     first, *others = capsys.readouterr().err.splitlines()
-    assert first.endswith("log/service.jsonl'; 1 record lost so far.")
-    assert others[-1].endswith("is written again; 50 records lost.")
+    assert first.endswith("log/service.jsonl'; 1 record dropped so far.")
+    assert others[-1].endswith("is written again; 50 records dropped.")
 
 
 def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_that_was_lost(tmp_path: Path) -> None:
@@ -308,7 +315,7 @@ def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_tha
     os.close(writer._file.descriptor)
     for text in ("lost", "after"):
         write(writer, text)
-    assert lines_in(tmp_path) == ["before", "after", "log_records_lost"]
+    assert lines_in(tmp_path) == ["before", "after", "log_records_dropped"]
 
 
 def test_directory_that_was_removed_is_written_when_it_is_there_again(
@@ -322,21 +329,23 @@ def test_directory_that_was_removed_is_written_when_it_is_there_again(
     shutil.rmtree(directory)
     write(writer, "unseen")
     # The next look at the path is due a second after the last one.
-    writer._look_at = 0
+    writer._next_check_at = 0
     write(writer, "lost")
     directory.mkdir()
-    write(writer, "kept")
-    kept, lost = (directory / "service.jsonl").read_text().splitlines()
-    assert (kept, lost) == ("kept", "log_records_lost")
-    assert capsys.readouterr().err.endswith("is written again; 3 records lost.\n")
+    write(writer, "written")
+    written, dropped = (directory / "service.jsonl").read_text().splitlines()
+    assert (written, dropped) == ("written", "log_records_dropped")
+    assert capsys.readouterr().err.endswith("is written again; 3 records dropped.\n")
 
 
-def test_what_was_lost_for_good_is_reported_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dropped_records_are_reported_when_the_handler_closes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl")
     write(writer, "lost")
     write(writer, "lost")
     writer.close()
-    assert capsys.readouterr().err.splitlines()[-1].endswith("service.jsonl was closed; 2 records lost.")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("service.jsonl was closed; 2 records dropped.")
 
 
 def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> None:
@@ -344,8 +353,8 @@ def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> N
     writer.setFormatter(logging.Formatter("%(absent)s"))
     write(writer, "lost")
     writer.setFormatter(None)
-    write(writer, "kept")
-    assert (tmp_path / "service.jsonl").read_text().splitlines() == ["kept", "log_records_lost"]
+    write(writer, "written")
+    assert (tmp_path / "service.jsonl").read_text().splitlines() == ["written", "log_records_dropped"]
 
 
 def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
@@ -359,13 +368,14 @@ def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
     write(writer, "a long line")
     write(writer, "another one")
     assert (tmp_path / "service.jsonl").read_text() == "a long line\nanother one\n"
-    (told,) = capsys.readouterr().err.splitlines()
-    assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in told
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in warning
 
 
 def test_system_without_flock_warns_that_one_process_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "_fcntl", None)
-    with pytest.warns(RuntimeWarning, match="no flock: let one process alone write"):
+    monkeypatch.setattr(handlers, "HAS_FLOCK", False)
+    monkeypatch.setattr(files, "try_lock", lambda _: True)
+    with pytest.warns(RuntimeWarning, match="no flock: only one process may write"):
         writer = handler(tmp_path / "service.jsonl", max_bytes=5)
     write(writer, "a long line")
     write(writer, "another one")

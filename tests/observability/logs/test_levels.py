@@ -9,8 +9,7 @@ from threading import Thread
 
 import pytest
 
-from observability.logs.level_file import Change, changing
-from observability.logs.levels import Levels
+from observability.logs.levels import LevelChange, Levels, edit_changes
 from tests.observability.logs.processes import run_python
 from tests.server import Server, Servers, manage, wait_for
 
@@ -25,41 +24,41 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
-    """What follows the file, with a thread that looks at it more often than in a service."""
-    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
+    """Return levels that follow the file; their thread polls more often than in a service."""
+    monkeypatch.setattr("observability.logs.levels.POLL_INTERVAL_S", 0.02)
     followed = Levels()
     logger.setLevel(logging.NOTSET)
     followed.start(file)
     yield followed
     followed.stop()
     # Also of the other loggers that the test changed.
-    followed._adopt([])
+    followed._apply([])
     logger.setLevel(logging.NOTSET)
 
 
 def write(file: Path, level: str | None, *, name: str = NAME, seconds: float = 600) -> None:
-    with changing(file) as changes:
+    with edit_changes(file) as changes:
         changes.pop(name, None)
         if level is not None:
-            changes[name] = Change(name, level, "NOTSET", time.time() + seconds, seconds, "ada", 7)
+            changes[name] = LevelChange(name, level, "NOTSET", time.time() + seconds, seconds, "ada", 7)
 
 
 @pytest.mark.parametrize("original", [logging.NOTSET, logging.WARNING, 13])
-def test_level_is_what_it_was_when_the_change_is_taken_back(file: Path, levels: Levels, original: int) -> None:
+def test_level_is_restored_when_the_change_is_reset(file: Path, levels: Levels, original: int) -> None:
     logger.setLevel(original)
     for level in ("DEBUG", "ERROR"):
         write(file, level)
-        levels.look()
+        levels.poll()
         assert logging.getLevelName(logger.level) == level
     write(file, None)
-    levels.look()
+    levels.poll()
     assert logger.level == original
 
 
-def test_level_that_a_logger_inherits_is_shown_as_it_was_before_any_change(file: Path, levels: Levels) -> None:
+def test_configured_level_of_a_logger_that_inherits_is_that_before_any_change(file: Path, levels: Levels) -> None:
     logger.setLevel(logging.WARNING)
     write(file, "DEBUG")
-    levels.look()
+    levels.poll()
     assert logging.getLogger(f"{NAME}.below").getEffectiveLevel() == logging.DEBUG
     assert levels.configured_level(f"{NAME}.below") == levels.configured_level(NAME) == logging.WARNING
 
@@ -67,11 +66,11 @@ def test_level_that_a_logger_inherits_is_shown_as_it_was_before_any_change(file:
 @pytest.mark.parametrize("is_file_gone", [False, True])
 def test_change_ends_by_itself_even_without_the_file(file: Path, levels: Levels, is_file_gone: bool) -> None:
     write(file, "DEBUG", seconds=0.2)
-    levels.look()
+    levels.poll()
     if is_file_gone:
         file.unlink()
     wait_for(lambda: logger.level == logging.NOTSET, "the level before")
-    assert levels.shown_from(NAME) is None
+    assert levels.changed_level(NAME) is None
 
 
 def test_change_that_ended_does_not_come_back_where_the_clock_is_set_back(
@@ -79,10 +78,10 @@ def test_change_that_ended_does_not_come_back_where_the_clock_is_set_back(
 ) -> None:
     write(file, "DEBUG", seconds=0.2)
     before = time.time()
-    levels.look()
+    levels.poll()
     wait_for(lambda: logger.level == logging.NOTSET, "the level before")
     monkeypatch.setattr("time.time", lambda: before)
-    levels.look()
+    levels.poll()
     assert logger.level == logging.NOTSET
 
 
@@ -98,9 +97,9 @@ def test_process_that_starts_later_ends_the_change_at_the_time_of_the_others(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The change began ten minutes ago: all but 0.2 s of it is over."""
-    monkeypatch.setattr("observability.logs.levels.POLL_S", 0.02)
-    with changing(file) as changes:
-        changes[NAME] = Change(NAME, "DEBUG", "NOTSET", time.time() + 0.2, 600, "ada", 7)
+    monkeypatch.setattr("observability.logs.levels.POLL_INTERVAL_S", 0.02)
+    with edit_changes(file) as changes:
+        changes[NAME] = LevelChange(NAME, "DEBUG", "NOTSET", time.time() + 0.2, 600, "ada", 7)
     later = Levels()
     later.start(file)
     wait_for(lambda: logger.level == logging.NOTSET, "the level before")
@@ -116,18 +115,18 @@ def test_process_that_does_nothing_follows_the_file(file: Path, levels: Levels) 
 
 def test_level_stays_while_the_file_is_gone(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
-    levels.look()
+    levels.poll()
     file.unlink()
-    levels.look()
+    levels.poll()
     assert logger.level == logging.DEBUG
 
 
 def test_level_that_somebody_else_set_since_is_left(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
-    levels.look()
+    levels.poll()
     logger.setLevel(logging.CRITICAL)
     write(file, None)
-    levels.look()
+    levels.poll()
     assert logger.level == logging.CRITICAL
 
 
@@ -135,34 +134,36 @@ def test_file_that_is_no_file_of_levels_costs_one_line_and_changes_nothing(
     file: Path, levels: Levels, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(file, "DEBUG")
-    levels.look()
+    levels.poll()
     file.write_text("something else")
     for _ in range(3):
-        levels.look()
+        levels.poll()
     assert logger.level == logging.DEBUG
-    assert capsys.readouterr().err == f"observability: {file} is no file of `manage.py loglevel`; remove it.\n"
+    assert capsys.readouterr().err == f"observability: {file} was not written by `manage.py loglevel`. Remove it.\n"
 
 
-def test_nearest_changed_logger_says_from_which_level_on_records_are_shown(file: Path, levels: Levels) -> None:
-    assert levels.shown_from(f"{NAME}.below") is None
+def test_changed_level_of_a_logger_is_that_of_its_nearest_changed_parent(file: Path, levels: Levels) -> None:
+    assert levels.changed_level(f"{NAME}.below") is None
     write(file, "DEBUG")
     write(file, "ERROR", name=f"{NAME}.below")
-    levels.look()
-    shown = [levels.shown_from(name) for name in ("tests", "tests.levelsome", NAME, f"{NAME}.a", f"{NAME}.below.a")]
-    assert shown == [None, None, logging.DEBUG, logging.DEBUG, logging.ERROR]
+    levels.poll()
+    changed = [
+        levels.changed_level(name) for name in ("tests", "tests.levelsome", NAME, f"{NAME}.a", f"{NAME}.below.a")
+    ]
+    assert changed == [None, None, logging.DEBUG, logging.DEBUG, logging.ERROR]
 
 
 def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path, levels: Levels) -> None:
     level = logging.root.level
     write(file, "WARNING", name="root")
-    levels.look()
-    assert (logging.root.level, levels.shown_from("anything")) == (logging.WARNING, logging.WARNING)
+    levels.poll()
+    assert (logging.root.level, levels.changed_level("anything")) == (logging.WARNING, logging.WARNING)
     write(file, None, name="root")
-    levels.look()
-    assert (logging.root.level, levels.shown_from("anything")) == (level, None)
+    levels.poll()
+    assert (logging.root.level, levels.changed_level("anything")) == (level, None)
 
 
-def test_thread_ends_when_it_is_asked_to_and_a_pause_ends_by_a_new_one(levels: Levels) -> None:
+def test_thread_ends_on_pause_and_resume_starts_a_new_one(levels: Levels) -> None:
     def thread() -> Thread | None:
         return levels._thread
 
@@ -202,7 +203,7 @@ def test_thread_runs_before_and_after_a_fork_in_both_processes_and_not_while_it_
 
 
 def processes_at(server: Server, logger: str, level: str) -> set[int]:
-    """The processes of the server that answered last with this level of the logger."""
+    """Return the processes of the server whose last response had this level of the logger."""
     answered: dict[int, str] = {}
     for _ in range(20):
         answer = json_of(server, f"/level/{logger}/")

@@ -1,4 +1,4 @@
-"""Which access lines are kept."""
+"""Which access lines are written."""
 
 import logging
 import random
@@ -11,8 +11,8 @@ from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import MAX_FINGERPRINTS, Observation
 from observability.core.steps import Step
 from observability.core.trace_context import TraceParent
-from observability.logs.sampling import TailSampling, writes
-from tests.observability.logs.log_records import log_record
+from observability.logs.sampling import TailSamplingFilter, may_write
+from tests.observability.log_records import log_record
 
 # However long the machine takes, none of the requests is slow.
 NEVER_MS = 24 * 3_600_000
@@ -31,33 +31,33 @@ def line(observation: Observation | None, level: int = logging.INFO) -> logging.
 
 
 def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
-    return TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
+    return TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
-def test_all_failures_are_kept_and_the_weights_of_the_rest_show_how_many_there_were() -> None:
+def test_all_failures_are_written_and_the_sample_rates_add_up_to_the_number_of_requests() -> None:
     """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
-    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret
     levels = [logging.INFO] * 10_000 + [logging.ERROR] * 100
     lines = [line(request(trace_id=f"{source.getrandbits(128):032x}"), level) for level in levels]
-    kept = [record for record in lines if sampling.filter(record)]
-    rates = [record.__dict__["facts"].get("sample_rate", 1) for record in kept]
-    assert sum(record.levelno == logging.ERROR for record in kept) == 100
-    assert len(kept) < 1_500
+    passed = [record for record in lines if sampling.filter(record)]
+    rates = [record.__dict__["facts"].get("sample_rate", 1) for record in passed]
+    assert sum(record.levelno == logging.ERROR for record in passed) == 100
+    assert len(passed) < 1_500
     assert sum(rates) == pytest.approx(10_100, rel=0.05)
 
 
 def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
     source = random.Random(21)  # noqa: S311 - not a secret
     observations = [request(trace_id=f"{source.getrandbits(128):032x}") for _ in range(2_000)]
-    kept = [
+    passed = [
         {each.trace_id for each in observations if sampling.filter(line(each))}
-        for sampling in (TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
+        for sampling in (TailSamplingFilter(keep_one_in=keep_one_in, slow_ms=NEVER_MS) for keep_one_in in (50, 7, 2))
     ]
-    assert set() < kept[0] < kept[1] < kept[2]
+    assert set() < passed[0] < passed[1] < passed[2]
 
 
-def test_threshold_is_the_first_trace_id_that_is_kept() -> None:
+def test_threshold_is_the_first_trace_id_that_passes() -> None:
     first = (1 << 56) - (1 << 56) // 10
     assert [is_kept(request(trace_id=f"{'1' * 18}{number:014x}")) for number in (first - 1, first)] == [False, True]
 
@@ -68,32 +68,32 @@ def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
     ]  # fmt: skip
 
 
-def test_line_kept_by_chance_says_for_how_many_it_stands_and_one_that_is_always_kept_does_not() -> None:
+def test_sampled_line_has_its_sample_rate_and_one_that_is_always_written_has_none() -> None:
     by_chance, failure = line(request(trace_id=KEPT)), line(request(trace_id=KEPT), logging.ERROR)
-    sampling = TailSampling(keep_one_in=10, slow_ms=NEVER_MS)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     assert sampling.filter(by_chance)
     assert sampling.filter(failure)
     assert (by_chance.__dict__["facts"], failure.__dict__["facts"]) == ({"sample_rate": 10}, {})
 
 
-def test_note_of_the_same_name_is_kept_aside() -> None:
+def test_note_of_the_same_name_gets_a_prefix() -> None:
     observation = request(trace_id=KEPT)
     observation.note(sample_rate="mine")
     record = line(observation)
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 10, "note.sample_rate": "mine"}
 
 
 @pytest.mark.parametrize("keep_one_in", [1, 10])
-def test_note_of_the_same_name_lets_a_line_that_is_always_kept_stand_for_one(keep_one_in: int) -> None:
+def test_note_of_the_same_name_sets_the_rate_of_a_line_that_is_always_written_to_one(keep_one_in: int) -> None:
     observation = request(method="POST")
     observation.note(sample_rate=44_100)
     record = line(observation)
-    assert TailSampling(keep_one_in=keep_one_in, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=keep_one_in, slow_ms=NEVER_MS).filter(record)
     assert record.__dict__["facts"] == {"sample_rate": 1, "note.sample_rate": 44_100}
 
 
-def test_request_with_more_statements_than_are_counted_is_kept() -> None:
+def test_request_with_more_fingerprints_than_are_recorded_is_written() -> None:
     """A write may be among those that were not."""
     observation = request()
     for number in range(MAX_FINGERPRINTS):
@@ -103,11 +103,11 @@ def test_request_with_more_statements_than_are_counted_is_kept() -> None:
 
 
 @pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
-def test_failure_is_kept(level: int) -> None:
+def test_failure_is_written(level: int) -> None:
     assert is_kept(request(), level)
 
 
-def test_slow_request_is_kept() -> None:
+def test_slow_request_is_written() -> None:
     observation = request()
     assert not is_kept(observation)
     observation._started_ns -= NEVER_MS * 1_000_000
@@ -117,11 +117,11 @@ def test_slow_request_is_kept() -> None:
 @pytest.mark.parametrize(
     ("method", "expected"), [("POST", True), ("DELETE", True), ("HEAD", False), ("OPTIONS", False)]
 )
-def test_request_that_writes_by_its_method_is_kept(method: str, expected: bool) -> None:
+def test_request_with_a_writing_method_is_written(method: str, expected: bool) -> None:
     assert is_kept(request(method=method)) is expected
 
 
-def test_request_that_writes_by_a_statement_is_kept() -> None:
+def test_request_with_a_writing_query_is_written() -> None:
     observation = request()
     observation.add_step(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
     assert not is_kept(observation)
@@ -129,26 +129,26 @@ def test_request_that_writes_by_a_statement_is_kept() -> None:
     assert is_kept(observation)
 
 
-def test_request_whose_transaction_was_rolled_back_is_kept() -> None:
+def test_request_whose_transaction_was_rolled_back_is_written() -> None:
     observation = request()
     observation.set_transaction_outcome("rolled_back")
     assert is_kept(observation)
 
 
-def test_request_over_its_budget_is_kept() -> None:
+def test_request_over_its_budget_is_written() -> None:
     record = line(request())
     record.__dict__["facts"] = {"db.over_budget": True}
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(record)
 
 
-def test_line_of_no_request_is_kept() -> None:
-    assert TailSampling(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
+def test_line_without_a_request_is_written() -> None:
+    assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
     assert is_kept(Observation("span", "work", caller=TraceParent(REJECTED, "1" * 16)))
 
 
 def test_one_in_one_keeps_all_as_they_are() -> None:
     record = line(request())
-    assert TailSampling().filter(record)
+    assert TailSamplingFilter().filter(record)
     assert record.__dict__["facts"] == {}
 
 
@@ -167,32 +167,32 @@ def test_one_in_one_keeps_all_as_they_are() -> None:
     ],
 )
 def test_statement_that_is_not_known_to_read_writes(statement: str, expected: bool) -> None:
-    assert writes(statement) is expected
+    assert may_write(statement) is expected
 
 
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"keep_one_in": 0}, "keep_one_in is 0: a whole number from 1, which keeps all lines"),
+        ({"keep_one_in": 0}, "keep_one_in is 0. Allowed: a whole number from 1; 1 writes all lines"),
         ({"keep_one_in": -10}, "keep_one_in is -10"),
         ({"keep_one_in": "10"}, "keep_one_in is '10'"),
         ({"keep_one_in": 1.5}, "keep_one_in is 1.5"),
         ({"keep_one_in": True}, "keep_one_in is True"),
-        ({"slow_ms": -1}, "slow_ms is -1: milliseconds, from 0"),
+        ({"slow_ms": -1}, "slow_ms is -1. Allowed: milliseconds, from 0"),
         ({"slow_ms": "1s"}, "slow_ms is '1s'"),
         ({"slow_ms": float("nan")}, "slow_ms is nan"),
     ],
 )
 def test_value_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
-        TailSampling(**wrong)
+        TailSamplingFilter(**wrong)
 
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.probe.urls")
 def test_access_line_of_a_request_is_sampled(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("observability.access")
-    sampling = TailSampling(keep_one_in=10, slow_ms=60_000)
+    sampling = TailSamplingFilter(keep_one_in=10, slow_ms=60_000)
     caplog.set_level(logging.INFO)
     logger.addFilter(sampling)
     try:

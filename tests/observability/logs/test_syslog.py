@@ -10,7 +10,7 @@ import pytest
 from observability.logs import syslog
 from observability.logs.formatters import JsonFormatter
 from observability.logs.syslog import SyslogHandler
-from tests.observability.logs.log_records import log_record
+from tests.observability.log_records import log_record
 from tests.observability.logs.processes import run_python
 from tests.observability.logs.rsyslog import SyslogServer
 from tests.server import manage, own_environment, wait_for
@@ -100,11 +100,11 @@ def test_records_wait_for_a_server_that_is_away_and_those_that_are_lost_are_coun
         wait_for(lambda: problem in capsys.readouterr().err, "a message about the server")
         write(handler, count=100)
         with server.running():
-            (lost,) = wait_for(lambda: server.messages("log_records_lost"), "the count of lost records")
+            (lost,) = wait_for(lambda: server.messages("log_records_dropped"), "the count of lost records")
     assert len(server.messages("first")) == 1
     assert numbers(server) == list(range(40))
-    assert lost.fields["lost_count"] == 60
-    assert capsys.readouterr().err.endswith(f"{server.address} is written again; 60 records lost.\n")
+    assert lost.fields["dropped_count"] == 60
+    assert capsys.readouterr().err.endswith(f"{server.address} is written again; 60 records dropped.\n")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

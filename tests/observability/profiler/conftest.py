@@ -24,7 +24,7 @@ PANELS = [
     "RepeatedQueriesPanel",
     "QueryBudgetPanel",
     "TransactionPanel",
-    "LogLinesPanel",
+    "LogRecordsPanel",
     "FlameGraphPanel",
     "RequestPanel",
     "HeadersPanel",

@@ -8,7 +8,7 @@ import structlog
 
 from observability import observe
 from observability.core.observation import Observation
-from observability.logs.pipeline import ExtraLogger
+from observability.logs.structlog_pipeline import ExtraLogger
 from observability.recorders.log_records import ObservationHandler, bound_facts, find_observation, record_facts
 
 log = logging.getLogger("tests.records")

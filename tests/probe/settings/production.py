@@ -11,4 +11,4 @@ MIDDLEWARE = [*MIDDLEWARE, "tests.probe.middleware.FailingMiddleware"]
 OBSERVABILITY = OBSERVABILITY | {"SERVER_TIMING": "everyone", "SLOW_QUERY_MS": 20}
 LOGGING = logging_layers("production")
 LOGGING["loggers"]["probe"] = {"level": "DEBUG"}
-LOGGING["handlers"]["held"]["loggers"].append("probe")
+LOGGING["handlers"]["buffered"]["loggers"].append("probe")

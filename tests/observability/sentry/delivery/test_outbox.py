@@ -4,7 +4,7 @@ import pytest
 
 from observability.sentry.delivery.outbox import Letter, Outbox
 from observability.sentry.delivery.spool import Spool
-from tests.observability.logs.test_log_file import space_of
+from tests.observability.disk_space import space_of
 
 
 @pytest.fixture

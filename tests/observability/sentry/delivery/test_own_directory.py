@@ -6,7 +6,7 @@ import pytest
 
 from observability.sentry.delivery.own_directory import OwnDirectory
 from observability.sentry.delivery.spool import Spool
-from tests.observability.logs.test_log_file import space_of
+from tests.observability.disk_space import space_of
 
 
 def test_event_without_space_for_its_end_is_not_there_at_all(spool: Spool) -> None:

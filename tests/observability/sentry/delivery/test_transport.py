@@ -17,7 +17,7 @@ from observability.sentry.delivery.patience import Patience
 from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.transport import SpoolTransport, _begin_in_child
 from observability.sentry.delivery.trouble import last_trouble
-from tests.observability.logs.test_log_file import space_of
+from tests.observability.disk_space import space_of
 from tests.observability.sentry.conftest import Make
 from tests.observability.sentry.delivery.spooling import AWAY, QUICK, envelope, envelope_bytes
 from tests.sentry_sink import Sink, sentry_sink

@@ -16,16 +16,16 @@ from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT, own_environment
 
-LOSING = "tests.observability.logs.effective.test_probe.LosingHandler"
+LOSING = "tests.observability.logs.test_probe.LosingHandler"
 
 
-class Shown(Protocol):
+class Output(Protocol):
     def __call__(self, *arguments: str, layers: tuple[str, ...] = ..., overrides: str = ...) -> str: ...
 
 
 @pytest.fixture
-def shown(settings: Settings, tmp_path: Path, restored_logging: None) -> Shown:
-    """What the command writes while these layers and overrides are configured; the overrides are in `more.yaml`."""
+def output_of(settings: Settings, tmp_path: Path, restored_logging: None) -> Output:
+    """Return a function that configures layers and overrides (in `more.yaml`) and returns the output of the command."""
 
     def show(*arguments: str, layers: tuple[str, ...] = ("production",), overrides: str = "") -> str:
         variables = {"LOG_DIR": str(tmp_path / "log"), "SERVICE_NAME": "probe", "SYSLOG_ADDRESS": "unix:/dev/log"}
@@ -41,52 +41,52 @@ def shown(settings: Settings, tmp_path: Path, restored_logging: None) -> Shown:
 
 
 def columns(line: str) -> list[str]:
-    """What stands in a line with two spaces or more between it."""
+    """Return the parts of a line that are separated by two spaces or more."""
     return [part.strip() for part in line.split("  ") if part.strip()]
 
 
 def line_of(text: str) -> int:
-    """The number of the line of logging.yaml that begins with a text."""
+    """Return the number of the line of logging.yaml with this text."""
     (number,) = [
         n for n, line in enumerate((ROOT / "logging.yaml").read_text().splitlines(), 1) if line.strip() == text
     ]
     return number
 
 
-def test_tree_has_each_logger_with_the_line_of_its_level(shown: Shown) -> None:
-    (line,) = [line for line in shown().splitlines() if line.strip().startswith("django.request ")]
+def test_tree_has_each_logger_with_the_line_of_its_level(output_of: Output) -> None:
+    (line,) = [line for line in output_of().splitlines() if line.strip().startswith("django.request ")]
     number = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert columns(line) == ["django.request", "INFO, to root", f"logging.yaml:{number} base"]
 
 
-def test_logger_without_an_entry_shows_what_it_inherits_and_reaches(shown: Shown) -> None:
-    lines = [columns(line) for line in shown("django.request.of.mine").splitlines()]
-    number = line_of("handlers: [observation, held, errors, sentry]")
+def test_logger_without_an_entry_shows_what_it_inherits_and_reaches(output_of: Output) -> None:
+    lines = [columns(line) for line in output_of("django.request.of.mine").splitlines()]
+    number = line_of("handlers: [observation, buffered, errors, sentry]")
     level = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert ["django.request.of.mine", "INFO, inherited from django.request", f"logging.yaml:{level} base"] in lines
     assert ["to errors", "from ERROR, handler of root", f"logging.yaml:{number} base"] in lines
     assert ["sql", "observability.logs.handlers.SharedRotatingFileHandler"] not in [line[:2] for line in lines]
 
 
-def test_overrides_show_as_a_layer(shown: Shown, tmp_path: Path) -> None:
-    written = shown(overrides="loggers:\n  django.request: {level: DEBUG}\n")
+def test_overrides_show_as_a_layer(output_of: Output, tmp_path: Path) -> None:
+    written = output_of(overrides="loggers:\n  django.request: {level: DEBUG}\n")
     lines = [columns(line) for line in written.splitlines()]
     assert ["django.request", "DEBUG, to root", "more.yaml:2 overrides"] in lines
     assert ["overrides", str(tmp_path / "more.yaml")] in lines
 
 
-def test_json_is_one_document_and_nothing_else(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_is_one_document_and_nothing_else(output_of: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     # As in a process of the command, whose stdout is its own; pytest has streams without a name.
     monkeypatch.setattr("sys.argv", ["manage.py", "logging"])
     monkeypatch.setattr("sys.stderr", sys.__stderr__)
-    document = json.loads(shown("--json", layers=("production", "container")))
+    document = json.loads(output_of("--json", layers=("production", "container")))
     assert document["loggers"]["root"]["handlers"]["origin"]["layer"] == "container"
     assert document["handlers"]["stdout"]["values"]["stream"]["value"] == "<stderr>"
     assert document["probe"] is None
 
 
-def test_probe_shows_the_files_in_which_its_records_are(shown: Shown, tmp_path: Path) -> None:
-    sent = json.loads(shown("--json", "--probe", "observability.sql"))["probe"]
+def test_probe_shows_the_files_in_which_its_records_are(output_of: Output, tmp_path: Path) -> None:
+    sent = json.loads(output_of("--json", "--probe", "observability.sql"))["probe"]
     arrivals: dict[str, Any] = {each["handler"]: each for each in sent["arrivals"]}
     assert arrivals["sql"]["file"] == str(tmp_path / "log" / "sql.jsonl")
     assert arrivals["sql"]["outcomes"] == dict.fromkeys(("WARNING", "ERROR", "CRITICAL"), "written")
@@ -95,10 +95,10 @@ def test_probe_shows_the_files_in_which_its_records_are(shown: Shown, tmp_path: 
     assert [line["probe_id"] for line in lines] == [f"{sent['probe_id']}-ERROR", f"{sent['probe_id']}-CRITICAL"]
 
 
-def test_record_that_a_handler_lost_is_an_error_of_the_command(shown: Shown) -> None:
+def test_record_that_a_handler_lost_is_an_error_of_the_command(output_of: Output) -> None:
     losing = f"handlers: {{service: {{class: {LOSING}, maxBytes: null, backupCount: null}}}}\n"
     with pytest.raises(CommandError, match=r"^Records were lost by service"):
-        shown("--probe", "probe", overrides=losing)
+        output_of("--probe", "probe", overrides=losing)
 
 
 @pytest.mark.slow
@@ -124,6 +124,6 @@ def test_error_of_the_configuration_is_one_line_with_its_place(tmp_path: Path) -
     (tmp_path / "more.yaml").write_text("loggers:\n  django.request:\n    level: DEBGU\n")
     environment = own_environment(tmp_path, LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))
     completed = run_python("manage.py", "logging", environment=environment)
-    expected = f"manage.py: {tmp_path}/more.yaml:3: the logger 'django.request' has the unknown level 'DEBGU'."
+    expected = f"manage.py: {tmp_path}/more.yaml:3: logger 'django.request' has the unknown level 'DEBGU'."
     assert (completed.returncode, completed.stdout) == (1, "")
     assert completed.stderr == f"{expected} Did you mean 'DEBUG'?\n"

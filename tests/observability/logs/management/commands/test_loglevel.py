@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from observability.logs.level_file import read
+from observability.logs.levels import read_changes
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def run(*arguments: str) -> str:
     return output.getvalue()
 
 
-def test_change_is_written_with_what_was_and_who_asked(file: Path) -> None:
+def test_change_is_written_with_what_was_and_who_made_it(file: Path) -> None:
     assert run("library.loans", "debug", "--for", "90s").startswith("library.loans is DEBUG until 20")
-    (change,) = read(file)
+    (change,) = read_changes(file)
     assert (change.logger, change.level, change.was, change.seconds) == (
         "library.loans",
         "DEBUG",
@@ -43,7 +43,7 @@ def test_change_of_a_change_remembers_what_was_before_both(file: Path) -> None:
         run("django.request", "ERROR")
     finally:
         logging.getLogger("django.request").setLevel(logging.INFO)
-    assert [(change.level, change.was) for change in read(file)] == [("ERROR", "INFO")]
+    assert [(change.level, change.was) for change in read_changes(file)] == [("ERROR", "INFO")]
 
 
 def test_list_names_logger_level_and_who_changed_it(file: Path) -> None:
@@ -53,12 +53,12 @@ def test_list_names_logger_level_and_who_changed_it(file: Path) -> None:
     heading, *rows = [row.split() for row in run().splitlines()]
     assert heading == ["logger", "level", "was", "until", "by"]
     assert [row[:3] for row in rows] == [["django.request", "DEBUG", "INFO"], ["django", "ERROR", "INFO"]]
-    assert rows[0][-1] == read(file)[0].by
+    assert rows[0][-1] == read_changes(file)[0].by
 
 
 def test_change_whose_time_is_over_is_not_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("library", "DEBUG", "--for", "1s")
-    over = read(file)[0].until
+    over = read_changes(file)[0].until
     monkeypatch.setattr("time.time", lambda: over)
     assert run() == "No level is changed.\n"
 
@@ -67,9 +67,9 @@ def test_reset_takes_one_change_back_and_without_a_logger_all(file: Path) -> Non
     for logger in ("django.request", "django", "root"):
         run(logger, "DEBUG")
     assert run("django.request", "--reset").startswith("django.request is INFO again.")
-    assert [change.logger for change in read(file)] == ["django", "root"]
+    assert [change.logger for change in read_changes(file)] == ["django", "root"]
     run("--reset")
-    assert read(file) == []
+    assert read_changes(file) == []
     assert run("--reset") == "No level is changed.\n"
     assert run("library", "--reset") == "library is not changed.\n"
 
@@ -95,7 +95,7 @@ def test_user_behind_sudo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("file")
 def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
-    assert "No logger or module is called djago.request here. Did you mean django.request" in run(
+    assert "No logger or module has the name djago.request. Did you mean django.request" in run(
         "djago.request", "DEBUG"
     )
 
@@ -103,15 +103,18 @@ def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["library"], "Say which level it gets: one of DEBUG, INFO, WARNING, ERROR, CRITICAL, or --reset"),
-        (["library", "LOUD"], "The level is 'LOUD': one of DEBUG, INFO"),
-        (["library", "DEBUG", "--for", "soon"], "--for is 'soon': a number with s, m or h, such as 90s, 10m or 2h"),
+        (["library"], "The level is missing. Allowed: DEBUG, INFO, WARNING, ERROR, CRITICAL, or --reset"),
+        (["library", "LOUD"], "'LOUD' is not a level. Allowed: DEBUG, INFO"),
+        (
+            ["library", "DEBUG", "--for", "soon"],
+            "--for is 'soon'. Allowed: a number with s, m or h, for example 90s, 10m or 2h",
+        ),
         (["library", "DEBUG", "--for", "0s"], "--for is '0s'"),
-        (["library", "DEBUG", "--for", "25h"], "--for is '25h': .*; at most 24h"),
+        (["library", "DEBUG", "--for", "25h"], "--for is '25h'. .*; at most 24h"),
         (["library", "DEBUG", "--for=-1m"], "--for is '-1m'"),
-        (["a b", "DEBUG"], "'a b' is no name of a logger"),
-        (["library", "DEBUG", "--reset"], "Say either a level or --reset"),
-        (["library", "--for", "10m"], "Say which logger gets which level for that time"),
+        (["a b", "DEBUG"], "'a b' is not a logger name"),
+        (["library", "DEBUG", "--reset"], "Give either a level or --reset"),
+        (["library", "--for", "10m"], "--for needs a logger and a level"),
     ],
 )
 def test_what_is_wrong_is_reported_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
@@ -122,7 +125,7 @@ def test_what_is_wrong_is_reported_with_what_is_allowed(file: Path, arguments: l
 
 def test_file_of_something_else_is_named_and_left(file: Path) -> None:
     file.write_text("something else")
-    with pytest.raises(CommandError, match=r"is no file of `manage.py loglevel`"):
+    with pytest.raises(CommandError, match=r"was not written by `manage\.py loglevel`"):
         run("library", "DEBUG")
     assert file.read_text() == "something else"
 

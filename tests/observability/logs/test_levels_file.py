@@ -1,0 +1,148 @@
+"""The file of changed levels."""
+
+import json
+import os
+import time
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from observability.logs.levels import LevelChange, LevelFileError, edit_changes, read_changes, read_signature
+
+WRITTEN = {
+    "logger": "library.loans", "level": "DEBUG", "was": "INFO, inherited", "until": 4e9, "seconds": 600, "by": "ada",
+    "pid": 7,
+}  # fmt: skip
+
+
+def change(logger: str, *, seconds: float = 600) -> LevelChange:
+    return LevelChange(logger, "DEBUG", "INFO", time.time() + seconds, seconds, "ada", 7)
+
+
+def test_file_that_is_not_there_holds_no_change(tmp_path: Path) -> None:
+    assert read_changes(tmp_path / "nowhere" / "loglevel.json") == []
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "log" / "loglevel.json"
+    one = change("library")
+    with edit_changes(file) as changes:
+        changes["library"] = one
+    assert read_changes(file) == [one]
+    assert [each.name for each in file.parent.iterdir()] == ["loglevel.json"]
+
+
+def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
+    with edit_changes(tmp_path / "loglevel.json"):
+        pass
+    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        with edit_changes(tmp_path / "loglevel.json"):
+            pass
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
+
+
+def test_change_whose_time_is_over_is_left_out_of_the_next_writing(tmp_path: Path) -> None:
+    file = tmp_path / "loglevel.json"
+    with edit_changes(file) as changes:
+        changes["over"] = change("over", seconds=0)
+        changes["library"] = change("library")
+    with edit_changes(file) as changes:
+        assert list(changes) == ["library"]
+
+
+def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
+    file = tmp_path / "loglevel.json"
+
+    def write(number: int) -> None:
+        with edit_changes(file) as changes:
+            changes[f"logger{number}"] = change(f"logger{number}")
+
+    threads = [Thread(target=write, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read_changes(file)) == 20
+
+
+def test_what_a_killed_command_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "loglevel.json.new").write_text('{"changes": [{"log')
+    with edit_changes(tmp_path / "loglevel.json") as changes:
+        changes["library"] = change("library")
+    assert [each.logger for each in read_changes(tmp_path / "loglevel.json")] == ["library"]
+
+
+def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a file")
+    with (
+        pytest.raises(LevelFileError, match=r"log/loglevel.json cannot be written: "),
+        edit_changes(tmp_path / "log/loglevel.json"),
+    ):
+        pass
+
+
+def test_changes_that_are_too_many_are_refused_and_those_before_stay(tmp_path: Path) -> None:
+    file = tmp_path / "loglevel.json"
+    with edit_changes(file) as changes:
+        changes["library"] = change("library")
+    with pytest.raises(LevelFileError, match="Reset some changes"), edit_changes(file) as changes:
+        changes |= {f"logger{number}": change(f"logger{number}") for number in range(3000)}
+    assert [each.logger for each in read_changes(file)] == ["library"]
+
+
+def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> None:
+    assert LevelChange("library", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[1]",
+        b'{"changes": 1}',
+        b'{"changes": [1]}',
+        b"[" * 100_000,
+        b" " * 300_000,
+        *(
+            json.dumps({"changes": [WRITTEN | wrong]}).encode()
+            for wrong in (
+                {"level": "LOUD"}, {"logger": 3}, {"until": "soon"}, {"until": float("inf")}, {"seconds": True},
+                {"more": 1},
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_the_name_of_the_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "loglevel.json"
+    file.write_bytes(content)
+    with pytest.raises(LevelFileError, match=r"loglevel.json was not written by `manage.py loglevel`. Remove it."):
+        read_changes(file)
+    with pytest.raises(LevelFileError), edit_changes(file):
+        pass
+    assert file.read_bytes() == content
+
+
+def test_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LevelFileError, match="is not a file"):
+        read_changes(tmp_path)
+
+
+def test_signature_is_another_one_after_each_change(tmp_path: Path) -> None:
+    file = tmp_path / "loglevel.json"
+    seen: set[Any] = {read_signature(file)}
+    for _ in range(5):
+        with edit_changes(file) as changes:
+            changes["library"] = change("library")
+        seen.add(read_signature(file))
+    assert len(seen) == 6
