@@ -1,5 +1,8 @@
 """The server of Sentry's protocol that a DSN names, over the SDK's own pool of connections (proxies, certificates)."""
 
+# Loaded before the first event is sent. The socket module would load it then, in the worker's thread; a child that is
+# forked in the middle of that has half of it for ever, and cannot connect: "unknown encoding: idna".
+import encodings.idna  # noqa: F401
 import gzip
 import json
 from dataclasses import dataclass, field

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +11,17 @@ import pytest
 from observability.sentry.delivery.server import Outcome, Server, sent_now
 from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
 from tests.sentry_sink import Sink, sentry_sink
+from tests.server import ROOT
+
+# Prints the modules that the first event loads, with a server that answers and with one that does not exist.
+SENDING = """
+import sys
+from observability.sentry.delivery.server import Server
+servers = [Server(dsn) for dsn in sys.argv[1:]]
+before = set(sys.modules)
+print(*(server.post(b'{"event_id": "1"}\\n{"type": "event", "length": 2}\\n{}\\n').outcome.name for server in servers))
+print(*sorted(set(sys.modules) - before))
+"""
 
 
 def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -> None:
@@ -90,3 +103,10 @@ def test_server_that_accepts_no_connection_is_given_up(monkeypatch: pytest.Monke
         first.connect(listener.getsockname())
         answer = Server(f"http://key@127.0.0.1:{listener.getsockname()[1]}/1").post(envelope_bytes())
     assert (answer.outcome, answer.reason) == (Outcome.LATER, "no connection within 0.1 s")
+
+
+def test_sending_imports_nothing(listening: Sink) -> None:
+    """A child that is forked while another thread imports a module has half of that module for ever."""
+    command = [sys.executable, "-c", SENDING, listening.dsn, "http://key@nowhere.invalid/1"]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert completed.stdout == "TAKEN LATER\n\n"
