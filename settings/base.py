@@ -142,7 +142,7 @@ OBSERVABILITY: dict[str, Any] = {
         "observability.response_headers.RequestIdHeader",
         "observability.response_headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueries",
-        "observability.sentry.reader.Failures",
+        "observability.sentry.reporting.FailureReader",
         "observability.logs.held.HeldLines",
         "observability.logs.access.AccessLine",
     ],

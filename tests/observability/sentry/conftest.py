@@ -48,7 +48,7 @@ def events(tmp_path: Path, restored_logging: None) -> Iterator[list[dict[str, An
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     """A spool of a server that is away."""
-    return Spool.of(tmp_path / "spool", AWAY)
+    return Spool.for_dsn(tmp_path / "spool", AWAY)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def transport_to(tmp_path: Path) -> Iterator[Make]:
     made: list[SpoolTransport] = []
 
     def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
-        defaults: dict[str, Any] = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
+        defaults: dict[str, Any] = {"backoff": QUICK, "read_timeout_s": DEADLINE_S}
         made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
         return made[-1]
 

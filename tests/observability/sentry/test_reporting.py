@@ -14,8 +14,7 @@ from pytest_django import Settings
 
 from observability import observe
 from observability.core.diagnostics import Diagnostics
-from observability.sentry.failure import ReportedEvent
-from observability.sentry.reporting import report_record
+from observability.sentry.reporting import ReportedEvent, report_record
 from tests.probe.failures import FAILURES, NO_FAILURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls"), pytest.mark.no_query_budget("it fails")]
@@ -213,8 +212,8 @@ def test_error_whose_message_cannot_be_made_is_reported_by_its_text(events: Even
 def test_failure_of_a_report_does_not_reach_the_work(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("observability.sentry.handler.report_record", None)
-    monkeypatch.setattr("observability.sentry.handler._diagnostics", Diagnostics("sentry:"))
+    monkeypatch.setattr("observability.sentry.reporting.report_record", None)
+    monkeypatch.setattr("observability.sentry.reporting._diagnostics", Diagnostics("sentry:"))
     log.error("stock_empty")
     assert events == []
     assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 from observability.core.http_attributes import HttpAttributes
-from observability.sentry.request import MAX_BODY, request_data
+from observability.sentry.event import MAX_BODY_LENGTH, request_data
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_longer_body_is_cut(factory: RequestFactory) -> None:
     request = factory.post("/", text, "application/json")
     assert request.body
     shown = data_of(request)
-    assert (len(shown), shown[:4], shown[-1]) == (MAX_BODY + 1, '[["x', "…")
+    assert (len(shown), shown[:4], shown[-1]) == (MAX_BODY_LENGTH + 1, '[["x', "…")
 
 
 def test_data_of_the_api_is_that_of_this_request_alone(factory: RequestFactory) -> None:

@@ -5,8 +5,8 @@ from typing import Any, Never
 import pytest
 
 from observability.core.observation import Observation
-from observability.sentry import failure
-from observability.sentry.failure import MAX_CHAIN, MAX_MARKS, chain, is_reported, mark_reported
+from observability.sentry import reporting
+from observability.sentry.reporting import MAX_CHAIN, MAX_MARKS, is_reported, mark_reported, walk_chain
 
 
 class UnreadableError(Exception):
@@ -69,7 +69,7 @@ def test_exception_is_known_for_a_while_where_the_work_is_not(monkeypatch: pytes
     error = KeyError("isbn")
     mark_reported(error, None)
     assert is_reported(error, work())
-    monkeypatch.setattr(failure, "MARK_LIFE_S", 0.0)
+    monkeypatch.setattr(reporting, "MARK_LIFE_S", 0.0)
     assert not is_reported(error, work())
 
 
@@ -88,7 +88,7 @@ def test_longer_chain_is_cut() -> None:
         error, cause = ValueError(), error
         error.__cause__ = cause
     assert error is not None
-    assert len(list(chain(error))) == MAX_CHAIN
+    assert len(list(walk_chain(error))) == MAX_CHAIN
 
 
 def test_group_is_reported_once_all_of_its_members_are() -> None:
