@@ -1,4 +1,4 @@
-"""The request of an event: its body, if somebody read it."""
+"""The request of a Sentry event: its body, if the application read it."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def request_of_api(request: HttpRequest) -> Request:
     return Request(request, parsers=[JSONParser()])
 
 
-def test_body_that_nobody_read_is_not_read(factory: RequestFactory) -> None:
+def test_unread_body_is_not_read(factory: RequestFactory) -> None:
     request = factory.post("/", {"isbn": "1"}, "application/json")
     assert data_of(request) == "absent"
     assert request.read() == b'{"isbn": "1"}'

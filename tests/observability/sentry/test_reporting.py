@@ -25,7 +25,7 @@ log = logging.getLogger("tests.reporting")
 
 
 def get(path: str, **headers: str) -> str:
-    """The id of a request that is answered to its end, however it goes."""
+    """Send a request, read its response to the end even if it fails; return the request id."""
     response: Any = Client(raise_request_exception=False).get(path, headers=headers)
     try:
         b"".join(response.streaming_content) if response.streaming else response.content
@@ -75,7 +75,7 @@ def test_exception_of_a_middleware_is_one_event(events: Events, settings: Settin
 
 
 class Command(BaseCommand):
-    """A command that fails with what it was made with."""
+    """A command that fails with the given exception."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()

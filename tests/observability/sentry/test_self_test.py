@@ -1,4 +1,4 @@
-"""`manage.py sentry test`: in a process with the settings of a production, and what it prints otherwise."""
+"""`manage.py sentry test`, in a process with production settings and in the process of the tests."""
 
 import re
 import subprocess

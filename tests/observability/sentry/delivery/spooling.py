@@ -80,7 +80,7 @@ def dropped_counts(records: list[logging.LogRecord]) -> Counter[str]:
 
 
 class Writers:
-    """Makes processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
+    """Create processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
 
     The fixture `writers` starts and ends the process from which they fork.
     """

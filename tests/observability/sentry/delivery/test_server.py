@@ -78,7 +78,7 @@ def test_limits_come_with_an_answer_of_any_status(listening: Sink) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\0\0", b"[]\n{}", b'{"event_id": "1"}', b'{"event_id": "1"}\n', b"\xff\n{}"]
 )
-def test_what_is_not_an_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
+def test_invalid_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         add_sent_at(content)
     assert Server(listening.dsn).post(content).outcome is Outcome.REJECTED
@@ -94,7 +94,7 @@ def test_redirect_is_followed(listening: Sink, status: int) -> None:
     assert len(other.events) == 1
 
 
-def test_server_that_accepts_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_accepts_no_connection_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("observability.sentry.delivery.server.CONNECT_TIMEOUT_S", 0.1)
     with socket.socket() as listener, socket.socket() as first:
         listener.bind(("127.0.0.1", 0))
@@ -106,7 +106,7 @@ def test_server_that_accepts_no_connection_is_given_up(monkeypatch: pytest.Monke
 
 
 def test_sending_imports_nothing(listening: Sink) -> None:
-    """A child that is forked while another thread imports a module has half of that module for ever."""
+    """A child that is forked while another thread imports a module keeps half of that module."""
     command = [sys.executable, "-c", SENDING, listening.dsn, "http://key@nowhere.invalid/1"]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert completed.stdout == "ACCEPTED RETRY\n\n"

@@ -1,4 +1,4 @@
-"""Forks processes that report failures through a spool, each in the way that `spooling.Writers` asks for."""
+"""Fork processes that report failures through a spool, each in the mode that `spooling.Writers` requests."""
 
 import json
 import os
