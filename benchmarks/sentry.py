@@ -74,8 +74,7 @@ def _start(way: str) -> None:
 
     from observability.core.readers import readers  # noqa: PLC0415
     from observability.sentry.delivery.transport import SpoolTransport  # noqa: PLC0415
-    from observability.sentry.handler import FailureHandler  # noqa: PLC0415
-    from observability.sentry.reader import Failures  # noqa: PLC0415
+    from observability.sentry.reporting import FailureReader, SentryHandler  # noqa: PLC0415
 
     class Discarding(Transport):
         """Makes the bytes that would be sent, and no more."""
@@ -89,8 +88,8 @@ def _start(way: str) -> None:
         return
     sentry_sdk.get_global_scope().set_client(None)
     root = logging.getLogger()
-    root.handlers = [each for each in root.handlers if not isinstance(each, FailureHandler)]
-    readers.install([each for each in readers._installed if not isinstance(each, Failures)])  # noqa: SLF001
+    root.handlers = [each for each in root.handlers if not isinstance(each, SentryHandler)]
+    readers.install([each for each in readers._installed if not isinstance(each, FailureReader)])  # noqa: SLF001
     if way.startswith("SDK"):
         sentry_sdk.init(dsn=DSN, traces_sample_rate=float(way[-1]), transport=Discarding())
 

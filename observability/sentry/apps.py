@@ -1,4 +1,4 @@
-"""The room of Sentry."""
+"""The Django app of the Sentry package."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -7,7 +7,7 @@ from observability.sentry.setup import start_sentry
 
 
 class SentryConfig(AppConfig):
-    """Starts the SDK in the process that serves: a server imports the settings before it forks, and the apps after."""
+    """Start the SDK in the process that serves: a server imports the settings before it forks, and the apps after."""
 
     name = "observability.sentry"
     label = "observability_sentry"

@@ -1,26 +1,41 @@
-"""What an event says: what the observation knows of the work, and the request as it was; nothing secret."""
+"""Build the Sentry event: tags, contexts, breadcrumbs and the request, without secrets.
 
-from collections.abc import Mapping
+The SDK makes the event of an exception or a message. `complete_event` adds what the observation knows about the work,
+and redacts all of it.
+"""
+
+import json
+from contextlib import suppress
 from logging import LogRecord
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
+from django.http import HttpRequest
+from django.http.request import RawPostDataException
 from sentry_sdk.types import Event, Hint
 
 from observability.core.context import current
 from observability.core.diagnostics import Diagnostics
+from observability.core.http_attributes import HttpAttributes
 from observability.core.measurements import work_keys
 from observability.core.observation import Observation
 from observability.core.steps import Step
 from observability.recorders.database import has_open_transaction
 from observability.recorders.log_records import find_observation, record_facts
-from observability.sentry.event_redaction import exceptions_of, without_secrets
-from observability.sentry.failure import ReportedEvent, is_reported, mark_reported
-from observability.sentry.reporting import is_answer
-from observability.sentry.request import request_data
+from observability.recorders.middleware import note_user
+from observability.redaction import redact
+from observability.sentry.reporting import ReportedEvent, is_reported, is_response_record, mark_reported
 from observability.text import safe_repr, safe_str
 
-# Facts that tell apart what has one name: each of their values is an issue of its own.
+# Facts that separate issues: events with different values of these are different issues.
 GROUPED_BY = ("budget.route",)
+MAX_BODY_LENGTH = 8_192
+MAX_PARAMETERS = 100
+# Sentry refuses an event of more than a megabyte (https://docs.sentry.io/concepts/data-management/size-limits).
+MAX_FRAMES_LENGTH = 500_000
+# The keys of a frame that stay if its source and variables have no space.
+FRAME_LOCATION = ("filename", "abs_path", "module", "function", "lineno", "in_app")
+# The keys of an event that are never values of the application.
 BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
 
 _diagnostics = Diagnostics("sentry:")
@@ -34,54 +49,72 @@ _categories = {
 
 
 def complete_event(event: Event, hint: Hint) -> Event | None:
-    """The SDK's `before_send`: the event with what is known of the work, or None where its failure was reported.
+    """Implement the SDK's `before_send`: complete and redact the event, or return None if its failure was reported.
 
-    Everything that is sent passes here, whoever captured it: the handler, the reader, an integration or the project.
-    The SDK drops an event whose `before_send` raises: then the types of its exceptions and its ids leave alone.
+    Every event passes here: of the handler, the reader, an integration or the application. The SDK drops an event if
+    its `before_send` raises. So if this fails, the event is sent with its ids and the types of its exceptions only.
     """
     try:
-        return _completed(event, hint)
+        return _complete(event, hint)
     except Exception as problem:  # noqa: BLE001 - the failure that is reported matters more than one in its report
         _diagnostics.write(f"an event cannot be completed: {safe_repr(problem)}")
-        return _bare(cast("dict[str, Any]", event))
-
-
-def _bare(event: dict[str, Any]) -> Event:
-    """What of an event is no value of the work, and so holds no secret."""
-    kept = {name: event[name] for name in BARE if name in event}
-    exceptions = exceptions_of(event)
-    types = {"values": [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]}
-    return cast("Event", kept | ({"exception": types} if exceptions else {}))
-
-
-def _completed(event: Event, hint: Hint) -> Event | None:
-    error = cast("BaseException | None", (hint.get("exc_info") or (None, None))[1])
-    observation = _observation_of(hint)
-    if error is not None and is_reported(error, observation):
-        return None
-    fields = cast("dict[str, Any]", event)
-    # It leaves whatever follows, bare at the least.
-    if error is not None:
-        mark_reported(error, observation)
-    if observation is not None:
-        _remember(observation, fields["event_id"])
-    if "log_record" in hint:
-        _add_record(fields, hint, observation)
-    if observation is not None:
-        _add_observation(fields, observation, error, hint.get("log_record"))
-    return cast("Event", without_secrets(fields))
+        return _bare(event)
 
 
 def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG001 - the SDK's signature
-    """The SDK's `before_send_transaction`: what it measured, without secrets."""
-    fields = cast("dict[str, Any]", event)
+    """Implement the SDK's `before_send_transaction`: add the request and redact."""
     observation = current()
-    if observation is not None and observation.root.http is not None:
-        _add_request(fields, observation.root, None)
-    return cast("Event", without_secrets(fields))
+    if observation is not None:
+        _add_request(event, observation.root, None)
+    return _redact_event(event)
 
 
-def _observation_of(hint: Hint) -> Observation | None:
+def request_data(request: HttpRequest, http: HttpAttributes, error: BaseException | None) -> dict[str, object]:
+    """Return the `request` of an event in the SDK's form, and note the user in `http`, who is known by now.
+
+    This reads nothing: no body that the application did not read, no user that it did not load.
+    """
+    note_user(request, http)
+    data: dict[str, object] = {
+        "method": http.method,
+        "url": f"{request.scheme}://{request.META.get('HTTP_HOST') or request.META.get('SERVER_NAME', '')}{http.path}",
+        "headers": dict(request.headers),
+        "query_string": [list(pair) for pair in _query_parameters(request)],
+    }
+    body = _body(request, error)
+    if body is not None:
+        data["data"] = body
+    return data
+
+
+def _complete(event: Event, hint: Hint) -> Event | None:
+    error = cast("BaseException | None", (hint.get("exc_info") or (None, None))[1])
+    record: LogRecord | None = hint.get("log_record")
+    observation = _find_observation(hint)
+    if error is not None:
+        if is_reported(error, observation):
+            return None
+        # From here on an event is sent, if only a bare one.
+        mark_reported(error, observation)
+    if observation is not None:
+        _remember(observation, event["event_id"])
+    if record is not None:
+        _add_record(event, record, observation)
+    if observation is not None:
+        _add_observation(event, observation, error, record)
+    return _redact_event(event)
+
+
+def _bare(event: Event) -> Event:
+    """Return the keys of an event that hold no value of the application, so no secret."""
+    bare: dict[str, object] = {name: part for name, part in event.items() if name in BARE}
+    if exceptions := _exceptions_of(event):
+        types = [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]
+        bare["exception"] = {"values": types}
+    return cast("Event", bare)
+
+
+def _find_observation(hint: Hint) -> Observation | None:
     found = hint.get("observation")
     if isinstance(found, Observation):
         return found
@@ -90,71 +123,79 @@ def _observation_of(hint: Hint) -> Observation | None:
 
 
 def _remember(observation: Observation, event_id: str) -> None:
-    """Let the lines of the work, and of all work around it, name their event; the first one stands."""
+    """Let the log lines of the work, and of all work around it, name their event; the first event stays."""
     each: Observation | None = observation
     while each is not None:
         each.extensions.setdefault(ReportedEvent, ReportedEvent(event_id))
         each = each.parent
 
 
-def _add_record(event: dict[str, Any], hint: Hint, observation: Observation | None) -> None:
-    record = hint["log_record"]
+def _add_record(event: Event, record: LogRecord, observation: Observation | None) -> None:
     facts = record_facts(record, observation)
     event["extra"] = facts
-    apart = [str(facts[name]) for name in GROUPED_BY if name in facts]
-    if is_answer(record) and observation is not None:
-        # "%s: %s" of Django is one text for all that any view ever answers.
-        apart = [str(facts.get("status_code")), _transaction_of(observation.root)]
+    group = [str(facts[name]) for name in GROUPED_BY if name in facts]
+    if is_response_record(record) and observation is not None:
+        # Django's message is "%s: %s" for every response of every view.
+        group = [str(facts.get("status_code")), _transaction_name(observation.root)]
         event["logentry"] = {"message": record.getMessage().partition(":")[0]}
-    if apart:
-        event["fingerprint"] = ["{{ default }}", *apart]
+    if group:
+        event["fingerprint"] = ["{{ default }}", *group]
 
 
 def _add_observation(
-    event: dict[str, Any], observation: Observation, error: BaseException | None, record: LogRecord | None
+    event: Event, observation: Observation, error: BaseException | None, record: LogRecord | None
 ) -> None:
+    """Add tags, transaction, breadcrumbs, extra facts, contexts and the request."""
     root = observation.root
     event["tags"] = {
-        **cast("Mapping[str, Any]", event.get("tags") or {}),
+        **(event.get("tags") or {}),
         "request_id": observation.request_id,
         "trace_id": observation.trace_id,
     }
-    event["transaction"] = _transaction_of(root)
+    event["transaction"] = _transaction_name(root)
     event["breadcrumbs"] = {"values": [_breadcrumb(root, step) for step in _steps_before(root, record)]}
     event.setdefault("extra", {**root.facts, **observation.facts})
     contexts = event.setdefault("contexts", {})
-    contexts["observation"] = _context_of(observation)
+    contexts["observation"] = _observation_context(observation)
     trace = {"trace_id": observation.trace_id, "span_id": observation.span_id}
     contexts["trace"] = {**contexts.get("trace", {}), **trace, "parent_span_id": observation.parent_span_id}
-    if root.http is not None:
-        _add_request(event, root, error)
+    _add_request(event, root, error)
 
 
-def _transaction_of(root: Observation) -> str:
-    """The route of a request, or the name of other work."""
+def _add_request(event: Event, root: Observation, error: BaseException | None) -> None:
+    http, request = root.http, root.request
+    if http is None or request is None:
+        return
+    event["request"] = request_data(request, http, error)
+    if http.user_id is not None:
+        event["user"] = {"id": http.user_id}
+
+
+def _transaction_name(root: Observation) -> str:
+    """Return the route of a request, or the name of other work."""
     return (root.http.route or root.http.path) if root.http is not None else root.name
 
 
-def _context_of(observation: Observation) -> dict[str, Any]:
-    """The numbers of the work until now. Of a block within a request, the request's: they count the block's."""
+def _observation_context(observation: Observation) -> dict[str, object]:
+    """Return the measurements until now. A span shows those of its request, which include the span's."""
     root = observation.root
-    fate = "open" if has_open_transaction() and not root.is_closed else root.transaction
-    keys = {"kind": root.kind, **work_keys(root), "db.transaction": fate}
+    state = "open" if has_open_transaction() and not root.is_closed else root.transaction
+    context: dict[str, object] = {"kind": root.kind, **work_keys(root), "db.transaction": state}
     if observation is not root:
-        keys["span.name"] = observation.name
-    return keys
+        context["span.name"] = observation.name
+    return context
 
 
 def _steps_before(root: Observation, record: LogRecord | None) -> list[Step]:
-    """The trail of the work, without the record that is reported itself."""
+    """Return the last steps, without the log record that is reported."""
     steps = list(root.last_steps)
     if record is not None and steps and steps[-1][:3] == ("log", safe_str(record.msg), record.name):
         del steps[-1]
     return steps
 
 
-def _breadcrumb(root: Observation, step: Step) -> dict[str, Any]:
-    data: dict[str, Any] = {"source": step.source}
+def _breadcrumb(root: Observation, step: Step) -> dict[str, object]:
+    data: dict[str, object] = {"source": step.source}
     if step.kind != "log":
         data["duration_ms"] = round(step.duration_ms, 3)
     return {
@@ -167,11 +208,74 @@ def _breadcrumb(root: Observation, step: Step) -> dict[str, Any]:
     }
 
 
-def _add_request(event: dict[str, Any], root: Observation, error: BaseException | None) -> None:
-    http = root.http
-    request = root.request
-    if http is None or request is None:
-        return
-    event["request"] = request_data(request, http, error)
-    if http.user_id is not None:
-        event["user"] = {"id": http.user_id}
+def _query_parameters(request: HttpRequest) -> list[tuple[str, str]]:
+    query = request.META.get("QUERY_STRING", "")
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        return [("…", f"more than {MAX_PARAMETERS} parameters")]
+
+
+def _body(request: HttpRequest, error: BaseException | None) -> object:
+    """Return the part of the body that a view read, redacted; as text if it is longer than 8,192 characters."""
+    data = _body_read_by_drf(request, error)
+    if data is None:
+        data = _body_read_by_django(request)
+    if data is None:
+        return None
+    body: object = redact(data)
+    text = json.dumps(body, ensure_ascii=False)
+    return body if len(text) <= MAX_BODY_LENGTH else f"{text[:MAX_BODY_LENGTH]}…"
+
+
+def _body_read_by_drf(request: HttpRequest, error: BaseException | None) -> object:
+    """Return the data that Django REST framework parsed. It is on DRF's own request, which the stack refers to."""
+    traceback = error.__traceback__ if error is not None else None
+    while traceback is not None:
+        candidate = traceback.tb_frame.f_locals.get("request")
+        data = getattr(candidate, "__dict__", {}).get("_full_data")
+        if isinstance(data, dict | list) and getattr(candidate, "_request", None) is request:
+            return dict(data) if isinstance(data, dict) else data
+        traceback = traceback.tb_next
+    return None
+
+
+def _body_read_by_django(request: HttpRequest) -> object:
+    if "_post" in vars(request) and request.POST:
+        return request.POST.dict()
+    if "_body" not in vars(request):
+        return None
+    with suppress(ValueError, RecursionError, RawPostDataException):
+        return cast("object", json.loads(request.body))
+    return f"[{len(request.body)} bytes]" if request.body else None
+
+
+def _redact_event(event: Event) -> Event:
+    """Redact part by part and frame by frame, so that the limit of one part does not cut another part."""
+    redacted = {name: redact(part, name) for name, part in event.items() if name not in ("exception", "spans")}
+    if "spans" in event:
+        redacted["spans"] = [redact(span) for span in cast("list[dict[str, object]]", event["spans"])]
+    if "exception" in event:
+        redacted["exception"] = {"values": _redact_exceptions(_exceptions_of(event))}
+    return cast("Event", redacted)
+
+
+def _exceptions_of(event: Event) -> list[dict[str, Any]]:
+    """Return the exceptions of an event. The protocol has two forms, and the application may use either."""
+    exceptions: Any = event.get("exception") or []
+    return (exceptions.get("values") or []) if isinstance(exceptions, dict) else exceptions
+
+
+def _redact_exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Redact exceptions and frames. Those nearest to the failure, at the end of each list, get their space first."""
+    space_left = MAX_FRAMES_LENGTH
+    exceptions = []
+    for value in reversed(values):
+        exception = redact({name: part for name, part in value.items() if name != "stacktrace"})
+        frames = []
+        for frame in reversed((value.get("stacktrace") or {}).get("frames") or ()):
+            full = redact(frame)
+            space_left -= len(json.dumps(full))
+            frames.append(full if space_left >= 0 else {name: full[name] for name in FRAME_LOCATION if name in full})
+        exceptions.append(exception | ({"stacktrace": {"frames": frames[::-1]}} if frames else {}))
+    return exceptions[::-1]

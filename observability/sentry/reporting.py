@@ -1,27 +1,82 @@
-"""The first report of a failure is sent, and no other."""
+"""Report each failure to Sentry once.
+
+A failure is an exception with everything that led to it, or an error that was logged outside of any exception. Log
+records report most failures (`SentryHandler`). An exception that ends a unit of work without a log record is reported
+when the work closes (`FailureReader`). Marks on the exceptions say which failures were reported.
+"""
 
 import logging
 import sys
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import sentry_sdk
 from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
 from observability.core.context import current
+from observability.core.diagnostics import Diagnostics
 from observability.core.observation import Observation
-from observability.recorders.log_records import find_exception, find_observation
-from observability.sentry.failure import ReportedEvent, is_reported
-from observability.text import safe_str
+from observability.recorders.log_records import LocklessHandler, find_exception, find_observation
+from observability.text import safe_repr, safe_str
 
 SERVER_ERROR = 500
-# Whose loggers tell of exceptions that nobody handled.
+# Their loggers report exceptions that nobody handled.
 FRAMEWORKS = frozenset({"django", "gunicorn", "uvicorn", "asyncio"})
+MAX_CHAIN = 1_000
+# How long an exception counts as reported if the work that it ended is not known.
+MARK_LIFE_S = 60.0
+# One exception object can be raised by many requests at the same time.
+MAX_MARKS = 16
+_marks = "_sentry_marks"
+# Reads the attributes of an exception, even if its class overrides how they are read and set.
+_attributes_of: Callable[[BaseException], dict[str, Any]] = BaseException.__dict__["__dict__"].__get__
+_diagnostics = Diagnostics("sentry:")
+
+
+class ReportedEvent(NamedTuple):
+    """The Sentry event that reported the failure of an observation. It is in the observation's extensions."""
+
+    event_id: str
+    is_logged: bool = True
+
+    def to_measurements(self) -> dict[str, object]:
+        return {"sentry.event_id": self.event_id}
+
+    @classmethod
+    def find_id(cls, observation: Observation) -> str | None:
+        event: ReportedEvent | None = observation.extensions.get(cls)
+        return event.event_id if event is not None else None
+
+
+class SentryHandler(LocklessHandler):
+    """Report each logged failure to Sentry once. No-op if the SDK is not initialised."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            report_record(record)
+        except Exception as error:  # noqa: BLE001 - a report must not break the work
+            _diagnostics.write(f"a failure cannot be reported: {safe_repr(error)}")
+
+
+class FailureReader:
+    """Report the exception that ended a request, a command or an outermost span, before the access log line.
+
+    A span within other work has not failed that work: if the exception is handled, only the span's log line shows it.
+    """
+
+    def closed(self, observation: Observation) -> None:
+        if not observation.failed:
+            return
+        error, parent = sys.exception(), observation.parent
+        if error is not None and (parent is None or parent.is_closed):
+            report_exception(error, observation)
 
 
 def report_record(record: logging.LogRecord) -> None:
-    """Report the failure that a log record tells of, unless it was reported before or is one of the client."""
-    # Inside of an `except` block an error is about the exception, whether it was given to the logger or not.
+    """Report the failure of a log record, unless it was reported before or the client caused it."""
+    # Within an `except` block an error is about the exception, even if the logger did not get it.
     error = find_exception(record)
     if error is None:
         error = sys.exception()
@@ -30,14 +85,59 @@ def report_record(record: logging.LogRecord) -> None:
     event: Event = {"logger": record.name, "level": _level(record)}
     is_handled = record.name.partition(".")[0] not in FRAMEWORKS
     if is_handled or error is None:
-        event["logentry"] = _entry(record)
-    _send(event, {"log_record": record}, error, find_observation(record), is_handled=is_handled)
+        event["logentry"] = _log_entry(record)
+    _capture(event, {"log_record": record}, error, find_observation(record), is_handled=is_handled)
 
 
 def report_exception(error: BaseException, observation: Observation | None) -> None:
     """Report an exception that ended a unit of work, unless it was reported before."""
     if not is_reported(error, observation):
-        _send({"level": "error"}, {}, error, observation, is_handled=False)
+        _capture({"level": "error"}, {}, error, observation, is_handled=False)
+
+
+def is_response_record(record: logging.LogRecord) -> bool:
+    """Return whether it is Django's log record about a response, without an exception."""
+    return _status_code(record) is not None and find_exception(record) is None
+
+
+def is_reported(error: BaseException, observation: Observation | None) -> bool:
+    """Return whether an event of this unit of work reported the failure that the exception is part of.
+
+    If the same exception object is raised again, it is another failure in the next unit of work. A group is reported
+    if all its members are: the report of one task's exception does not cover the exceptions of the other tasks.
+    """
+    work = _work_id(observation)
+    chain = list(walk_chain(error))
+    reported = {id(each) for each in chain if any(_covers(mark, work) for mark in _marks_of(each))}
+    known_count = 0
+    while known_count < len(reported):
+        known_count = len(reported)
+        for each in reversed(chain):
+            if _follows_from(each, reported):
+                reported.add(id(each))
+    return id(error) in reported
+
+
+def mark_reported(error: BaseException, observation: Observation | None) -> None:
+    """Remember that an event of this unit of work reports the failure.
+
+    The mark is on the exceptions: they move from the block that logs them to the thread that raises them again.
+    """
+    mark = (_work_id(observation), time.monotonic())
+    for each in walk_chain(error):
+        _attributes_of(each)[_marks] = (*_marks_of(each)[1 - MAX_MARKS :], mark)
+
+
+def walk_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception, its causes and contexts, and the members of groups; at most 1,000."""
+    found = [error]
+    known = {id(error)}
+    for each in found:
+        yield each
+        for origin in (*_origins(each), *_members(each)):
+            if id(origin) not in known and len(found) < MAX_CHAIN:
+                known.add(id(origin))
+                found.append(origin)
 
 
 def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
@@ -47,22 +147,18 @@ def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
     observation = find_observation(record)
     if error is not None:
         return not is_reported(error, observation)
-    # The answer 500 that follows from a failure is none of its own.
-    return not (is_answer(record) and observation is not None and ReportedEvent.find_id(observation) is not None)
-
-
-def is_answer(record: logging.LogRecord) -> bool:
-    """Whether it is Django's record of a response, and of no exception."""
-    return _status_code(record) is not None and find_exception(record) is None
+    # A response with status 500 that follows from a failure is not another failure.
+    has_event = observation is not None and ReportedEvent.find_id(observation) is not None
+    return not (has_event and is_response_record(record))
 
 
 def _status_code(record: logging.LogRecord) -> int | None:
-    """The status that Django logs of its own response; elsewhere one is a fact, of another service's answer maybe."""
+    """Return the status that Django logs about its own response. Other loggers may log that of another service."""
     status_code = getattr(record, "status_code", None)
     return status_code if record.name.startswith("django.") and isinstance(status_code, int) else None
 
 
-def _send(
+def _capture(
     event: Event, hint: Hint, error: BaseException | None, observation: Observation | None, *, is_handled: bool
 ) -> None:
     client = sentry_sdk.get_client()
@@ -70,31 +166,66 @@ def _send(
         return
     if error is not None:
         mechanism = {"type": "logging" if "log_record" in hint else "observation", "handled": is_handled}
-        event = _exceptions(error, client.options, mechanism) | event
+        event = _exception_event(error, client.options, mechanism) | event
         hint["exc_info"] = (type(error), error, error.__traceback__)
     hint["observation"] = observation or current()
     sentry_sdk.capture_event(event, hint)
 
 
-def _exceptions(error: BaseException, options: dict[str, Any], mechanism: dict[str, Any]) -> Event:
-    """The exception with its chain, or its type alone where its class lets nobody read it."""
+def _exception_event(error: BaseException, options: dict[str, Any], mechanism: dict[str, Any]) -> Event:
+    """Return the exception with its chain, or only its type if its class does not let anybody read it."""
     try:
         return event_from_exception(error, client_options=options, mechanism=mechanism)[0]
-    except Exception:  # noqa: BLE001 - an exception that cannot be shown must not be lost
-        alone = {"type": type(error).__qualname__, "module": type(error).__module__, "mechanism": mechanism}
-        return {"level": "error", "exception": {"values": [alone]}}
+    except Exception:  # noqa: BLE001 - an exception that cannot be described must not be lost
+        bare = {"type": type(error).__qualname__, "module": type(error).__module__, "mechanism": mechanism}
+        return {"level": "error", "exception": {"values": [bare]}}
 
 
-def _entry(record: logging.LogRecord) -> dict[str, Any]:
-    """The event's name, which gives an issue its title, and the message that a person reads."""
+def _log_entry(record: logging.LogRecord) -> dict[str, object]:
+    """Return the event name, which is the issue's title, and the formatted message."""
     try:
         message = record.getMessage()
-    except Exception:  # noqa: BLE001 - a message that cannot be made must not lose the failure
+    except Exception:  # noqa: BLE001 - a message that cannot be formatted must not lose the failure
         message = safe_str(record.msg)
     return {"message": safe_str(record.msg), "formatted": message}
 
 
-def _level(record: logging.LogRecord) -> Any:  # noqa: ANN401 - a literal type of the SDK
+def _level(record: logging.LogRecord) -> Literal["fatal", "error", "warning"]:
     if record.levelno >= logging.CRITICAL:
         return "fatal"
     return "error" if record.levelno >= logging.ERROR else "warning"
+
+
+def _marks_of(error: BaseException) -> tuple[tuple[str | None, float], ...]:
+    marks: tuple[tuple[str | None, float], ...] = _attributes_of(error).get(_marks, ())
+    return marks
+
+
+def _work_id(observation: Observation | None) -> str | None:
+    return None if observation is None else observation.root.span_id
+
+
+def _covers(mark: tuple[str | None, float], work: str | None) -> bool:
+    """Return whether a mark was made by this work, or recently if one of both is not known."""
+    marked_work, marked_at = mark
+    if work is not None and marked_work is not None:
+        return work == marked_work
+    # A thread that inherited no context, or a server that logs an exception after the request.
+    return 0 <= time.monotonic() - marked_at < MARK_LIFE_S
+
+
+def _follows_from(error: BaseException, reported: set[int]) -> bool:
+    members = _members(error)
+    if members and all(id(each) in reported for each in members):
+        return True
+    return any(id(each) in reported for each in _origins(error))
+
+
+def _origins(error: BaseException) -> tuple[BaseException, ...]:
+    """Return cause and context, even if the class of the exception overrides how attributes are read."""
+    found = (BaseException.__getattribute__(error, name) for name in ("__cause__", "__context__"))
+    return tuple(each for each in found if isinstance(each, BaseException))
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()

@@ -1,4 +1,4 @@
-"""The SDK's measuring of requests, for a sample rate above 0: with W3C trace context, and without health checks."""
+"""Measure requests with the SDK, if the sample rate is above 0: with W3C trace context, without health checks."""
 
 import secrets
 from collections.abc import Callable
@@ -15,31 +15,31 @@ SAMPLED = 0x01
 
 
 class TracingIntegration(DjangoIntegration):
-    """The SDK's Django integration, which knows no `traceparent`, and would report that Django has no lifespan."""
+    """Add `traceparent` to the SDK's Django integration, and keep it from reporting that Django has no lifespan."""
 
     @staticmethod
     def setup_once() -> None:
-        """Patch Django's handlers, once in a process."""
-        # mypy holds that a method cannot be replaced; the SDK does it as well.
+        """Patch Django's handlers, once per process."""
+        # mypy does not allow replacing a method; the SDK does it as well.
         original_asgi: Any = ASGIHandler.__call__
         DjangoIntegration.setup_once()
         traced_asgi: Any = ASGIHandler.__call__
         traced_wsgi: Any = WSGIHandler.__call__
 
         def call_wsgi(self: WSGIHandler, environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401
-            traceparent, trace = _headers(environ.get("HTTP_TRACEPARENT", ""))
+            traceparent, sentry_trace = _trace_headers(environ.get("HTTP_TRACEPARENT", ""))
             environ["HTTP_TRACEPARENT"] = traceparent
-            environ.setdefault("HTTP_SENTRY_TRACE", trace)
+            environ.setdefault("HTTP_SENTRY_TRACE", sentry_trace)
             return traced_wsgi(self, environ, start_response)
 
         async def call_asgi(self: ASGIHandler, scope: dict[str, Any], receive: Any, send: Any) -> Any:  # noqa: ANN401
             if scope["type"] != "http":
                 return await original_asgi(self, scope, receive, send)
             headers = dict(scope["headers"])
-            traceparent, trace = _headers(headers.get(b"traceparent", b"").decode("latin-1"))
+            traceparent, sentry_trace = _trace_headers(headers.get(b"traceparent", b"").decode("latin-1"))
             added = {
                 b"traceparent": traceparent.encode(),
-                b"sentry-trace": headers.get(b"sentry-trace", trace.encode()),
+                b"sentry-trace": headers.get(b"sentry-trace", sentry_trace.encode()),
             }
             others = [(name, value) for name, value in scope["headers"] if name not in added]
             return await traced_asgi(self, scope | {"headers": [*others, *added.items()]}, receive, send)
@@ -48,24 +48,24 @@ class TracingIntegration(DjangoIntegration):
         ASGIHandler.__call__ = call_asgi  # type: ignore[method-assign]
 
 
-def sampler(rate: float) -> Callable[[dict[str, Any]], float]:
-    """A `traces_sampler`: never a health check (QUIET_PATHS), the caller's decision where there is one, or the rate."""
+def make_sampler(rate: float) -> Callable[[dict[str, Any]], float]:
+    """Return a `traces_sampler`: 0 for health checks (QUIET_PATHS), else the caller's decision, or the rate if none."""
     quiet_paths = QuietPaths()
 
-    def sampled(context: dict[str, Any]) -> float:
+    def sample(context: dict[str, Any]) -> float:
         request = context.get("wsgi_environ") or context.get("asgi_scope") or {}
         if request.get("PATH_INFO", request.get("path", "")) in quiet_paths:
             return 0.0
         decision = context.get("parent_sampled")
         return rate if decision is None else float(decision)
 
-    return sampled
+    return sample
 
 
-def _headers(traceparent: str) -> tuple[str, str]:
-    """`traceparent` and what the SDK reads instead (`sentry-trace`); of a new trace where the caller has none.
+def _trace_headers(traceparent: str) -> tuple[str, str]:
+    """Return `traceparent` and what the SDK reads instead (`sentry-trace`); of a new trace if the caller has none.
 
-    A new one stands in the request, so that its observation and the SDK's transaction belong to one trace.
+    A new one is added to the request, so that its observation and the SDK's transaction belong to one trace.
     """
     caller = TraceParent.parse(traceparent)
     if caller is None:

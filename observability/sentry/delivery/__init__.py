@@ -1,1 +1,1 @@
-"""On the way to the server: a spool of files, and the thread that sends them."""
+"""Deliver events to the server: a spool of files, and the worker thread that sends them."""

@@ -1,5 +1,8 @@
-"""The server of Sentry's protocol that a DSN names, over the SDK's own pool of connections (proxies, certificates)."""
+"""HTTP client of the Sentry server of a DSN. It uses the SDK's connection pool, with its proxies and certificates."""
 
+# Imported before the first event is sent: otherwise the socket module imports it then, in the worker thread. A child
+# that is forked in the middle of that import keeps half of the module, and can never connect: "unknown encoding: idna".
+import encodings.idna  # noqa: F401
 import gzip
 import json
 from dataclasses import dataclass, field
@@ -18,53 +21,52 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from observability.sentry.delivery.limits import limits_of
+from observability.sentry.delivery.limits import parse_rate_limits
 from observability.text import safe_repr
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 GZIP_LEVEL = 6
-# Redirects alone are followed: when to try again is not urllib3's to say.
+# urllib3 follows redirects only: the worker decides when to retry.
 RETRIES = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3, respect_retry_after_header=False)
 
-
-# A key that was revoked, and a project or a proxy that is not there, are mended by people.
-LATER = frozenset({
+# A revoked key, a missing project and a missing proxy can be repaired; until then the events wait.
+RETRY_STATUSES = frozenset({
     HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
 })  # fmt: skip
 
 
 class Outcome(Enum):
-    """What became of an envelope that was sent: the server has it, will never take it, or not now."""
+    """What the server did with an envelope: it has it, will never accept it, or may accept it later."""
 
-    TAKEN = "taken"
-    REFUSED = "refused"
-    LATER = "later"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said, in words; `limits` are seconds by category, as in `limits.limits_of`."""
+    """The answer of the server in words; `rate_limits` are seconds by category, see `parse_rate_limits`."""
 
     outcome: Outcome
     reason: str
-    limits: dict[str, float] = field(default_factory=dict)
+    rate_limits: dict[str, float] = field(default_factory=dict)
 
 
 class Server(HttpTransport):
-    """One process has one, as its connections are its own. The SDK's queue and thread are not used."""
+    """The server, for one process, which does not share its connections. The SDK's queue and thread are not used."""
 
     def __init__(self, dsn: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         super().__init__({**DEFAULT_OPTIONS, "dsn": dsn})
         self._read_timeout_s = read_timeout_s
 
     def post(self, envelope: bytes) -> Answer:
-        """Send an envelope; a server that cannot be reached is an answer too."""
+        """Send an envelope. Raises nothing: a server that cannot be reached is an answer too."""
         try:
-            body = gzip.compress(sent_now(envelope), GZIP_LEVEL)
+            body = gzip.compress(add_sent_at(envelope), GZIP_LEVEL)
         except ValueError:
-            return Answer(Outcome.REFUSED, "no envelope")
+            return Answer(Outcome.REJECTED, "not an envelope")
         headers = {"Content-Type": "application/x-sentry-envelope", "Content-Encoding": "gzip"}
         self._update_headers(headers)
         try:
@@ -76,18 +78,20 @@ class Server(HttpTransport):
                 retries=RETRIES,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=self._read_timeout_s),
             )
-        except Exception as error:  # noqa: BLE001 - of the network, of certificates, of what stands between
-            return Answer(Outcome.LATER, self._reason(error))
-        limits = limits_of(response.status, {name.title(): value for name, value in response.headers.items()})
-        return Answer(outcome_of(response.status), _status(response.status), limits)
+        except Exception as error:  # noqa: BLE001 - from the network, certificates or a proxy
+            return Answer(Outcome.RETRY, self._describe(error))
+        rate_limits = parse_rate_limits(
+            response.status, {name.title(): value for name, value in response.headers.items()}
+        )
+        return Answer(find_outcome(response.status), _describe_status(response.status), rate_limits)
 
-    def _reason(self, error: BaseException) -> str:
+    def _describe(self, error: BaseException) -> str:
         if isinstance(error, MaxRetryError) and error.reason is not None:
             error = error.reason
         if isinstance(error, ReadTimeoutError):
             return f"no answer within {self._read_timeout_s:g} s"
         if isinstance(error, NameResolutionError):
-            return "the name of the host is not known"
+            return "the host name cannot be resolved"
         if isinstance(error, NewConnectionError) and isinstance(error.__cause__, OSError):
             return str(error.__cause__.strerror or error.__cause__).lower()
         if isinstance(error, ConnectTimeoutError):
@@ -95,31 +99,31 @@ class Server(HttpTransport):
         return safe_repr(error)
 
 
-def outcome_of(status: int) -> Outcome:
-    """What an HTTP status says of an envelope.
+def find_outcome(status: int) -> Outcome:
+    """Return what an HTTP status means for an envelope.
 
-    A server that is down, or behind a proxy that is, may take it later; so may one whose key is put right.
+    A server or proxy that is down may accept it later, and so may one whose key or project is repaired.
     """
     if HTTPStatus(200) <= status < HTTPStatus(300):
-        return Outcome.TAKEN
-    is_refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in LATER
-    return Outcome.REFUSED if is_refused else Outcome.LATER
+        return Outcome.ACCEPTED
+    is_rejected = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in RETRY_STATUSES
+    return Outcome.REJECTED if is_rejected else Outcome.RETRY
 
 
-def sent_now(envelope: bytes) -> bytes:
-    """The envelope with the time at which it is sent, by which the server judges the clock of the sender.
+def add_sent_at(envelope: bytes) -> bytes:
+    """Return the envelope with the time at which it is sent, which tells the server how wrong the sender's clock is.
 
-    Raises ValueError where it is none: what a power cut leaves of a file, for one.
+    Raises `ValueError` if it is not an envelope, such as a file that a power cut left.
     """
     header, _, rest = envelope.partition(b"\n")
-    facts = json.loads(header)
-    if not isinstance(facts, dict) or not rest.strip():
-        raise ValueError("no envelope")
-    facts["sent_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return json.dumps(facts).encode() + b"\n" + rest
+    fields = json.loads(header)
+    if not isinstance(fields, dict) or not rest.strip():
+        raise ValueError("not an envelope")
+    fields["sent_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return json.dumps(fields).encode() + b"\n" + rest
 
 
-def _status(status: int) -> str:
+def _describe_status(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,15 +1,16 @@
-"""The directory of the events that wait for the server, of one project.
+"""The spool of one Sentry project: files of the events that wait for the server.
 
-    <spool>/<hash of the project>/             0700; `project` says which one it is, `trouble.json` what went wrong last
-        <pid>-<random>/                        0700; of one process
-            lock                               held while the process lives
-            <nanoseconds>-<n>-<category>.envelope   0600; one event each, as the SDK serialises it
-            .….envelope                        one that is being written
+    <root>/<hash of the project>/              0700; `project` has its address, `last_failure.json` why events wait
+        <pid>-<random>/                        0700; the events of one process
+            lock                               locked while the process runs
+            <nanoseconds>-<n>-<category>.envelope   0600; one event, as the SDK serialises it
+            .<name>.<random>                   an event that is being written
 
-An event appears by renaming, and goes when the server has it. Whoever sends it has locked it: so it is not sent twice,
-and other processes may send it too.
+An event appears by renaming, and is removed when the server has it. A process claims an event while it sends it: so no
+event is sent twice, and other processes may send it too.
 """
 
+import hashlib
 import os
 import re
 import stat
@@ -20,21 +21,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from observability.sentry.delivery.lock import Lock
-from observability.sentry.delivery.project import project_of, spool_name
+from sentry_sdk.utils import Dsn
 
-DIRECTORY_MODE = 0o700
+from observability.files import PRIVATE_DIRECTORY_MODE, match_owner, write_atomically
+from observability.sentry.delivery.spool_lock import FileLock
+
 DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 LOCK_NAME = "lock"
-REPLAYER_NAME = "replayer.lock"
+REPLAY_LOCK_NAME = "replayer.lock"
 PROJECT_NAME = "project"
+MAX_PROJECT_LENGTH = 300
 ENVELOPE = re.compile(r"(\d{19})-\d+-([a-z_]+)\.envelope")
-OWN_DIRECTORY = re.compile(r"\d+-[0-9a-f]{8}")
+PROCESS_DIRECTORY = re.compile(r"\d+-[0-9a-f]{8}")
 SPOOL = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Waiting:
+class QueuedEvent:
     """An event in the spool; the oldest is the smallest."""
 
     name: str
@@ -45,7 +48,7 @@ class Waiting:
 
 
 class Spool:
-    """The spool of one project; `root` is that of all projects. Nothing is made before it is needed."""
+    """The spool of one project; `root` holds the spools of all projects. Nothing is created before it is needed."""
 
     def __init__(self, root: Path, name: str, project: str) -> None:
         self.root = root
@@ -53,27 +56,25 @@ class Spool:
         self.project = project
 
     @classmethod
-    def of(cls, root: Path, dsn: str) -> Self:
-        """That of a DSN."""
-        return cls(root, spool_name(dsn), project_of(dsn))
+    def for_dsn(cls, root: Path, dsn: str) -> Self:
+        """Return the spool of a DSN. Its name is made of host and project only, so a new key finds the old events."""
+        project = project_url(dsn)
+        location = project.partition("://")[2]
+        return cls(root, hashlib.sha256(location.encode()).hexdigest()[:16], project)
 
-    def make(self) -> None:
-        """Make what is missing. Raises OSError."""
+    def create(self) -> None:
+        """Create what is missing. Raises `OSError`."""
         if not self.root.is_dir():
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            _make_directory(self.root)
-        _make_directory(self.path)
-        with suppress(FileExistsError), self.opened() as directory:
-            new = os.open(PROJECT_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
-            try:
-                give_to_owner(new, directory)
-                os.write(new, self.project.encode())
-            finally:
-                os.close(new)
+            _create_directory(self.root)
+        _create_directory(self.path)
+        with self.open_directory() as directory:
+            if PROJECT_NAME not in os.listdir(directory):  # noqa: PTH208 - an open directory
+                write_private(PROJECT_NAME, self.project.encode(), directory=directory)
 
     @contextmanager
-    def opened(self, name: str = "") -> Iterator[int]:
-        """A descriptor of the spool, or of a directory in it. Raises OSError."""
+    def open_directory(self, name: str = "") -> Iterator[int]:
+        """Open the spool, or a directory in it, for a block that gets the descriptor. Raises `OSError`."""
         directory = os.open(self.path, DIRECTORY_FLAGS)
         try:
             if name:
@@ -84,47 +85,47 @@ class Spool:
             os.close(directory)
 
     def directories(self) -> list[str]:
-        """The directories of the processes, dead ones too; none where there is no spool to read."""
-        with suppress(OSError), self.opened() as spool, os.scandir(spool) as entries:
+        """Return the directories of all processes, also of dead ones; none if the spool cannot be read."""
+        with suppress(OSError), self.open_directory() as spool, os.scandir(spool) as entries:
             return [
                 each.name
                 for each in entries
-                if OWN_DIRECTORY.fullmatch(each.name) and each.is_dir(follow_symlinks=False)
+                if PROCESS_DIRECTORY.fullmatch(each.name) and each.is_dir(follow_symlinks=False)
             ]
         return []
 
-    def waiting(self, *names: str) -> list[Waiting]:
-        """What waits in these directories, or in all, oldest first; nothing of those that cannot be read."""
-        found: list[Waiting] = []
+    def events(self, *names: str) -> list[QueuedEvent]:
+        """Return the events of these directories, or of all, oldest first; none of those that cannot be read."""
+        events: list[QueuedEvent] = []
         for name in names or self.directories():
-            with suppress(OSError), self.opened(name) as directory, os.scandir(directory) as entries:
-                found += [each for each in (_waiting(entry, name) for entry in entries) if each]
-        return sorted(found)
+            with suppress(OSError), self.open_directory(name) as directory, os.scandir(directory) as entries:
+                events += [event for event in (_queued_event(entry, name) for entry in entries) if event]
+        return sorted(events)
 
-    def require_readable(self) -> None:
-        """Raises OSError where there is a spool that this user cannot read."""
-        with suppress(FileNotFoundError), self.opened() as spool, os.scandir(spool):
+    def check_readable(self) -> None:
+        """Raise `OSError` if there is a spool that this user cannot read."""
+        with suppress(FileNotFoundError), self.open_directory() as spool, os.scandir(spool):
             pass
 
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
-        return not any(self.waiting(name) for name in self.directories())
+        """Return whether no event waits."""
+        return not any(self.events(name) for name in self.directories())
 
     @contextmanager
-    def taken(self, waiting: Waiting) -> Iterator["Taken | None"]:
-        """The event, which no other process has until the block ends; None where one has it, or has sent it.
+    def claim(self, event: QueuedEvent) -> Iterator["ClaimedEvent | None"]:
+        """Keep other processes from an event during the block. Yield None if one of them has claimed or sent it.
 
-        Raises OSError where it cannot be read.
+        Raises `OSError` if the event cannot be read.
         """
         try:
-            directory = self._open(waiting.directory)
+            directory = self._open(event.directory)
         except FileNotFoundError:
             yield None
             return
         try:
-            lock = Lock.take(waiting.name, directory=directory)
+            lock = FileLock.try_acquire(event.name, directory=directory)
             try:
-                yield Taken(waiting, lock, directory) if lock else None
+                yield ClaimedEvent(event, lock, directory) if lock else None
             finally:
                 if lock is not None:
                     lock.release()
@@ -132,11 +133,11 @@ class Spool:
             os.close(directory)
 
     @contextmanager
-    def replaying(self) -> Iterator[bool]:
-        """Whether this process is the one that sends what dead processes left, until the block ends."""
+    def claim_replay(self) -> Iterator[bool]:
+        """Let one process at a time send the events of dead processes: yield whether it is this one."""
         try:
-            with self.opened() as spool:
-                lock = Lock.take(REPLAYER_NAME, directory=spool, flags=os.O_CREAT)
+            with self.open_directory() as spool:
+                lock = FileLock.try_acquire(REPLAY_LOCK_NAME, directory=spool, create=True)
         except OSError:
             lock = None
         try:
@@ -146,15 +147,17 @@ class Spool:
                 lock.release()
 
     @contextmanager
-    def adopted(self, name: str) -> Iterator[bool]:
-        """Whether the process of this directory is dead; then it is ours, and goes at the end if it is empty."""
+    def adopt(self, name: str) -> Iterator[bool]:
+        """Take over the directory of a dead process: yield whether it is dead; remove it afterwards if it is empty."""
         try:
             directory = self._open(name)
         except OSError:
             yield False
             return
         try:
-            lock = _try_lock(directory)
+            lock = None
+            with suppress(OSError):
+                lock = FileLock.try_acquire(LOCK_NAME, directory=directory, create=True)
             try:
                 yield lock is not None
             finally:
@@ -165,74 +168,84 @@ class Spool:
             os.close(directory)
 
     def remove_if_empty(self, name: str, directory: int) -> None:
-        """Remove a directory whose lock the caller holds, unless an event waits in it; what never became one goes."""
+        """Remove a directory whose lock the caller has, with its unfinished files, unless an event waits in it."""
         with suppress(OSError):
             names = os.listdir(directory)
             if any(ENVELOPE.fullmatch(each) for each in names):
                 return
             for each in names:
                 os.unlink(each, dir_fd=directory)
-            with self.opened() as spool:
+            with self.open_directory() as spool:
                 os.rmdir(name, dir_fd=spool)
 
     def _open(self, name: str) -> int:
-        with self.opened(name) as directory:
+        with self.open_directory(name) as directory:
             return os.dup(directory)
 
 
-class Taken:
-    """An event that this process alone has; made by `Spool.taken()`."""
+class ClaimedEvent:
+    """An event that only this process has; made by `Spool.claim()`."""
 
-    def __init__(self, waiting: Waiting, lock: Lock, directory: int) -> None:
-        self._waiting = waiting
+    def __init__(self, event: QueuedEvent, lock: FileLock, directory: int) -> None:
+        self._event = event
         self._lock = lock
         self._directory = directory
 
     def read(self) -> bytes:
-        """The envelope."""
+        """Return the envelope."""
         return self._lock.read()
 
     def remove(self) -> None:
-        """Take it out of the spool."""
+        """Remove the event from the spool."""
         with suppress(FileNotFoundError):
-            os.unlink(self._waiting.name, dir_fd=self._directory)
+            os.unlink(self._event.name, dir_fd=self._directory)
 
 
-def other_spools(spool: Spool) -> list[Spool]:
-    """The spools of other projects under the same root, to look at."""
+def project_url(dsn: str) -> str:
+    """Return the address of a DSN's project without its key, such as `https://sentry.example.com/1`."""
+    parsed = Dsn(dsn)
+    return f"{parsed.scheme}://{parsed.netloc}{parsed.path}{parsed.project_id}"
+
+
+def find_other_spools(spool: Spool) -> list[Spool]:
+    """Return the spools of other projects under the same root, for display."""
     with suppress(OSError), os.scandir(spool.root) as entries:
-        found = [Path(each) for each in entries if SPOOL.fullmatch(each.name) and each.is_dir(follow_symlinks=False)]
-        return [Spool(spool.root, each.name, project_in(each)) for each in sorted(found) if each != spool.path]
+        paths = [Path(each) for each in entries if SPOOL.fullmatch(each.name) and each.is_dir(follow_symlinks=False)]
+        return [Spool(spool.root, each.name, _read_project(each)) for each in sorted(paths) if each != spool.path]
     return []
 
 
-def project_in(path: Path) -> str:
-    """Which project this spool is of, or the name of its directory where that cannot be read."""
-    try:
-        descriptor = os.open(path / PROJECT_NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-            return file.read(300) or path.name
-    except OSError:
-        return path.name
+def envelope_name(number: int, category: str) -> str:
+    """Return the file name of an event that is written now; `number` makes it unique within one moment."""
+    safe = category if re.fullmatch(r"[a-z_]+", category) else "default"
+    return f"{time.time_ns():019d}-{number}-{safe}.envelope"
 
 
-def give_to_owner(descriptor: int, directory: int) -> None:
-    """What root writes belongs to the owner of the directory, who has to read it."""
-    if os.geteuid() == 0:
-        owner = os.fstat(directory)
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+def write_private(name: str, content: bytes, *, directory: int) -> None:
+    """Write a file of an open directory atomically; its owner is the directory's. Raises `OSError`."""
+    write_atomically(name, content, directory=directory, prepare=lambda descriptor: match_owner(descriptor, directory))
 
 
-def _make_directory(path: Path) -> None:
-    """Make it, for its owner alone; one that is a link is refused where it is opened."""
+def _create_directory(path: Path) -> None:
+    """Create a directory that only its owner reads. A symbolic link in its place fails when it is opened."""
     with suppress(FileExistsError):
-        path.mkdir(mode=DIRECTORY_MODE)
+        path.mkdir(mode=PRIVATE_DIRECTORY_MODE)
         if os.geteuid() == 0:
             owner = path.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def _waiting(entry: "os.DirEntry[str]", directory: str) -> Waiting | None:
+def _read_project(path: Path) -> str:
+    """Return the address of a spool's project, or the name of its directory if it cannot be read."""
+    try:
+        descriptor = os.open(path / PROJECT_NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_PROJECT_LENGTH) or path.name
+    except OSError:
+        return path.name
+
+
+def _queued_event(entry: "os.DirEntry[str]", directory: str) -> QueuedEvent | None:
     match = ENVELOPE.fullmatch(entry.name)
     if match is None:
         return None
@@ -242,17 +255,4 @@ def _waiting(entry: "os.DirEntry[str]", directory: str) -> Waiting | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Waiting(entry.name, directory, status.st_size, status.st_mtime, match[2])
-
-
-def _try_lock(directory: int) -> Lock | None:
-    try:
-        return Lock.take(LOCK_NAME, directory=directory, flags=os.O_CREAT)
-    except OSError:
-        return None
-
-
-def envelope_name(number: int, category: str) -> str:
-    """The name of an event that is written now; `number` tells apart those of one moment."""
-    safe = category if re.fullmatch(r"[a-z_]+", category) else "default"
-    return f"{time.time_ns():019d}-{number}-{safe}.envelope"
+    return QueuedEvent(entry.name, directory, status.st_size, status.st_mtime, match[2])

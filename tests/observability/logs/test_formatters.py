@@ -217,7 +217,7 @@ def test_message_that_is_a_mapping_gives_event_and_keys(lines: Lines, message: d
 
 
 @pytest.mark.parametrize(
-    ("message", "event"), [(ValueError("broken"), "broken"), (Unspeakable(), "<Unspeakable without a text>")]
+    ("message", "event"), [(ValueError("broken"), "broken"), (Unspeakable(), "<unprintable Unspeakable>")]
 )
 def test_message_that_is_an_object_is_its_text(message: object, event: str) -> None:
     assert formatted(log_record(message))["event"] == event

@@ -114,7 +114,7 @@ def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeyp
         os.truncate(file, 0)
         return try_lock_file(path)
 
-    monkeypatch.setattr(handlers, "try_lock_file", emptied)
+    monkeypatch.setattr(rotation, "rotation_lock", emptied)
     writer = handler(file, max_bytes=5)
     write(writer, "a long line")
     monkeypatch.undo()

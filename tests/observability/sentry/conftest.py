@@ -1,4 +1,4 @@
-"""Events as a production would report them, where they wait, and servers that take them."""
+"""Events as a production would report them, spools, and servers that accept events."""
 
 import json
 import logging.config
@@ -21,8 +21,8 @@ from tests.server import DEADLINE_S, ROOT
 Make = Callable[..., SpoolTransport]
 
 
-class Keeping(logging.Handler):
-    """Keeps the events that are logged instead of sent."""
+class EventListHandler(logging.Handler):
+    """Collect the events that are logged instead of sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,30 +37,30 @@ def events(tmp_path: Path, restored_logging: None) -> Iterator[list[dict[str, An
     """The events that a production would report, with its logging."""
     variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
     logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))
-    kept = Keeping()
-    logging.getLogger("observability.events").addHandler(kept)
+    handler = EventListHandler()
+    logging.getLogger("observability.events").addHandler(handler)
     start_sentry(dsn="", release="r1", environment="test", traces_sample_rate=0)
-    yield kept.events
-    logging.getLogger("observability.events").removeHandler(kept)
+    yield handler.events
+    logging.getLogger("observability.events").removeHandler(handler)
     sentry_sdk.get_global_scope().set_client(None)
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    """A spool of a server that is away."""
-    return Spool.of(tmp_path / "spool", AWAY)
+    """A spool of a server that cannot be reached."""
+    return Spool.for_dsn(tmp_path / "spool", AWAY)
 
 
 @pytest.fixture
 def listening() -> Iterator[Sink]:
-    """A server that takes events, for one test."""
+    """A server that accepts events, for one test."""
     with sentry_sink() as sink:
         yield sink
 
 
 @pytest.fixture(scope="session")
 def shared_sink() -> Iterator[Sink]:
-    """A server that takes events, to which the servers that tests share report."""
+    """A server that accepts events, for the servers that tests share."""
     with sentry_sink() as sink:
         yield sink
 
@@ -85,7 +85,7 @@ def transport_to(tmp_path: Path) -> Iterator[Make]:
     made: list[SpoolTransport] = []
 
     def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
-        defaults: dict[str, Any] = {"patience": QUICK, "read_timeout_s": DEADLINE_S}
+        defaults: dict[str, Any] = {"backoff": QUICK, "read_timeout_s": DEADLINE_S}
         made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
         return made[-1]
 

@@ -9,8 +9,8 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
 
-from observability.sentry.checks import can_be_written, check_reports
-from observability.sentry.handler import FailureHandler
+from observability.sentry.checks import check_reports, is_writable
+from observability.sentry.reporting import SentryHandler
 from tests.observability.sentry.delivery.spooling import AWAY
 
 
@@ -27,7 +27,7 @@ def test_spool_that_cannot_be_made_is_a_warning(settings: Settings, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("dsn", "spool_dir"), [("", "/dev/null/spool"), (AWAY, ""), (AWAY, "{tmp_path}/a/b/spool")])
-def test_spool_that_is_not_used_or_can_be_made_is_not_a_warning(
+def test_spool_that_is_not_used_or_can_be_created_is_not_a_warning(
     settings: Settings, tmp_path: Path, dsn: str, spool_dir: str
 ) -> None:
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = dsn, spool_dir.format(tmp_path=tmp_path)
@@ -38,13 +38,13 @@ def test_spool_that_is_not_used_or_can_be_made_is_not_a_warning(
 def test_directory_of_somebody_else_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may write everywhere: the answer is that of another user."""
     monkeypatch.setattr("os.access", lambda *_: False)
-    assert not can_be_written(Path(tempfile.gettempdir()))
+    assert not is_writable(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture
 def handled() -> Iterator[None]:
     """A handler that reports, as logging.yaml has it outside of the tests."""
-    handler = FailureHandler()
+    handler = SentryHandler()
     logging.getLogger().addHandler(handler)
     yield
     logging.getLogger().removeHandler(handler)

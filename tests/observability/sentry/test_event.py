@@ -1,4 +1,4 @@
-"""What an event says, and what it does not."""
+"""The content of a Sentry event, and what it must not contain."""
 
 import json
 import logging

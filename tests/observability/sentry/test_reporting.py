@@ -14,8 +14,7 @@ from pytest_django import Settings
 
 from observability import observe
 from observability.core.diagnostics import Diagnostics
-from observability.sentry.failure import ReportedEvent
-from observability.sentry.reporting import report_record
+from observability.sentry.reporting import ReportedEvent, report_record
 from tests.probe.failures import FAILURES, NO_FAILURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls"), pytest.mark.no_query_budget("it fails")]
@@ -26,7 +25,7 @@ log = logging.getLogger("tests.reporting")
 
 
 def get(path: str, **headers: str) -> str:
-    """The id of a request that is answered to its end, however it goes."""
+    """Send a request, read its response to the end even if it fails; return the request id."""
     response: Any = Client(raise_request_exception=False).get(path, headers=headers)
     try:
         b"".join(response.streaming_content) if response.streaming else response.content
@@ -76,7 +75,7 @@ def test_exception_of_a_middleware_is_one_event(events: Events, settings: Settin
 
 
 class Command(BaseCommand):
-    """A command that fails with what it was made with."""
+    """A command that fails with the given exception."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -213,8 +212,8 @@ def test_error_whose_message_cannot_be_made_is_reported_by_its_text(events: Even
 def test_failure_of_a_report_does_not_reach_the_work(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("observability.sentry.handler.report_record", None)
-    monkeypatch.setattr("observability.sentry.handler._diagnostics", Diagnostics("sentry:"))
+    monkeypatch.setattr("observability.sentry.reporting.report_record", None)
+    monkeypatch.setattr("observability.sentry.reporting._diagnostics", Diagnostics("sentry:"))
     log.error("stock_empty")
     assert events == []
     assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err

@@ -104,7 +104,7 @@ OBSERVABILITY: dict[str, Any] = {
         "observability.response_headers.RequestIdHeader",
         "observability.response_headers.ServerTimingHeader",
         "observability.logs.slow_queries.SlowQueryReader",
-        "observability.sentry.reader.Failures",
+        "observability.sentry.reporting.FailureReader",
         "observability.logs.buffering.BufferedRecordsReader",
         "observability.logs.access_log.AccessLogReader",
     ],

@@ -1,6 +1,7 @@
-"""Whether failures arrive: `manage.py sentry test`; what waits: `status`; and sending that: `flush`."""
+"""`manage.py sentry`: send a test event (`test`), show the events that wait (`status`), send them now (`flush`)."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,18 @@ import sentry_sdk
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
+from sentry_sdk.utils import Dsn
 
-from observability.sentry.delivery.bounds import total_bytes
-from observability.sentry.delivery.flushing import flush
-from observability.sentry.delivery.project import address_of, masked
+from observability.sentry.checks import HANDLER
+from observability.sentry.delivery.backoff import DeliveryFailure, read_last_failure
+from observability.sentry.delivery.limits import total_bytes
+from observability.sentry.delivery.sender import flush_spool
 from observability.sentry.delivery.server import Outcome
-from observability.sentry.delivery.spool import Spool, Waiting, other_spools
+from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url
 from observability.sentry.delivery.transport import SpoolTransport
-from observability.sentry.delivery.trouble import Trouble, last_trouble
-from observability.sentry.trial import TRIED, send_trial
+from observability.sentry.self_test import SELF_TEST_EVENT, run_self_test
+from observability.text import format_count
 
-HANDLER = "observability.sentry.handler.FailureHandler"
 FLUSH_TIMEOUT_S = 30.0
 UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -27,123 +29,133 @@ UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
 class Command(BaseCommand):
     """Each subcommand is a method of its name."""
 
-    help = "Tells whether failures arrive at Sentry and which ones wait, and sends those."
-    # Failures are looked for when something is wrong already.
+    help = "Shows whether events arrive at Sentry and which ones wait in the spool, and sends those."
+    # People run this command when something is wrong already.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="what", metavar="COMMAND", required=True)
+        commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
         commands.add_parser(
-            "test", help="send an event, and tell what the server answered; exits with 1 where it is not there"
+            "test", help="self-test: send an event and print the server's answer; exit code 1 if it did not arrive"
         )
-        commands.add_parser("status", help="tell what waits, since when, and why")
-        flush = commands.add_parser("flush", help="send what waits now; exits with 1 where some remain")
+        commands.add_parser("status", help="show the events that wait in the spool, since when, and why")
+        flush = commands.add_parser("flush", help="send the events of the spool now; exit code 1 if some remain")
         flush.add_argument(
             "--timeout",
             dest="timeout_s",
             type=float,
             default=FLUSH_TIMEOUT_S,
             metavar="SECONDS",
-            help=f"give up after so many seconds; {FLUSH_TIMEOUT_S:g} where it is left out",
+            help=f"stop after this many seconds (default: {FLUSH_TIMEOUT_S:g})",
         )
 
-    def handle(self, *, what: str, **options: Any) -> None:  # noqa: ANN401 - Django's signature
-        # What waits is looked at here, and not sent beside it by the thread of this very process.
+    def handle(self, *, subcommand: str, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+        # The worker of this process must not send the events that the command is about.
         transport = sentry_sdk.get_client().transport
         if isinstance(transport, SpoolTransport):
             transport.kill()
-        {"test": self.test, "status": self.status, "flush": self.flush}[what](**options)
+        subcommands: dict[str, Callable[..., None]] = {"test": self.test, "status": self.status, "flush": self.flush}
+        subcommands[subcommand](**options)
 
     def test(self, **_: object) -> None:
-        """Send an event, and tell where it is."""
+        """Send an event, and print where to find it."""
         dsn = settings.SENTRY_DSN
         if not dsn:
-            raise CommandError("SENTRY_DSN is not set: failures are lines of sentry.jsonl, and nothing is sent.")
-        trial = send_trial(dsn)
-        self._line("project", masked(dsn))
-        if trial.event_id is None or trial.answer is None:
+            raise CommandError("SENTRY_DSN is not set: events are lines of sentry.jsonl, and nothing is sent.")
+        result = run_self_test(dsn)
+        self._line("project", masked_project_url(dsn))
+        if result.event_id is None or result.answer is None:
             raise CommandError(f"Nothing reported the error: LOGGING has no handler {HANDLER} for it.")
-        self._line("event", trial.event_id)
-        self._line("answer", f"{trial.answer.reason}, after {trial.duration_ms:.0f} ms")
-        if trial.answer.outcome is not Outcome.TAKEN:
-            raise CommandError(f"The event did not arrive: {trial.answer.reason}.")
-        self._line("look at", f"{address_of(dsn)}, the issue {TRIED}")
+        self._line("event", result.event_id)
+        self._line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
+        if result.answer.outcome is not Outcome.ACCEPTED:
+            raise CommandError(f"The event did not arrive: {result.answer.reason}.")
+        self._line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
 
     def status(self, **_: object) -> None:
-        """Tell what waits."""
+        """Print the events that wait, since when, and why."""
         spool = configured_spool()
-        waiting = spool.waiting()
-        self._line("project", masked(settings.SENTRY_DSN))
+        events = spool.events()
+        self._line("project", masked_project_url(settings.SENTRY_DSN))
         self._line("spool", spool.path)
-        self._line("waiting", f"{events(len(waiting))}, {size(waiting)}" if waiting else "nothing")
-        if waiting:
-            self._line("oldest", moment(min(each.written_at for each in waiting)))
-            trouble = last_trouble(spool)
-            self._line("trouble", told(trouble) if trouble else "none so far")
-        for other in other_spools(spool):
-            if left := other.waiting():
-                self._line("also", f"{events(len(left))}, {size(left)}, of {other.project}; sent under its DSN alone")
+        self._line("waiting", describe_events(events) if events else "nothing")
+        if events:
+            self._line("oldest", format_moment(min(event.written_at for event in events)))
+            failure = read_last_failure(spool)
+            self._line("error", describe_failure(failure) if failure else "none so far")
+        for other in find_other_spools(spool):
+            if events := other.events():
+                self._line("also", f"{describe_events(events)}, of {other.project}; only its own DSN sends them")
 
     def flush(self, *, timeout_s: float, **_: object) -> None:
-        """Send what waits."""
+        """Send the events that wait."""
         spool = configured_spool()
         if timeout_s <= 0:
-            raise CommandError(f"--timeout is {timeout_s:g}: seconds, more than 0.")
+            raise CommandError(f"--timeout is {timeout_s:g}, but must be a number of seconds above 0.")
+        project = masked_project_url(settings.SENTRY_DSN)
         if spool.is_empty():
-            self.stdout.write(f"Nothing waits for {masked(settings.SENTRY_DSN)}.")
+            self.stdout.write(f"No events wait for {project}.")
             return
-        flushed = flush(spool, settings.SENTRY_DSN, timeout_s)
-        if flushed.sent_count:
-            self.stdout.write(f"{events(flushed.sent_count)} sent to {masked(settings.SENTRY_DSN)}.")
-        for reason, count in flushed.dropped.items():
-            self.stdout.write(f"{events(count)} dropped, which the server will never take: {reason}.")
-        if flushed.remaining_count:
-            raise CommandError(f"{events(flushed.remaining_count)} still waiting: {flushed.reason}.")
+        result = flush_spool(spool, settings.SENTRY_DSN, timeout_s)
+        if result.sent_count:
+            self.stdout.write(f"{format_count(result.sent_count, 'event')} sent to {project}.")
+        for reason, count in result.dropped.items():
+            self.stdout.write(f"{format_count(count, 'event')} dropped, because the server rejected them: {reason}.")
+        if result.remaining_count:
+            raise CommandError(f"{format_count(result.remaining_count, 'event')} still waiting: {result.reason}.")
 
     def _line(self, name: str, value: object) -> None:
         self.stdout.write(f"{name:8} {value}")
 
 
 def configured_spool() -> Spool:
-    """The spool of the settings. Raises CommandError where there is none, or it cannot be read."""
+    """Return the spool of the settings. Raises `CommandError` if there is none, or it cannot be read."""
     spool_dir = getattr(settings, "SENTRY_SPOOL_DIR", "")
     if not settings.SENTRY_DSN:
-        raise CommandError("SENTRY_DSN is not set: failures are not reported to Sentry, and none wait for it.")
+        raise CommandError("SENTRY_DSN is not set: failures are not reported to Sentry, and no events wait for it.")
     if not spool_dir:
-        raise CommandError("SENTRY_SPOOL_DIR is empty: failures do not wait; what Sentry cannot take at once is lost.")
-    spool = Spool.of(Path(spool_dir), settings.SENTRY_DSN)
+        raise CommandError(
+            "SENTRY_SPOOL_DIR is empty: events do not wait; Sentry accepts them at once or they are lost."
+        )
+    spool = Spool.for_dsn(Path(spool_dir), settings.SENTRY_DSN)
     try:
-        spool.require_readable()
+        spool.check_readable()
     except OSError as error:
         hint = "run this as the user of the service"
         raise CommandError(f"{spool.path} cannot be read: {error.strerror}; {hint}.") from None
     return spool
 
 
-def events(count: int) -> str:
-    """A count in words."""
-    return f"{count} event{'' if count == 1 else 's'}"
+def masked_project_url(dsn: str) -> str:
+    """Return the DSN with … instead of its key."""
+    return project_url(dsn).replace("://", "://…@", 1)
 
 
-def size(waiting: list[Waiting]) -> str:
-    """The size of these events in words."""
-    return filesizeformat(total_bytes(waiting)).replace("\xa0", " ")
+def server_url(dsn: str) -> str:
+    """Return the address of the server, for a browser."""
+    parsed = Dsn(dsn)
+    return f"{parsed.scheme}://{parsed.netloc}/"
 
 
-def told(trouble: Trouble) -> str:
-    """What went wrong last, when, and for how long the server wants to be left alone."""
-    wanted = f"; asks to wait until {clock(trouble.at + trouble.wait_s)}" if trouble.wait_s else ""
-    return f"{trouble.reason}; {moment(trouble.at)}{wanted}"
+def describe_events(events: list[QueuedEvent]) -> str:
+    """Return number and size of these events."""
+    size = filesizeformat(total_bytes(events)).replace("\xa0", " ")
+    return f"{format_count(len(events), 'event')}, {size}"
 
 
-def moment(at: float) -> str:
-    """A time, and how long ago it was."""
+def describe_failure(failure: DeliveryFailure) -> str:
+    """Return the last failure, when it was, and how long the server asked to wait."""
+    rate_limit = f"; asks to wait until {format_time(failure.at + failure.wait_s)}" if failure.wait_s else ""
+    return f"{failure.reason}; {format_moment(failure.at)}{rate_limit}"
+
+
+def format_moment(at: float) -> str:
+    """Return a time, and how long ago it was."""
     seconds = max(0, int(time.time() - at))
-    name, length = next((unit for unit in UNITS if seconds >= unit[1]), UNITS[-1])
-    count = seconds // length
-    return f"{clock(at)} ({count} {name}{'' if count == 1 else 's'} ago)"
+    unit, length = next((unit for unit in UNITS if seconds >= unit[1]), UNITS[-1])
+    return f"{format_time(at)} ({format_count(seconds // length, unit)} ago)"
 
 
-def clock(at: float) -> str:
-    """A time as people read it."""
+def format_time(at: float) -> str:
+    """Return a local time, with seconds."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

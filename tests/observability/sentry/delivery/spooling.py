@@ -1,24 +1,27 @@
-"""What the tests of the spool share: short pauses, envelopes, and processes that report failures."""
+"""What the tests of the spool share: short delays, envelopes, and processes that report failures."""
 
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sentry_sdk.envelope import Envelope
 
-from observability.sentry.delivery.patience import Patience
-from tests.server import ROOT
+from observability.sentry.delivery.backoff import Backoff, read_last_failure
+from observability.sentry.delivery.transport import SpoolTransport
+from tests.server import ROOT, wait_for
 
 # Nothing listens on this port.
 AWAY = "http://key@127.0.0.1:9/1"
-QUICK = Patience(first_pause_s=0.02, longest_pause_s=0.1, look_s=0.1, gather_s=0.0, start_pause_s=0.0)
+QUICK = Backoff(first_delay_s=0.02, max_delay_s=0.1, scan_interval_s=0.1, gather_s=0.0, start_delay_s=0.0)
 MAX_REQUEST_BYTES = 10_000
 
 
@@ -43,8 +46,41 @@ def envelope_bytes(text: str = "failure") -> bytes:
     return envelope(text).serialize()
 
 
+def capture(transport: SpoolTransport, count: int = 1, *, kind: str = "event") -> list[str]:
+    """Report `count` failures, and return their ids."""
+    made = [envelope(f"failure {number}", kind=kind) for number in range(count)]
+    for each in made:
+        transport.capture_envelope(each)
+    return [each.headers["event_id"] for each in made]
+
+
+def wait_until_sent(transport: SpoolTransport) -> None:
+    """Wait until no event is in the spool."""
+    wait_for(transport.spool.is_empty, "an empty spool")
+
+
+def wait_for_failure(transport: SpoolTransport, reason: str) -> None:
+    """Wait until the last failure of delivery has this reason."""
+
+    def is_written() -> bool:
+        failure = read_last_failure(transport.spool)
+        return failure is not None and reason in failure.reason
+
+    wait_for(is_written, f"the reason {reason!r}")
+
+
+def dropped_counts(records: list[logging.LogRecord]) -> Counter[str]:
+    """Return the numbers of dropped events in the log, by reason."""
+    counts: Counter[str] = Counter()
+    for record in records:
+        if record.getMessage() == "sentry_events_dropped":
+            facts = record.__dict__["facts"]
+            counts[facts["reason"]] += facts["dropped_count"]
+    return counts
+
+
 class Writers:
-    """Makes processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
+    """Create processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
 
     The fixture `writers` starts and ends the process from which they fork.
     """

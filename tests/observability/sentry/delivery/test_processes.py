@@ -26,19 +26,19 @@ def test_failures_survive_an_outage_and_the_kill_of_their_processes_and_of_their
 ) -> None:
     port = free_port()
     dsn = dsn_of(port)
-    spool = Spool.of(tmp_path, dsn)
+    spool = Spool.for_dsn(tmp_path, dsn)
     with writers.writing(dsn, tmp_path, count=10, processes=4) as reporting:
         for each in reporting:
             each.wait()
             each.kill()
-    assert len(spool.waiting()) == 40
+    assert len(spool.events()) == 40
     with sentry_sink(port) as sink:
         sink.max_events = 15
         with writers.writing(dsn, tmp_path) as (replayer,):
             # The next one is on its way when the replayer is killed.
             wait_for(lambda: sink.attempts.count("") == 1, "the first of them")
             replayer.kill()
-        assert len(spool.waiting()) == 25
+        assert len(spool.events()) == 25
         sink.max_events = None
         with writers.writing(dsn, tmp_path):
             wait_for(spool.is_empty, "an empty spool")
@@ -46,15 +46,15 @@ def test_failures_survive_an_outage_and_the_kill_of_their_processes_and_of_their
 
 
 def test_kill_loses_no_event_whose_call_returned(tmp_path: Path, writers: Writers) -> None:
-    spool = Spool.of(tmp_path, AWAY)
+    spool = Spool.for_dsn(tmp_path, AWAY)
     with writers.writing(AWAY, tmp_path, mode="numbered", processes=3) as reporting:
-        wait_for(lambda: len(spool.waiting()) > 20, "some events")
+        wait_for(lambda: len(spool.events()) > 20, "some events")
         returned = sum(each.kill().count("\n") for each in reporting)
-    assert 0 <= len(spool.waiting()) - returned <= 3
+    assert 0 <= len(spool.events()) - returned <= 3
 
 
 def test_several_processes_send_each_event_once(tmp_path: Path, listening: Sink, writers: Writers) -> None:
-    spool = Spool.of(tmp_path, listening.dsn)
+    spool = Spool.for_dsn(tmp_path, listening.dsn)
     with writers.writing(listening.dsn, tmp_path, count=20, processes=4) as reporting:
         for each in reporting:
             each.wait()
@@ -64,7 +64,7 @@ def test_several_processes_send_each_event_once(tmp_path: Path, listening: Sink,
 
 def test_processes_that_live_through_an_outage_send_when_it_is_over(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
-    spool = Spool.of(tmp_path, dsn_of(port))
+    spool = Spool.for_dsn(tmp_path, dsn_of(port))
     with writers.writing(dsn_of(port), tmp_path, count=10, processes=2) as reporting:
         for each in reporting:
             each.wait()
@@ -75,7 +75,7 @@ def test_processes_that_live_through_an_outage_send_when_it_is_over(tmp_path: Pa
 
 def test_living_process_sends_what_a_killed_one_left(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
-    spool = Spool.of(tmp_path, dsn_of(port))
+    spool = Spool.for_dsn(tmp_path, dsn_of(port))
     with writers.writing(dsn_of(port), tmp_path, count=5, processes=2) as (killed, living):
         killed.wait()
         living.wait()
@@ -89,14 +89,14 @@ def test_process_that_ends_at_once_has_sent_its_event(tmp_path: Path, listening:
     with writers.writing(listening.dsn, tmp_path, mode="exit", count=1) as (writer,):
         writer.end()
     assert len(listening.ids) == 1
-    assert Spool.of(tmp_path, listening.dsn).directories() == []
+    assert Spool.for_dsn(tmp_path, listening.dsn).directories() == []
 
 
 def test_process_that_ends_during_an_outage_leaves_its_event_to_the_next(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
     with writers.writing(dsn_of(port), tmp_path, mode="exit", count=3) as (writer,):
         writer.end()
-    assert len(Spool.of(tmp_path, dsn_of(port)).waiting()) == 3
+    assert len(Spool.for_dsn(tmp_path, dsn_of(port)).events()) == 3
     with sentry_sink(port) as sink, writers.writing(dsn_of(port), tmp_path):
         wait_for(lambda: len(sink.ids) == 3, "the events")
 
@@ -104,7 +104,7 @@ def test_process_that_ends_during_an_outage_leaves_its_event_to_the_next(tmp_pat
 def test_process_that_forks_with_events_waiting_sends_none_twice(tmp_path: Path, writers: Writers) -> None:
     """Five in the parent before and five after, and in each of two children."""
     port = free_port()
-    spool = Spool.of(tmp_path, dsn_of(port))
+    spool = Spool.for_dsn(tmp_path, dsn_of(port))
     with writers.writing(dsn_of(port), tmp_path, mode="fork", count=5) as (parent,):
         parent.wait()
         with sentry_sink(port) as sink:
@@ -114,7 +114,7 @@ def test_process_that_forks_with_events_waiting_sends_none_twice(tmp_path: Path,
 
 def test_child_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
-    spool = Spool.of(tmp_path, dsn_of(port))
+    spool = Spool.for_dsn(tmp_path, dsn_of(port))
     with writers.writing(dsn_of(port), tmp_path, mode="lone-child", count=5) as (parent,):
         parent.wait()
         # Its child reads the same input, and lives until that is closed.
@@ -126,7 +126,7 @@ def test_child_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path, writ
 
 @pytest.mark.slow
 def test_child_that_outlives_its_parent_sends_its_own_events(tmp_path: Path, listening: Sink, writers: Writers) -> None:
-    spool = Spool.of(tmp_path, listening.dsn)
+    spool = Spool.for_dsn(tmp_path, listening.dsn)
     with writers.writing(listening.dsn, tmp_path, mode="reporting-child", count=3) as (parent,):
         parent.wait()
         wait_for(spool.is_empty, "the events of the parent")
@@ -143,10 +143,10 @@ def test_failures_of_gunicorn_survive_an_outage(
 ) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", " ".join(("--workers=2", *options)))
     port = free_port()
-    spool = Spool.of(tmp_path / "spool", dsn_of(port))
+    spool = Spool.for_dsn(tmp_path / "spool", dsn_of(port))
     with running("gunicorn", tmp_path, SENTRY_DSN=dsn_of(port), SENTRY_SPOOL_DIR=str(spool.root)) as server:
         ids = {server.get("/failing/").headers["X-Request-ID"] for _ in range(10)}
-        wait_for(lambda: len(spool.waiting()) == 10, "10 files")
+        wait_for(lambda: len(spool.events()) == 10, "10 files")
         with sentry_sink(port) as sink:
             wait_for(spool.is_empty, "an empty spool")
     assert {event["tags"]["request_id"] for event in sink.events} == ids
@@ -175,8 +175,8 @@ def test_flush_command_fails_during_an_outage_and_sends_what_a_process_left_afte
 def test_file_that_a_power_cut_left_is_dropped_and_the_others_are_sent(
     tmp_path: Path, listening: Sink, writers: Writers
 ) -> None:
-    spool = Spool.of(tmp_path, listening.dsn)
-    spool.make()
+    spool = Spool.for_dsn(tmp_path, listening.dsn)
+    spool.create()
     dead = spool.path / "1-01234567"
     dead.mkdir()
     contents = [b"", b"\0" * 4096, envelope_bytes()[:20], b'{"event_id": "1"}\n', envelope_bytes("whole")]
@@ -192,15 +192,15 @@ def test_file_that_a_power_cut_left_is_dropped_and_the_others_are_sent(
 def test_failures_during_an_outage_of_a_real_server_are_stored_once(
     tmp_path: Path, bugsink: Project, stopped_bugsink: Bugsink, writers: Writers
 ) -> None:
-    spool = Spool.of(tmp_path, bugsink.dsn)
+    spool = Spool.for_dsn(tmp_path, bugsink.dsn)
     with writers.writing(bugsink.dsn, tmp_path, count=15, processes=4) as reporting:
         for each in reporting:
             each.wait()
             each.kill()
-    assert len(spool.waiting()) == 60
+    assert len(spool.events()) == 60
     stopped_bugsink.start()
     with writers.writing(bugsink.dsn, tmp_path) as (replayer,):
-        wait_for(lambda: len(spool.waiting()) < 55, "the first of them")
+        wait_for(lambda: len(spool.events()) < 55, "the first of them")
         replayer.kill()
     with writers.writing(bugsink.dsn, tmp_path):
         wait_for(spool.is_empty, "an empty spool")

@@ -1,4 +1,4 @@
-"""Forks processes that report failures through a spool, each in the way that `spooling.Writers` asks for."""
+"""Fork processes that report failures through a spool, each in the mode that `spooling.Writers` requests."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def report(dsn: str, root: Path, mode: str, count: int) -> None:
 
 def start(dsn: str, root: Path) -> None:
     """Start the SDK as `observability.sentry` does."""
-    transport = SpoolTransport(dsn, root, patience=QUICK)
+    transport = SpoolTransport(dsn, root, backoff=QUICK)
     sentry_sdk.init(dsn=dsn, default_integrations=False, integrations=[AtexitIntegration()], transport=transport)
 
 

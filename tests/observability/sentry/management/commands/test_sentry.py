@@ -11,10 +11,10 @@ import sentry_sdk
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from observability.sentry.delivery.own_directory import OwnDirectory
-from observability.sentry.delivery.spool import Spool
-from observability.sentry.delivery.trouble import Trouble, last_trouble, write_trouble
-from observability.sentry.management.commands.sentry import moment
+from observability.sentry.delivery.backoff import DeliveryFailure, read_last_failure, write_last_failure
+from observability.sentry.delivery.spool import Spool, project_url
+from observability.sentry.delivery.spool_writer import ProcessDirectory
+from observability.sentry.management.commands.sentry import format_moment, masked_project_url
 from tests.observability.sentry.conftest import Make
 from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
 from tests.sentry_sink import Sink
@@ -25,7 +25,7 @@ from tests.server import wait_for
 def spool(tmp_path: Path, settings: Settings, listening: Sink) -> Spool:
     """The spool of the settings, for a server that listens."""
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = listening.dsn, str(tmp_path)
-    return Spool.of(tmp_path, listening.dsn)
+    return Spool.for_dsn(tmp_path, listening.dsn)
 
 
 def run(*arguments: str) -> str:
@@ -34,9 +34,9 @@ def run(*arguments: str) -> str:
     return output.getvalue()
 
 
-def fill(spool: Spool, count: int) -> OwnDirectory:
-    """Events of a process that lives as long as what is returned."""
-    directory = OwnDirectory.make(spool)
+def fill(spool: Spool, count: int) -> ProcessDirectory:
+    """Write events of a process, which runs until the returned directory is closed."""
+    directory = ProcessDirectory.create(spool)
     for number in range(count):
         directory.write(envelope_bytes(f"failure {number}"), "error")
     return directory
@@ -48,47 +48,47 @@ def test_status_of_an_empty_spool(spool: Spool, listening: Sink) -> None:
     assert not spool.path.exists()
 
 
-def test_status_shows_what_waits_since_when_and_why(spool: Spool) -> None:
+def test_status_shows_the_events_that_wait_since_when_and_why(spool: Spool) -> None:
     fill(spool, 3)
-    write_trouble(spool, Trouble("connection refused"))
-    oldest = spool.waiting()[0]
+    write_last_failure(spool, DeliveryFailure("connection refused"))
+    oldest = spool.events()[0]
     written_at = time.time() - 7300
     os.utime(spool.path / oldest.directory / oldest.name, (written_at, written_at))
     lines = dict(line.split(maxsplit=1) for line in run("status").splitlines())
     assert lines["waiting"].startswith("3 events, ")
     assert lines["oldest"].endswith("(2 hours ago)")
-    assert lines["trouble"].startswith("connection refused; ")
+    assert lines["error"].startswith("connection refused; ")
 
 
 def test_status_shows_until_when_the_server_asks_to_wait(spool: Spool) -> None:
     fill(spool, 1)
-    write_trouble(spool, Trouble("429 Too Many Requests", 3600.0))
-    (line,) = [line for line in run("status").splitlines() if line.startswith("trouble")]
+    write_last_failure(spool, DeliveryFailure("429 Too Many Requests", 3600.0))
+    (line,) = [line for line in run("status").splitlines() if line.startswith("error")]
     assert line.partition("asks to wait until ")[2] > line.partition("; ")[2]
 
 
 def test_status_shows_other_projects_and_no_key(spool: Spool) -> None:
-    fill(Spool.of(spool.root, "https://s3cret@sentry.example.com/7"), 1)
+    fill(Spool.for_dsn(spool.root, "https://s3cret@sentry.example.com/7"), 1)
     output = run("status")
     assert "also     1 event, " in output
-    assert "of https://sentry.example.com/7; sent under its DSN alone" in output
+    assert "of https://sentry.example.com/7; only its own DSN sends them" in output
     assert "s3cret" not in output
     assert "key" not in output
 
 
-def test_flush_sends_what_waits_of_processes_that_live_too(spool: Spool, listening: Sink) -> None:
-    living, dead = fill(spool, 2), fill(spool, 3)
-    write_trouble(spool, Trouble("connection refused"))
+def test_flush_sends_events_of_running_and_dead_processes(spool: Spool, listening: Sink) -> None:
+    running, dead = fill(spool, 2), fill(spool, 3)
+    write_last_failure(spool, DeliveryFailure("connection refused"))
     dead.close()
     assert run("flush").startswith("5 events sent to http://…@127.0.0.1:")
     assert len(set(listening.ids)) == 5
     assert spool.is_empty()
-    assert last_trouble(spool) is None
-    living.close()
+    assert read_last_failure(spool) is None
+    running.close()
 
 
-def test_flush_of_nothing_says_so(spool: Spool) -> None:
-    assert run("flush").startswith("Nothing waits for http://…@127.0.0.1:")
+def test_flush_of_an_empty_spool_says_so(spool: Spool) -> None:
+    assert run("flush").startswith("No events wait for http://…@127.0.0.1:")
 
 
 def test_flush_that_leaves_events_fails_with_the_reason(spool: Spool, listening: Sink) -> None:
@@ -96,15 +96,15 @@ def test_flush_that_leaves_events_fails_with_the_reason(spool: Spool, listening:
     listening.status = 503
     with pytest.raises(CommandError, match="2 events still waiting: 503 Service Unavailable"):
         run("flush")
-    trouble = last_trouble(spool)
-    assert trouble is not None
-    assert trouble.reason == "503 Service Unavailable"
+    failure = read_last_failure(spool)
+    assert failure is not None
+    assert failure.reason == "503 Service Unavailable"
 
 
-def test_flush_prints_what_the_server_refused(spool: Spool, listening: Sink) -> None:
+def test_flush_prints_what_the_server_rejected(spool: Spool, listening: Sink) -> None:
     fill(spool, 2)
     listening.status = 413
-    assert "2 events dropped, which the server will never take: 413 " in run("flush")
+    assert "2 events dropped, because the server rejected them: 413 " in run("flush")
     assert spool.is_empty()
 
 
@@ -116,17 +116,17 @@ def test_flush_ends_after_its_timeout(spool: Spool, listening: Sink) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "flush"])
-def test_without_a_dsn_or_a_spool_it_says_so(settings: Settings, command: str) -> None:
+def test_missing_dsn_or_spool_is_an_error(settings: Settings, command: str) -> None:
     with pytest.raises(CommandError, match="SENTRY_DSN is not set: failures are not reported"):
         run(command)
     settings.SENTRY_DSN = AWAY
-    with pytest.raises(CommandError, match="SENTRY_SPOOL_DIR is empty: failures do not wait"):
+    with pytest.raises(CommandError, match="SENTRY_SPOOL_DIR is empty: events do not wait"):
         run(command)
 
 
 @pytest.mark.usefixtures("spool")
-def test_timeout_has_to_be_a_time() -> None:
-    with pytest.raises(CommandError, match="--timeout is 0: seconds, more than 0"):
+def test_timeout_has_to_be_above_zero() -> None:
+    with pytest.raises(CommandError, match="--timeout is 0, but must be a number of seconds above 0"):
         run("flush", "--timeout", "0")
 
 
@@ -140,13 +140,13 @@ def test_spool_that_cannot_be_read_is_named(spool: Spool, tmp_path: Path) -> Non
     ("seconds", "expected"),
     [(0, "0 seconds"), (1, "1 second"), (60, "1 minute"), (7_300, "2 hours"), (90_000, "1 day")],
 )
-def test_time_that_passed_is_shown_in_one_unit(monkeypatch: pytest.MonkeyPatch, seconds: int, expected: str) -> None:
+def test_elapsed_time_has_one_unit(monkeypatch: pytest.MonkeyPatch, seconds: int, expected: str) -> None:
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
-    assert moment(2_000_000_000.0 - seconds).endswith(f"({expected} ago)")
+    assert format_moment(2_000_000_000.0 - seconds).endswith(f"({expected} ago)")
 
 
 @pytest.mark.usefixtures("spool")
-def test_thread_of_the_command_itself_sends_nothing(
+def test_worker_of_the_command_sends_nothing(
     transport_to: Make, monkeypatch: pytest.MonkeyPatch, listening: Sink
 ) -> None:
     listening.status = 503
@@ -156,3 +156,15 @@ def test_thread_of_the_command_itself_sends_nothing(
     monkeypatch.setattr(sentry_sdk, "get_client", lambda: client)
     run("status")
     wait_for(lambda: "sentry-spool" not in [each.name for each in threading.enumerate()], "the end of the thread")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "shown"),
+    [
+        ("https://s3cret@sentry.example.com/1", "https://…@sentry.example.com/1"),
+        ("http://s3cret:s3cret@127.0.0.1:9000/below/7", "http://…@127.0.0.1:9000/below/7"),
+    ],
+)
+def test_key_of_a_dsn_is_masked(dsn: str, shown: str) -> None:
+    assert masked_project_url(dsn) == shown
+    assert project_url(dsn) == shown.replace("…@", "")

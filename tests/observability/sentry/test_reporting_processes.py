@@ -1,6 +1,6 @@
-"""Every way to fail, reported by real processes: one event each, and what it says.
+"""Every way to fail, reported by real processes: one event each, with its content.
 
-The events are those that a sink takes, and those that a real server of Sentry's protocol stores.
+The events are those that a sink accepts, and those that a real server of Sentry's protocol stores.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The request of an event: its body, if somebody read it."""
+"""The request of a Sentry event: its body, if the application read it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
 from observability.core.http_attributes import HttpAttributes
-from observability.sentry.request import MAX_BODY, request_data
+from observability.sentry.event import MAX_BODY_LENGTH, request_data
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def request_of_api(request: HttpRequest) -> Request:
     return Request(request, parsers=[JSONParser()])
 
 
-def test_body_that_nobody_read_is_not_read(factory: RequestFactory) -> None:
+def test_unread_body_is_not_read(factory: RequestFactory) -> None:
     request = factory.post("/", {"isbn": "1"}, "application/json")
     assert data_of(request) == "absent"
     assert request.read() == b'{"isbn": "1"}'
@@ -64,7 +64,7 @@ def test_longer_body_is_cut(factory: RequestFactory) -> None:
     request = factory.post("/", text, "application/json")
     assert request.body
     shown = data_of(request)
-    assert (len(shown), shown[:4], shown[-1]) == (MAX_BODY + 1, '[["x', "…")
+    assert (len(shown), shown[:4], shown[-1]) == (MAX_BODY_LENGTH + 1, '[["x', "…")
 
 
 def test_data_of_the_api_is_that_of_this_request_alone(factory: RequestFactory) -> None:

@@ -1,4 +1,4 @@
-"""Locks of files."""
+"""Locks of the spool."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.delivery.lock import Lock
+from observability.sentry.delivery.spool_lock import FileLock
 
 
 @pytest.fixture
@@ -17,47 +17,47 @@ def directory(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-def take(directory: int, name: str = "file") -> Lock | None:
-    return Lock.take(name, directory=directory, flags=os.O_CREAT)
+def acquire(directory: int, name: str = "file") -> FileLock | None:
+    return FileLock.try_acquire(name, directory=directory, create=True)
 
 
-def test_file_is_taken_by_one_until_it_is_released(directory: int) -> None:
-    lock = take(directory)
+def test_lock_has_one_owner_until_it_is_released(directory: int) -> None:
+    lock = acquire(directory)
     assert lock is not None
-    assert take(directory) is None
+    assert acquire(directory) is None
     lock.release()
-    assert take(directory) is not None
+    assert acquire(directory) is not None
 
 
-def test_file_that_is_gone_is_not_taken(directory: int) -> None:
-    assert Lock.take("file", directory=directory) is None
+def test_missing_file_is_not_locked(directory: int) -> None:
+    assert FileLock.try_acquire("file", directory=directory) is None
 
 
 def test_link_is_not_followed(directory: int, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("of somebody else")
     (tmp_path / "file").symlink_to(tmp_path / "target")
     with pytest.raises(OSError, match="symbolic links"):
-        take(directory)
+        acquire(directory)
 
 
-def test_directory_and_pipe_are_not_taken(directory: int, tmp_path: Path) -> None:
+def test_pipe_is_not_locked(directory: int, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "file")
-    assert take(directory) is None
+    assert acquire(directory) is None
 
 
 def test_file_can_be_read_by_its_owner_alone_under_any_umask(directory: int, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        take(directory)
+        acquire(directory)
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_child_of_a_fork_does_not_hold_the_lock(directory: int) -> None:
+def test_forked_child_does_not_have_the_lock(directory: int) -> None:
     """Without unlocking it in the parent."""
-    lock = take(directory)
+    lock = acquire(directory)
     assert lock is not None
     (reading, writing), (received, sending) = os.pipe(), os.pipe()
     child = os.fork()
@@ -67,26 +67,26 @@ def test_child_of_a_fork_does_not_hold_the_lock(directory: int) -> None:
         os.read(reading, 1)
         os._exit(0)
     os.read(received, 1)
-    assert take(directory) is None
+    assert acquire(directory) is None
     # As the end of the parent would: closed, not unlocked.
     os.close(lock.descriptor)
     lock.descriptor = os.open("/dev/null", os.O_RDONLY)
-    assert take(directory) is not None
+    assert acquire(directory) is not None
     os.close(writing)
     os.waitpid(child, 0)
 
 
-def test_released_file_can_be_taken_while_a_copy_of_its_descriptor_is_open(directory: int) -> None:
+def test_released_file_can_be_locked_while_a_copy_of_its_descriptor_is_open(directory: int) -> None:
     """As a child has one that is made at this moment."""
-    lock = take(directory)
+    lock = acquire(directory)
     assert lock is not None
     copy = os.dup(lock.descriptor)
     lock.release()
-    assert take(directory) is not None
+    assert acquire(directory) is not None
     os.close(copy)
 
 
-def test_file_that_is_removed_before_it_is_locked_is_not_taken(
+def test_file_that_is_removed_before_it_is_locked_is_refused(
     directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def remove_and_lock(descriptor: int, operation: int) -> None:
@@ -95,4 +95,4 @@ def test_file_that_is_removed_before_it_is_locked_is_not_taken(
 
     flock = fcntl.flock
     monkeypatch.setattr("fcntl.flock", remove_and_lock)
-    assert take(directory) is None
+    assert acquire(directory) is None

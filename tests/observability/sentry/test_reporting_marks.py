@@ -1,12 +1,12 @@
-"""What one failure is, and when it counts as reported."""
+"""The marks on exceptions: what one failure is, and when it counts as reported."""
 
 from typing import Any, Never
 
 import pytest
 
 from observability.core.observation import Observation
-from observability.sentry import failure
-from observability.sentry.failure import MAX_CHAIN, MAX_MARKS, chain, is_reported, mark_reported
+from observability.sentry import reporting
+from observability.sentry.reporting import MAX_CHAIN, MAX_MARKS, is_reported, mark_reported, walk_chain
 
 
 class UnreadableError(Exception):
@@ -46,13 +46,13 @@ def test_exception_of_any_class_is_reported_once_it_is_marked(class_: type[Excep
     assert is_reported(error, observation)
 
 
-def test_exception_that_is_kept_is_a_failure_again_in_the_next_work() -> None:
+def test_exception_object_that_is_raised_again_is_a_failure_of_the_next_work() -> None:
     error = KeyError("isbn")
     mark_reported(error, work())
     assert not is_reported(error, work())
 
 
-def test_exception_that_is_kept_is_known_in_each_of_the_works_that_run_at_a_time() -> None:
+def test_exception_object_is_marked_for_each_work_that_runs_at_the_same_time() -> None:
     error, works = KeyError("isbn"), (work(), work())
     for each in works:
         mark_reported(error, each)
@@ -69,7 +69,7 @@ def test_exception_is_known_for_a_while_where_the_work_is_not(monkeypatch: pytes
     error = KeyError("isbn")
     mark_reported(error, None)
     assert is_reported(error, work())
-    monkeypatch.setattr(failure, "MARK_LIFE_S", 0.0)
+    monkeypatch.setattr(reporting, "MARK_LIFE_S", 0.0)
     assert not is_reported(error, work())
 
 
@@ -88,7 +88,7 @@ def test_longer_chain_is_cut() -> None:
         error, cause = ValueError(), error
         error.__cause__ = cause
     assert error is not None
-    assert len(list(chain(error))) == MAX_CHAIN
+    assert len(list(walk_chain(error))) == MAX_CHAIN
 
 
 def test_group_is_reported_once_all_of_its_members_are() -> None:
@@ -100,7 +100,7 @@ def test_group_is_reported_once_all_of_its_members_are() -> None:
     assert is_reported(group, None)
 
 
-def test_exception_that_is_kept_remembers_the_newest_works_alone() -> None:
+def test_exception_object_has_the_marks_of_the_newest_works_only() -> None:
     error, works = KeyError("isbn"), [work() for _ in range(MAX_MARKS + 1)]
     for each in works:
         mark_reported(error, each)

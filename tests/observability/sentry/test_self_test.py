@@ -1,4 +1,4 @@
-"""`manage.py sentry test`: in a process with the settings of a production, and what it prints otherwise."""
+"""`manage.py sentry test`, in a process with production settings and in the process of the tests."""
 
 import re
 import subprocess
@@ -35,13 +35,13 @@ def lines_of(completed: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def test_event_arrives_and_its_id_is_printed(tmp_path: Path, listening: Sink) -> None:
     lines = lines_of(self_test(tmp_path, SENTRY_DSN=listening.dsn))
     assert lines["answer"].startswith("200 OK, after ")
-    assert lines["look"] == f"at  http://127.0.0.1:{listening.port}/, the issue sentry_tried"
+    assert lines["look"] == f"at  http://127.0.0.1:{listening.port}/, the issue sentry_self_test"
     assert [lines["event"]] == listening.ids
 
 
 def test_event_is_stored_at_the_address_that_is_printed(tmp_path: Path, bugsink: Project) -> None:
     lines = lines_of(self_test(tmp_path, SENTRY_DSN=bugsink.dsn))
-    assert lines["look"] == f"at  {bugsink.server.origin}/, the issue sentry_tried"
+    assert lines["look"] == f"at  {bugsink.server.origin}/, the issue sentry_self_test"
     wait_for(lambda: lines["event"] in {event["data"]["event_id"] for event in bugsink.events()}, "the event")
 
 
@@ -82,13 +82,13 @@ def test_server_that_is_away_fails_with_its_reason(settings: Settings) -> None:
 def test_missing_handler_is_named(settings: Settings, listening: Sink) -> None:
     """The logging of the tests has no handler that reports."""
     settings.SENTRY_DSN = listening.dsn
-    expected = "Nothing reported the error: LOGGING has no handler observability.sentry.handler.FailureHandler for it."
+    expected = "Nothing reported the error: LOGGING has no handler observability.sentry.reporting.SentryHandler for it."
     assert failure_of_self_test() == expected
     assert listening.attempts == []
 
 
 def test_missing_dsn_is_named() -> None:
-    assert failure_of_self_test().startswith("SENTRY_DSN is not set: failures are lines of sentry.jsonl")
+    assert failure_of_self_test().startswith("SENTRY_DSN is not set: events are lines of sentry.jsonl")
 
 
 @pytest.mark.usefixtures("events")
