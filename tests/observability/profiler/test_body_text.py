@@ -1,4 +1,4 @@
-"""A body as a developer sees it."""
+"""A body as text, without secrets."""
 
 import gzip
 import json
@@ -44,11 +44,11 @@ def test_text_stays_as_it_was_sent(content_type: str) -> None:
     assert text_of(b"<a>one</a>\n", content_type) == "<a>one</a>\n"
 
 
-def test_empty_body_is_told_as_empty() -> None:
+def test_empty_body_has_no_text() -> None:
     assert describe_body(captured(b""), JSON) == {"text": "", "bytes": 0, "is_cut": False, "note": ""}
 
 
-def test_file_is_not_shown_but_told() -> None:
+def test_file_is_described_by_a_note() -> None:
     assert describe_body(None, "text/plain") == {
         "text": "", "bytes": 0, "is_cut": False, "note": "a file, sent by the server",
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_file_is_not_shown_but_told() -> None:
         ("", "no type, not shown"),
     ],
 )
-def test_body_that_is_no_text_is_not_shown_but_told(content_type: str, note: str) -> None:
+def test_body_that_is_not_text_is_described_by_a_note(content_type: str, note: str) -> None:
     assert describe_body(captured(b"x" * 9), content_type) == {"text": "", "bytes": 9, "is_cut": False, "note": note}
 
 
@@ -229,7 +229,7 @@ def test_secret_in_a_compressed_body_is_redacted() -> None:
     ("data", "coding"),
     [(b"x", "zstd"), (b"no gzip at all", "gzip"), (b"\xff" * 9, "deflate"), (b"x", "br"), (b"x", "gzip, unknown")],
 )
-def test_body_that_cannot_be_decompressed_is_not_shown_but_told(data: bytes, coding: str) -> None:
+def test_body_that_cannot_be_decompressed_is_described_by_a_note(data: bytes, coding: str) -> None:
     found = describe_body(captured(data), JSON, coding)
     assert found == {"text": "", "bytes": len(data), "is_cut": False, "note": f"compressed ({coding}), not shown"}
 

@@ -42,7 +42,7 @@ def test_page_of_json_alone_passes(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("whole")
-def test_room_without_debug_is_a_warning(settings: Settings) -> None:
+def test_profiler_without_debug_is_a_warning(settings: Settings) -> None:
     settings.DEBUG = False
     assert [number for number, _ in found()] == ["observability.W101"]
 

@@ -40,7 +40,7 @@ def test_graph_starts_where_the_frames_branch() -> None:
     assert bars_of(FlameGraph(drawn(("a b c", 1.0), ("a b d", 1.0))))[0] == ("b", 0, 0, 100)
 
 
-def test_graph_from_a_frame_on_has_its_callers_above() -> None:
+def test_graph_from_a_frame_has_its_callers_above() -> None:
     whole = FlameGraph(SAMPLES)
     (query,) = (bar.number for bar in whole.bars if bar.name == "query")
     part = FlameGraph(SAMPLES, query)
@@ -60,7 +60,7 @@ def test_what_is_too_narrow_to_see_is_not_drawn() -> None:
     assert [bar.name for bar in graph.bars] == ["VIEW", "long"]
 
 
-def test_colour_tells_whose_code_it_is() -> None:
+def test_colour_shows_whose_code_it_is() -> None:
     graph = FlameGraph(drawn(("VIEW query", 1.0), ("VIEW [await]", 1.0)))
     assert {bar.name: bar.color for bar in graph.bars} == {
         "VIEW": PROJECT_COLOR,
@@ -91,7 +91,7 @@ def test_very_deep_stack_is_drawn() -> None:
     assert len(graph.bars) == 5_001
 
 
-def test_call_that_was_over_before_the_first_sample_has_no_bar() -> None:
+def test_request_that_ended_before_the_first_sample_has_no_bar() -> None:
     graph = FlameGraph(drawn())
     assert (graph.bars, graph.functions, graph.total_ms) == ([], [], 0.0)
 

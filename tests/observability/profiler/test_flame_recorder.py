@@ -1,4 +1,4 @@
-"""Where the Python code of a call spent its time, as it is recorded for a call that asks."""
+"""The flame graph of a request that asks for one."""
 
 import json
 import sys
@@ -77,12 +77,12 @@ def client() -> Client:
     return Client(raise_request_exception=False)
 
 
-@pytest.mark.parametrize("asked", [{"QUERY_STRING": "profile"}, {"headers": {"X-Profile": "1"}}])
-def test_call_that_asks_has_the_functions_that_took_its_time(asked: dict[str, Any]) -> None:
-    assert time_ms(samples_of(client().get("/busy/", **asked)), "toil") > LEAST_MS
+@pytest.mark.parametrize("extra", [{"QUERY_STRING": "profile"}, {"headers": {"X-Profile": "1"}}])
+def test_request_with_profile_has_the_functions_that_took_its_time(extra: dict[str, Any]) -> None:
+    assert time_ms(samples_of(client().get("/busy/", **extra)), "toil") > LEAST_MS
 
 
-def test_function_of_the_project_is_told_with_its_place() -> None:
+def test_function_of_the_project_has_its_place() -> None:
     samples = samples_of(client().get("/busy/?profile"))
     assert samples is not None
     place = f"tests/observability/profiler/test_flame_recorder.py:{toil.__code__.co_firstlineno}"
@@ -96,11 +96,11 @@ def test_what_stands_around_the_recorder_is_not_in_it() -> None:
     assert not names & {"ObservationMiddleware.__call__", "pytest_pyfunc_call", "sample"}
 
 
-def test_call_that_does_not_ask_has_none() -> None:
+def test_request_without_profile_has_no_flame_graph() -> None:
     assert samples_of(client().get("/busy/")) is None
 
 
-def test_call_that_fails_has_what_ran_until_then() -> None:
+def test_request_that_fails_has_what_ran_until_then() -> None:
     response = client().get("/failing/?profile")
     assert response.status_code == 500
     assert time_ms(samples_of(response), "toil") > LEAST_MS
@@ -134,32 +134,32 @@ def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either ki
     return middleware
 
 
-def test_asynchronous_view_of_the_request_s_own_addresses_is_sampled_as_asynchronous(settings: Settings) -> None:
+def test_asynchronous_view_of_the_request_s_own_urlconf_is_sampled_as_asynchronous(settings: Settings) -> None:
     settings.ROOT_URLCONF = "tests.probe.urls"
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], f"{__name__}.with_own_addresses", *settings.MIDDLEWARE[1:]]
     samples = samples_of(asked_asynchronously("/asynchronous/?profile"))
     assert time_ms(samples, "[await]") > LEAST_MS
 
 
-def test_call_without_the_package_goes_on_and_says_why_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_without_the_package_continues_and_has_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyinstrument", None)
     response = client().get("/busy/?profile")
     assert (response.status_code, samples_of(response)) == (200, None)
-    told = client().get(response.headers["X-Profile-URL"], headers={"Accept": "application/json"}).json()
-    assert told["notice"] == NOT_INSTALLED
-    assert told["flame_graph"] is None
+    profile = client().get(response.headers["X-Profile-URL"], headers={"Accept": "application/json"}).json()
+    assert profile["notice"] == NOT_INSTALLED
+    assert profile["flame_graph"] is None
 
 
 def test_profiler_that_runs_already_is_left_alone() -> None:
-    async def asked() -> Any:  # noqa: ANN401 - a response of the client
+    async def get() -> Any:  # noqa: ANN401 - a response of the client
         with Profiler(async_mode="enabled"):
             return await AsyncClient().get("/asynchronous/?profile")
 
-    response = async_to_sync(asked)()
+    response = async_to_sync(get)()
     assert (response.status_code, samples_of(response)) == (200, None)
 
 
-def test_package_is_not_even_imported_for_calls_that_do_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_is_not_even_imported_for_requests_without_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pyinstrument")
     client().get("/busy/")
     assert "pyinstrument" not in sys.modules

@@ -36,7 +36,7 @@ def test_equal_stacks_in_a_row_are_one_sample() -> None:
     assert (found["samples"], found["weights_ms"]) == ([[0], [1], [0]], [3.0, 1.0, 1.0])
 
 
-def test_what_is_too_many_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_beyond_the_limit_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flame_recorder, "MAX_SAMPLES", 2)
     found = to_flame_samples([(stack(name), 0.001) for name in "abcb"], RECORDER)
     assert (len(found["samples"]), found["left_out_ms"]) == (2, 2.0)

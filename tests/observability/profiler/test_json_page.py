@@ -1,4 +1,4 @@
-"""The page of a JSON answer, without a browser and without the toolbar."""
+"""The page of a JSON response, without a browser and without the toolbar."""
 
 import gzip
 import json
@@ -260,7 +260,7 @@ def test_nothing_is_shown_while_debug_is_off(settings: Settings) -> None:
     assert navigate("/json/").content == BODY
 
 
-def test_nothing_is_shown_to_an_address_that_is_not_internal() -> None:
+def test_other_clients_get_no_page() -> None:
     assert navigate("/json/", REMOTE_ADDR="192.0.2.1").content == BODY
 
 
@@ -275,11 +275,11 @@ def test_page_holds_nothing_that_a_browser_runs() -> None:
 
 
 @pytest.mark.parametrize("word", ["unsafe", "*", "http:", "https:", "nonce"])
-def test_policy_of_the_page_lets_nothing_in_that_is_no_file_of_this_origin(word: str) -> None:
+def test_policy_of_the_page_allows_only_files_of_this_origin(word: str) -> None:
     assert word not in CONTENT_SECURITY_POLICY
 
 
-def test_policy_of_the_page_replaces_the_one_of_the_answer_and_no_other() -> None:
+def test_policy_of_the_page_replaces_only_the_one_of_the_response() -> None:
     policies = {
         name: value for name, value in navigate("/policy/").headers.items() if name.startswith("Content-Security")
     }
@@ -291,17 +291,17 @@ def test_policy_of_the_page_replaces_the_one_of_the_answer_and_no_other() -> Non
     ("query", "address"),
     [("", "?raw"), ("?page=2", "?page=2&amp;raw"), ("?a=%22%3C%C3%A9&b=", "?a=%22%3C%C3%A9&amp;b=&amp;raw")],
 )
-def test_page_leads_to_the_answer_itself(query: str, address: str) -> None:
+def test_page_links_to_the_raw_response(query: str, address: str) -> None:
     assert f'<a href="{address}" id="raw">' in navigate(f"/json/{query}").content.decode()
 
 
-def test_page_of_a_form_offers_no_link_that_would_send_another_request() -> None:
+def test_page_of_a_form_has_no_link_to_the_raw_response() -> None:
     response = Client().post("/json/", headers=NAVIGATION_HEADERS)
     assert is_page(response)
     assert b'id="raw"' not in response.content
 
 
-def test_address_in_a_value_is_a_link() -> None:
+def test_url_in_a_value_is_a_link() -> None:
     assert '<a href="http://example.com/?a=1&amp;b=2" rel="noreferrer">' in navigate("/json/").content.decode()
 
 
@@ -356,7 +356,7 @@ def test_name_for_a_file_of_json_is_not_that_of_the_page() -> None:
 
 
 @pytest.mark.parametrize("path", ["/gzip/", "/deflate/", "/raw-deflate/", "/twice/"])
-def test_compressed_answer_is_shown_plain(path: str) -> None:
+def test_compressed_response_is_shown_decompressed(path: str) -> None:
     response = navigate(path)
     assert "Content-Encoding" not in response.headers
     assert json_of(response) == json_of(navigate("/json/"))
@@ -402,7 +402,7 @@ def test_empty_body_has_a_notice() -> None:
     ("path", "notice"),
     [("/latin/", ""), ("/klingon/", "charset “klingon”, which is not known"), ("/not-utf-8/", "not all utf-8")],
 )
-def test_body_is_read_in_its_charset_and_what_is_wrong_with_it_is_said(path: str, notice: str) -> None:
+def test_body_is_read_in_its_charset_and_problems_are_notices(path: str, notice: str) -> None:
     response = navigate(path)
     assert json_of(response) in ('"café"', '"caf\ufffd"')
     assert notice in notices_of(response)

@@ -13,7 +13,7 @@ from tests.server import Server
 LIST = "/api/v1/books/?page_size=3"
 
 
-def test_address_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(server: Server, page: Page) -> None:
+def test_url_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(server: Server, page: Page) -> None:
     response = page.goto(LIST)
     assert response is not None
     line = server.access_line(response.headers["x-request-id"])
@@ -55,7 +55,7 @@ def test_script_of_the_page_gets_plain_json(page: Page) -> None:
     assert answer == [201, "application/json", isbn]
 
 
-def test_script_gets_json_from_the_address_that_was_just_shown_as_a_page(page: Page) -> None:
+def test_script_gets_json_from_the_url_that_was_just_shown_as_a_page(page: Page) -> None:
     page.goto(LIST)
     count = page.evaluate("async (path) => (await (await fetch(path)).json()).results.length", LIST)
     assert count == 3

@@ -1,4 +1,4 @@
-"""The page of a JSON answer whose body is made while it is sent."""
+"""The page of a JSON response whose body is created while it is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -19,7 +19,7 @@ from observability.profiler.links import redact_url
         ("/books/?a=%ff%zz", "/books/?a=%ff%zz"),
     ],
 )
-def test_address_is_shown_as_it_was_sent_without_secrets(url: str, shown: str) -> None:
+def test_url_is_shown_as_it_was_sent_without_secrets(url: str, shown: str) -> None:
     assert redact_url(url) == shown
 
 

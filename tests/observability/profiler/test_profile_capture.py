@@ -1,4 +1,4 @@
-"""What is heard of a call while its view reads and writes it."""
+"""What is captured of a request and its response while the view reads and writes them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,8 +17,8 @@ closes_a_response = pytest.mark.django_db
 BODY = b'{"isbn": "LSV0000000000001",\n"speed": 12}\n'
 
 
-def heard_of(request: HttpRequest) -> CapturedBody:
-    """What is heard of the body of a request from now on."""
+def capture_body(request: HttpRequest) -> CapturedBody:
+    """Capture what is read of the body of a request from now on."""
     capture = RequestCapture()
     capture.capture_request(request)
     return capture.request_body
@@ -45,74 +45,74 @@ def posted_async() -> HttpRequest:
     ids=["body", "read", "read in parts", "lines", "iterated", "mixed"],
 )
 @pytest.mark.parametrize("post", [posted, posted_async])
-def test_body_is_heard_however_the_view_reads_it(
+def test_body_is_captured_however_the_view_reads_it(
     post: Callable[[], HttpRequest], read: Callable[[HttpRequest], object]
 ) -> None:
     request = post()
-    heard = heard_of(request)
+    captured = capture_body(request)
     read(request)
-    assert (heard.data, heard.size) == (BODY, len(BODY))
+    assert (captured.data, captured.size) == (BODY, len(BODY))
 
 
 @pytest.mark.parametrize("post", [posted, posted_async])
 def test_view_reads_what_was_sent(post: Callable[[], HttpRequest]) -> None:
     request = post()
-    heard_of(request)
+    capture_body(request)
     assert request.readline() + request.read(7) + request.read() == BODY
 
 
-def test_body_that_is_read_twice_is_heard_once() -> None:
+def test_body_that_is_read_twice_is_captured_once() -> None:
     request = posted()
-    heard = heard_of(request)
+    captured = capture_body(request)
     assert request.body == request.body == request.read()
-    assert heard.size == len(BODY)
+    assert captured.size == len(BODY)
 
 
-def test_body_that_is_read_in_part_is_heard_in_part() -> None:
+def test_body_that_is_read_in_part_is_captured_in_part() -> None:
     request = posted()
-    heard = heard_of(request)
+    captured = capture_body(request)
     request.read(7)
-    assert (heard.data, heard.size) == (BODY[:7], 7)
+    assert (captured.data, captured.size) == (BODY[:7], 7)
 
 
-def test_body_that_is_never_read_is_not_heard() -> None:
-    heard = heard_of(posted())
-    assert (heard.data, heard.size) == (b"", 0)
+def test_body_that_is_never_read_is_not_captured() -> None:
+    captured = capture_body(posted())
+    assert (captured.data, captured.size) == (b"", 0)
 
 
-def test_form_is_heard_and_the_view_has_it() -> None:
+def test_form_is_captured_and_the_view_has_it() -> None:
     request = posted(b"name=Fuwa&page=2", "application/x-www-form-urlencoded")
-    heard = heard_of(request)
+    captured = capture_body(request)
     assert request.POST["name"] == "Fuwa"
-    assert heard.data == b"name=Fuwa&page=2"
+    assert captured.data == b"name=Fuwa&page=2"
 
 
-def test_form_with_files_is_heard_and_the_view_has_it() -> None:
+def test_form_with_files_is_captured_and_the_view_has_it() -> None:
     with Path(__file__).open("rb") as file:
         request = RequestFactory().post("/", {"name": "Fuwa", "file": file})
-    heard = heard_of(request)
+    captured = capture_body(request)
     assert (request.POST["name"], list(request.FILES)) == ("Fuwa", ["file"])
-    assert heard.size == int(request.headers["Content-Length"])
+    assert captured.size == int(request.headers["Content-Length"])
     request.close()
 
 
 def test_form_that_django_refuses_is_refused_as_before() -> None:
     request = posted(b"x", "multipart/form-data; boundary=")
-    heard_of(request)
+    capture_body(request)
     with pytest.raises(MultiPartParserError):
         request.POST  # noqa: B018 - reading it is what fails
 
 
-def test_beginning_of_a_large_body_is_kept_and_all_of_it_is_counted() -> None:
+def test_beginning_of_a_large_body_is_captured_and_all_of_it_is_counted() -> None:
     body = bytes(range(256)) * 300
     request = posted(body)
-    heard = heard_of(request)
+    captured = capture_body(request)
     while request.read(1000):
         pass
-    assert (heard.data, heard.size) == (body[:MAX_BODY_BYTES], len(body))
+    assert (captured.data, captured.size) == (body[:MAX_BODY_BYTES], len(body))
 
 
-def test_request_has_its_address_and_its_headers() -> None:
+def test_request_has_its_url_and_its_headers() -> None:
     capture = RequestCapture()
     capture.capture_request(posted())
     assert capture.url == "/books/?page=2"
@@ -125,10 +125,10 @@ def test_request_without_a_stream_is_listened_to() -> None:
     assert capture.request_body.size == 0
 
 
-# What it was answered.
+# The response.
 
 
-def test_answer_is_heard_with_its_headers() -> None:
+def test_response_is_captured_with_its_headers() -> None:
     capture = RequestCapture()
     capture.capture_response(HttpResponse(b"{}", "application/json", 201, headers={"X-Own": "1"}))
     assert capture.response_body is not None
@@ -136,20 +136,20 @@ def test_answer_is_heard_with_its_headers() -> None:
     assert capture.response_headers["X-Own"] == "1"
 
 
-def test_header_of_an_answer_is_found_however_the_view_wrote_it() -> None:
+def test_header_of_a_response_is_found_however_the_view_wrote_it() -> None:
     capture = RequestCapture()
     capture.capture_response(HttpResponse(b"{}", headers={"content-type": "application/json"}))
     assert capture.response_headers.get("Content-Type") == "application/json"
 
 
-def test_headers_that_a_response_gets_later_are_not_those_that_were_kept() -> None:
+def test_headers_that_a_response_gets_later_are_not_captured() -> None:
     capture, response = RequestCapture(), HttpResponse(b"{}")
     capture.capture_response(response)
     response.headers["X-Later"] = "1"
     assert "X-Later" not in capture.response_headers
 
 
-def test_beginning_of_a_large_answer_is_kept_and_all_of_it_is_counted() -> None:
+def test_beginning_of_a_large_response_is_captured_and_all_of_it_is_counted() -> None:
     capture = RequestCapture()
     capture.capture_response(HttpResponse(b"x" * 100_000))
     assert capture.response_body is not None
@@ -157,23 +157,23 @@ def test_beginning_of_a_large_answer_is_kept_and_all_of_it_is_counted() -> None:
 
 
 @closes_a_response
-def test_streaming_body_is_heard_as_it_is_sent() -> None:
+def test_streaming_body_is_captured_as_it_is_sent() -> None:
     def chunks() -> Iterator[bytes]:
         yield b"one "
         yield b"two"
 
     capture, response = RequestCapture(), StreamingHttpResponse(chunks())
     capture.capture_response(response)
-    heard = capture.response_body
-    assert heard is not None
-    assert heard.data == b""
+    captured = capture.response_body
+    assert captured is not None
+    assert captured.data == b""
     sent = iter(response)
-    assert (next(sent), heard.data) == (b"one ", b"one ")
-    assert (next(sent), heard.data, heard.size) == (b"two", b"one two", 7)
+    assert (next(sent), captured.data) == (b"one ", b"one ")
+    assert (next(sent), captured.data, captured.size) == (b"two", b"one two", 7)
     response.close()
 
 
-def test_streaming_body_of_text_is_heard_as_bytes() -> None:
+def test_streaming_body_of_text_is_captured_as_bytes() -> None:
     capture, response = RequestCapture(), StreamingHttpResponse(["ä"])
     capture.capture_response(response)
     assert response.getvalue() == "ä".encode()
@@ -181,7 +181,7 @@ def test_streaming_body_of_text_is_heard_as_bytes() -> None:
     assert capture.response_body.data == "ä".encode()
 
 
-def test_asynchronous_streaming_body_is_heard_and_sent() -> None:
+def test_asynchronous_streaming_body_is_captured_and_sent() -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"one "
         yield b"two"
@@ -196,7 +196,7 @@ def test_asynchronous_streaming_body_is_heard_and_sent() -> None:
     assert (capture.response_body.data, capture.response_body.size) == (b"one two", 7)
 
 
-def test_streaming_body_that_fails_is_heard_up_to_there() -> None:
+def test_streaming_body_that_fails_is_captured_up_to_there() -> None:
     def chunks() -> Iterator[bytes]:
         yield b"one "
         raise ZeroDivisionError
@@ -240,7 +240,7 @@ def test_body_of_a_file_is_not_touched() -> None:
     response.close()
 
 
-def test_call_that_was_not_answered_has_an_empty_body() -> None:
+def test_request_without_a_response_has_an_empty_body() -> None:
     body = RequestCapture().response_body
     assert body is not None
     assert body.size == 0

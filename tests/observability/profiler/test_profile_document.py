@@ -1,4 +1,4 @@
-"""What the document of a call tells, for calls of Django's test client."""
+"""The document of a profile, for requests of Django's test client."""
 
 import gzip
 import json
@@ -67,7 +67,7 @@ def order(request: HttpRequest) -> HttpResponse:
 
 def lines(request: HttpRequest) -> HttpResponse:
     for number in range(3):
-        log.warning("told", extra={"number": number, "password": SECRET, "text": "x" * 400})
+        log.warning("listed", extra={"number": number, "password": SECRET, "text": "x" * 400})
     return JsonResponse({})
 
 
@@ -137,7 +137,7 @@ def three_models() -> None:
         Author.objects.create(publisher=Publisher.objects.create(name=name), name="T1")
 
 
-def test_statement_is_told_once_for_each_reason(three_models: None) -> None:
+def test_statement_is_listed_once_for_each_origin(three_models: None) -> None:
     document = request_document("/two-reasons/")
     looped, once = document["statements"]
     assert (looped["count"], once["count"]) == (3, 1)
@@ -155,13 +155,13 @@ def test_duration_of_a_statement_is_that_of_its_steps() -> None:
         assert statement["duration_ms"] > 0
 
 
-def test_statement_that_ran_once_has_no_advice() -> None:
+def test_statement_that_ran_once_has_no_hint() -> None:
     looped, once = request_document("/two-reasons/")["statements"]
     assert once["hint"] == ""
     assert looped["hint"] != ""
 
 
-def test_repeated_statement_of_a_serializer_has_its_field_and_an_advice(three_models: None) -> None:
+def test_repeated_statement_of_a_serializer_has_its_field_and_a_hint(three_models: None) -> None:
     listed, repeated = request_document("/models/")["statements"]
     assert (listed["count"], repeated["count"]) == (1, 3)
     assert repeated["summary"] == "SELECT … FROM probe_publisher WHERE …"
@@ -182,13 +182,13 @@ def test_steps_are_in_the_order_in_which_they_began() -> None:
     assert times == sorted(times)
 
 
-def test_line_has_its_level_its_logger_and_its_facts_without_secrets() -> None:
+def test_log_line_has_its_level_its_logger_and_its_facts_without_secrets() -> None:
     line = steps_of(request_document("/lines/"), "log")[1]
-    assert (line["text"], line["level"], line["logger"]) == ("told", "warning", "tests.document")
+    assert (line["text"], line["level"], line["logger"]) == ("listed", "warning", "tests.document")
     assert line["facts"] == {"number": 1, "password": "[redacted]", "text": "x" * 400}
 
 
-def test_lines_with_too_many_facts_are_told_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_with_too_many_facts_are_listed_without_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_document, "MAX_FACT_BYTES", 1_000)
     found = [step["facts"].get("number") for step in steps_of(request_document("/lines/"), "log")]
     assert found == [0, 1, None]
@@ -200,7 +200,7 @@ def test_facts_that_were_left_out_say_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "too many facts" in text
 
 
-def test_facts_of_the_call_are_told_without_secrets() -> None:
+def test_facts_of_the_request_are_listed_without_secrets() -> None:
     assert request_document("/telling/")["facts"] == {"page": 2, "api_key": "[redacted]"}
 
 
@@ -209,7 +209,7 @@ def test_statement_that_failed_has_its_error() -> None:
     assert "nowhere" in query["error"]
 
 
-def test_secrets_of_statements_and_lines_are_not_told() -> None:
+def test_secrets_of_statements_and_lines_are_redacted() -> None:
     document = request_document("/telling/")
     assert "refused, password=[redacted]" in [step["text"] for step in steps_of(document, "log")]
     assert SECRET not in json.dumps(document)
@@ -222,7 +222,7 @@ def test_line_has_the_traceback_of_an_exception_that_was_handled() -> None:
     assert "dj_exc_value.with_traceback" in line["stack"]
 
 
-def test_exception_is_told_without_secrets() -> None:
+def test_exception_is_described_without_secrets() -> None:
     exception = request_document("/failing/")["exception"]
     assert exception is not None
     assert (exception["type"], exception["message"]) == ("RuntimeError", "refused by postgres://[redacted]@db/library")
@@ -230,11 +230,11 @@ def test_exception_is_told_without_secrets() -> None:
     assert SECRET not in exception["stack"]
 
 
-def test_call_that_did_not_fail_has_no_exception() -> None:
+def test_request_that_did_not_fail_has_no_exception() -> None:
     assert request_document("/order/")["exception"] is None
 
 
-def test_secrets_of_the_address_and_the_headers_are_not_told() -> None:
+def test_secrets_of_the_url_and_the_headers_are_redacted() -> None:
     headers = {"authorization": f"Token {SECRET}", "cookie": f"sessionid={SECRET}"}
     document = request_document(f"/order/?page=2&token={SECRET}", **headers)
     assert document["request"]["url"] == "/order/?page=2&token=[redacted]"
@@ -242,7 +242,7 @@ def test_secrets_of_the_address_and_the_headers_are_not_told() -> None:
     assert SECRET not in json.dumps(document)
 
 
-def test_compressed_request_is_told_as_its_text() -> None:
+def test_compressed_request_is_shown_as_text() -> None:
     sent = gzip.compress(b'{"page": 2}')
     headers = {"content-encoding": "gzip"}
     Client().post("/receiving/", sent, content_type="application/json", headers=headers)
@@ -250,7 +250,7 @@ def test_compressed_request_is_told_as_its_text() -> None:
     assert document_of(row)["request"]["body"] == {"text": '{"page": 2}', "bytes": len(sent), "is_cut": False}
 
 
-def test_call_with_half_a_pair_and_a_large_number_is_told() -> None:
+def test_surrogates_and_large_numbers_are_stored() -> None:
     document = request_document("/surrogates/")
     assert json.loads(document["response"]["body"]["text"]) == {"token": "[redacted]", "name": "\ud83d"}
     (line,) = steps_of(document, "log")
@@ -271,5 +271,5 @@ def test_steps_beyond_the_first_thousand_are_counted() -> None:
     assert document["outgoing_count"] == MAX_ENTRIES + 5
 
 
-def test_call_without_the_toolbar_says_so() -> None:
+def test_request_without_the_toolbar_says_so() -> None:
     assert request_document("/order/")["with_toolbar"] is False

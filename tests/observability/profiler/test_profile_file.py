@@ -1,4 +1,4 @@
-"""The file of profiles: what happens where it is not there, not ours, or not free."""
+"""The profile file: missing, damaged, of another version, or locked."""
 
 import fcntl
 import os
@@ -54,7 +54,7 @@ def add(file: ProfileFile, number: int) -> None:
 
 @contextmanager
 def adding_process(path: Path) -> Iterator[Callable[[int], None]]:
-    """Adds a number to the file in another process, which has it open until the block ends."""
+    """Add numbers to the file in another process, which has it open until the block ends."""
     command, pipe = [sys.executable, "-c", ADDING, str(path)], subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as process:
 
@@ -107,7 +107,7 @@ def test_block_that_fails_is_rolled_back(file: ProfileFile) -> None:
     assert numbers(file) == [2]
 
 
-def test_file_that_was_deleted_is_made_anew(file: ProfileFile, path: Path) -> None:
+def test_file_that_was_deleted_is_created_again(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     path.unlink()
     add(file, 2)
@@ -115,7 +115,7 @@ def test_file_that_was_deleted_is_made_anew(file: ProfileFile, path: Path) -> No
     assert path.is_file()
 
 
-def test_file_that_was_deleted_with_those_beside_it_is_made_anew(file: ProfileFile, path: Path) -> None:
+def test_file_that_was_deleted_with_those_beside_it_is_created_again(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     for each in path.parent.iterdir():
         each.unlink()
@@ -155,7 +155,7 @@ def test_file_of_this_version_keeps_what_it_has(file: ProfileFile, path: Path) -
     later.close()
 
 
-def test_file_that_is_no_database_is_refused_and_stays(file: ProfileFile, path: Path) -> None:
+def test_file_that_is_not_a_database_is_refused_and_stays(file: ProfileFile, path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     for _ in range(2):
         with pytest.raises(sqlite3.DatabaseError, match="not a database"):
@@ -163,7 +163,7 @@ def test_file_that_is_no_database_is_refused_and_stays(file: ProfileFile, path: 
     assert path.read_bytes() == b"no database at all" * 100
 
 
-def test_file_that_was_no_database_is_used_once_it_is_deleted(file: ProfileFile, path: Path) -> None:
+def test_file_that_was_not_a_database_is_used_once_it_is_deleted(file: ProfileFile, path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError):
         add(file, 1)

@@ -1,4 +1,4 @@
-"""What the store keeps of calls, how it finds them, and what it forgets; with processes that write at once."""
+"""What the store keeps, how it finds profiles, and what it deletes; also with processes that write concurrently."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.observability.profiler.conftest import Begin, open_store
 from tests.observability.profiler.pages.conftest import profile, statement
 from tests.server import ROOT
 
-# After a line on stdin it begins and closes as many calls as the third argument says; the second is in their ids.
+# After a line on stdin it writes as many profiles as the third argument says; the second is in their ids.
 WRITER = """
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ input()
 for number in range(int(sys.argv[3])):
     profile_id = f"{name}-{number}"
     begun = store.begin(values(profile_id), {"SQLPanel": profile_id})
-    store.close(begun, profile_id, {"status": 200}, {"call": profile_id.encode()})
+    store.close(begun, profile_id, {"status": 200}, {"profile": profile_id.encode()})
 """
 
 
@@ -42,12 +42,12 @@ def row_of(store: ProfileStore, profile_id: str) -> ProfileRow:
     return row
 
 
-def document(store: ProfileStore, profile_id: str, kind: str = "call") -> bytes | None:
+def document(store: ProfileStore, profile_id: str, kind: str = "profile") -> bytes | None:
     return store.document(row_of(store, profile_id).number, kind)
 
 
 def write_at_once(path: Path, names: str, count: int) -> None:
-    """Let one process per name write this many calls, all from the same moment on."""
+    """Let one process per name write this many profiles, all from the same moment on."""
     pipe = subprocess.PIPE
     commands = [[sys.executable, "-c", WRITER, str(path), name, str(count)] for name in names]
     processes = [subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) for command in commands]
@@ -61,7 +61,7 @@ def write_at_once(path: Path, names: str, count: int) -> None:
     assert [process.returncode for process in processes] == [0] * len(names)
 
 
-def test_call_that_began_is_running(store: ProfileStore, begin: Begin) -> None:
+def test_request_whose_response_started_is_running(store: ProfileStore, begin: Begin) -> None:
     begin("a", route="/books/", status=200)
     row = row_of(store, "a")
     assert (row.state, row.request_id, row.method, row.route, row.status) == (
@@ -69,15 +69,15 @@ def test_call_that_began_is_running(store: ProfileStore, begin: Begin) -> None:
     )  # fmt: skip
 
 
-def test_call_that_is_over_has_its_values_and_its_documents(store: ProfileStore, begin: Begin) -> None:
+def test_request_that_ended_has_its_values_and_its_documents(store: ProfileStore, begin: Begin) -> None:
     begin("a", status=200, query_count=1)
-    store.close(1, "a", {"status": 500, "query_count": 7}, {"call": b"{}", "flame": b"[]"})
+    store.close(1, "a", {"status": 500, "query_count": 7}, {"profile": b"{}", "flame": b"[]"})
     row = row_of(store, "a")
     assert (row.state, row.status, row.query_count) == ("closed", 500, 7)
     assert (document(store, "a"), document(store, "a", "flame")) == (b"{}", b"[]")
 
 
-def test_call_that_runs_has_no_document(store: ProfileStore, begin: Begin) -> None:
+def test_running_request_has_no_document(store: ProfileStore, begin: Begin) -> None:
     begin("a")
     assert document(store, "a") is None
 
@@ -109,7 +109,7 @@ def test_row_of_a_process_of_another_user_reads_running(store: ProfileStore, beg
     assert row_of(store, "a").state == "running"
 
 
-def test_call_that_was_closed_is_not_lost_with_its_process(store: ProfileStore, begin: Begin) -> None:
+def test_request_that_ended_is_not_lost_with_its_process(store: ProfileStore, begin: Begin) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     begin("a", process=process.pid)
@@ -117,7 +117,7 @@ def test_call_that_was_closed_is_not_lost_with_its_process(store: ProfileStore, 
     assert row_of(store, "a").state == "closed"
 
 
-def test_rows_are_the_newest_first_and_not_more_than_asked_for(store: ProfileStore, begin: Begin) -> None:
+def test_rows_are_the_newest_first_and_not_more_than_the_limit(store: ProfileStore, begin: Begin) -> None:
     for profile_id in "abc":
         begin(profile_id)
     assert ids(store.rows()) == ["c", "b", "a"]
@@ -166,13 +166,13 @@ def test_statuses_are_found_from_the_first_to_the_last(
     assert ids(store.rows(ProfileFilter(statuses=statuses))) == found
 
 
-def test_slow_calls_are_found_from_the_given_duration_on(store: ProfileStore, begin: Begin) -> None:
+def test_slow_requests_are_found_from_the_given_duration_on(store: ProfileStore, begin: Begin) -> None:
     for name, duration_ms in {"fast": 9.9, "even": 10.0, "slow": 250.5, "unknown": None}.items():
         begin(name, duration_ms=duration_ms)
     assert ids(store.rows(ProfileFilter(min_ms=10))) == ["slow", "even"]
 
 
-def test_all_calls_of_a_request_id_are_found(store: ProfileStore, begin: Begin) -> None:
+def test_all_profiles_of_a_request_id_are_found(store: ProfileStore, begin: Begin) -> None:
     begin("a", request_id="twice-00")
     begin("b", request_id="once-000")
     begin("c", request_id="twice-00")
@@ -187,7 +187,7 @@ def test_filters_hold_together(store: ProfileStore, begin: Begin) -> None:
     assert ids(store.rows(ProfileFilter(path="book", statuses=(500, 599), min_ms=10))) == ["b"]
 
 
-def test_previous_call_is_of_the_same_method_and_route(store: ProfileStore, begin: Begin) -> None:
+def test_previous_request_is_of_the_same_method_and_route(store: ProfileStore, begin: Begin) -> None:
     begin("first", route="/books/<pk>/", path="/books/1/")
     begin("other method", route="/books/<pk>/", path="/books/3/", method="POST")
     begin("other route", route="/books/", path="/books/")
@@ -198,7 +198,7 @@ def test_previous_call_is_of_the_same_method_and_route(store: ProfileStore, begi
     assert store.previous(previous) is None
 
 
-def test_previous_call_without_a_route_is_of_the_same_path(store: ProfileStore, begin: Begin) -> None:
+def test_previous_request_without_a_route_is_of_the_same_path(store: ProfileStore, begin: Begin) -> None:
     begin("first", path="/nowhere/")
     begin("other path", path="/elsewhere/")
     begin("with a route", path="/nowhere/", route="/nowhere/")
@@ -208,7 +208,7 @@ def test_previous_call_without_a_route_is_of_the_same_path(store: ProfileStore, 
     assert previous.id == "first"
 
 
-def test_repeats_of_a_call_are_found_the_newest_first(store: ProfileStore, begin: Begin) -> None:
+def test_repeats_of_a_request_are_found_the_newest_first(store: ProfileStore, begin: Begin) -> None:
     begin("a")
     begin("b", repeat_of="a")
     begin("c", repeat_of="b")
@@ -219,7 +219,7 @@ def test_repeats_of_a_call_are_found_the_newest_first(store: ProfileStore, begin
 # What the toolbar keeps.
 
 
-def test_panels_are_those_of_their_call(store: ProfileStore, begin: Begin) -> None:
+def test_panels_are_those_of_their_request(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "[1]", "TimerPanel": "{}"}, toolbar_id="t-a")
     begin("b", {"SQLPanel": "[2]"}, toolbar_id="t-b")
     assert store.panels("t-a") == {"SQLPanel": "[1]", "TimerPanel": "{}"}
@@ -232,7 +232,7 @@ def test_panel_that_comes_later_is_added_and_replaces_the_one_of_its_name(store:
     assert store.panels("t-a") == {"SQLPanel": "new", "TimerPanel": "{}", "HistoryPanel": "[]"}
 
 
-def test_panels_of_a_call_that_was_forgotten_are_not_kept(store: ProfileStore, begin: Begin) -> None:
+def test_panels_of_a_deleted_profile_are_not_stored(store: ProfileStore, begin: Begin) -> None:
     begin("a")
     store.save_panels("t-gone", {"SQLPanel": "[]"})
     assert store.panels("t-gone") == {}
@@ -243,19 +243,19 @@ def test_panel_that_is_too_large_is_left_out(store: ProfileStore, begin: Begin) 
     assert store.panels("t-a") == {"TimerPanel": "{}"}
 
 
-def test_panel_of_exactly_the_largest_size_is_kept(store: ProfileStore, begin: Begin) -> None:
+def test_panel_of_exactly_the_largest_size_is_stored(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "x" * MAX_PANEL_BYTES}, toolbar_id="t-a")
     assert list(store.panels("t-a")) == ["SQLPanel"]
 
 
-def test_toolbar_ids_are_those_of_the_newest_calls_the_oldest_first(store: ProfileStore, begin: Begin) -> None:
+def test_toolbar_ids_are_those_of_the_newest_requests_the_oldest_first(store: ProfileStore, begin: Begin) -> None:
     for profile_id in "abcd":
         begin(profile_id, toolbar_id=None if profile_id == "c" else f"t-{profile_id}")
     assert store.toolbar_ids(2) == ["t-b", "t-d"]
     assert [store.has_toolbar(f"t-{profile_id}") for profile_id in "ac"] == [True, False]
 
 
-def test_clearing_one_call_of_the_toolbar_keeps_the_others_and_all_rows(store: ProfileStore, begin: Begin) -> None:
+def test_clearing_one_request_of_the_toolbar_keeps_the_others_and_all_rows(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "[1]"}, toolbar_id="t-a")
     begin("b", {"SQLPanel": "[2]"}, toolbar_id="t-b")
     store.clear_panels("t-a")
@@ -281,7 +281,7 @@ def test_oldest_go_with_their_documents_and_panels(
     monkeypatch.setattr(profile_store, "MAX_PROFILES", 2)
     monkeypatch.setattr(profile_store, "DELETE_BATCH", 1)
     begin("a", {"SQLPanel": "[]"}, toolbar_id="t-a")
-    store.close(1, "a", {"status": 200}, {"call": b"a"})
+    store.close(1, "a", {"status": 200}, {"profile": b"a"})
     number = row_of(store, "a").number
     begin("b")
     assert (document(store, "a"), store.panels("t-a")) == (b"a", {"SQLPanel": "[]"})
@@ -290,7 +290,7 @@ def test_oldest_go_with_their_documents_and_panels(
     assert rows_in_tables(store, number) == [0, 0, 0]
 
 
-def test_closing_a_call_that_was_forgotten_does_nothing(
+def test_closing_a_deleted_profile_does_nothing(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_PROFILES", 1)
@@ -298,7 +298,7 @@ def test_closing_a_call_that_was_forgotten_does_nothing(
     begin("a")
     number = row_of(store, "a").number
     begin("b")
-    store.close(1, "a", {"status": 200}, {"call": b"a"})
+    store.close(1, "a", {"status": 200}, {"profile": b"a"})
     assert ids(store.rows()) == ["b"]
     assert rows_in_tables(store, number) == [0, 0, 0]
 
@@ -316,13 +316,13 @@ def test_oldest_go_at_once_when_as_many_have_come(
     assert kept[5:] == [4, 5, 6, 4, 5, 6, 4]
 
 
-def test_call_of_a_file_that_was_made_anew_is_none_of_another_one(store: ProfileStore, begin: Begin) -> None:
+def test_profile_of_a_deleted_file_changes_no_other_profile(store: ProfileStore, begin: Begin) -> None:
     number = begin("a")
     store.file.path.unlink()
     assert begin("b") == number
-    store.close(number, "a", {"status": 500}, {"call": b"a"})
+    store.close(number, "a", {"status": 500}, {"profile": b"a"})
     assert [(row.id, row.status) for row in store.rows()] == [("b", None)]
-    assert store.document(number, "call") is None
+    assert store.document(number, "profile") is None
 
 
 def test_oldest_go_where_the_file_is_too_large(
@@ -332,7 +332,7 @@ def test_oldest_go_where_the_file_is_too_large(
     monkeypatch.setattr(profile_store, "DELETE_BATCH", 3)
     for number in range(40):
         begun = begin(f"{number}")
-        store.close(begun, f"{number}", {"status": 200}, {"call": b"x" * 32 * 1024})
+        store.close(begun, f"{number}", {"status": 200}, {"profile": b"x" * 32 * 1024})
     kept = ids(store.rows())
     # It was filled twice over: the newest are there, in a row, and more than the last one.
     assert kept == [f"{number}" for number in range(39, 39 - len(kept), -1)]
@@ -340,7 +340,7 @@ def test_oldest_go_where_the_file_is_too_large(
     assert store.file.path.stat().st_size < 2 * 512 * 1024
 
 
-def test_call_that_is_larger_than_all_may_be_stays_until_the_next(
+def test_profile_that_is_larger_than_the_limit_stays_until_the_next(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_BYTES", 64 * 1024)
@@ -352,7 +352,7 @@ def test_call_that_is_larger_than_all_may_be_stays_until_the_next(
 
 
 def rows_in_tables(store: ProfileStore, number: int) -> list[int]:
-    """How many rows each table has of the call of this number."""
+    """Return the number of rows that each table has for this profile."""
     with store.file.reading() as connection:
         return [
             connection.execute(f"SELECT count(*) FROM {table} WHERE number = ?", (number,)).fetchone()[0]
@@ -367,14 +367,14 @@ def test_threads_that_write_at_once_lose_nothing(store: ProfileStore, begin: Beg
     def write(name: str) -> None:
         for number in range(50):
             begun = begin(f"{name}-{number}", {"SQLPanel": "[]"}, toolbar_id=f"t-{name}-{number}")
-            store.close(begun, f"{name}-{number}", {"status": 200}, {"call": f"{name}-{number}".encode()})
+            store.close(begun, f"{name}-{number}", {"status": 200}, {"profile": f"{name}-{number}".encode()})
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, "ab"))
     rows = store.rows()
     assert {row.id for row in rows} == {f"{name}-{number}" for name in "ab" for number in range(50)}
     assert {row.state for row in rows} == {"closed"}
-    assert all(store.document(row.number, "call") == row.id.encode() for row in rows)
+    assert all(store.document(row.number, "profile") == row.id.encode() for row in rows)
 
 
 @pytest.mark.slow
@@ -384,7 +384,7 @@ def test_processes_that_write_a_new_file_at_once_lose_nothing(path: Path) -> Non
         rows = store.rows()
         assert {row.id for row in rows} == {f"{name}-{number}" for name in "abc" for number in range(20)}
         assert {row.state for row in rows} == {"closed"}
-        assert all(store.document(row.number, "call") == row.id.encode() for row in rows)
+        assert all(store.document(row.number, "profile") == row.id.encode() for row in rows)
 
 
 def test_what_one_process_writes_another_reads_at_once(store: ProfileStore, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Profiles under real servers: several processes and many calls at once, and processes that die."""
+"""Profiles on real servers: several processes, many concurrent requests, and processes that die."""
 
 import html
 import json
@@ -23,7 +23,7 @@ from tests.server import Answer, Server, developing, wait_for
 # The number of processes that serve.
 PROCESSES = {"gunicorn": 2, "uvicorn": 1}
 LIST = "/__debug__/requests/"
-CALLS = 24
+REQUESTS = 24
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -41,7 +41,7 @@ def processes_of(server: Server) -> set[int]:
     """Send requests at once, one of which another process may take, and return the processes that answered so far."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: server.get("/livez", **NAVIGATION), range(8)))
-    return {call["process"] for call in told(server, LIST)["requests"]}
+    return {profile["process"] for profile in get_json(server, LIST)["requests"]}
 
 
 @pytest.fixture(scope="module")
@@ -63,29 +63,29 @@ def either(request: pytest.FixtureRequest) -> Server:
     return server
 
 
-def told(server: Server, path: str) -> dict[str, Any]:
-    """What an address tells a program."""
+def get_json(server: Server, path: str) -> dict[str, Any]:
+    """Return the JSON of a URL."""
     answer = server.get(path, Accept="application/json")
     assert answer.status == 200
     document: dict[str, Any] = json.loads(answer.body)
     return document
 
 
-def call_of(server: Server, answer: Answer) -> dict[str, Any]:
-    """The call that the header of an answer names, once it is over: that is after its last byte was sent."""
+def profile_of(server: Server, answer: Answer) -> dict[str, Any]:
+    """Wait until the request ends, which is after its last byte was sent; return its profile."""
     path = answer.headers["X-Profile-URL"].removeprefix(server.origin)
-    return wait_for(lambda: (call := told(server, path))["state"] == "closed" and call, f"the end of {path}")
+    return wait_for(lambda: (profile := get_json(server, path))["state"] == "closed" and profile, f"the end of {path}")
 
 
 def awaited(server: Server, request_id: str, *states: str) -> dict[str, Any]:
-    """The call of a request id in the list, once it is there in one of these states."""
+    """Wait until the request id is in the list in one of these states; return it."""
     path = f"{LIST}?request_id={request_id}"
 
     def found() -> list[dict[str, Any]]:
-        return [call for call in told(server, path)["requests"] if call["state"] in states]
+        return [profile for profile in get_json(server, path)["requests"] if profile["state"] in states]
 
-    (call,) = wait_for(found, f"{request_id}, {' or '.join(states)}")
-    return call
+    (profile,) = wait_for(found, f"{request_id}, {' or '.join(states)}")
+    return profile
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def asking(server: Server, request_id: str) -> Iterator[None]:
 
 @dataclass
 class Sent:
-    """One of many calls, and its answer."""
+    """One of many requests, and its response."""
 
     size: int
     request_id: str
@@ -115,44 +115,44 @@ def sent(either: Server) -> list[Sent]:
         request_id, path = f"{uuid4().hex}-{size}", f"/api/v1/books/?page_size={size}"
         return Sent(size, request_id, path, either.get(path, X_Request_ID=request_id))
 
-    with ThreadPoolExecutor(CALLS) as pool:
-        return list(pool.map(send, range(1, CALLS + 1)))
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return list(pool.map(send, range(1, REQUESTS + 1)))
 
 
-def test_each_of_many_calls_at_once_has_its_own_profile(either: Server, sent: list[Sent]) -> None:
+def test_each_of_many_concurrent_requests_has_its_own_profile(either: Server, sent: list[Sent]) -> None:
     assert {one.answer.status for one in sent} == {200}
-    assert len({one.answer.headers["X-Profile-URL"] for one in sent}) == CALLS
-    calls = [call_of(either, one.answer) for one in sent]
-    assert [(call["request_id"], call["request"]["url"]) for call in calls] == [
+    assert len({one.answer.headers["X-Profile-URL"] for one in sent}) == REQUESTS
+    profiles = [profile_of(either, one.answer) for one in sent]
+    assert [(profile["request_id"], profile["request"]["url"]) for profile in profiles] == [
         (one.request_id, one.path) for one in sent
     ]
 
 
-def test_each_of_many_calls_at_once_has_the_body_that_was_sent(either: Server, sent: list[Sent]) -> None:
+def test_each_of_many_concurrent_requests_has_the_body_that_was_sent(either: Server, sent: list[Sent]) -> None:
     for one in sent:
-        body = call_of(either, one.answer)["response"]["body"]
+        body = profile_of(either, one.answer)["response"]["body"]
         assert body["bytes"] == len(one.answer.body)
         assert body["text"] == one.answer.body.decode()
 
 
-def test_each_of_many_calls_at_once_has_the_numbers_of_its_access_line(either: Server, sent: list[Sent]) -> None:
+def test_each_of_many_concurrent_requests_has_the_numbers_of_its_access_line(either: Server, sent: list[Sent]) -> None:
     for one in sent:
-        call, line = call_of(either, one.answer), either.access_line(one.request_id)
-        assert (call["query_count"], call["repeated_count"], call["duration_ms"]) == (
+        profile, line = profile_of(either, one.answer), either.access_line(one.request_id)
+        assert (profile["query_count"], profile["repeated_count"], profile["duration_ms"]) == (
             line["db.query_count"],
             line["db.repeated_count"],
             pytest.approx(line["duration_ms"], abs=0.1),
         )
-        assert sum(statement["count"] for statement in call["statements"]) == call["query_count"]
+        assert sum(statement["count"] for statement in profile["statements"]) == profile["query_count"]
 
 
-def test_list_has_the_calls_of_all_processes(either: Server, sent: list[Sent]) -> None:
-    calls = told(either, LIST)["requests"]
-    assert {one.request_id for one in sent} <= {call["request_id"] for call in calls}
-    assert len({call["process"] for call in calls}) == PROCESSES[either.name]
+def test_list_has_the_requests_of_all_processes(either: Server, sent: list[Sent]) -> None:
+    profiles = get_json(either, LIST)["requests"]
+    assert {one.request_id for one in sent} <= {profile["request_id"] for profile in profiles}
+    assert len({profile["process"] for profile in profiles}) == PROCESSES[either.name]
 
 
-def test_panels_of_the_toolbar_are_shown_whichever_process_is_asked(either: Server, sent: list[Sent]) -> None:
+def test_panels_of_the_toolbar_are_shown_by_every_process(either: Server, sent: list[Sent]) -> None:
     one = sent[12]
     query = urlencode({"request_id": one.answer.headers["djdt-request-id"], "panel_id": "SQLPanel"})
 
@@ -168,30 +168,32 @@ def test_panels_of_the_toolbar_are_shown_whichever_process_is_asked(either: Serv
     assert shown == [shown[0]] * 10
 
 
-def test_call_that_runs_is_seen_by_all_processes_until_its_client_hangs_up(wsgi_server: Server) -> None:
-    with asking(wsgi_server, "call-that-runs"):
-        call = awaited(wsgi_server, "call-that-runs", "running")
-        assert [awaited(wsgi_server, "call-that-runs", "running", "lost", "closed") for _ in range(4)] == [call] * 4
-    assert awaited(wsgi_server, "call-that-runs", "closed", "lost")["state"] == "closed"
+def test_running_request_is_seen_by_all_processes_until_its_client_disconnects(wsgi_server: Server) -> None:
+    with asking(wsgi_server, "request-that-runs"):
+        profile = awaited(wsgi_server, "request-that-runs", "running")
+        assert [awaited(wsgi_server, "request-that-runs", "running", "lost", "closed") for _ in range(4)] == [
+            profile
+        ] * 4
+    assert awaited(wsgi_server, "request-that-runs", "closed", "lost")["state"] == "closed"
 
 
-def test_call_of_a_process_that_was_killed_reads_lost(breaking: Server) -> None:
-    with asking(breaking, "call-that-was-killed"):
-        call = awaited(breaking, "call-that-was-killed", "running")
-        os.kill(call["process"], signal.SIGKILL)
+def test_request_of_a_process_that_was_killed_reads_lost(breaking: Server) -> None:
+    with asking(breaking, "request-that-was-killed"):
+        profile = awaited(breaking, "request-that-was-killed", "running")
+        os.kill(profile["process"], signal.SIGKILL)
         # It is running until gunicorn has seen that the process is gone.
-        assert awaited(breaking, "call-that-was-killed", "closed", "lost")["state"] == "lost"
+        assert awaited(breaking, "request-that-was-killed", "closed", "lost")["state"] == "lost"
 
 
-def test_file_that_was_deleted_under_the_processes_is_made_anew(breaking: Server) -> None:
+def test_file_that_was_deleted_under_the_processes_is_created_again(breaking: Server) -> None:
     (Path(breaking.environment["VAR_DIR"]) / "profiles.sqlite3").unlink()
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: breaking.get("/api/v1/books/?page_size=1"), range(20)))
-    calls = [call_of(breaking, answer) for answer in answers]
-    assert {call["request_id"] for call in calls} == {answer.headers["X-Request-ID"] for answer in answers}
+    profiles = [profile_of(breaking, answer) for answer in answers]
+    assert {profile["request_id"] for profile in profiles} == {answer.headers["X-Request-ID"] for answer in answers}
 
 
 def test_query_of_asynchronous_code_has_the_line_that_waited_for_it(asgi_server: Server) -> None:
-    call = call_of(asgi_server, asgi_server.get("/counting-async/"))
-    (statement,) = call["statements"]
+    profile = profile_of(asgi_server, asgi_server.get("/counting-async/"))
+    (statement,) = profile["statements"]
     assert [line.partition(" ")[2] for line in statement["cause"]["lines"]] == ["counting_async"]

@@ -1,4 +1,4 @@
-"""The header and the row of each call of a developer, by Django's test clients."""
+"""The header and the row of each request of a developer, with Django's test clients."""
 
 import asyncio
 import json
@@ -101,7 +101,7 @@ urlpatterns = [
 
 
 def row_of(response: Any) -> ProfileRow:  # noqa: ANN401 - the answer of a client
-    """The row that the header of an answer names."""
+    """Return the row that the header of a response names."""
     address = response.headers[PROFILE_URL]
     assert address.startswith("http://testserver/__debug__/requests/")
     row = current_store().row(address.rstrip("/").rpartition("/")[2])
@@ -114,17 +114,17 @@ def only_row() -> ProfileRow:
     return row
 
 
-def test_header_names_the_row_of_its_call(client: Client) -> None:
+def test_header_names_the_row_of_its_request(client: Client) -> None:
     row = row_of(client.get("/ordinary/7/"))
     assert (row.method, row.path, row.route, row.status, row.query_count, row.transaction, row.failed) == (
         "GET", "/ordinary/7/", "/ordinary/<int:number>/", 200, 1, "committed", False,
     )  # fmt: skip
 
 
-def test_address_in_the_header_has_the_call(client: Client) -> None:
+def test_url_in_the_header_has_the_profile(client: Client) -> None:
     response = client.get("/ordinary/?page=2")
-    call = client.get(response.headers[PROFILE_URL], headers={"accept": "application/json"}).json()
-    assert (call["request_id"], call["state"], call["request"]["url"]) == (
+    profile = client.get(response.headers[PROFILE_URL], headers={"accept": "application/json"}).json()
+    assert (profile["request_id"], profile["state"], profile["request"]["url"]) == (
         response.headers["X-Request-ID"], "closed", "/ordinary/?page=2",
     )  # fmt: skip
 
@@ -135,7 +135,7 @@ def test_header_has_no_host_if_that_of_the_request_is_not_allowed(client: Client
     assert response.headers[PROFILE_URL] == f"/__debug__/requests/{only_row().id}/"
 
 
-def test_pages_of_the_calls_are_no_calls(client: Client) -> None:
+def test_pages_of_the_profiler_are_not_profiled(client: Client) -> None:
     assert PROFILE_URL not in client.get("/__debug__/requests/").headers
     assert current_store().rows() == []
 
@@ -156,10 +156,10 @@ def test_body_that_a_view_reads_is_in_the_document_without_secrets(client: Clien
     assert body["bytes"] == response.json()["received"]
 
 
-# When a call is over.
+# When a request ends.
 
 
-def test_call_is_running_until_its_streaming_body_was_sent(client: Client) -> None:
+def test_request_is_running_until_its_streaming_body_was_sent(client: Client) -> None:
     response = client.get("/streaming/")
     row = row_of(response)
     assert (row.state, row.status, row.query_count) == ("running", 200, 0)
@@ -170,7 +170,7 @@ def test_call_is_running_until_its_streaming_body_was_sent(client: Client) -> No
     assert document_of(row)["response"]["body"]["bytes"] == 6
 
 
-def test_call_whose_client_hung_up_is_closed(client: Client) -> None:
+def test_request_whose_client_disconnected_is_closed(client: Client) -> None:
     response = client.get("/streaming/")
     next(iter(response))
     response.close()
@@ -179,7 +179,7 @@ def test_call_whose_client_hung_up_is_closed(client: Client) -> None:
     assert document_of(row)["response"]["body"]["bytes"] == 2
 
 
-def test_call_whose_view_failed_is_closed_with_the_exception() -> None:
+def test_request_whose_view_failed_is_closed_with_the_exception() -> None:
     response = Client(raise_request_exception=False).get("/failing/")
     row = row_of(response)
     assert (row.state, row.status, row.failed, row.transaction) == ("closed", 500, True, "rolled_back")
@@ -189,7 +189,7 @@ def test_call_whose_view_failed_is_closed_with_the_exception() -> None:
     assert "in failing" in exception["stack"]
 
 
-def test_call_without_a_response_is_closed(client: Client) -> None:
+def test_request_without_a_response_is_closed(client: Client) -> None:
     with pytest.raises(SystemExit):
         client.get("/leaving/")
     row = only_row()
@@ -197,15 +197,15 @@ def test_call_without_a_response_is_closed(client: Client) -> None:
     assert document_of(row)["response"]["body"]["text"] == ""
 
 
-def test_call_that_was_cancelled_is_closed(async_client: AsyncClient) -> None:
+def test_request_that_was_cancelled_is_closed(async_client: AsyncClient) -> None:
     async def cancel() -> None:
         arrival = asyncio.Event()
         arrivals.append(arrival)
-        call = asyncio.create_task(async_client.get("/waiting/"))
+        task = asyncio.create_task(async_client.get("/waiting/"))
         await arrival.wait()
-        call.cancel()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await call
+            await task
 
     async_to_sync(cancel)()
     row = only_row()
@@ -222,7 +222,7 @@ def test_synchronous_view_has_a_row_under_asgi(async_client: AsyncClient) -> Non
     assert (row.state, row.status, row.query_count) == ("closed", 200, 1)
 
 
-def test_call_is_running_until_its_asynchronous_body_was_sent(async_client: AsyncClient) -> None:
+def test_request_is_running_until_its_asynchronous_body_was_sent(async_client: AsyncClient) -> None:
     async def states() -> list[str]:
         response = cast("StreamingHttpResponse", await async_client.get("/streaming-async/"))
         states = [row_of(response).state]
@@ -234,17 +234,17 @@ def test_call_is_running_until_its_asynchronous_body_was_sent(async_client: Asyn
     assert only_row().query_count == 3
 
 
-# Which calls have a profile.
+# Which requests have a profile.
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "", "::1"])
-def test_call_from_elsewhere_has_no_profile(client: Client, address: str) -> None:
+def test_request_from_elsewhere_has_no_profile(client: Client, address: str) -> None:
     response = client.get("/ordinary/", REMOTE_ADDR=address)
     assert PROFILE_URL not in response.headers
     assert current_store().rows() == []
 
 
-def test_call_that_says_it_is_from_here_has_no_profile(client: Client) -> None:
+def test_request_that_claims_to_be_local_has_no_profile(client: Client) -> None:
     response = client.get("/ordinary/", REMOTE_ADDR="192.0.2.1", headers={"x-forwarded-for": "127.0.0.1"})
     assert PROFILE_URL not in response.headers
 
@@ -265,7 +265,7 @@ def test_quiet_path_that_a_person_opens_has_a_profile(client: Client) -> None:
     assert row_of(client.get("/quiet/", headers=headers)).path == "/quiet/"
 
 
-def test_calls_with_the_same_id_are_two_profiles(client: Client) -> None:
+def test_requests_with_the_same_id_are_two_profiles(client: Client) -> None:
     given = {"x-request-id": "chosen-by-a-client"}
     first, second = (row_of(client.get("/ordinary/", headers=given)) for _ in range(2))
     assert first.id != second.id
@@ -282,11 +282,11 @@ def exposed(client: Client, **headers: str) -> str | None:
     return names
 
 
-def test_headers_are_exposed_where_the_application_answers_another_origin(client: Client) -> None:
+def test_headers_are_exposed_if_the_application_answers_another_origin(client: Client) -> None:
     assert exposed(client, Access_Control_Allow_Origin="https://spa.example.com") == OURS
 
 
-def test_headers_are_not_exposed_where_it_does_not(client: Client) -> None:
+def test_headers_are_not_exposed_if_it_does_not(client: Client) -> None:
     assert exposed(client) is None
     assert exposed(client, Access_Control_Expose_Headers="ETag") == "ETag"
 
@@ -324,7 +324,7 @@ def test_star_means_nothing_where_credentials_are_allowed(client: Client) -> Non
 def ask_without_file(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], str]:
-    """Make a call that has to be answered, without a profile; returns what the layer said of it."""
+    """Send a request that gets a response without a profile; return the diagnostics."""
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"RAISE_READER_ERRORS": False}
     # One that has said nothing within the last second.
     monkeypatch.setattr(readers, "_diagnostics", Diagnostics("observability:"))
@@ -338,20 +338,22 @@ def ask_without_file(
     return ask
 
 
-def test_file_that_cannot_be_written_is_told_in_one_line(ask_without_file: Callable[[], str], path: Path) -> None:
+def test_file_that_cannot_be_written_is_reported_in_one_line(ask_without_file: Callable[[], str], path: Path) -> None:
     path.mkdir()
     (line,) = ask_without_file().splitlines()
     assert line.startswith("observability: ProfileReader.response_started failed: ProfileNotStoredError(")
     assert f"{path} cannot be used: " in line
 
 
-def test_file_that_is_no_database_is_told_with_what_to_do(ask_without_file: Callable[[], str], path: Path) -> None:
+def test_file_that_is_not_a_database_is_reported_with_what_to_do(
+    ask_without_file: Callable[[], str], path: Path
+) -> None:
     path.write_bytes(b"no database at all" * 100)
     (line,) = ask_without_file().splitlines()
     assert "file is not a database; it contains only profiles and may be deleted" in line
 
 
-def test_file_that_another_writes_for_too_long_is_told_in_one_line(
+def test_file_that_another_writes_for_too_long_is_reported_in_one_line(
     ask_without_file: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Longer than the second in which there is one line at most.
@@ -364,7 +366,7 @@ def test_file_that_another_writes_for_too_long_is_told_in_one_line(
     other.close()
 
 
-def test_file_that_cannot_be_written_when_a_call_ends_is_told(
+def test_file_that_cannot_be_written_when_a_request_ends_is_reported(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"RAISE_READER_ERRORS": False}

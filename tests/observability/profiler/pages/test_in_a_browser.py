@@ -25,7 +25,7 @@ def id_of(answer: Answer) -> str:
     return profile_of(answer).split("/")[-2]
 
 
-def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_worked(server: Server, page: Page) -> None:
+def test_developer_finds_why_a_request_repeats_a_query_and_sees_that_the_fix_worked(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/shelves/")))
     warning = page.locator(".notice.repeated")
     expect(warning.locator("h2")).to_contain_text("50 times SELECT")
@@ -49,7 +49,7 @@ def test_developer_finds_why_a_call_repeats_a_query_and_sees_that_the_remedy_wor
     expect(page.locator("#totals")).to_contain_text("−50 (−96%)")
 
 
-def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_the_address(
+def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_the_profile_url(
     browser: Browser, server: Server
 ) -> None:
     with other_service() as other, window(browser, f"http://{other.host}", others=True) as page:
@@ -74,7 +74,7 @@ def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_th
         expect(page.locator("#request-body")).to_contain_text('"password": "[redacted]"')
 
 
-def test_list_shows_a_new_call_by_itself_and_keeps_the_focus(server: Server, page: Page) -> None:
+def test_list_shows_a_new_request_by_itself_and_keeps_the_focus(server: Server, page: Page) -> None:
     first = id_of(server.get("/api/v1/books/?page_size=1"))
     page.clock.install()
     page.goto(REQUESTS)
@@ -91,7 +91,7 @@ def test_list_shows_a_new_call_by_itself_and_keeps_the_focus(server: Server, pag
     expect(page.locator(f"#request-{third}")).to_be_visible()
 
 
-def test_latest_call_has_an_address(server: Server, page: Page) -> None:
+def test_latest_request_has_a_url(server: Server, page: Page) -> None:
     server.get("/api/v1/books/?page_size=7")
     page.goto(f"{REQUESTS}latest/")
     expect(page.locator("h1")).to_contain_text("GET /api/v1/books/?page_size=7")
@@ -118,7 +118,7 @@ def test_filters_choose_and_say_what_they_cannot_read(server: Server, page: Page
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(server: Server, page: Page, panel: str) -> None:
+def test_panel_of_the_toolbar_opens_on_the_page_of_its_request(server: Server, page: Page, panel: str) -> None:
     page.goto(profile_of(server.get("/api/v1/books/?page_size=4")))
     page.locator(f"#djdt-{panel} a").click()
     content = page.locator(f"#{panel} .djDebugPanelContent")
@@ -127,14 +127,14 @@ def test_panel_of_the_toolbar_opens_on_the_page_of_its_call(server: Server, page
     expect(content).not_to_contain_text("isn't available anymore")
 
 
-def test_rolled_back_call_says_that_nothing_was_stored(server: Server, page: Page) -> None:
+def test_rolled_back_request_says_that_nothing_was_stored(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/write-then-raise/lost/")))
     expect(page.locator("#transaction")).to_have_text("rolled back: nothing was stored")
     expect(page.locator("#exception h2")).to_contain_text("RuntimeError: after a write")
     expect(page.locator("#steps .rollback")).to_be_visible()
 
 
-def test_call_to_another_service_is_on_the_time_line(server: Server, page: Page) -> None:
+def test_outgoing_request_is_on_the_timeline(server: Server, page: Page) -> None:
     with other_service() as other:
         port = other.host.rpartition(":")[2]
         page.goto(profile_of(server.get(f"/calling/2/?port={port}")))
@@ -147,7 +147,7 @@ def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(server: Server, 
     page.goto(profile_of(server.get("/api/v1/books/?page_size=200&profile&toolbar=off")))
     flame = page.get_by_role("group", name="Flame graph")
     bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^BookViewSet\.list$")))
-    # The page may have come before the call was over.
+    # The page may have been loaded before the request ended.
     expect(bar).to_be_visible()
     before = flame.locator("a").count()
     bar.click()
@@ -160,15 +160,15 @@ def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(server: Server, 
     assert download.value.suggested_filename.endswith(".speedscope.json")
 
 
-def test_call_is_repeated_under_silk_and_leads_to_its_record(server: Server, page: Page) -> None:
+def test_request_is_repeated_under_silk_and_leads_to_its_record(server: Server, page: Page) -> None:
     log_in_by_form(page)
-    call = profile_of(server.get("/api/v1/books/?page_size=6"))
-    page.goto(call)
+    url = profile_of(server.get("/api/v1/books/?page_size=6"))
+    page.goto(url)
     page.locator("#repeat-silk").click()
     expect(page.locator("#json")).to_contain_text('"results": [')
     page.locator("#profile").click()
     expect(page.locator("#silk-record")).to_be_visible()
-    page.goto(call)
+    page.goto(url)
     page.locator(".silk-repeat").click()
     expect(page).to_have_url(re.compile("/silk/request/"))
     expect(page.locator("body")).to_contain_text("/api/v1/books/")
@@ -199,9 +199,9 @@ def test_page_is_readable(page: Page, addresses: dict[str, str], kind: str, widt
     assert low_contrasts(page) == {}
 
 
-def test_nothing_of_the_toolbar_lies_over_the_page_of_a_call(server: Server, page: Page) -> None:
+def test_nothing_of_the_toolbar_lies_over_the_page_of_a_request(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/api/v1/books/?page_size=3")))
-    toolbar = page.locator("#djDebugToolbar").bounding_box()  # waits: the page of a running call has none
+    toolbar = page.locator("#djDebugToolbar").bounding_box()  # waits: the page of a running request has none
     content = page.locator("#content").bounding_box()
     assert content is not None
     assert toolbar is not None

@@ -12,7 +12,7 @@ STATEMENTS = {
     "commented": statement("/* by us */ DELETE FROM a"),
     "with": statement(" WITH x AS (SELECT 1) DELETE FROM a"),
     "with-read": statement("WITH x AS (SELECT 1) SELECT 1"),
-    "called": statement("DOCUMENT fill()"),
+    "called": statement("CALL fill()"),
     "elsewhere": statement("INSERT INTO b", database="other"),
 }
 

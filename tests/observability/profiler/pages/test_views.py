@@ -52,7 +52,7 @@ ADDRESSES = ["", "latest/", "{0}/", "{0}/compare/{0}/", "{0}/speedscope.json"]
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("refused", ["debug", "address", "cross-site", "same-site"])
-def test_address_does_not_exist_for_others(settings: Settings, profile_id: str, address: str, refused: str) -> None:
+def test_url_does_not_exist_for_others(settings: Settings, profile_id: str, address: str, refused: str) -> None:
     extra: dict[str, Any] = {}
     match refused:
         case "debug":
