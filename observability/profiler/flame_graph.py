@@ -120,7 +120,7 @@ class FlameGraph:
             for each, own_ms in own.most_common(MAX_FUNCTIONS)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return a summary for programs."""
         functions = [
             {

@@ -39,26 +39,18 @@ def read_body(response: JsonResponse) -> Body | None:
     it. Return None if the Content-Encoding is unknown or the body failed. Then the response is unchanged: a body that
     failed yields the same chunks and raises the same exception again.
     """
-    reading = _start_reading(response)
-    if reading is None:
-        return None
-    if isinstance(response, HttpResponse):
-        return reading.body()
-    if response.is_async:
-        return async_to_sync(_read_async_stream)(response, reading)
-    return _read_stream(response, reading)
+    if isinstance(response, StreamingHttpResponse) and response.is_async:
+        return async_to_sync(_read_async_stream)(response)
+    return _read(response)
 
 
 async def read_body_async(response: JsonResponse) -> Body | None:
     """Do the same as `read_body`; an asynchronous body is interrupted after 2 seconds."""
-    reading = _start_reading(response)
-    if reading is None:
-        return None
-    if isinstance(response, HttpResponse):
-        return reading.body()
+    if not isinstance(response, StreamingHttpResponse):
+        return _read(response)
     if response.is_async:
-        return await _read_async_stream(response, reading)
-    return await sync_to_async(_read_stream)(response, reading)
+        return await _read_async_stream(response)
+    return await sync_to_async(_read)(response)
 
 
 class _Reading:
@@ -109,6 +101,13 @@ def _start_reading(response: JsonResponse) -> _Reading | None:
     return reading
 
 
+def _read(response: JsonResponse) -> Body | None:
+    reading = _start_reading(response)
+    if reading is None:
+        return None
+    return _read_stream(response, reading) if isinstance(response, StreamingHttpResponse) else reading.body()
+
+
 def _read_stream(stream: StreamingHttpResponse, reading: _Reading) -> Body | None:
     try:
         try:
@@ -124,7 +123,10 @@ def _read_stream(stream: StreamingHttpResponse, reading: _Reading) -> Body | Non
     return reading.body()
 
 
-async def _read_async_stream(stream: StreamingHttpResponse, reading: _Reading) -> Body | None:
+async def _read_async_stream(stream: StreamingHttpResponse) -> Body | None:
+    reading = _start_reading(stream)
+    if reading is None:
+        return None
     try:
         try:
             async with asyncio.timeout(MAX_WAIT_S) as limit:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import orjson
 
@@ -67,7 +67,7 @@ class StepDocument(TypedDict):
     source: NotRequired[str]
     level: NotRequired[str]
     logger: NotRequired[str]
-    facts: NotRequired[dict[str, Any]]
+    facts: NotRequired[dict[str, object]]
     stack: NotRequired[str]
 
 
@@ -131,7 +131,7 @@ EMPTY_DOCUMENT: ProfileDocument = {
 }
 
 
-def to_json(document: Mapping[str, Any]) -> bytes:
+def to_json(document: Mapping[str, object]) -> bytes:
     """Return the document as JSON; Python's module escapes what orjson refuses (surrogates, large numbers)."""
     try:
         return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
@@ -239,7 +239,7 @@ class _Facts:
     def __init__(self) -> None:
         self.left_bytes = MAX_FACT_BYTES
 
-    def of(self, entry: TimelineEntry) -> dict[str, Any]:
+    def of(self, entry: TimelineEntry) -> dict[str, object]:
         if not entry.facts:
             return {}
         self.left_bytes -= len(to_json(dict(entry.facts)))

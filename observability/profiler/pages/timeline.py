@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from observability.profiler.profile_document import OriginDocument, ProfileDocument, StepDocument
 
@@ -32,7 +32,7 @@ class ListedStep:
     full_text: str = ""
     source: str = ""
     level: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
     origin: OriginDocument | None = None
     hint: str = ""
     errors: list[str] = field(default_factory=list)

@@ -196,4 +196,4 @@ def test_file_that_was_deleted_under_the_processes_is_created_again(breaking: Se
 def test_query_of_asynchronous_code_has_the_line_that_waited_for_it(asgi_server: Server) -> None:
     profile = profile_of(asgi_server, asgi_server.get("/counting-async/"))
     (statement,) = profile["statements"]
-    assert [line.partition(" ")[2] for line in statement["cause"]["lines"]] == ["counting_async"]
+    assert [line.partition(" ")[2] for line in statement["origin"]["lines"]] == ["counting_async"]
