@@ -135,7 +135,7 @@ def answer(client: Any, question: str) -> float:  # noqa: ANN401 - Django's test
     started = time.perf_counter_ns()
     page = client.get(address, headers={"Accept": "text/html"})
     took_ms = (time.perf_counter_ns() - started) / 1e6
-    if page_name == "requests" and page.content.count(b'<tr id="call-') < int(calls):
+    if page_name == "requests" and page.content.count(b'<tr id="request-') < int(calls):
         raise RuntimeError(f"there are not {calls} calls")
     return took_ms
 
