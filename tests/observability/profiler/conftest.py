@@ -51,19 +51,19 @@ expect.set_options(timeout=DEADLINE_S * 1_000)
 
 @pytest.fixture(scope="session")
 def server(servers: Servers) -> Server:
-    """The development server, with books and a login, open to scripts of other origins."""
+    """Start the development server, with books and a login, open to scripts of other origins."""
     return servers.get("runserver")
 
 
 @pytest.fixture(scope="session")
 def asgi_server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    """The same project under ASGI."""
+    """Start the same project under ASGI."""
     return servers.stack.enter_context(developing(tmp_path_factory.mktemp("asgi"), name="uvicorn"))
 
 
 @pytest.fixture(scope="session")
 def shared_browser() -> Iterator[SharedBrowser]:
-    """A real Chromium, started once per process."""
+    """Provide a real Chromium, started once per process."""
     shared = SharedBrowser()
     yield shared
     shared.close()
@@ -71,14 +71,14 @@ def shared_browser() -> Iterator[SharedBrowser]:
 
 @pytest.fixture
 def browser(shared_browser: SharedBrowser) -> Iterator[Browser]:
-    """The shared Chromium. A test that uses it cannot use the database itself."""
+    """Provide the shared Chromium. A test that uses it cannot use the database itself."""
     with shared_browser.used() as browser:
         yield browser
 
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """A new window of the development server."""
+    """Open a new window of the development server."""
     with window(browser, server.origin) as page:
         yield page
 

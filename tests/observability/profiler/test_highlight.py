@@ -19,7 +19,7 @@ values = st.recursive(
 
 
 def text_of(highlighted: str) -> str:
-    """What a person reads."""
+    """Return the text that a person reads."""
     return html.unescape(re.sub(r"<[^>]*>", "", highlighted))
 
 

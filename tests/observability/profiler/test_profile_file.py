@@ -41,7 +41,7 @@ def file(path: Path) -> Iterator[ProfileFile]:
 
 @pytest.fixture
 def other(path: Path) -> Iterator[ProfileFile]:
-    """The same file, as another process has it open."""
+    """Open the same file as another process would."""
     file = ProfileFile(path)
     yield file
     file.close()

@@ -109,7 +109,7 @@ class Sent:
 
 @pytest.fixture(scope="module")
 def sent(either: Server) -> list[Sent]:
-    """Calls at once, each with an id, a query string and an answer of its own."""
+    """Send concurrent requests, each with its own id, query string and response."""
 
     def send(size: int) -> Sent:
         request_id, path = f"{uuid4().hex}-{size}", f"/api/v1/books/?page_size={size}"

@@ -41,7 +41,7 @@ def streaming(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def exposing(request: HttpRequest) -> HttpResponse:
-    """The headers that the query string names."""
+    """Set the headers that the query string names."""
     return JsonResponse({}, headers=dict(request.GET.items()))
 
 
@@ -276,7 +276,7 @@ def test_requests_with_the_same_id_are_two_profiles(client: Client) -> None:
 
 
 def exposed(client: Client, **headers: str) -> str | None:
-    """The names of headers that a script of another origin may read."""
+    """Return the names of headers that a script of another origin may read."""
     response = client.get("/exposing/", {name.replace("_", "-"): value for name, value in headers.items()})
     names: str | None = response.headers.get("Access-Control-Expose-Headers")
     return names

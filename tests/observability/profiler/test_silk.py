@@ -57,7 +57,7 @@ assert SQLQuery.objects.count() == 1
 
 
 def rows(server: Server, query: str) -> list[tuple[Any, ...]]:
-    """What is in silk's database."""
+    """Read rows of silk's database."""
     path = server.environment["SILK_DATABASE_URL"].removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
@@ -70,7 +70,7 @@ def tables(server: Server, variable: str) -> set[str]:
 
 
 def record_of(url: str) -> str:
-    """The id in X-Silk-URL."""
+    """Return the id in X-Silk-URL."""
     found = re.fullmatch(r"/silk/request/([0-9a-f-]{36})/", url)
     assert found is not None
     return found[1]

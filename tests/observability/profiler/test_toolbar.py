@@ -18,7 +18,7 @@ SECRET = "correct horse battery staple"
 
 
 def panel(server: Server, answer: Answer, name: str) -> str:
-    """The HTML of a panel for an earlier answer, as the toolbar's script loads it."""
+    """Return the HTML of a panel for an earlier response, as the toolbar's script loads it."""
     query = urlencode({"request_id": answer.headers["djdt-request-id"], "panel_id": name})
     loaded = server.get(f"/__debug__/render_panel/?{query}", **FETCH)
     assert loaded.status == 200

@@ -22,7 +22,7 @@ def sent(
 
 
 def words(command: str) -> list[str]:
-    """What a shell gives to curl when somebody pastes the command."""
+    """Return the arguments that a shell passes to curl if somebody pastes the command."""
     script = f"""curl() {{ printf '%s\\0' curl "$@"; }}\n{command}\n"""
     result = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
     return result.stdout.decode().split("\0")[:-1]

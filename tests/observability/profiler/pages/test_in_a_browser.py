@@ -176,7 +176,7 @@ def test_request_is_repeated_under_silk_and_leads_to_its_record(server: Server, 
 
 @pytest.fixture(scope="module")
 def addresses(server: Server) -> dict[str, str]:
-    """The page of each kind."""
+    """Return the URL of a page of each kind."""
     slow, fixed = server.get("/shelves/?profile"), server.get("/shelves/?fixed")
     failed = server.get("/write-then-raise/looked-at/")
     return {

@@ -37,7 +37,7 @@ def _installed(settings: Settings) -> None:
 
 @pytest.fixture
 def profile_id() -> str:
-    """The id of a profile."""
+    """Return the id of a profile."""
     response = Client().get("/counting/?token=hunter2&page=2", headers={"X-Request-ID": "a-known-request"})
     url: str = response.headers["X-Profile-URL"]
     return url.split("/")[-2]
