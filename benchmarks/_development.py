@@ -18,9 +18,9 @@ OURS = ("observability", "debug_toolbar", "silk")
 STOCK_SQL_PANEL = "debug_toolbar.panels.sql.SQLPanel"
 TOOLBAR = "debug_toolbar.middleware.DebugToolbarMiddleware"
 OBSERVATION = "observability.middleware.ObservationMiddleware"
-JSON_PAGE = "observability.profiler.json_page.middleware.JsonPageMiddleware"
-PROFILE = "observability.profiler.profiles.middleware.ProfileMiddleware"
-PROFILES = "observability.profiler.profiles.reader.Profiles"
+JSON_PAGE = "observability.profiler.middleware.JsonPageMiddleware"
+PROFILE = "observability.profiler.middleware.ProfileMiddleware"
+PROFILES = "observability.profiler.reader.ProfileReader"
 
 urlpatterns: list[Any] = []
 
@@ -115,7 +115,7 @@ def set_up(way: str, directory: Path) -> None:
     fill()
     urlpatterns.append(path(LIST.lstrip("/"), Authors.as_view()))
     if PROFILE in settings.MIDDLEWARE:
-        urlpatterns.append(path("__debug__/requests/", include("observability.profiler.pages.urls")))
+        urlpatterns.append(path("__debug__/requests/", include("observability.profiler.urls")))
     if "debug_toolbar" in settings.INSTALLED_APPS:
         urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))
 
@@ -135,7 +135,7 @@ def answer(client: Any, question: str) -> float:  # noqa: ANN401 - Django's test
     started = time.perf_counter_ns()
     page = client.get(address, headers={"Accept": "text/html"})
     took_ms = (time.perf_counter_ns() - started) / 1e6
-    if page_name == "requests" and page.content.count(b'<tr id="call-') < int(calls):
+    if page_name == "requests" and page.content.count(b'<tr id="request-') < int(calls):
         raise RuntimeError(f"there are not {calls} calls")
     return took_ms
 

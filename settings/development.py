@@ -29,7 +29,7 @@ OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
     # Last, since it shows what the others found.
-    "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.profiles.reader.Profiles"],
+    "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.reader.ProfileReader"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
@@ -37,15 +37,15 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
         *REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"],
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.BrowsableByName",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
 
 # The browser: the toolbar, inside of it the page of a JSON answer, and inside of that the profile of the call
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
 BROWSER_MIDDLEWARE = [
-    "observability.profiler.json_page.middleware.JsonPageMiddleware",
-    "observability.profiler.profiles.middleware.ProfileMiddleware",
+    "observability.profiler.middleware.JsonPageMiddleware",
+    "observability.profiler.middleware.ProfileMiddleware",
 ]
 # Without it the calls are recorded all the same, and take a third of the time.
 if environment.flag("TOOLBAR", default=True):
@@ -54,7 +54,7 @@ else:
     # Its middleware is missing, as was asked.
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
-    "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.shows_toolbar",
+    "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.show_toolbar",
     "TOOLBAR_STORE_CLASS": "observability.profiler.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }

@@ -8,7 +8,7 @@ from django.urls import include, path
 from settings.urls import urlpatterns as service_urlpatterns
 
 urlpatterns = [
-    path("__debug__/requests/", include("observability.profiler.pages.urls")),
+    path("__debug__/requests/", include("observability.profiler.urls")),
     *debug_toolbar_urls(),
     *staticfiles_urlpatterns(),
     *service_urlpatterns,

@@ -1,1 +1,1 @@
-"""What one API call did, in the browser; for development alone."""
+"""The profiler: what one request did, in the browser. For development only."""

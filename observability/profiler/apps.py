@@ -1,4 +1,4 @@
-"""The room of the browser."""
+"""The Django app of the profiler."""
 
 from contextlib import ExitStack
 
@@ -9,20 +9,20 @@ from observability.core.context import current
 from observability.recorders.query_origin import CodePosition, find_project_positions, follow_sync_to_async
 
 
-class BrowserConfig(AppConfig):
+class ProfilerConfig(AppConfig):
     name = "observability.profiler"
     label = "observability_profiler"
 
     def ready(self) -> None:
-        """Register the checks; in development, let queries of async code have their cause, as long as the process."""
+        """Register the checks; in development, also find the origin of queries of async code until the process ends."""
         from observability.profiler import checks  # noqa: F401, PLC0415 - registers the checks
 
         self.process = ExitStack()
         if settings.DEBUG:
-            self.process.enter_context(follow_sync_to_async(_places))
+            self.process.enter_context(follow_sync_to_async(_caller_positions))
 
 
-def _places() -> tuple[CodePosition, ...]:
-    """Where the code stands that waits for a thread, in a call that somebody wants to see whole."""
+def _caller_positions() -> tuple[CodePosition, ...]:
+    """Return where the code that waits for a thread stands, if its request is profiled."""
     observation = current()
     return () if observation is None or observation.timeline is None else find_project_positions()

@@ -1,4 +1,4 @@
-"""DRF's browsable API, for those who ask for it by its name."""
+"""DRF's browsable API, only if a request asks for it by name."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,19 +8,19 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 
-class BrowsableByName(DefaultContentNegotiation):
-    """Chooses the browsable API for `?format=api` alone, whatever a browser accepts.
+class ExplicitBrowsableAPINegotiation(DefaultContentNegotiation):
+    """Choose the browsable API only for `?format=api`, whatever media types a browser accepts.
 
-    It runs queries of its own for its forms: a developer who profiles a call wants the call that programs make.
+    The browsable API runs queries for its forms. A developer wants to profile the request that programs send.
     """
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """The renderer and its media type, of those that are left."""
+        """Return the renderer and its media type."""
         offered: Sequence[BaseRenderer] = list(renderers)
-        asked = format_suffix or request.query_params.get(api_settings.URL_FORMAT_OVERRIDE or "format")
-        if asked != BrowsableAPIRenderer.format:
+        requested_format = format_suffix or request.query_params.get(api_settings.URL_FORMAT_OVERRIDE or "format")
+        if requested_format != BrowsableAPIRenderer.format:
             offered = [each for each in offered if not isinstance(each, BrowsableAPIRenderer)] or offered
-        chosen: tuple[BaseRenderer, str] = super().select_renderer(request, offered, format_suffix)
-        return chosen
+        selected: tuple[BaseRenderer, str] = super().select_renderer(request, offered, format_suffix)
+        return selected

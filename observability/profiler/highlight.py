@@ -1,7 +1,7 @@
-"""JSON as HTML: indented, coloured, and with nothing in it that a browser could run.
+"""JSON as HTML: indented, coloured, and without anything that a browser could run.
 
-It works on the text and not on parsed data: numbers, the order of keys and keys that occur twice are shown as they were
-sent, and a text that was cut is shown up to the cut.
+It works on the text instead of parsed data: numbers, the order of keys and duplicate keys are shown as they were sent,
+and a text that was cut is shown up to the cut.
 """
 
 import json
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from html import escape
 
 INDENT = "  "
-# Deeper levels are not indented further, or the indentation would be far longer than the text.
+# Deeper levels are not indented further: the indentation would become far longer than the text.
 MAX_INDENTED_DEPTH = 40
-# A browser lays out each token and each line apart, and would take half a minute for a MiB of the shortest ones. A MiB
-# of an ordinary list has about 230,000.
+# A browser lays out each token and each line separately, and would take half a minute for a MiB of the shortest tokens.
+# A MiB of an ordinary list has about 230,000.
 MAX_TOKENS = 300_000
 MAX_HTML_LENGTH = 8_000_000
 
@@ -29,33 +29,33 @@ _token = re.compile(
     |(?P<colon>:)""",
     re.VERBOSE | re.DOTALL,
 )
-# What a reader would not see, or would see in the wrong order: controls, directions, line and paragraph separators.
+# Characters that are invisible or change the order of others: controls, directions, line and paragraph separators.
 _invisible = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-# An http address, or a path of this origin: browsers take "//host" and "/\host" for another one, and leave out tabs and
-# line breaks before they look.
+# An http URL, or a path of this origin. Browsers take "//host" and "/\host" for another origin, and remove tabs and
+# line breaks before they parse.
 _link = re.compile(r"(?:https?://[^\s\x00-\x1f<>\"\\]|/(?![/\\]))[^\s\x00-\x1f<>\"\\]*", re.IGNORECASE)
 
 
 def highlight(text: str) -> str:
-    """The HTML of a JSON text, to stand in a `<pre>`.
+    """Return the HTML of a JSON text, for a `<pre>`.
 
-    From the first character on that is no JSON it is plain. Where a browser would be too long about it, after 300,000
-    tokens or 8,000,000 characters of HTML, the rest stands there as it was sent, in a `<span class="as-sent">`.
+    From the first character that is not JSON on, the text is plain. After 300,000 tokens or 8,000,000 characters of
+    HTML, the rest is shown as it was sent, in a `<span class="as-sent">`, because a browser would take too long.
     """
-    return "".join(_html(text))
+    return "".join(_render(text))
 
 
-def visible(text: str) -> str:
-    """The text escaped for HTML, with characters that nobody would see written as escapes of JSON."""
+def escape_visibly(text: str) -> str:
+    """Return the text escaped for HTML; invisible characters are written as JSON escapes."""
     return escape(_invisible.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
-def _html(text: str) -> Iterator[str]:
+def _render(text: str) -> Iterator[str]:
     depth = position = token_count = length = 0
     is_empty = False
     while match := _token.match(text, position):
         if token_count >= MAX_TOKENS or length >= MAX_HTML_LENGTH:
-            yield f'<span class="as-sent">{visible(text[position:])}</span>'
+            yield f'<span class="as-sent">{escape_visibly(text[position:])}</span>'
             return
         position = match.end()
         kind, token = str(match.lastgroup), match[0]
@@ -63,37 +63,37 @@ def _html(text: str) -> Iterator[str]:
             continue
         if kind == "close":
             depth = max(depth - 1, 0)
-            html = token if is_empty else f"{_line(depth)}{token}"
+            html = token if is_empty else f"{_new_line(depth)}{token}"
         else:
-            html = f"{_line(depth) if is_empty else ''}{_styled(kind, token, depth)}"
+            html = f"{_new_line(depth) if is_empty else ''}{_render_token(kind, token, depth)}"
             depth += kind == "open"
         yield html
         is_empty = kind == "open"
         token_count += 1
         length += len(html)
-    yield visible(text[position:])
+    yield escape_visibly(text[position:])
 
 
-def _styled(kind: str, token: str, depth: int) -> str:
+def _render_token(kind: str, token: str, depth: int) -> str:
     if kind == "comma":
-        return f",{_line(depth)}"
+        return f",{_new_line(depth)}"
     if kind == "colon":
         return ": "
     if kind == "open":
         return token
-    shown = visible(token) if kind in ("key", "text") else token
-    if kind == "text" and (address := _address(token)):
-        shown = f'<a href="{escape(address)}" rel="noreferrer">{shown}</a>'
-    return f'<span class="{kind}">{shown}</span>'
+    html = escape_visibly(token) if kind in ("key", "text") else token
+    if kind == "text" and (url := _find_url(token)):
+        html = f'<a href="{escape(url)}" rel="noreferrer">{html}</a>'
+    return f'<span class="{kind}">{html}</span>'
 
 
-def _line(depth: int) -> str:
+def _new_line(depth: int) -> str:
     return "\n" + INDENT * min(depth, MAX_INDENTED_DEPTH)
 
 
-def _address(token: str) -> str:
-    """The http address, or the path of this origin, that a JSON string is as a whole; empty for any other."""
-    # JSON may write a slash, or any letter, as an escape.
+def _find_url(token: str) -> str:
+    """Return the http URL, or the path of this origin, that a whole JSON string is; empty for any other string."""
+    # JSON may contain a slash, or any letter, as an escape.
     if token[1] not in "/hH\\":
         return ""
     try:

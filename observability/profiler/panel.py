@@ -1,27 +1,25 @@
-"""Panels of django-debug-toolbar 8 that show parts of a call's page: transactions, repeated queries, the flame graph.
+"""Panels of django-debug-toolbar 8 with parts of the request page: transactions, repeated queries, flame graph.
 
-They keep the id of the call's profile alone, and read the rest from its document: what the page of the call shows they
-show too, in whichever process.
+They store only the id of the profile and read its document when they are opened, so every process can show them.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 from debug_toolbar.panels import Panel
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from observability.profiler.addresses import REQUEST
-from observability.profiler.flame.graph import FlameGraph
-from observability.profiler.pages.call import Call, load
-from observability.profiler.pages.happenings import happenings
-from observability.profiler.pages.transaction import KINDS, meaning
-from observability.profiler.profiles.profile import Profile, profile_of
-from observability.profiler.profiles.store import FLAME, store
+from observability.profiler.flame_graph import FlameGraph
+from observability.profiler.links import REQUEST_PAGE
+from observability.profiler.pages.timeline import list_steps
+from observability.profiler.pages.transaction import TRANSACTION_KINDS, describe_transaction
+from observability.profiler.profile import Profile, ensure_profile
+from observability.profiler.profile_store import FLAME, StoredProfile, store
 
 
 class ProfilePanel(Panel):
-    """A panel that reads the profile of its call when it is opened."""
+    """A panel that loads the profile of its request when it is opened."""
 
     is_async = True
     template: str
@@ -35,21 +33,22 @@ class ProfilePanel(Panel):
     def content(self) -> str:
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
         row = store().row(stats["profile_id"]) if stats else None
-        call = None if row is None else load(row)
-        if call is None or not call.is_over:
-            return render_to_string("observability/profiler/panels/none.html", {"is_running": call is not None})
-        return render_to_string(self.template, {"address": reverse(REQUEST, args=[call.row.id])} | self.context(call))
+        profile = None if row is None else store().load(row)
+        if profile is None or not profile.is_closed:
+            return render_to_string("observability/profiler/panels/none.html", {"is_running": profile is not None})
+        context = {"url": reverse(REQUEST_PAGE, args=[profile.row.id]), **self.context(profile)}
+        return render_to_string(self.template, context)
 
-    def context(self, call: Call) -> dict[str, Any]:
-        """What the template shows of the call."""
+    def context(self, profile: StoredProfile) -> Mapping[str, object]:
+        """Return the context of the template."""
         raise NotImplementedError
 
     def subtitle(self, profile: Profile) -> str:
-        """What the list of panels says of a call under way."""
+        """Return what the list of panels says while the request runs."""
         raise NotImplementedError
 
     def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:  # noqa: ARG002 - the toolbar's
-        profile = profile_of(getattr(request, "observation", None))
+        profile = ensure_profile(getattr(request, "observation", None))
         if profile is not None:
             self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
                 {"profile_id": profile.id, "subtitle": self.subtitle(profile)}
@@ -57,7 +56,7 @@ class ProfilePanel(Panel):
 
 
 class TransactionPanel(ProfilePanel):
-    """What became of the transactions and savepoints, and whether what was written is stored."""
+    """How transactions and savepoints ended, and whether what was written is stored."""
 
     title = "Transaction"
     template = "observability/profiler/panels/transaction.html"
@@ -65,13 +64,13 @@ class TransactionPanel(ProfilePanel):
     def subtitle(self, profile: Profile) -> str:
         return profile.observation.transaction.replace("_", " ")
 
-    def context(self, call: Call) -> dict[str, Any]:
-        steps = [each for each in happenings(call) if each.kind in KINDS]
-        return {"meaning": meaning(call), "steps": steps}
+    def context(self, profile: StoredProfile) -> Mapping[str, object]:
+        steps = [step for step in list_steps(profile.document) if step.kind in TRANSACTION_KINDS]
+        return {"description": describe_transaction(profile), "steps": steps}
 
 
 class RepeatedQueriesPanel(ProfilePanel):
-    """The statements that ran more than once for one reason, with the line and the field that caused them."""
+    """The statements that ran more than once for one origin, with the line and the field that caused them."""
 
     title = "Repeated queries"
     nav_title = "Repeated"
@@ -81,12 +80,12 @@ class RepeatedQueriesPanel(ProfilePanel):
         count = profile.observation.repeated_count
         return f"one statement {count}×" if count > 1 else "none"
 
-    def context(self, call: Call) -> dict[str, Any]:
-        return {"repeated": call.repeated}
+    def context(self, profile: StoredProfile) -> Mapping[str, object]:
+        return {"statements": profile.repeated_statements}
 
 
 class FlameGraphPanel(ProfilePanel):
-    """Where the Python code spent its time, of a call that asked for it."""
+    """Where the Python code spent its time, if the request asked for it."""
 
     title = "Flame graph"
     template = "observability/profiler/panels/flame.html"
@@ -94,6 +93,6 @@ class FlameGraphPanel(ProfilePanel):
     def subtitle(self, profile: Profile) -> str:
         return "recorded" if FLAME in profile.documents else "by ?profile"
 
-    def context(self, call: Call) -> dict[str, Any]:
-        samples = call.flame_samples
-        return {"flame": None if samples is None else FlameGraph(samples), "notice": call.document["notice"]}
+    def context(self, profile: StoredProfile) -> Mapping[str, object]:
+        samples = profile.load_flame_samples()
+        return {"flame": None if samples is None else FlameGraph(samples), "notice": profile.document["notice"]}

@@ -1,6 +1,4 @@
-"""The database router that keeps silk's tables in a database of their own."""
-
-from typing import Any
+"""The database router that keeps silk's tables in their own database."""
 
 from django.db.models import Model
 
@@ -9,14 +7,14 @@ SILK_ALIAS = "silk"
 
 
 class SilkRouter:
-    """Sends silk's models to the database `silk`, and lets nothing else in there."""
+    """Send silk's models to the database `silk`, and all other models to other databases."""
 
-    def db_for_read(self, model: type[Model], **_: Any) -> str | None:  # noqa: ANN401 - Django's signature
-        return SILK_ALIAS if model._meta.app_label == SILK_APP else None  # noqa: SLF001 - Django's way to ask
+    def db_for_read(self, model: type[Model], **_hints: object) -> str | None:
+        return SILK_ALIAS if model._meta.app_label == SILK_APP else None  # noqa: SLF001 - Django documents `_meta`
 
     db_for_write = db_for_read
 
-    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:  # noqa: ANN401 - Django's signature
+    def allow_migrate(self, db: str, app_label: str, **_hints: object) -> bool | None:
         if SILK_ALIAS in (db, app_label):
             return db == SILK_ALIAS and app_label == SILK_APP
         return None

@@ -1,7 +1,7 @@
-"""django-silk, asleep: it records the requests that ask for it, and leaves all others alone.
+"""django-silk, switched off until a request asks for it.
 
-The one module that imports silk; the settings name it where silk is installed. What silk does with its own database is
-not counted as the request's.
+This is the only module that imports silk; settings name it if silk is installed. Queries of silk in its own database do
+not count as queries of the request.
 """
 
 import json
@@ -25,8 +25,8 @@ from silk.collector import DataCollector
 from silk.model_factory import RequestModelFactory, ResponseModelFactory
 
 from observability.core.context import activate
-from observability.profiler.audience import wants_silk
-from observability.profiler.middleware import GetResponse, GetResponseAsync, Middleware
+from observability.profiler.middleware import GetResponse, GetResponseAsync, SyncAndAsyncMiddleware
+from observability.profiler.visibility import wants_silk
 from observability.redaction import REDACTED, redact
 
 MAX_QUERIES = 500
@@ -34,44 +34,45 @@ MAX_TRACEBACK_LENGTH = 4_000
 
 log = logging.getLogger(__name__)
 
-# A parameter that may be a token, the key of a session or the hash of a password: 20 characters or more, no space.
+# A parameter that may be a token, a session key or a password hash: 20 characters or more without a space.
 _long_word = re.compile(r"\S{20,}")
 
 
-class SilkMiddleware(Middleware):
-    """Hands a request that asks for it (`?silk` or the header X-Silk) to silk; it is shown nothing of the others.
+class SilkMiddleware(SyncAndAsyncMiddleware):
+    """Let silk record a request that asks for it (`?silk` or the header X-Silk); silk does not see other requests.
 
-    It stands after the JSON page's middleware, so that silk records the JSON and not the page. The header X-Silk-URL of
-    the response names the page of the record.
+    It has to follow ProfileMiddleware, so that silk records the JSON instead of a page. The response header X-Silk-URL
+    links to the record.
     """
 
     def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
         super().__init__(get_response)
-        recorder = Recorder(async_to_sync(self.get_response) if self.is_async else get_response)
-        self.recorder: Any = sync_to_async(recorder) if self.is_async else recorder
+        if self.is_async:
+            self.recorder = sync_to_async(SilkRecorder(async_to_sync(cast("Any", get_response))))
+        else:
+            self.recorder = SilkRecorder(get_response)
 
-    def call(self, request: HttpRequest) -> HttpResponseBase:
-        answer: GetResponse = self.recorder if wants_silk(request) else self.get_response
-        return answer(request)
+    def handle(self, request: HttpRequest, get_response: GetResponse) -> HttpResponseBase:
+        return cast("GetResponse", self.recorder)(request) if wants_silk(request) else get_response(request)
 
-    async def call_async(self, request: HttpRequest) -> HttpResponseBase:
-        answer: GetResponseAsync = self.recorder if wants_silk(request) else self.get_response
-        return await answer(request)
+    async def handle_async(self, request: HttpRequest, get_response: GetResponseAsync) -> HttpResponseBase:
+        respond = cast("GetResponseAsync", self.recorder) if wants_silk(request) else get_response
+        return await respond(request)
 
 
-class Recorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk has no types
-    """silk's middleware for one request: without EXPLAIN, bounded, without secrets, and outside of the Observation."""
+class SilkRecorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk has no types
+    """silk's middleware for one request: no EXPLAIN, bounded, without secrets, and outside of the observation."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with awake():
+        with silk_enabled():
             try:
                 return cast("HttpResponseBase", super().__call__(request))
             finally:
-                # The next request of this thread finds nothing of this one.
+                # The next request of this thread must not see data of this one.
                 DataCollector().clear()
 
     def process_request(self, request: HttpRequest) -> None:
-        """Begin the record. Where silk's database is not there, or not migrated, the request goes on without one."""
+        """Start the record. If silk's database does not exist or is not migrated, the request continues without one."""
         try:
             with activate(None):
                 super().process_request(request)
@@ -92,8 +93,8 @@ class Recorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk ha
         return response
 
 
-class RedactedRequest(RequestModelFactory):  # type: ignore[misc] # silk has no types
-    """What silk keeps of a request: headers, query and a JSON or form body, each after `redact()`."""
+class RedactedRequestFactory(RequestModelFactory):  # type: ignore[misc] # silk has no types
+    """What silk stores of a request: headers, query, and a JSON or form body, all redacted."""
 
     def encoded_headers(self) -> str:
         return json.dumps(redact(dict(self.request.headers)))
@@ -103,43 +104,43 @@ class RedactedRequest(RequestModelFactory):  # type: ignore[misc] # silk has no 
 
     def body(self) -> tuple[str, str]:
         _, raw_body = super().body()
-        body = _redacted_body(raw_body, self.content_type()[0])
+        body = _redact_body(raw_body, self.content_type()[0])
         return body, body
 
     def _mask_credentials(self, body: str) -> str:
         return body
 
 
-class RedactedResponse(ResponseModelFactory):  # type: ignore[misc] # silk has no types
-    """What silk keeps of a response: status, headers, and a JSON body after `redact()`."""
+class RedactedResponseFactory(ResponseModelFactory):  # type: ignore[misc] # silk has no types
+    """What silk stores of a response: status, headers, and a JSON body, all redacted."""
 
     def __init__(self, response: HttpResponseBase) -> None:
-        super().__init__(_Kept(response))
+        super().__init__(_RedactedResponse(response))
 
     def body(self) -> tuple[str, str]:
         _, content = super().body()
-        body = _redacted_body(content, self.response.content_type.partition(";")[0])
+        body = _redact_body(content, self.response.content_type.partition(";")[0])
         return body, body
 
 
-class _Kept:
-    """The part of a response that silk reads, with redacted headers."""
+class _RedactedResponse:
+    """The attributes of a response that silk reads, with redacted headers."""
 
     def __init__(self, response: HttpResponseBase) -> None:
         self.status_code = response.status_code
         self.content_type = response.headers.get("Content-Type", "")
-        # As pairs: silk takes a value of two characters ("42") for a pair.
+        # As pairs: silk mistakes a value of two characters ("42") for a pair.
         self.headers = {name: (name, value) for name, value in redact(dict(response.headers)).items()}
         is_plain = not response.streaming and not response.has_header("Content-Encoding")
         self.content = getattr(response, "content", b"") if is_plain else b""
 
     def get(self, _name: str, _default: str = "") -> str:
-        """The one header that silk asks for by name."""
+        """Return the Content-Type, the only header that silk reads by name."""
         return self.content_type
 
 
-def _redacted_body(body: str | bytes | None, media_type: str) -> str:
-    """The body without secrets; empty where it is neither JSON nor a form, of which nobody knows what is secret."""
+def _redact_body(body: str | bytes | None, media_type: str) -> str:
+    """Return the body without secrets; empty if it is neither JSON nor a form, because its secrets cannot be found."""
     if not body:
         return ""
     try:
@@ -151,37 +152,37 @@ def _redacted_body(body: str | bytes | None, media_type: str) -> str:
         return ""
 
 
-def _masked(parameter: object) -> str:
-    """How a parameter of a statement is written into silk's record of it."""
+def _redact_parameter(parameter: object) -> str:
+    """Return a parameter of a statement as silk records it."""
     text = str(parameter)
     return REDACTED if _long_word.search(text) else text
 
 
-_wants_query = silk.sql._should_wrap  # noqa: SLF001 - silk has no public way
+_silk_wants_query = silk.sql._should_wrap  # noqa: SLF001 - silk has no public way
 
 
-def _wants_another_query(sql: str) -> bool:
-    # The first question is whether this thread has a request at all; without one there is no collection to count.
-    return bool(_wants_query(sql)) and len(DataCollector().queries) < MAX_QUERIES
+def _wants_query(sql: str) -> bool:
+    # silk's own function comes first: without a request in this thread there are no queries to count.
+    return bool(_silk_wants_query(sql)) and len(DataCollector().queries) < MAX_QUERIES
 
 
-def tame() -> None:
-    """Replace what silk has no setting for.
+def patch_silk() -> None:
+    """Replace functions for which silk has no setting.
 
-    Its EXPLAIN of each query triples their number whatever SILKY_ANALYZE_QUERIES says, and within a transaction of
-    PostgreSQL it fails where the query failed, which makes a handled error (409) a 500.
+    Its EXPLAIN of each query triples the number of queries, whatever SILKY_ANALYZE_QUERIES says. In a transaction of
+    PostgreSQL, EXPLAIN also fails after a query failed, which turns a handled error (409) into a 500.
     """
     silk.sql._explain_query = lambda *_: None  # noqa: SLF001 - silk has no public way
-    silk.sql._should_wrap = _wants_another_query  # noqa: SLF001
-    silk.sql.force_str = _masked
-    silk.middleware.RequestModelFactory = RedactedRequest
-    silk.middleware.ResponseModelFactory = RedactedResponse
+    silk.sql._should_wrap = _wants_query  # noqa: SLF001
+    silk.sql.force_str = _redact_parameter
+    silk.middleware.RequestModelFactory = RedactedRequestFactory
+    silk.middleware.ResponseModelFactory = RedactedResponseFactory
 
 
-class _Hook:
-    """silk's function in the place of Django's `SQLCompiler.execute_sql`, while requests are recorded.
+class _SqlHook:
+    """Replace Django's `SQLCompiler.execute_sql` with silk's function only while this process records requests.
 
-    silk puts it there at the first record and leaves it. It counts the records of this process, in any thread.
+    silk itself replaces it at the first record and never restores it. Counts the running records of all threads.
     """
 
     def __init__(self) -> None:
@@ -193,22 +194,22 @@ class _Hook:
             self._record_count += change
             compiler = cast("Any", SQLCompiler)
             if not hasattr(compiler, "_execute_sql"):
-                # silk's function calls this one, and looks for it to see whether it is installed.
+                # silk's function calls this attribute, and silk tests for it to see whether its function is installed.
                 compiler._execute_sql = compiler.execute_sql  # noqa: SLF001
             compiler.execute_sql = silk.sql.execute_sql if self._record_count else compiler._execute_sql  # noqa: SLF001
 
 
-_hook = _Hook()
+_sql_hook = _SqlHook()
 
 
 @contextmanager
-def awake() -> Iterator[None]:
-    """Let silk see the queries of this process for the length of a block; it keeps those of its own requests."""
-    _hook.count(+1)
+def silk_enabled() -> Iterator[None]:
+    """Let silk see the queries of this process until the block ends; it records those of its own requests."""
+    _sql_hook.count(+1)
     try:
         yield
     finally:
-        _hook.count(-1)
+        _sql_hook.count(-1)
 
 
-tame()
+patch_silk()

@@ -1,6 +1,6 @@
-"""django-debug-toolbar 8 beside an Observation: neither counts, overwrites or keeps what is the other's.
+"""django-debug-toolbar 8 together with the observation: middleware, SQL panel and store.
 
-The settings name the middleware, the panels and the store of this module in the place of the toolbar's own.
+Neither counts the queries of the other. Settings name these classes instead of the toolbar's own.
 """
 
 import re
@@ -19,64 +19,64 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from observability.core.context import activate, current
-from observability.profiler.addresses import is_of_tools, redacted_url
-from observability.profiler.audience import goes_without_toolbar, is_from_developer, wants_silk
-from observability.profiler.profiles.profile import Profile, profile_of
-from observability.profiler.profiles.store import store
+from observability.profiler.links import is_tool_path, redact_url
+from observability.profiler.profile import Profile, ensure_profile
+from observability.profiler.profile_store import store
+from observability.profiler.visibility import is_from_developer, wants_no_toolbar, wants_silk
 from observability.recorders.sql import parse_sql
 from observability.redaction import REDACTED, redact, redact_text
 
 _session_key = re.compile(r"(sessions\.cache(?:d_db)?)\S+")
 
 
-def shows_toolbar(request: HttpRequest) -> bool:
-    """The toolbar's SHOW_TOOLBAR_CALLBACK: for all calls of a developer, so that their pages have its panels.
+def show_toolbar(request: HttpRequest) -> bool:
+    """SHOW_TOOLBAR_CALLBACK: show the toolbar for all requests of a developer, so that their pages have its panels.
 
-    A request that silk records goes without, since each would count the other's queries; so do the pages of the tools,
-    which it would cover. The toolbar asks for its own addresses too, before it answers there.
+    Exceptions: requests that silk records, because each would count the queries of the other, and pages of the
+    developer tools, which the toolbar would cover. The toolbar also calls this before it serves its own URLs.
     """
     if not is_from_developer(request):
         return False
-    if is_of_tools(request.path):
+    if is_tool_path(request.path):
         return DebugToolbar.is_toolbar_request(request)
-    if wants_silk(request) or goes_without_toolbar(request):
+    if wants_silk(request) or wants_no_toolbar(request):
         return False
-    # A request that has no profile, such as a health check, would have no panels either.
+    # A request without a profile, such as a health check, has no panels.
     observation = getattr(request, "observation", None)
-    return observation is None or profile_of(observation) is not None
+    return observation is None or ensure_profile(observation) is not None
 
 
-def replayed(toolbar_id: str) -> SafeString:
-    """The toolbar of an earlier call, whose panels are loaded from the store; nothing where it was forgotten."""
+def render_stored_toolbar(toolbar_id: str) -> SafeString:
+    """Return the HTML of the toolbar of an earlier request, which loads its panels from the store; empty if deleted."""
     toolbar = DebugToolbar.fetch(toolbar_id)
     if toolbar is None:
         return mark_safe("")
-    # It reads the panels from the last to the first, and would show them so.
-    toolbar._panels = dict(reversed(toolbar._panels.items()))  # noqa: SLF001 - it has no other way
+    # The toolbar reads the panels from the last to the first, and would show them in that order.
+    toolbar._panels = dict(reversed(toolbar._panels.items()))  # noqa: SLF001 - it has no public way
     return mark_safe(toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
 
 
 class ToolbarMiddleware(DebugToolbarMiddleware):
-    """The toolbar's middleware, for WSGI and ASGI. It has to stand right before the JSON page's."""
+    """The toolbar's middleware, for WSGI and ASGI. It has to stand directly before JsonPageMiddleware."""
 
     def _postprocess(self, request: HttpRequest, response: HttpResponse, toolbar: DebugToolbar) -> HttpResponse:
-        """Put the toolbar in; what it asks the database (the session, for one) is not counted as the request's.
+        """Insert the toolbar; its own queries (for example of the session) do not count as queries of the request.
 
-        The toolbar replaces Server-Timing: what the application had put there comes back before its values.
+        The toolbar replaces Server-Timing. The values of the application are restored, before those of the toolbar.
         """
-        theirs = response.headers.get("Server-Timing")
+        own_timing = response.headers.get("Server-Timing")
         if not is_processable_html_response(response):  # type: ignore[no-untyped-call] # the toolbar's own
-            # It would be rendered to be thrown away.
+            # The toolbar would be rendered and not used.
             toolbar.render_toolbar = str  # type: ignore[method-assign]
         with activate(None):
             response = super()._postprocess(request, response, toolbar)
-        if theirs and (toolbars := response.headers.get("Server-Timing")) != theirs:
-            response.headers["Server-Timing"] = f"{theirs}, {toolbars}"
+        if own_timing and (toolbar_timing := response.headers.get("Server-Timing")) != own_timing:
+            response.headers["Server-Timing"] = f"{own_timing}, {toolbar_timing}"
         return response
 
 
 class SQLPanel(sql.SQLPanel):
-    """The toolbar's panel, which counts what the Observation counts: transaction control is no query."""
+    """The toolbar's SQL panel. It counts what the observation counts: transaction control is not a query."""
 
     def record(self, **query: Any) -> None:  # noqa: ANN401 - what the toolbar's cursor measured
         if not parse_sql(query["raw_sql"]).is_transaction_control:
@@ -84,17 +84,16 @@ class SQLPanel(sql.SQLPanel):
 
 
 class ProfileToolbarStore(BaseStore):
-    """The toolbar's store, in the file of profiles: what one process stores, every other one shows.
+    """The toolbar's store, in the profile file, so that every process can show the panels of all others.
 
-    What the panels of a call store waits with its profile, and is written with its row, before the response leaves. It
-    is kept without what clients keep secret: the panels History, Request and Headers store what a client sent, and that
-    of the cache what is kept there. The SQL panel shows statements with their parameters, as they ran: that is what it
-    is for. A request without a profile is not stored.
+    Panels wait with the profile of their request, and are written with its row before the response starts. Requests
+    without a profile are not stored. Secrets of clients are redacted (panels History, Request, Headers), and values in
+    the cache are left out. The SQL panel keeps the parameters of statements, because that is its purpose.
     """
 
     @classmethod
     def request_ids(cls) -> list[str]:
-        """Those of the last requests, RESULTS_CACHE_SIZE of them, the oldest first."""
+        """Return the ids of the last RESULTS_CACHE_SIZE requests, oldest first."""
         return store().toolbar_ids(get_config()["RESULTS_CACHE_SIZE"])
 
     @classmethod
@@ -103,23 +102,23 @@ class ProfileToolbarStore(BaseStore):
 
     @classmethod
     def set(cls, request_id: str) -> None:
-        """Called when the toolbar begins to look at the request that is the current one."""
-        profile = profile_of(current())
+        """Attach the toolbar to the profile of the current request; the toolbar calls this when it starts."""
+        profile = ensure_profile(current())
         if profile is not None:
-            profile.has_toolbar(request_id)
+            profile.attach_toolbar(request_id)
 
     @classmethod
     def clear(cls) -> None:
-        store().clear()
+        store().clear_panels()
 
     @classmethod
     def delete(cls, request_id: str) -> None:
-        store().clear(request_id)
+        store().clear_panels(request_id)
 
     @classmethod
-    def save_panel(cls, request_id: str, panel_id: str, data: Any = None) -> None:  # noqa: ANN401
+    def save_panel(cls, request_id: str, panel_id: str, data: Any = None) -> None:  # noqa: ANN401 - the toolbar's
         if panel_id == "CachePanel" and data:
-            data = data | {"calls": [_without_values(call) for call in data.get("calls", [])]}
+            data = data | {"calls": [_without_cached_values(call) for call in data.get("calls", [])]}
         elif panel_id in ("HistoryPanel", "RequestPanel", "HeadersPanel") and data:
             data = {key: _without_secrets(key, value) for key, value in data.items()}
         profile = Profile.by_toolbar_id.get(request_id)
@@ -132,27 +131,27 @@ class ProfileToolbarStore(BaseStore):
             store().save_panels(request_id, {panel_id: serialize(data)})
 
     @classmethod
-    def panel(cls, request_id: str, panel_id: str) -> Any:  # noqa: ANN401 - what a panel stored
+    def panel(cls, request_id: str, panel_id: str) -> Any:  # noqa: ANN401 - the toolbar's
         stored = store().panel(request_id, panel_id)
         return {} if stored is None else deserialize(stored)
 
     @classmethod
-    def panels(cls, request_id: str) -> Iterator[tuple[str, Any]]:
+    def panels(cls, request_id: str) -> Iterator[tuple[str, object]]:
         for panel_id, stored in store().panels(request_id).items():
             yield panel_id, deserialize(stored)
 
 
-def _without_values(call: dict[str, Any]) -> dict[str, Any]:
-    """A call of a cache with its key, and without what is kept under it; the key of a session is a login."""
+def _without_cached_values(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call of a cache method with its key and without values; the key of a session is as secret as a login."""
     keys = [_session_key.sub(rf"\1{REDACTED}", redact_text(str(key))) for key in call.get("args", ())[:1]]
     return call | {"args": keys, "kwargs": {}}
 
 
-def _without_secrets(key: str, value: Any) -> Any:  # noqa: ANN401 - what a panel stores
+def _without_secrets(key: str, value: Any) -> object:  # noqa: ANN401 - what a panel stores
     if key == "request_url":
-        return redacted_url(value)
+        return redact_url(value)
     if key == "environ":
-        return redact(value) | {"QUERY_STRING": redacted_url(f"?{value.get('QUERY_STRING', '')}").lstrip("?")}
+        return redact(value) | {"QUERY_STRING": redact_url(f"?{value.get('QUERY_STRING', '')}").lstrip("?")}
     if isinstance(value, QueryDict):
         return redact(dict(value.lists()))
     if isinstance(value, Mapping) and set(value) == {"list"}:

@@ -8,7 +8,7 @@ from django.urls import include, path
 from tests.probe.urls import urlpatterns as probe_urlpatterns
 
 urlpatterns = [
-    path("__debug__/requests/", include("observability.profiler.pages.urls")),
+    path("__debug__/requests/", include("observability.profiler.urls")),
     *debug_toolbar_urls(),
     *staticfiles_urlpatterns(),
     *probe_urlpatterns,

@@ -1,1 +1,1 @@
-"""The pages of the room: the last calls, one call, two calls side by side."""
+"""The profiler's pages: the list of requests, the page of one request, and the comparison of two."""

@@ -1,41 +1,41 @@
-"""Two calls side by side: which statements came and went, and what each of them took."""
+"""The comparison of two requests: totals, and which statements are new, gone or changed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
-from observability.profiler.pages.call import Call, summary
-
-Document = dict[str, Any]
+from observability.profiler.pages.request_list import to_summary
+from observability.profiler.profile_document import OriginDocument
+from observability.profiler.profile_store import StoredProfile
 
 
 @dataclass
 class Side:
-    """What one call spent on a statement: how often it ran, and the milliseconds of all runs."""
+    """A statement in one of the requests: how often it ran, and the duration of all runs."""
 
     count: int = 0
     duration_ms: float = 0.0
-    cause: Document | None = None
+    origin: OriginDocument | None = None
 
 
 @dataclass(frozen=True)
-class Statement:
-    """A statement of either call."""
+class ComparedStatement:
+    """A statement of either request."""
 
     text: str
-    short: str
+    summary: str
     database: str
     first: Side
     second: Side
 
     @property
     def difference(self) -> int:
-        """How many more times the second call ran it."""
+        """The number of runs in the second request, minus those in the first."""
         return self.second.count - self.first.count
 
     @property
     def state(self) -> str:
-        """`new` in the second call, `gone` from it, `more`, `fewer` or `same`."""
+        """`new` in the second request, `gone` from it, `more`, `fewer` or `same`."""
         if not self.first.count:
             return "new"
         if not self.second.count:
@@ -43,9 +43,8 @@ class Statement:
         return "same" if not self.difference else "more" if self.difference > 0 else "fewer"
 
 
-@dataclass(frozen=True)
-class Total:
-    """A number of both calls, or None; the words for it, and how it is written."""
+class Total(NamedTuple):
+    """A number of both requests; None if it is not known."""
 
     name: str
     first: float | None
@@ -54,7 +53,7 @@ class Total:
 
     @property
     def change(self) -> str:
-        """How the second differs, with its sign; nothing where it does not."""
+        """The difference with its sign; empty if there is none."""
         if self.first is None or self.second is None or round(self.second - self.first, 2) == 0:
             return ""
         difference = self.second - self.first
@@ -63,30 +62,30 @@ class Total:
 
     @property
     def is_better(self) -> bool | None:
-        """Whether the second is less; None where they are the same."""
+        """Whether the second is less; None if they are equal."""
         return (self.second or 0) < (self.first or 0) if self.change else None
 
 
-_totals: list[tuple[str, Callable[[Call], float | None], str]] = [
-    ("duration", lambda call: call.row.duration_ms, " ms"),
-    ("queries", lambda call: call.row.query_count, ""),
-    ("most repeated", lambda call: call.row.repeated_count, ""),
-    ("database", lambda call: call.document.get("query_duration_ms"), " ms"),
-    ("calls to others", lambda call: call.document.get("outgoing_count"), ""),
-    ("log lines", lambda call: sum(step["kind"] == "log" for step in call.document["steps"]), ""),
-    ("body", lambda call: call.document["response"]["body"]["bytes"], " bytes"),
+_totals: list[tuple[str, Callable[[StoredProfile], float | None], str]] = [
+    ("duration", lambda profile: profile.row.duration_ms, " ms"),
+    ("queries", lambda profile: profile.row.query_count, ""),
+    ("most repeated", lambda profile: profile.row.repeated_count, ""),
+    ("database", lambda profile: profile.document["query_duration_ms"], " ms"),
+    ("outgoing requests", lambda profile: profile.document["outgoing_count"], ""),
+    ("log lines", lambda profile: sum(step["kind"] == "log" for step in profile.document["steps"]), ""),
+    ("body", lambda profile: profile.document["response"]["body"]["bytes"], " bytes"),
 ]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two calls, the first one usually before a change and the second one after it."""
+    """Two requests, usually the first one before a change and the second one after it."""
 
-    first: Call
-    second: Call
+    first: StoredProfile
+    second: StoredProfile
 
     @property
-    def both(self) -> tuple[Call, Call]:
+    def both(self) -> tuple[StoredProfile, StoredProfile]:
         return self.first, self.second
 
     @property
@@ -94,32 +93,34 @@ class Comparison:
         return [Total(name, value(self.first), value(self.second), unit) for name, value, unit in _totals]
 
     @property
-    def statements(self) -> list[Statement]:
-        """Those of both, by what they are: what differs most comes first."""
-        found: dict[tuple[str, str], Statement] = {}
-        for call, is_second in ((self.first, False), (self.second, True)):
-            for each in call.document["statements"]:
-                key = each["text"], each["database"]
-                statement = found.setdefault(key, Statement(each["text"], each["short"], key[1], Side(), Side()))
+    def statements(self) -> list[ComparedStatement]:
+        """The statements of both requests by text and database, the largest difference first."""
+        statements: dict[tuple[str, str], ComparedStatement] = {}
+        for profile, is_second in ((self.first, False), (self.second, True)):
+            for each in profile.document["statements"]:
+                text, database = key = each["text"], each["database"]
+                statement = statements.setdefault(
+                    key, ComparedStatement(text, each["summary"], database, Side(), Side())
+                )
                 side = statement.second if is_second else statement.first
                 side.count += each["count"]
                 side.duration_ms += each["duration_ms"]
-                side.cause = side.cause or each["cause"]
-        return sorted(found.values(), key=lambda each: (-abs(each.difference), each.state == "same"))
+                side.origin = side.origin or each["origin"]
+        return sorted(statements.values(), key=lambda each: (-abs(each.difference), each.state == "same"))
 
     @property
     def caveats(self) -> list[str]:
-        """Why their times cannot be compared as they are."""
-        found = []
-        if self.first.document.get("with_toolbar") != self.second.document.get("with_toolbar"):
-            found.append("one of them was measured with the toolbar, which takes longer")
+        """Why the durations cannot be compared."""
+        caveats = []
+        if self.first.document["with_toolbar"] != self.second.document["with_toolbar"]:
+            caveats.append("one of them was measured with the toolbar, which takes longer")
         if bool(self.first.row.silk_url) != bool(self.second.row.silk_url):
-            found.append("one of them was recorded by silk, which takes longer")
+            caveats.append("one of them was recorded by silk, which takes longer")
         if (self.first.row.method, self.first.row.route) != (self.second.row.method, self.second.row.route):
-            found.append("they are calls of different routes")
-        if not (self.first.is_over and self.second.is_over):
-            found.append("one of them is not over")
-        return found
+            caveats.append("they are requests of different routes")
+        if not (self.first.is_closed and self.second.is_closed):
+            caveats.append("one of them has not ended")
+        return caveats
 
     @property
     def verdict(self) -> str:
@@ -130,11 +131,11 @@ class Comparison:
             return f"{after} queries in both" + (", but not the same ones" if changed else "")
         return f"{abs(after - before)} {'fewer' if after < before else 'more'} queries: {before} before, {after} now"
 
-    def told(self) -> Document:
-        """The comparison for a program."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the comparison for a program."""
         return {
-            "first": summary(self.first.row),
-            "second": summary(self.second.row),
+            "first": to_summary(self.first.row),
+            "second": to_summary(self.second.row),
             "verdict": self.verdict,
             "caveats": self.caveats,
             "totals": {each.name: [each.first, each.second] for each in self.totals},

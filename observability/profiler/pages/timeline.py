@@ -1,21 +1,56 @@
-"""The time line of a call: lanes of bars, from its begin to its end."""
+"""The steps of a request as its page shows them: a list in which repeated queries are one entry, and a timeline."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from observability.profiler.pages.happenings import Happening
+from observability.profiler.profile_document import OriginDocument, ProfileDocument, StepDocument
 
-# In percent of the whole: what takes less is still seen.
+# In percent of the whole: shorter bars would be invisible.
 MIN_WIDTH = 0.35
 MAX_BARS = 1_500
 
-_lanes = {"span": "blocks", "query": "queries", "http_client": "calls", "log": "log lines"}
-_ends = ("commit", "rollback", "release savepoint", "rollback to savepoint")
+_lane_names = {"span": "spans", "query": "queries", "http_client": "outgoing requests", "log": "log lines"}
+_labels = {"http_client": "outgoing request", "log": "log line"}
+_transaction_ends = ("commit", "rollback", "release savepoint", "rollback to savepoint")
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A bar: where it begins and how wide it is, both in percent of the lane; `number` is that of its happening."""
+@dataclass
+class ListedStep:
+    """An entry of the list: a query (`count` times), a log line, an outgoing request, or a part of a transaction.
+
+    `at_ms` is the start of the first one, `duration_ms` the duration of all together. `number` is the position in the
+    list. `times` has start and duration of each.
+    """
+
+    number: int
+    kind: str
+    at_ms: float
+    duration_ms: float = 0.0
+    count: int = 1
+    text: str = ""
+    full_text: str = ""
+    source: str = ""
+    level: str = ""
+    facts: dict[str, object] = field(default_factory=dict)
+    origin: OriginDocument | None = None
+    hint: str = ""
+    errors: list[str] = field(default_factory=list)
+    stack: str = ""
+    times: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def is_repeated(self) -> bool:
+        return self.kind == "query" and self.count > 1
+
+    @property
+    def label(self) -> str:
+        """The kind in words; the level of a log line."""
+        return self.level or label_of_kind(self.kind)
+
+
+class Bar(NamedTuple):
+    """A bar of a lane: `x` and `width` in percent; `number` is that of its step."""
 
     x: float
     width: float
@@ -24,72 +59,127 @@ class Bar:
     style: str
 
 
-@dataclass(frozen=True)
-class Lane:
-    """Bars of one kind, with a name."""
+class Lane(NamedTuple):
+    """The bars of one kind of step."""
 
     name: str
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[Bar]
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A line of the scale at `x` percent, and what stands there."""
+class Mark(NamedTuple):
+    """A mark of the scale, `x` in percent."""
 
     x: float
     label: str
 
 
-def lanes(happenings: list[Happening], duration_ms: float) -> list[Lane]:
-    """The lanes that have something in them: transactions first, then blocks of work, queries, calls and log lines."""
+def label_of_kind(kind: str) -> str:
+    """Return the kind of a step in words."""
+    return _labels.get(kind, kind)
+
+
+def list_steps(document: ProfileDocument) -> list[ListedStep]:
+    """Return the steps of a request; queries of one statement are one entry, at the position of the first."""
+    steps: list[ListedStep] = []
+    by_statement: dict[int, ListedStep] = {}
+    for each in document["steps"]:
+        statement = each.get("statement")
+        step = None if statement is None else by_statement.get(statement)
+        if step is not None:
+            step.count += 1
+        else:
+            number = len(steps) + 1
+            step = _list_other(number, each) if statement is None else _list_query(number, document, each)
+            steps.append(step)
+            if statement is not None:
+                by_statement[statement] = step
+        duration_ms = each.get("duration_ms", 0.0)
+        step.duration_ms += duration_ms
+        step.times.append((each["at_ms"], duration_ms))
+        if each.get("error"):
+            step.errors.append(each["error"])
+    return steps
+
+
+def _list_query(number: int, document: ProfileDocument, step: StepDocument) -> ListedStep:
+    statement = document["statements"][step["statement"]]
+    database = statement["database"]
+    return ListedStep(
+        number,
+        "query",
+        step["at_ms"],
+        text=statement["summary"],
+        full_text=statement["text"],
+        source="" if database == "default" else database,
+        origin=statement["origin"],
+        hint=statement["hint"],
+    )
+
+
+def _list_other(number: int, step: StepDocument) -> ListedStep:
+    source = step.get("logger") or step.get("source") or ""
+    return ListedStep(
+        number,
+        step["kind"],
+        step["at_ms"],
+        text=step["text"],
+        source="" if source == "default" else source,
+        level=step.get("level", ""),
+        facts=step.get("facts", {}),
+        stack=step.get("stack", ""),
+    )
+
+
+def to_lanes(steps: list[ListedStep], duration_ms: float) -> list[Lane]:
+    """Return the lanes that are not empty: transactions, spans, queries, outgoing requests, log lines."""
     whole_ms = max(duration_ms, 0.001)
-    found = [Lane("transaction", list(_transactions(happenings, whole_ms)))]
-    for kind, name in _lanes.items():
+    lanes = [Lane("transaction", list(_transaction_bars(steps, whole_ms)))]
+    for kind, name in _lane_names.items():
         bars = [
-            _bar(at_ms, each_ms, whole_ms, happening, "repeated" if happening.is_repeated else _style(happening))
-            for happening in happenings
-            if happening.kind == kind
-            for at_ms, each_ms in happening.times
+            _bar(at_ms, each_ms, whole_ms, step, "repeated" if step.is_repeated else _style(step))
+            for step in steps
+            if step.kind == kind
+            for at_ms, each_ms in step.times
         ]
-        found.append(Lane(name, bars[:MAX_BARS]))
-    return [lane for lane in found if lane.bars]
+        lanes.append(Lane(name, bars[:MAX_BARS]))
+    return [lane for lane in lanes if lane.bars]
 
 
-def scale(duration_ms: float) -> list[Mark]:
-    """Where the quarters of the whole are, in milliseconds."""
+def to_scale(duration_ms: float) -> list[Mark]:
+    """Return the marks at each quarter of the duration."""
     return [Mark(25.0 * part, f"{duration_ms * part / 4:.3g} ms") for part in range(5)]
 
 
-def _style(happening: Happening) -> str:
-    if happening.errors or happening.level in ("error", "critical"):
+def _style(step: ListedStep) -> str:
+    if step.errors or step.level in ("error", "critical"):
         return "failed"
-    return "warned" if happening.level == "warning" else happening.kind
+    return "warning" if step.level == "warning" else step.kind
 
 
-def _bar(at_ms: float, each_ms: float, whole_ms: float, happening: Happening, style: str) -> Bar:
+def _bar(at_ms: float, each_ms: float, whole_ms: float, step: ListedStep, style: str) -> Bar:
     x = min(100.0 * at_ms / whole_ms, 100.0 - MIN_WIDTH)
     width = max(min(100.0 * each_ms / whole_ms, 100.0 - x), MIN_WIDTH)
     times = f"at {at_ms:.1f} ms" + (f", {each_ms:.2f} ms" if each_ms else "")
-    return Bar(round(x, 3), round(width, 3), happening.number, f"{happening.text} ({times})", style)
+    return Bar(round(x, 3), round(width, 3), step.number, f"{step.text} ({times})", style)
 
 
-def _transactions(happenings: Iterable[Happening], whole_ms: float) -> Iterator[Bar]:
-    """A bar for each transaction and savepoint, from its begin to its end; one that never ended lasts to the end."""
-    open_ones: dict[str, list[Happening]] = {}
-    for happening in happenings:
-        stack = open_ones.setdefault(happening.source, [])
-        if happening.kind in ("begin", "savepoint"):
-            stack.append(happening)
-        elif happening.kind in _ends and stack:
-            # A commit ends what savepoints are still open.
-            is_outer = happening.kind in ("commit", "rollback")
-            begun = stack[0] if is_outer else stack.pop()
+def _transaction_bars(steps: Iterable[ListedStep], whole_ms: float) -> Iterator[Bar]:
+    """Yield a bar for each transaction and savepoint; one without an end lasts until the end of the request."""
+    open_blocks: dict[str, list[ListedStep]] = {}
+    for step in steps:
+        stack = open_blocks.setdefault(step.source, [])
+        if step.kind in ("begin", "savepoint"):
+            stack.append(step)
+        elif step.kind in _transaction_ends and stack:
+            # A commit also ends the savepoints that are still open.
+            is_outer = step.kind in ("commit", "rollback")
+            start = stack[0] if is_outer else stack.pop()
             if is_outer:
                 stack.clear()
-            lasted_ms = happening.at_ms + happening.duration_ms - begun.at_ms
-            style = "undone" if "rollback" in happening.kind else "kept"
-            named = Happening(happening.number, happening.kind, begun.at_ms, text=f"{begun.text} … {happening.text}")
-            yield _bar(begun.at_ms, lasted_ms, whole_ms, named, style if is_outer else f"{style} inner")
-    for stack in open_ones.values():
-        for begun in stack:
-            yield _bar(begun.at_ms, whole_ms - begun.at_ms, whole_ms, begun, "undone")
+            block_ms = step.at_ms + step.duration_ms - start.at_ms
+            style = "rolled-back" if "rollback" in step.kind else "committed"
+            block = ListedStep(step.number, step.kind, start.at_ms, text=f"{start.text} … {step.text}")
+            yield _bar(start.at_ms, block_ms, whole_ms, block, style if is_outer else f"{style} inner")
+    for stack in open_blocks.values():
+        for start in stack:
+            yield _bar(start.at_ms, whole_ms - start.at_ms, whole_ms, start, "rolled-back")

@@ -1,13 +1,13 @@
-"""What became of the transactions of a call on the default database, in words."""
+"""How the transactions of a request on the default database ended, in words."""
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from observability.profiler.pages.call import Call
+from observability.profiler.profile_document import StepDocument
+from observability.profiler.profile_store import StoredProfile
 
-# The steps that are parts of a transaction.
-KINDS = ("begin", "savepoint", "release savepoint", "rollback to savepoint", "commit", "rollback")
+# The kinds of steps that are parts of a transaction.
+TRANSACTION_KINDS = ("begin", "savepoint", "release savepoint", "rollback to savepoint", "commit", "rollback")
 DEFAULT = "default"
 
 _reads = re.compile(
@@ -15,63 +15,63 @@ _reads = re.compile(
 )
 
 
-def meaning(call: Call) -> str:
-    """One sentence: whether what the call wrote is stored. It says nothing of what is not known for sure."""
-    written = set(_written(call))
-    # What is left out of the steps may have written, too.
-    is_whole = not call.document["dropped_steps"]
-    outcome, status = call.row.transaction, call.row.status or 0
+def describe_transaction(profile: StoredProfile) -> str:
+    """Return a sentence that says whether the writes of the request are stored, as far as that is certain."""
+    writes = set(_write_outcomes(profile))
+    # Steps that were dropped may have written, too.
+    is_complete = not profile.document["dropped_steps"]
+    outcome, status = profile.row.transaction, profile.row.status or 0
     if outcome == "rolled_back":
-        return _of_rollback(written, is_whole=is_whole)
+        return _describe_rollback(writes, is_complete=is_complete)
     if outcome == "committed":
-        if is_whole and not written:
+        if is_complete and not writes:
             return "committed; nothing was written"
-        although = f", although it answered {status}" if status >= 400 else ""  # noqa: PLR2004 - of HTTP
-        undone = "; what was written after a savepoint that was rolled back is not" if "undone" in written else ""
-        return f"committed{although}: what it wrote is stored{undone}"
-    return "none: what it wrote is stored at once" if written else "none: nothing was executed in one"
+        although = f", although the status is {status}" if status >= 400 else ""  # noqa: PLR2004 - of HTTP
+        lost = "; what was written after a savepoint that was rolled back is not" if "lost" in writes else ""
+        return f"committed{although}: what it wrote is stored{lost}"
+    return "none: what it wrote is stored at once" if writes else "none: nothing was executed in one"
 
 
-def _of_rollback(written: set[str], *, is_whole: bool) -> str:
-    if "stored" in written:
+def _describe_rollback(writes: set[str], *, is_complete: bool) -> str:
+    if "stored" in writes:
         return "one of several was rolled back: what that one wrote is not stored"
-    if not is_whole:
+    if not is_complete:
         return "rolled back: what was written in it is not stored"
-    return "rolled back: nothing was stored" if written else "rolled back; nothing had been written"
+    return "rolled back: nothing was stored" if writes else "rolled back; nothing had been written"
 
 
-def _written(call: Call) -> Iterator[str]:
-    """For each statement that may have written: `stored` or `undone`, by how its transaction and savepoints ended."""
-    # Of the blocks that are open, the outermost first: how many statements of each may have written.
-    open_ones: list[int] = []
-    for step in _steps(call):
+def _write_outcomes(profile: StoredProfile) -> Iterator[str]:
+    """Yield `stored` or `lost` for each statement that may have written, as its transaction and savepoints ended."""
+    # The number of writes in each open block, the outermost first.
+    open_blocks: list[int] = []
+    for step in _steps_of_default_database(profile):
         kind = step["kind"]
         if kind == "query":
-            if _reads.match(call.document["statements"][step["statement"]]["text"]):
+            if _reads.match(profile.document["statements"][step["statement"]]["text"]):
                 continue
-            if open_ones:
-                open_ones[-1] += 1
+            if open_blocks:
+                open_blocks[-1] += 1
             else:
                 yield "stored"
         elif kind in ("begin", "savepoint"):
-            open_ones.append(0)
-        elif kind == "release savepoint" and len(open_ones) > 1:
-            inner = open_ones.pop()
-            open_ones[-1] += inner
-        elif kind == "rollback to savepoint" and open_ones:
-            yield from ["undone"] * open_ones.pop()
+            open_blocks.append(0)
+        elif kind == "release savepoint" and len(open_blocks) > 1:
+            inner = open_blocks.pop()
+            open_blocks[-1] += inner
+        elif kind == "rollback to savepoint" and open_blocks:
+            yield from ["lost"] * open_blocks.pop()
         elif kind in ("commit", "rollback"):
-            yield from ["stored" if kind == "commit" else "undone"] * sum(open_ones)
-            open_ones.clear()
-    # Of a request in a test the transaction began before it, and goes on.
-    yield from ["undone" if call.row.transaction == "rolled_back" else "stored"] * sum(open_ones)
+            yield from ["stored" if kind == "commit" else "lost"] * sum(open_blocks)
+            open_blocks.clear()
+    # In a test, the transaction started before the request and ends after it.
+    yield from ["lost" if profile.row.transaction == "rolled_back" else "stored"] * sum(open_blocks)
 
 
-def _steps(call: Call) -> Iterator[dict[str, Any]]:
-    statements = call.document["statements"]
-    for step in call.document["steps"]:
+def _steps_of_default_database(profile: StoredProfile) -> Iterator[StepDocument]:
+    statements = profile.document["statements"]
+    for step in profile.document["steps"]:
         if step["kind"] == "query":
             if statements[step["statement"]]["database"] == DEFAULT:
                 yield step
-        elif step["kind"] in KINDS and step["source"] == DEFAULT:
+        elif step["kind"] in TRANSACTION_KINDS and step["source"] == DEFAULT:
             yield step

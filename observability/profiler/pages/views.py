@@ -1,72 +1,139 @@
-"""The views of the room's pages."""
+"""The views of the profiler's pages: for developers only, HTML for people and JSON for programs."""
 
+import sqlite3
+from collections.abc import Callable, Mapping
+from functools import wraps
 from http import HTTPStatus
+from typing import Concatenate, ParamSpec
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
-from observability.profiler.flame.speedscope import speedscope
-from observability.profiler.pages.access import answer, for_developers, sentence
-from observability.profiler.pages.call import Call, load, summary, whole
+from observability.profiler.flame_graph import to_speedscope
 from observability.profiler.pages.comparison import Comparison
-from observability.profiler.pages.filters import Filters
-from observability.profiler.pages.page import call_context
-from observability.profiler.profiles.store import store
+from observability.profiler.pages.request_list import FilterForm, to_summary
+from observability.profiler.pages.request_page import request_context, to_dict
+from observability.profiler.profile_file import profile_path
+from observability.profiler.profile_store import StoredProfile, store
+from observability.profiler.visibility import content_security_policy, is_from_developer
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def for_developers(view: View[P]) -> View[P]:
+    """Restrict a view to GET and HEAD requests of developers, outside of any transaction; for others it does not exist.
+
+    It does not exist if DEBUG is off, whatever else is set, and for scripts of other origins that a developer visits.
+    """
+    read = require_safe(view)
+
+    @wraps(view)
+    def restricted(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not is_from_developer(request) or _is_from_other_origin(request):
+            raise Http404
+        try:
+            response = read(request, *args, **kwargs)
+        except (sqlite3.Error, OSError) as error:
+            text = f"{profile_path()} cannot be used: {error}."
+            response = _respond_error(request, text, HTTPStatus.SERVICE_UNAVAILABLE)
+        response.headers.setdefault("Content-Security-Policy", content_security_policy())
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    for alias in connections:
+        restricted = transaction.non_atomic_requests(using=alias)(restricted)
+    # A redirect to the login, or a CSRF error, would reveal that the URL exists.
+    return login_not_required(csrf_exempt(never_cache(restricted)))
 
 
 @for_developers
 def requests(request: HttpRequest) -> HttpResponse:
-    """The last calls of all processes, newest first; `path`, `status`, `min_ms` and `request_id` choose among them."""
-    filters = Filters.of(request.GET)
-    rows = store().rows(filters.wanted())
-    context = {"rows": rows, "filters": filters, "here": request.get_full_path()}
-    told = lambda: {"requests": [summary(row) for row in rows], "errors": filters.errors}  # noqa: E731
-    return answer(request, "requests", context, told, HTTPStatus.BAD_REQUEST if filters.errors else HTTPStatus.OK)
+    """List the last requests of all processes, newest first; `path`, `status`, `min_ms` and `request_id` filter."""
+    form = FilterForm.from_query(request.GET)
+    rows = store().rows(form.to_filter())
+    context = {"rows": rows, "form": form, "url": request.get_full_path()}
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    return _respond(
+        request, "requests", context, lambda: {"requests": list(map(to_summary, rows)), "errors": form.errors}, status
+    )
 
 
 @for_developers
 def latest(request: HttpRequest) -> HttpResponse:
-    """The newest call; the address stays, so that a reload shows the next one."""
+    """Show the newest request; the URL stays, so that a reload shows the next one."""
     row = next(iter(store().rows(limit=1)), None)
     if row is None:
-        return _missing(request, "No call was recorded yet.")
-    return _page_of(request, load(row))
+        return _respond_error(request, "No request was recorded yet.")
+    return _respond_profile(request, store().load(row))
 
 
 @for_developers
 def request(request: HttpRequest, profile_id: str) -> HttpResponse:
-    """One call, whole."""
+    """Show one request."""
     row = store().row(profile_id)
     if row is None:
-        return _missing(request, f"There is no call {profile_id}: the last 500 are kept.")
-    return _page_of(request, load(row))
+        return _respond_error(request, f"There is no request {profile_id}: the last 500 are kept.")
+    return _respond_profile(request, store().load(row))
 
 
 @for_developers
 def comparison(request: HttpRequest, first_id: str, second_id: str) -> HttpResponse:
-    """Two calls side by side."""
+    """Show two requests side by side."""
     rows = [store().row(each) for each in (first_id, second_id)]
     missing = [each for each, row in zip((first_id, second_id), rows, strict=True) if row is None]
     if missing:
-        return _missing(request, f"There is no call {' and no call '.join(missing)}: the last 500 are kept.")
-    compared = Comparison(*(load(row) for row in rows if row is not None))
-    return answer(request, "comparison", {"comparison": compared}, compared.told)
+        text = f"There is no request {' and no request '.join(missing)}: the last 500 are kept."
+        return _respond_error(request, text)
+    compared = Comparison(*(store().load(row) for row in rows if row is not None))
+    return _respond(request, "comparison", {"comparison": compared}, compared.to_dict)
 
 
 @for_developers
 def speedscope_file(request: HttpRequest, profile_id: str) -> HttpResponse:
-    """The flame graph of a call, to be opened by speedscope."""
+    """Download the flame graph of a request as a file for speedscope."""
     row = store().row(profile_id)
-    samples = None if row is None else load(row).flame_samples
+    samples = None if row is None else store().load(row).load_flame_samples()
     if row is None or samples is None:
-        return _missing(request, f"There is no flame graph of a call {profile_id}: ?profile or X-Profile records one.")
-    response = JsonResponse(speedscope(samples, f"{row.method} {row.path}"))
+        text = f"There is no flame graph of a request {profile_id}: ?profile or X-Profile records one."
+        return _respond_error(request, text)
+    response = JsonResponse(to_speedscope(samples, f"{row.method} {row.path}"))
     response.headers["Content-Disposition"] = f'attachment; filename="{row.id}.speedscope.json"'
     return response
 
 
-def _page_of(request: HttpRequest, call: Call) -> HttpResponse:
-    return answer(request, "request", call_context(request, call), lambda: whole(call))
+def _is_from_other_origin(request: HttpRequest) -> bool:
+    """Return whether a script of another origin sends the request."""
+    site, mode = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Mode")
+    # Another port of this machine is the same site, but another origin; `none` is a URL that a person typed.
+    return site in ("cross-site", "same-site") and mode != "navigate"
 
 
-def _missing(request: HttpRequest, text: str) -> HttpResponse:
-    return sentence(request, text, HTTPStatus.NOT_FOUND)
+def _respond_profile(request: HttpRequest, profile: StoredProfile) -> HttpResponse:
+    return _respond(request, "request", request_context(request, profile), lambda: to_dict(profile))
+
+
+def _respond_error(request: HttpRequest, text: str, status: int = HTTPStatus.NOT_FOUND) -> HttpResponse:
+    return _respond(request, "error", {"text": text}, lambda: {"error": text}, status)
+
+
+def _respond(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, object],
+    to_json: Callable[[], Mapping[str, object]],
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    """Return the page of a template, or JSON if the client does not accept HTML, as every browser does."""
+    if "text/html" in request.headers.get("Accept", ""):
+        response = render(request, f"observability/profiler/{template}.html", context, status=status)
+    else:
+        response = JsonResponse(to_json(), status=status, json_dumps_params={"indent": 2})
+    response.headers["Vary"] = "Accept"
+    return response

@@ -1,1 +1,1 @@
-"""The filters of the room's templates."""
+"""The template filters of the profiler's pages."""

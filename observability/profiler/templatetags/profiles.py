@@ -1,18 +1,19 @@
-"""How the pages write times, statuses and outcomes."""
+"""Template filters that format times, statuses and outcomes."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from django import template
 
-from observability.profiler.profiles.store import Row
+from observability.profiler.pages.timeline import label_of_kind
+from observability.profiler.profile_store import ProfileRow
 
 register = template.Library()
 
 
 @register.filter
 def ms(value: float | None) -> str:
-    """Milliseconds in as many digits as say something; nothing for None."""
+    """Format milliseconds with about three digits; None is empty."""
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004
@@ -20,27 +21,27 @@ def ms(value: float | None) -> str:
 
 @register.filter
 def amount(value: float | None) -> str:
-    """A number that may be a time."""
+    """Format an integer, or a duration."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else ms(value)
 
 
 @register.filter
-def clock(row: Row) -> str:
-    """The time of the day at which a call began, as the machine has it."""
+def clock(row: ProfileRow) -> str:
+    """Format the local time of day when a request started."""
     return datetime.fromtimestamp(row.started_at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 @register.filter
-def moment(row: Row) -> str:
-    """The date and the time at which a call began, as the machine has them."""
+def moment(row: ProfileRow) -> str:
+    """Format the local date and time when a request started."""
     return datetime.fromtimestamp(row.started_at, UTC).astimezone().isoformat(sep=" ", timespec="milliseconds")
 
 
 @register.filter
-def outcome(row: Row) -> str:
-    """`failed`, `refused` or `ok`, by the status; a call that failed although it answered has failed."""
+def outcome(row: ProfileRow) -> str:
+    """Return `failed`, `refused` or `ok`; a request that failed after its response started is `failed`."""
     status = row.status or 0
     if row.failed or status >= HTTPStatus.INTERNAL_SERVER_ERROR or not status:
         return "failed"
@@ -49,7 +50,7 @@ def outcome(row: Row) -> str:
 
 @register.filter
 def phrase(status: int) -> str:
-    """What a status means, or nothing for one that nobody defined."""
+    """Return the reason phrase of a status; empty if it is not defined."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -58,5 +59,11 @@ def phrase(status: int) -> str:
 
 @register.filter
 def words(value: str | None) -> str:
-    """`rolled_back` as words."""
+    """Format `rolled_back` as words."""
     return (value or "").replace("_", " ")
+
+
+@register.filter
+def label(kind: str) -> str:
+    """Format the kind of a step as words."""
+    return label_of_kind(kind)

@@ -1,4 +1,4 @@
-"""The system checks of the room."""
+"""The system checks of the profiler."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from pytest_django import Settings
 from observability.profiler.checks import JSON_PAGE, ORDER, PROFILE, READER, STORE, TOOLBAR
 from tests.probe.urls import urlpatterns as probe_urlpatterns
 
-urlpatterns = [*probe_urlpatterns, path("__debug__/requests/", include("observability.profiler.pages.urls"))]
+urlpatterns = [*probe_urlpatterns, path("__debug__/requests/", include("observability.profiler.urls"))]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_page_of_json_alone_passes(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("whole")
-def test_room_without_debug_is_a_warning(settings: Settings) -> None:
+def test_profiler_without_debug_is_a_warning(settings: Settings) -> None:
     settings.DEBUG = False
     assert [number for number, _ in found()] == ["observability.W101"]
 
@@ -54,7 +54,7 @@ def test_middleware_in_another_order_is_a_warning(settings: Settings, first: str
 
 
 @pytest.mark.usefixtures("whole")
-@pytest.mark.parametrize("part", ["MIDDLEWARE", "READERS", "addresses"])
+@pytest.mark.parametrize("part", ["MIDDLEWARE", "READERS", "URLs"])
 def test_part_that_is_missing_is_a_warning_that_names_it(settings: Settings, part: str) -> None:
     match part:
         case "MIDDLEWARE":
@@ -62,7 +62,7 @@ def test_part_that_is_missing_is_a_warning_that_names_it(settings: Settings, par
         case "READERS":
             readers = [path for path in settings.OBSERVABILITY["READERS"] if path != READER]
             settings.OBSERVABILITY = settings.OBSERVABILITY | {"READERS": readers}
-        case "addresses":
+        case "URLs":
             settings.ROOT_URLCONF = "tests.probe.urls"
     ((number, hint),) = found()
     assert number == "observability.W103"

@@ -19,7 +19,7 @@ values = st.recursive(
 
 
 def text_of(highlighted: str) -> str:
-    """What a person reads."""
+    """Return the text that a person reads."""
     return html.unescape(re.sub(r"<[^>]*>", "", highlighted))
 
 
@@ -29,7 +29,7 @@ def test_page_says_what_the_json_says(value: object) -> None:
 
 
 @given(st.text())
-def test_no_markup_comes_from_the_text(text: str) -> None:
+def test_text_becomes_no_markup(text: str) -> None:
     highlighted = highlight(json.dumps([text], ensure_ascii=False))
     assert set(re.findall(r"<[^>]*", highlighted)) <= {
         '<span class="text"',
@@ -42,7 +42,7 @@ def test_no_markup_comes_from_the_text(text: str) -> None:
 
 
 @given(st.text(alphabet='[]{},:" \\0e-', max_size=40))
-def test_text_that_is_no_json_is_shown_too(text: str) -> None:
+def test_text_that_is_not_json_is_shown(text: str) -> None:
     shown = text_of(highlight(text))
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text)
 
@@ -75,11 +75,11 @@ def test_character_that_nobody_would_see_is_written_out(character: str) -> None:
         "/",
     ],
 )
-def test_address_can_be_followed(address: str) -> None:
+def test_url_is_a_link(address: str) -> None:
     assert f'<a href="{html.escape(address)}" rel="noreferrer">' in highlight(json.dumps({"next": address}))
 
 
-def test_address_can_be_followed_whose_slashes_are_escaped() -> None:
+def test_url_with_escaped_slashes_is_a_link() -> None:
     assert '<a href="/api/v1/" rel="noreferrer">' in highlight('["\\/api\\/v1\\/"]')
 
 
@@ -99,7 +99,7 @@ def test_path_that_may_leave_this_origin_cannot_be_followed(text: str) -> None:
 
 
 @given(st.text(alphabet="/\\\t\n\r\x00 .:@ah", min_size=1, max_size=8))
-def test_no_path_leads_to_another_host(text: str) -> None:
+def test_path_never_leads_to_another_host(text: str) -> None:
     found = re.search(r'<a href="([^"]*)"', highlight(json.dumps([f"/{text}"])))
     # How a browser reads an address (https://url.spec.whatwg.org/#url-parsing).
     read = re.sub(r"[\t\n\r]", "", f"/{text}").replace("\\", "/")

@@ -57,7 +57,7 @@ assert SQLQuery.objects.count() == 1
 
 
 def rows(server: Server, query: str) -> list[tuple[Any, ...]]:
-    """What is in silk's database."""
+    """Read rows of silk's database."""
     path = server.environment["SILK_DATABASE_URL"].removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
@@ -70,14 +70,14 @@ def tables(server: Server, variable: str) -> set[str]:
 
 
 def record_of(url: str) -> str:
-    """The id in X-Silk-URL."""
+    """Return the id in X-Silk-URL."""
     found = re.fullmatch(r"/silk/request/([0-9a-f-]{36})/", url)
     assert found is not None
     return found[1]
 
 
 @pytest.mark.parametrize("ask", [lambda: ("&silk", {}), lambda: ("", {"X_Silk": "1"})], ids=["query", "header"])
-def test_request_that_asks_is_recorded(server: Server, ask: Callable[[], tuple[str, dict[str, str]]]) -> None:
+def test_request_with_silk_is_recorded(server: Server, ask: Callable[[], tuple[str, dict[str, str]]]) -> None:
     query, headers = ask()
     answer = server.get(LIST + query, **headers)
     record = record_of(answer.headers["X-Silk-URL"])
@@ -86,7 +86,7 @@ def test_request_that_asks_is_recorded(server: Server, ask: Callable[[], tuple[s
     ]
 
 
-def test_request_that_does_not_ask_is_not_recorded(server: Server) -> None:
+def test_request_without_silk_is_not_recorded(server: Server) -> None:
     before = rows(server, "SELECT count(*) FROM silk_request")
     assert "X-Silk-URL" not in server.get(LIST).headers
     assert "X-Silk-URL" not in server.get(LIST, **NAVIGATION).headers
@@ -145,7 +145,7 @@ def test_body_of_an_unknown_format_is_left_out(server: Server) -> None:
     assert rows(server, f"SELECT body, raw_body FROM silk_request WHERE id = '{record}'") == [("", "")]
 
 
-def test_secret_headers_of_an_answer_are_not_recorded(server: Server) -> None:
+def test_secret_headers_of_a_response_are_not_recorded(server: Server) -> None:
     answer = server.get(f"/with-headers/?X-Api-Token={SECRET}&X-Other=kept", X_Silk="1")
     record = record_of(answer.headers["X-Silk-URL"])
     ((headers,),) = rows(server, f"SELECT encoded_headers FROM silk_response WHERE request_id = '{record}'")

@@ -18,7 +18,7 @@ SECRET = "correct horse battery staple"
 
 
 def panel(server: Server, answer: Answer, name: str) -> str:
-    """The HTML of a panel for an earlier answer, as the toolbar's script loads it."""
+    """Return the HTML of a panel for an earlier response, as the toolbar's script loads it."""
     query = urlencode({"request_id": answer.headers["djdt-request-id"], "panel_id": name})
     loaded = server.get(f"/__debug__/render_panel/?{query}", **FETCH)
     assert loaded.status == 200
@@ -38,14 +38,14 @@ def test_error_carries_the_toolbar_and_keeps_its_status(server: Server) -> None:
     assert b'id="djDebug"' in answer.body
 
 
-def test_call_of_a_program_has_panels_and_stays_json(server: Server) -> None:
+def test_request_of_a_program_has_panels_and_stays_json(server: Server) -> None:
     answer = server.get(LIST)
     assert len(json.loads(answer.body)["results"]) == 2
     assert "FROM" in panel(server, answer, "SQLPanel")
 
 
 @pytest.mark.parametrize(("query", "headers"), [("&toolbar=off", {}), ("", {"X_Toolbar": "off"})])
-def test_request_that_asks_for_it_goes_without_the_toolbar(server: Server, query: str, headers: dict[str, str]) -> None:
+def test_request_with_toolbar_off_has_no_toolbar(server: Server, query: str, headers: dict[str, str]) -> None:
     answer = server.get(LIST + query, **headers)
     assert "djdt-request-id" not in answer.headers
     assert "Panel" not in answer.headers["Server-Timing"]
@@ -53,12 +53,12 @@ def test_request_that_asks_for_it_goes_without_the_toolbar(server: Server, query
 
 
 @pytest.mark.server
-def test_without_the_variable_there_is_no_toolbar_and_calls_are_recorded(tmp_path: Path) -> None:
+def test_without_the_variable_there_is_no_toolbar_and_requests_are_profiled(tmp_path: Path) -> None:
     with developing(tmp_path, TOOLBAR="false") as server:
         answer = server.get(LIST, **NAVIGATION)
         assert b'id="djDebug"' not in answer.body
-        call = server.get(answer.headers["X-Profile-URL"].removeprefix(server.origin))
-        assert json.loads(call.body)["query_count"] == 2
+        profile = server.get(answer.headers["X-Profile-URL"].removeprefix(server.origin))
+        assert json.loads(profile.body)["query_count"] == 2
 
 
 def test_fetch_of_a_page_is_in_the_history_and_gets_json(server: Server) -> None:
@@ -88,7 +88,7 @@ def test_queries_of_the_toolbar_are_not_those_of_the_request(server: Server) -> 
 
 
 @pytest.mark.parametrize("name", ["HistoryPanel", "RequestPanel", "HeadersPanel"])
-def test_secrets_of_a_client_are_not_kept(server: Server, name: str) -> None:
+def test_secrets_of_a_client_are_not_stored(server: Server, name: str) -> None:
     answer = server.get(
         f"/api/v1/auth/token/?{urlencode({'api_token': SECRET, 'page': '7'})}&access%5Ftoken=correct-horse",
         method="POST",
@@ -147,7 +147,7 @@ def test_panel_of_the_budget_counts_the_application_s_queries_alone(server: Serv
     assert "SELECT COUNT(*) FROM probe_book" in content
 
 
-def test_what_is_kept_in_the_cache_and_the_key_of_a_session_are_not_shown(server: Server) -> None:
+def test_values_in_the_cache_and_the_key_of_a_session_are_not_shown(server: Server) -> None:
     shown = panel(server, server.get("/caching/?value=hunter2&session=0123456789abcdef"), "CachePanel")
     assert "one-time" in shown
     assert "sessions.cache[redacted]" in shown

@@ -25,7 +25,7 @@ LOGGING["loggers"]["probe"] = {"level": "DEBUG"}
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
-    "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.profiles.reader.Profiles"],
+    "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.reader.ProfileReader"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticatedOrReadOnly"],
@@ -33,20 +33,20 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
         *REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"],
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.BrowsableByName",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
 BROWSER_MIDDLEWARE = [
-    "observability.profiler.json_page.middleware.JsonPageMiddleware",
-    "observability.profiler.profiles.middleware.ProfileMiddleware",
+    "observability.profiler.middleware.JsonPageMiddleware",
+    "observability.profiler.middleware.ProfileMiddleware",
 ]
 if env.bool("TOOLBAR", default=True):
     BROWSER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
 else:
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
-    "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.shows_toolbar",
+    "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.show_toolbar",
     "TOOLBAR_STORE_CLASS": "observability.profiler.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }

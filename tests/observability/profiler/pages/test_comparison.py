@@ -1,15 +1,16 @@
-"""Two calls side by side."""
+"""The comparison of two requests."""
 
 import pytest
 
-from observability.profiler.pages.call import Call
 from observability.profiler.pages.comparison import Comparison
-from tests.observability.profiler.pages.conftest import call, statement
+from observability.profiler.profile_document import OriginDocument, StatementDocument
+from observability.profiler.profile_store import StoredProfile
+from tests.observability.profiler.pages.conftest import NO_ORIGIN, changed, profile, statement
 
 
-def with_statements(*statements: dict[str, object], **values: object) -> Call:
-    count = sum(each["count"] for each in statements if isinstance(each["count"], int))
-    return call([], list(statements), **{"query_count": count, "duration_ms": 10.0} | values)
+def with_statements(*statements: StatementDocument, **values: object) -> StoredProfile:
+    count = sum(each["count"] for each in statements)
+    return profile([], statements, **{"query_count": count, "duration_ms": 10.0} | values)
 
 
 SLOW = with_statements(statement("a", 20), statement("b"), statement("c", 2))
@@ -21,17 +22,18 @@ def test_statements_that_differ_most_come_first() -> None:
     assert found == [("a", "gone", -20), ("c", "more", 1), ("ab", "new", 1), ("b", "same", 0)]
 
 
-def test_statement_of_two_causes_is_one_with_the_time_of_all() -> None:
+def test_statement_of_two_origins_is_one_with_the_duration_of_all() -> None:
     twice = with_statements(statement("a", 2, 3.0), statement("a", 1, 4.0))
     (found,) = Comparison(twice, twice).statements
     assert (found.first.count, found.first.duration_ms) == (3, 7.0)
 
 
-def test_statement_has_the_first_cause_on_either_side() -> None:
-    first, second = ({"view": name} for name in ("First.list", "Second.list"))
-    before = with_statements(statement("a") | {"cause": first}, statement("a") | {"cause": second})
-    (found,) = Comparison(before, with_statements(statement("a") | {"cause": second})).statements
-    assert (found.first.cause, found.second.cause) == (first, second)
+def test_statement_has_the_first_origin_on_either_side() -> None:
+    first: OriginDocument = {**NO_ORIGIN, "view": "First.list"}
+    second: OriginDocument = {**NO_ORIGIN, "view": "Second.list"}
+    before = with_statements(statement("a", origin=first), statement("a", origin=second))
+    (found,) = Comparison(before, with_statements(statement("a", origin=second))).statements
+    assert (found.first.origin, found.second.origin) == (first, second)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_statement_has_the_first_cause_on_either_side() -> None:
         (with_statements(statement("a")), with_statements(statement("b")), "1 queries in both, but not the same ones"),
     ],
 )
-def test_verdict(first: Call, second: Call, verdict: str) -> None:
+def test_verdict(first: StoredProfile, second: StoredProfile, verdict: str) -> None:
     assert Comparison(first, second).verdict == verdict
 
 
@@ -58,14 +60,14 @@ def test_change_of_a_total_has_its_sign_and_its_share() -> None:
     [
         (with_statements(silk_url="/silk/request/1/"), "recorded by silk"),
         (with_statements(route="/other/"), "different routes"),
-        (with_statements(is_running=True), "not over"),
-        (Call(FAST.row, FAST.document | {"with_toolbar": True}), "measured with the toolbar"),
+        (with_statements(is_running=True), "not ended"),
+        (changed(FAST, with_toolbar=True), "measured with the toolbar"),
     ],
 )
-def test_what_makes_times_incomparable_is_told(second: Call, caveat: str) -> None:
+def test_caveats_name_what_makes_durations_incomparable(second: StoredProfile, caveat: str) -> None:
     (found,) = Comparison(FAST, second).caveats
     assert caveat in found
 
 
-def test_calls_that_can_be_compared_have_no_caveat() -> None:
+def test_comparable_requests_have_no_caveat() -> None:
     assert Comparison(SLOW, FAST).caveats == []

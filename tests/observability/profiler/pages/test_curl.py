@@ -1,13 +1,14 @@
-"""A call as a command of curl."""
+"""The curl command that repeats a request."""
 
 import subprocess
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from observability.profiler.pages.curl import curl, without_tools
+from observability.profiler.body_text import BodyDocument
+from observability.profiler.pages.curl import to_curl, without_tools
+from observability.profiler.profile_document import RequestDocument
 
 ORIGIN = "http://127.0.0.1:8000"
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
@@ -15,13 +16,13 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_siz
 
 def sent(
     url: str = "/books/", headers: dict[str, str] | None = None, text: str = "", size: int | None = None
-) -> dict[str, Any]:
-    body = {"text": text, "bytes": len(text.encode()) if size is None else size, "is_cut": False}
+) -> RequestDocument:
+    body: BodyDocument = {"text": text, "bytes": len(text.encode()) if size is None else size, "is_cut": False}
     return {"url": url, "headers": headers or {}, "body": body}
 
 
 def words(command: str) -> list[str]:
-    """What a shell gives to curl when somebody pastes the command."""
+    """Return the arguments that a shell passes to curl if somebody pastes the command."""
     script = f"""curl() {{ printf '%s\\0' curl "$@"; }}\n{command}\n"""
     result = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
     return result.stdout.decode().split("\0")[:-1]
@@ -29,13 +30,13 @@ def words(command: str) -> list[str]:
 
 def test_get_is_short() -> None:
     headers = {"Host": "127.0.0.1", "User-Agent": "curl", "Accept": "*/*", "Content-Type": "text/plain"}
-    assert curl(ORIGIN, "GET", sent("/books/?page=2", headers)) == f"curl -i '{ORIGIN}/books/?page=2'"
+    assert to_curl(ORIGIN, "GET", sent("/books/?page=2", headers)) == f"curl -i '{ORIGIN}/books/?page=2'"
 
 
 @settings(max_examples=50)  # each starts a shell
 @given(texts, texts)
 def test_shell_gives_curl_what_was_sent(query: str, text: str) -> None:
-    found = words(curl(ORIGIN, "POST", sent(f"/books/?q={query}", {"Content-Type": "application/json"}, text)))
+    found = words(to_curl(ORIGIN, "POST", sent(f"/books/?q={query}", {"Content-Type": "application/json"}, text)))
     if found[4] == "-g":
         found.pop(4)
     assert found[:4] == ["curl", "-i", "-X", "POST"]
@@ -44,32 +45,34 @@ def test_shell_gives_curl_what_was_sent(query: str, text: str) -> None:
 
 
 def test_head_asks_for_headers() -> None:
-    assert words(curl(ORIGIN, "HEAD", sent()))[:3] == ["curl", "-i", "-I"]
+    assert words(to_curl(ORIGIN, "HEAD", sent()))[:3] == ["curl", "-i", "-I"]
 
 
 def test_secret_header_is_a_variable_of_the_shell() -> None:
-    assert '-H "Authorization: ${AUTHORIZATION}"' in curl(ORIGIN, "GET", sent(headers={"Authorization": "[redacted]"}))
+    assert '-H "Authorization: ${AUTHORIZATION}"' in to_curl(
+        ORIGIN, "GET", sent(headers={"Authorization": "[redacted]"})
+    )
 
 
-def test_brackets_of_an_address_are_no_set_of_addresses() -> None:
-    assert words(curl(ORIGIN, "GET", sent("/books/?page[size]=2")))[2:] == ["-g", f"{ORIGIN}/books/?page[size]=2"]
+def test_brackets_in_a_url_are_not_expanded() -> None:
+    assert words(to_curl(ORIGIN, "GET", sent("/books/?page[size]=2")))[2:] == ["-g", f"{ORIGIN}/books/?page[size]=2"]
 
 
 def test_secret_parameter_is_a_variable_of_the_shell() -> None:
-    command = curl(ORIGIN, "GET", sent('/books/?q="$HOME`&access-token=[redacted]&page=2'))
+    command = to_curl(ORIGIN, "GET", sent('/books/?q="$HOME`&access-token=[redacted]&page=2'))
     assert "access-token=${ACCESS_TOKEN}&page=2" in command
     assert words(f"ACCESS_TOKEN=hunter2\n{command}")[2:] == [f'{ORIGIN}/books/?q="$HOME`&access-token=hunter2&page=2']
 
 
 @pytest.mark.parametrize("body", [sent(text='{"password": "[redacted]"}'), sent(size=5_000)])
-def test_body_that_is_not_kept_as_it_was_sent_is_a_comment(body: dict[str, Any]) -> None:
-    command = curl(ORIGIN, "POST", body)
+def test_body_that_is_not_stored_as_it_was_sent_is_a_comment(body: RequestDocument) -> None:
+    command = to_curl(ORIGIN, "POST", body)
     assert command.startswith("# The body (")
     assert "--data-raw" not in words(command)
 
 
 def test_further_headers_come_last() -> None:
-    assert words(curl(ORIGIN, "GET", sent(), "X-Silk: a", "X-Toolbar: off"))[-4:] == [
+    assert words(to_curl(ORIGIN, "GET", sent(), "X-Silk: a", "X-Toolbar: off"))[-4:] == [
         "-H", "X-Silk: a", "-H", "X-Toolbar: off"
     ]  # fmt: skip
 
@@ -84,5 +87,5 @@ def test_further_headers_come_last() -> None:
         ("/a/", {"silk": "x"}, "/a/?silk=x"),
     ],
 )
-def test_address_goes_without_what_asks_for_tools(url: str, more: dict[str, str], found: str) -> None:
+def test_url_loses_parameters_that_ask_for_tools(url: str, more: dict[str, str], found: str) -> None:
     assert without_tools(url, **more) == found

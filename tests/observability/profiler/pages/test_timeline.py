@@ -1,15 +1,15 @@
-"""The time line of a call."""
+"""The steps of a request as its page shows them."""
 
 import pytest
 
-from observability.profiler.pages.happenings import happenings
-from observability.profiler.pages.timeline import MAX_BARS, MIN_WIDTH, Lane, lanes, scale
-from tests.observability.profiler.pages.conftest import call, query, statement, step
+from observability.profiler.pages.timeline import MAX_BARS, MIN_WIDTH, Lane, list_steps, to_lanes, to_scale
+from observability.profiler.profile_document import StepDocument
+from tests.observability.profiler.pages.conftest import profile, query, statement, step
 
 
-def lanes_of(*steps: dict[str, object], duration_ms: float = 100.0, count: int = 1) -> dict[str, Lane]:
-    found = happenings(call(list(steps), [statement("a", count)]))
-    return {lane.name: lane for lane in lanes(found, duration_ms)}
+def lanes_of(*steps: StepDocument, duration_ms: float = 100.0, count: int = 1) -> dict[str, Lane]:
+    found = list_steps(profile(steps, [statement("a", count)]).document)
+    return {lane.name: lane for lane in to_lanes(found, duration_ms)}
 
 
 def test_bar_stands_where_its_query_ran() -> None:
@@ -22,21 +22,24 @@ def test_each_run_of_a_repeated_query_has_its_bar() -> None:
     assert [(bar.x, bar.style, bar.number) for bar in bars] == [(10.0, "repeated", 1), (20.0, "repeated", 1)]
 
 
-def test_transaction_lasts_from_its_begin_to_its_end_and_holds_its_savepoints() -> None:
+def test_transaction_lasts_from_its_begin_to_its_end_and_encloses_its_savepoints() -> None:
     bars = lanes_of(step("begin", 0), step("savepoint", 20), step("rollback to savepoint", 30), step("commit", 80))[
         "transaction"
     ].bars
-    assert [(bar.x, bar.width, bar.style) for bar in bars] == [(20.0, 10.5, "undone inner"), (0.0, 80.5, "kept")]
+    assert [(bar.x, bar.width, bar.style) for bar in bars] == [
+        (20.0, 10.5, "rolled-back inner"),
+        (0.0, 80.5, "committed"),
+    ]
 
 
 def test_transactions_of_two_databases_do_not_end_each_other() -> None:
     bars = lanes_of(step("begin", 0), step("begin", 10, "other"), step("commit", 20), step("rollback", 30, "other"))
-    assert [(bar.x, bar.style) for bar in bars["transaction"].bars] == [(0.0, "kept"), (10.0, "undone")]
+    assert [(bar.x, bar.style) for bar in bars["transaction"].bars] == [(0.0, "committed"), (10.0, "rolled-back")]
 
 
 def test_transaction_that_never_ended_lasts_to_the_end() -> None:
     (bar,) = lanes_of(step("begin", 40))["transaction"].bars
-    assert (bar.x, bar.width, bar.style) == (40.0, 60.0, "undone")
+    assert (bar.x, bar.width, bar.style) == (40.0, 60.0, "rolled-back")
 
 
 @pytest.mark.parametrize(("at_ms", "duration_ms"), [(0.0, 0.0), (100.0, 0.0), (99.9, 500.0), (250.0, 1.0)])
@@ -51,9 +54,36 @@ def test_bars_of_a_lane_are_limited() -> None:
     assert len(bars) == MAX_BARS
 
 
-def test_call_that_did_nothing_has_no_lane() -> None:
+def test_request_without_steps_has_no_lane() -> None:
     assert lanes_of(duration_ms=0.0) == {}
 
 
 def test_scale_has_its_quarters() -> None:
-    assert [(mark.x, mark.label) for mark in scale(20.0)][1:4] == [(25.0, "5 ms"), (50.0, "10 ms"), (75.0, "15 ms")]
+    assert [(mark.x, mark.label) for mark in to_scale(20.0)][1:4] == [(25.0, "5 ms"), (50.0, "10 ms"), (75.0, "15 ms")]
+
+
+def test_queries_of_one_statement_are_one_entry_at_the_position_of_the_first() -> None:
+    found = list_steps(
+        profile([query(1, 0), query(2, 1), query(3, 1), query(4, 0)], [statement("a", 2), statement("b", 2)]).document
+    )
+    assert [(each.text, each.count, each.at_ms, each.duration_ms) for each in found] == [("a", 2, 1, 2), ("b", 2, 2, 2)]
+    assert found[0].times == [(1, 1.0), (4, 1.0)]
+
+
+def test_statement_has_its_database_unless_that_is_the_default() -> None:
+    found = list_steps(profile([query(1, 0), query(2, 1)], [statement("a"), statement("b", database="silk")]).document)
+    assert [each.source for each in found] == ["", "silk"]
+
+
+def test_error_of_each_run_is_listed() -> None:
+    (entry,) = list_steps(
+        profile([query(1, 0), query(2, 0, error="IntegrityError: twice")], [statement("a", 2)]).document
+    )
+    assert entry.errors == ["IntegrityError: twice"]
+
+
+def test_entries_are_numbered_in_order() -> None:
+    found = list_steps(
+        profile([step("begin", 0), query(1, 0), query(2, 0), step("commit", 3)], [statement("a", 2)]).document
+    )
+    assert [(each.number, each.kind) for each in found] == [(1, "begin"), (2, "query"), (3, "commit")]

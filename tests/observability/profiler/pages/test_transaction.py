@@ -1,10 +1,10 @@
-"""What became of the transactions of a call, in words."""
+"""How the transactions of a request ended, in words."""
 
 import pytest
 
-from observability.profiler.pages.call import Call
-from observability.profiler.pages.transaction import meaning
-from tests.observability.profiler.pages.conftest import call, query, statement, step
+from observability.profiler.pages.transaction import describe_transaction
+from observability.profiler.profile_store import StoredProfile
+from tests.observability.profiler.pages.conftest import changed, profile, query, statement, step
 
 STATEMENTS = {
     "write": statement("INSERT INTO a"),
@@ -17,18 +17,18 @@ STATEMENTS = {
 }
 
 
-def call_of(happened: str, outcome: str, status: int = 200) -> Call:
-    """A call in which this happened, in words: the name of a statement, or a part of a transaction."""
+def profile_of(events: str, outcome: str, status: int = 200) -> StoredProfile:
+    """Return a profile with these steps, in words: the name of a statement, or a part of a transaction."""
     steps = []
-    for at_ms, word in enumerate(happened.split()):
+    for at_ms, word in enumerate(events.split()):
         kind = word.replace("_", " ")
         is_query = word in STATEMENTS
         steps.append(query(at_ms, list(STATEMENTS).index(word)) if is_query else step(kind, at_ms))
-    return call(steps, list(STATEMENTS.values()), transaction=outcome, status=status)
+    return profile(steps, list(STATEMENTS.values()), transaction=outcome, status=status)
 
 
 @pytest.mark.parametrize(
-    ("happened", "words"),
+    ("events", "words"),
     [
         ("begin write commit", "committed: what it wrote is stored"),
         ("begin commented commit", "committed: what it wrote is stored"),
@@ -42,12 +42,12 @@ def call_of(happened: str, outcome: str, status: int = 200) -> Call:
         ("begin write savepoint read rollback_to_savepoint commit", "committed: what it wrote is stored"),
     ],
 )
-def test_commit(happened: str, words: str) -> None:
-    assert meaning(call_of(happened, "committed")) == words
+def test_commit(events: str, words: str) -> None:
+    assert describe_transaction(profile_of(events, "committed")) == words
 
 
 @pytest.mark.parametrize(
-    ("happened", "words"),
+    ("events", "words"),
     [
         ("begin write rollback", "rolled back: nothing was stored"),
         ("begin savepoint write release_savepoint rollback", "rolled back: nothing was stored"),
@@ -60,21 +60,21 @@ def test_commit(happened: str, words: str) -> None:
         ("elsewhere begin write rollback", "rolled back: nothing was stored"),
     ],
 )
-def test_rollback(happened: str, words: str) -> None:
-    assert meaning(call_of(happened, "rolled_back")) == words
+def test_rollback(events: str, words: str) -> None:
+    assert describe_transaction(profile_of(events, "rolled_back")) == words
 
 
 def test_commit_of_an_error_says_so() -> None:
-    found = meaning(call_of("begin write commit", "committed", 409))
-    assert found == "committed, although it answered 409: what it wrote is stored"
+    found = describe_transaction(profile_of("begin write commit", "committed", 409))
+    assert found == "committed, although the status is 409: what it wrote is stored"
 
 
 @pytest.mark.parametrize(
-    ("happened", "words"),
+    ("events", "words"),
     [("write", "none: what it wrote is stored at once"), ("read", "none: nothing was executed in one")],
 )
-def test_no_transaction(happened: str, words: str) -> None:
-    assert meaning(call_of(happened, "none")) == words
+def test_no_transaction(events: str, words: str) -> None:
+    assert describe_transaction(profile_of(events, "none")) == words
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_no_transaction(happened: str, words: str) -> None:
         ("rolled_back", "rolled back: what was written in it is not stored"),
     ],
 )
-def test_nothing_is_said_to_have_been_written_where_not_all_is_known(outcome: str, words: str) -> None:
-    known = call_of("begin read rollback" if outcome == "rolled_back" else "begin read commit", outcome)
-    assert meaning(Call(known.row, known.document | {"dropped_steps": {"query": 3}})) == words
+def test_dropped_steps_may_have_written(outcome: str, words: str) -> None:
+    known = profile_of("begin read rollback" if outcome == "rolled_back" else "begin read commit", outcome)
+    assert describe_transaction(changed(known, dropped_steps={"query": 3})) == words

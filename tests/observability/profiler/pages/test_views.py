@@ -1,4 +1,4 @@
-"""Who may open the pages of calls, and what a program gets."""
+"""Who may open the profiler's pages, and what a program gets."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import include, path
 from pytest_django import Settings
 
-from observability.profiler.policy import POLICY
+from observability.profiler.visibility import CONTENT_SECURITY_POLICY
 from tests.probe.models import Publisher
 
-CALLS = "/__debug__/requests/"
+REQUESTS = "/__debug__/requests/"
 PROGRAM = {"Accept": "application/json"}
 
 
@@ -23,7 +23,7 @@ def counting(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("counting/", counting),
-    path("__debug__/requests/", include("observability.profiler.pages.urls")),
+    path("__debug__/requests/", include("observability.profiler.urls")),
 ]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("recording", "_installed")]
@@ -31,19 +31,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.use
 
 @pytest.fixture
 def _installed(settings: Settings) -> None:
-    """The room as it is lifted into a project without the toolbar."""
+    """Install the profiler in a project without the toolbar."""
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "observability.profiler"]
 
 
 @pytest.fixture
-def called() -> str:
-    """The id of a call."""
+def profile_id() -> str:
+    """Return the id of a profile."""
     response = Client().get("/counting/?token=hunter2&page=2", headers={"X-Request-ID": "a-known-request"})
     url: str = response.headers["X-Profile-URL"]
     return url.split("/")[-2]
 
 
-def asked(address: str, **extra: Any) -> Any:  # noqa: ANN401 - a response of the client
+def get(address: str, **extra: Any) -> Any:  # noqa: ANN401 - a response of the client
     return Client().get(address, **{"headers": PROGRAM} | extra)
 
 
@@ -52,7 +52,7 @@ ADDRESSES = ["", "latest/", "{0}/", "{0}/compare/{0}/", "{0}/speedscope.json"]
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("refused", ["debug", "address", "cross-site", "same-site"])
-def test_address_does_not_exist_for_others(settings: Settings, called: str, address: str, refused: str) -> None:
+def test_url_does_not_exist_for_others(settings: Settings, profile_id: str, address: str, refused: str) -> None:
     extra: dict[str, Any] = {}
     match refused:
         case "debug":
@@ -61,60 +61,65 @@ def test_address_does_not_exist_for_others(settings: Settings, called: str, addr
             extra = {"REMOTE_ADDR": "192.0.2.1"}
         case site:
             extra = {"headers": {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}}
-    response = asked(CALLS + address.format(called), **extra)
+    response = get(REQUESTS + address.format(profile_id), **extra)
     assert response.status_code == 404
     assert b"hunter" not in response.content
-    assert "no call" not in response.content.decode()
+    assert "no request" not in response.content.decode()
 
 
-def test_link_of_another_site_opens_a_page(called: str) -> None:
+def test_link_of_another_site_opens_a_page(profile_id: str) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
-    assert asked(f"{CALLS}{called}/", headers=headers).status_code == 200
+    assert get(f"{REQUESTS}{profile_id}/", headers=headers).status_code == 200
 
 
-def test_pages_are_read_and_nothing_else(settings: Settings, called: str) -> None:
+def test_pages_are_read_and_nothing_else(settings: Settings, profile_id: str) -> None:
     client = Client(enforce_csrf_checks=True)
-    assert client.post(f"{CALLS}{called}/").status_code == 405
+    assert client.post(f"{REQUESTS}{profile_id}/").status_code == 405
     settings.DEBUG = False
-    assert client.post(f"{CALLS}{called}/").status_code == 404
+    assert client.post(f"{REQUESTS}{profile_id}/").status_code == 404
 
 
 @pytest.mark.parametrize("address", ["", "latest/", "{0}/", "{0}/compare/{0}/", "nope/"])
 @pytest.mark.parametrize("accept", ["text/html,*/*;q=0.8", "application/json", "*/*"])
-def test_person_gets_a_page_and_a_program_json(called: str, address: str, accept: str) -> None:
-    response = asked(CALLS + address.format(called), headers={"Accept": accept})
+def test_person_gets_a_page_and_a_program_json(profile_id: str, address: str, accept: str) -> None:
+    response = get(REQUESTS + address.format(profile_id), headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith("text/html" if "html" in accept else "application/json")
     assert response.status_code == (404 if "nope" in address else 200)
-    assert response.headers["Content-Security-Policy"] == POLICY
+    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "no-store" in response.headers["Cache-Control"]
     assert "Accept" in response.headers["Vary"]
 
 
-def test_page_has_its_own_headers_of_security(settings: Settings, called: str) -> None:
+def test_page_has_its_own_headers_of_security(settings: Settings, profile_id: str) -> None:
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "SecurityMiddleware" not in name]
-    headers = asked(f"{CALLS}{called}/").headers
+    headers = get(f"{REQUESTS}{profile_id}/").headers
     assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
 
 
-def test_program_reads_a_call_without_its_secrets(called: str) -> None:
-    response = asked(f"{CALLS}{called}/")
-    told = response.json()
-    assert (told["state"], told["status"], told["query_count"], told["repeated_count"]) == ("closed", 200, 3, 3)
-    assert told["request"]["url"] == "/counting/?token=[redacted]&page=2"
-    assert told["request_id"] == "a-known-request"
-    (statement,) = told["statements"]
-    assert (statement["count"], statement["cause"]["lines"][0].rpartition(" ")[2]) == (
+def test_program_reads_a_profile_without_secrets(profile_id: str) -> None:
+    response = get(f"{REQUESTS}{profile_id}/")
+    document = response.json()
+    assert (document["state"], document["status"], document["query_count"], document["repeated_count"]) == (
+        "closed",
+        200,
+        3,
+        3,
+    )
+    assert document["request"]["url"] == "/counting/?token=[redacted]&page=2"
+    assert document["request_id"] == "a-known-request"
+    (statement,) = document["statements"]
+    assert (statement["count"], statement["origin"]["lines"][0].rpartition(" ")[2]) == (
         3,
         "counting.<locals>.<listcomp>",
     )
-    assert told["flame_graph"] is None
+    assert document["flame_graph"] is None
     assert "hunter2" not in response.content.decode()
 
 
-def test_list_tells_a_program_its_calls_and_what_a_filter_could_not_read(called: str) -> None:
-    told = asked(f"{CALLS}?request_id=a-known-request").json()
-    assert ([each["id"] for each in told["requests"]], told["errors"]) == ([called], {})
-    response = asked(f"{CALLS}?status=x&min_ms=soon")
+def test_list_gives_a_program_its_requests_and_the_filters_that_are_invalid(profile_id: str) -> None:
+    document = get(f"{REQUESTS}?request_id=a-known-request").json()
+    assert ([each["id"] for each in document["requests"]], document["errors"]) == ([profile_id], {})
+    response = get(f"{REQUESTS}?status=x&min_ms=soon")
     assert response.status_code == 400
     assert set(response.json()["errors"]) == {"status", "min_ms"}
 
@@ -133,27 +138,27 @@ def test_list_tells_a_program_its_calls_and_what_a_filter_could_not_read(called:
         ("request_id=another", False),
     ],
 )
-def test_list_is_filtered(called: str, query: str, is_found: bool) -> None:
-    assert [each["id"] for each in asked(f"{CALLS}?{query}").json()["requests"]] == ([called] if is_found else [])
+def test_list_is_filtered(profile_id: str, query: str, is_found: bool) -> None:
+    assert [each["id"] for each in get(f"{REQUESTS}?{query}").json()["requests"]] == ([profile_id] if is_found else [])
 
 
-def test_calls_of_the_pages_are_no_calls(called: str) -> None:
+def test_requests_of_the_pages_are_not_profiled(profile_id: str) -> None:
     for address in ADDRESSES:
-        asked(CALLS + address.format(called))
-    assert [each["id"] for each in asked(CALLS).json()["requests"]] == [called]
+        get(REQUESTS + address.format(profile_id))
+    assert [each["id"] for each in get(REQUESTS).json()["requests"]] == [profile_id]
 
 
-def test_nothing_was_called_yet() -> None:
-    response = asked(f"{CALLS}latest/")
-    assert (response.status_code, response.json()) == (404, {"error": "No call was recorded yet."})
-    assert asked(CALLS).json() == {"requests": [], "errors": {}}
+def test_list_is_empty_before_the_first_request() -> None:
+    response = get(f"{REQUESTS}latest/")
+    assert (response.status_code, response.json()) == (404, {"error": "No request was recorded yet."})
+    assert get(REQUESTS).json() == {"requests": [], "errors": {}}
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_file_that_cannot_be_used_is_told_in_a_sentence(settings: Settings, tmp_path: Path, address: str) -> None:
+def test_unusable_file_is_reported_in_a_sentence(settings: Settings, tmp_path: Path, address: str) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(tmp_path)}
     (tmp_path / "profiles.sqlite3").mkdir()
-    response = asked(CALLS + address.format("nope"))
+    response = get(REQUESTS + address.format("nope"))
     assert response.status_code == 503
     assert response.json()["error"].startswith(f"{tmp_path}/profiles.sqlite3 cannot be used: ")
 
@@ -162,25 +167,25 @@ def test_numbers_of_a_drawing_are_those_of_svg_in_any_language(settings: Setting
     settings.LANGUAGE_CODE = "de"
     settings.USE_THOUSAND_SEPARATOR = True
     url: str = Client().get("/counting/?profile").headers["X-Profile-URL"]
-    page = asked(url, headers={"Accept": "text/html"}).content.decode()
+    page = get(url, headers={"Accept": "text/html"}).content.decode()
     written = re.findall(r' (?:x|y|x1|x2|width|height)="([^"]*)"', page)
     assert len(written) > 10
     assert [each for each in written if not re.fullmatch(r"[0-9.]+%?", each)] == []
 
 
-def test_comparison_tells_a_program_what_changed(called: str) -> None:
-    told = asked(f"{CALLS}{called}/compare/{called}/").json()
-    assert (told["verdict"], told["totals"]["queries"]) == ("3 queries in both", [3, 3])
+def test_comparison_gives_a_program_what_changed(profile_id: str) -> None:
+    document = get(f"{REQUESTS}{profile_id}/compare/{profile_id}/").json()
+    assert (document["verdict"], document["totals"]["queries"]) == ("3 queries in both", [3, 3])
 
 
-def test_comparison_with_a_call_that_is_not_kept_says_which(called: str) -> None:
-    response = asked(f"{CALLS}{called}/compare/nope/")
-    assert (response.status_code, response.json()["error"]) == (404, "There is no call nope: the last 500 are kept.")
+def test_comparison_with_a_deleted_request_says_which(profile_id: str) -> None:
+    response = get(f"{REQUESTS}{profile_id}/compare/nope/")
+    assert (response.status_code, response.json()["error"]) == (404, "There is no request nope: the last 500 are kept.")
 
 
-def test_file_for_speedscope_is_a_download(called: str) -> None:
+def test_file_for_speedscope_is_a_download(profile_id: str) -> None:
     url: str = Client().get("/counting/?profile").headers["X-Profile-URL"]
-    response = asked(f"{url}speedscope.json")
+    response = get(f"{url}speedscope.json")
     assert response.headers["Content-Disposition"].startswith("attachment; filename=")
     assert response.json()["profiles"][0]["type"] == "sampled"
-    assert asked(f"{CALLS}{called}/speedscope.json").status_code == 404
+    assert get(f"{REQUESTS}{profile_id}/speedscope.json").status_code == 404

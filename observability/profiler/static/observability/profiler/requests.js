@@ -1,7 +1,7 @@
-// Keeps the list of calls up to date: it fetches the same page again, and changes the rows that differ.
+// Keeps the list of requests up to date: fetches the same page again, and changes the rows that differ.
 
 const REFRESH_MS = 2000;
-const table = document.getElementById("calls");
+const table = document.getElementById("requests");
 const live = document.getElementById("live");
 
 live.closest("label").hidden = false;
@@ -13,9 +13,9 @@ async function refresh() {
     const response = await fetch(table.dataset.refresh, { headers: { Accept: "text/html" } });
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    show(page.getElementById("calls"));
+    show(page.getElementById("requests"));
   } catch {
-    // The server restarts: the next time it will answer.
+    // The server restarts: the next refresh will succeed.
   }
 }
 
@@ -30,7 +30,7 @@ function show(newTable) {
       body.insertBefore(row, place);
       continue;
     }
-    // A row that is as it was keeps the focus that somebody may have there.
+    // An unchanged row stays, because it may have the focus.
     if (known.dataset.state !== row.dataset.state) known.replaceChildren(...row.children);
     known.dataset.state = row.dataset.state;
     place = known.nextElementSibling;

@@ -1,1 +1,0 @@
-"""Flame graphs: where the Python code of one call spent its time."""

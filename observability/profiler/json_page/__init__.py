@@ -1,1 +1,0 @@
-"""The page of a JSON answer that a developer opens in a browser."""

@@ -1,0 +1,77 @@
+"""The list of requests: the form that filters it, and a summary of each request for programs."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.http import QueryDict
+
+from observability.profiler.profile_store import ProfileFilter, ProfileRow
+
+_status = re.compile(r"(?P<exact>[1-5]\d\d)|(?P<hundreds>[1-5])xx", re.IGNORECASE)
+
+
+@dataclass
+class FilterForm:
+    """The filters as the developer wrote them; `errors` has the invalid ones by field name, which do not filter."""
+
+    path: str = ""
+    status: str = ""
+    min_ms: str = ""
+    request_id: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_query(cls, query: QueryDict) -> "FilterForm":
+        return cls(*(str(query.get(name, "")).strip() for name in ("path", "status", "min_ms", "request_id")))  # type: ignore[arg-type] # four strings
+
+    @property
+    def is_set(self) -> bool:
+        return any((self.path, self.status, self.min_ms, self.request_id))
+
+    def to_filter(self) -> ProfileFilter:
+        """Parse the fields; fill `errors`."""
+        return ProfileFilter(self.path, self._parse_status(), self._parse_min_ms(), self.request_id)
+
+    def _parse_status(self) -> tuple[int, int] | None:
+        if not self.status:
+            return None
+        match = _status.fullmatch(self.status)
+        if match is None:
+            self.errors["status"] = f"{self.status!r} is not a status: use a number such as 404, or 5xx for all of them"
+            return None
+        if match["exact"]:
+            return int(match["exact"]), int(match["exact"])
+        first = int(match["hundreds"]) * 100
+        return first, first + 99
+
+    def _parse_min_ms(self) -> float:
+        try:
+            return max(0.0, float(self.min_ms or 0))
+        except ValueError:
+            self.errors["min_ms"] = f"{self.min_ms!r} is not a number of milliseconds"
+            return 0.0
+
+
+def to_summary(row: ProfileRow) -> dict[str, object]:
+    """Return what is known of a request without its document; while it runs, `duration_ms` ends at the response."""
+    return {
+        "id": row.id,
+        "state": row.state,
+        "request_id": row.request_id,
+        "started_at": datetime.fromtimestamp(row.started_at, UTC).isoformat(timespec="milliseconds"),
+        "method": row.method,
+        "path": row.path,
+        "query": row.query,
+        "route": row.route,
+        "status": row.status,
+        "duration_ms": row.duration_ms,
+        "query_count": row.query_count,
+        "repeated_count": row.repeated_count,
+        "over_budget": bool(row.over_budget),
+        "transaction": row.transaction,
+        "user_id": row.user_id,
+        "failed": bool(row.failed),
+        "process": row.process,
+        "silk_url": row.silk_url,
+    }
