@@ -28,7 +28,7 @@ LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
-    # Last, since it shows what the others found.
+    # Last: it shows the results of the other readers.
     "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.reader.ProfileReader"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
@@ -40,25 +40,25 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
 
-# The browser: the toolbar, inside of it the page of a JSON answer, and inside of that the profile of the call
+# The profiler: the toolbar wraps the JSON page, which wraps the profile of the request.
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
-BROWSER_MIDDLEWARE = [
+PROFILER_MIDDLEWARE = [
     "observability.profiler.middleware.JsonPageMiddleware",
     "observability.profiler.middleware.ProfileMiddleware",
 ]
-# Without it the calls are recorded all the same, and take a third of the time.
+# Without the toolbar, requests are still recorded, in a third of the time.
 if environment.flag("TOOLBAR", default=True):
-    BROWSER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
+    PROFILER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *PROFILER_MIDDLEWARE]
 else:
-    # Its middleware is missing, as was asked.
+    # The toolbar's check expects its middleware.
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
     "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.show_toolbar",
     "TOOLBAR_STORE_CLASS": "observability.profiler.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }
-# What one API call did. The panels of settings, versions, signals, … would cost every call and tell the same each time.
+# What one API request did. The panels for settings, versions and signals would cost time in every request.
 DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",
     "debug_toolbar.panels.timer.TimerPanel",
@@ -74,11 +74,11 @@ DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.templates.TemplatesPanel",
 ]
 
-# silk, asleep: for requests that ask for it, in a database of its own; the service works without the package
+# silk records only requests that ask for it, in a separate database. The service works without the package.
 
 if find_spec("silk"):
     INSTALLED_APPS = [*INSTALLED_APPS, "silk"]
-    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.profiler.silk.SilkMiddleware"]
+    PROFILER_MIDDLEWARE = [*PROFILER_MIDDLEWARE, "observability.profiler.silk.SilkMiddleware"]
     DATABASE_ROUTERS = ["observability.profiler.routing.SilkRouter"]
     DATABASES = DATABASES | {
         "silk": database("SILK_DATABASE_URL", default_url=f"sqlite:///{VAR_DIR / 'silk.sqlite3'}"),
@@ -91,4 +91,4 @@ if find_spec("silk"):
     SILKY_MAX_REQUEST_BODY_SIZE = 64 * 1024
     SILKY_MAX_RESPONSE_BODY_SIZE = 64 * 1024
 
-MIDDLEWARE = [MIDDLEWARE[0], *BROWSER_MIDDLEWARE, *MIDDLEWARE[1:]]
+MIDDLEWARE = [MIDDLEWARE[0], *PROFILER_MIDDLEWARE, *MIDDLEWARE[1:]]

@@ -37,12 +37,12 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
 }
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
-BROWSER_MIDDLEWARE = [
+PROFILER_MIDDLEWARE = [
     "observability.profiler.middleware.JsonPageMiddleware",
     "observability.profiler.middleware.ProfileMiddleware",
 ]
 if env.bool("TOOLBAR", default=True):
-    BROWSER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *BROWSER_MIDDLEWARE]
+    PROFILER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *PROFILER_MIDDLEWARE]
 else:
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
@@ -67,7 +67,7 @@ DEBUG_TOOLBAR_PANELS = [
 
 if find_spec("silk"):
     INSTALLED_APPS = [*INSTALLED_APPS, "silk"]
-    BROWSER_MIDDLEWARE = [*BROWSER_MIDDLEWARE, "observability.profiler.silk.SilkMiddleware"]
+    PROFILER_MIDDLEWARE = [*PROFILER_MIDDLEWARE, "observability.profiler.silk.SilkMiddleware"]
     DATABASE_ROUTERS = ["observability.profiler.routing.SilkRouter"]
     DATABASES = DATABASES | {"silk": database(env.str("SILK_DATABASE_URL", default="sqlite://:memory:"))}
     SILKY_MIDDLEWARE_CLASS = "observability.profiler.silk.SilkMiddleware"
@@ -78,4 +78,4 @@ if find_spec("silk"):
     SILKY_MAX_REQUEST_BODY_SIZE = 64 * 1024
     SILKY_MAX_RESPONSE_BODY_SIZE = 64 * 1024
 
-MIDDLEWARE = [MIDDLEWARE[0], *BROWSER_MIDDLEWARE, *MIDDLEWARE[1:], "tests.probe.middleware.CorsMiddleware"]
+MIDDLEWARE = [MIDDLEWARE[0], *PROFILER_MIDDLEWARE, *MIDDLEWARE[1:], "tests.probe.middleware.CorsMiddleware"]
