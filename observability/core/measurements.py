@@ -41,8 +41,8 @@ def to_log_keys(observation: Observation) -> Measurements:
 
 
 def work_keys(observation: Observation) -> Measurements:
-    """Return what is measured for every kind of work."""
-    return {
+    """Return what is measured for every kind of work, and the numbers that recorders set."""
+    keys: Measurements = {
         "duration_ms": round(observation.duration_ms, MILLISECOND_DIGITS),
         "db.query_count": observation.query_count,
         "db.duration_ms": round(observation.query_duration_ms, MILLISECOND_DIGITS),
@@ -51,6 +51,9 @@ def work_keys(observation: Observation) -> Measurements:
         "outgoing.count": observation.outgoing_count,
         "outgoing.duration_ms": round(observation.outgoing_duration_ms, MILLISECOND_DIGITS),
     }
+    if recorded := observation.measurements:
+        keys |= {key: recorded[key] for key in RECORDED_KEYS if key in recorded}
+    return keys
 
 
 def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
@@ -62,8 +65,8 @@ def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
         "queries": keys.get("db.query_count"),
         "db_ms": _rounded(keys.get("db.duration_ms")),
         "repeated": repeated if isinstance(repeated, int) and repeated > 1 else None,
-        "calls": keys.get("outgoing.count") or None,
-        "calls_ms": _rounded(keys.get("outgoing.duration_ms")) or None,
+        "outgoing": keys.get("outgoing.count") or None,
+        "outgoing_ms": _rounded(keys.get("outgoing.duration_ms")) or None,
         "transaction": keys.get("db.transaction"),
         "user": keys.get("user.id"),
     }
@@ -71,19 +74,11 @@ def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
     return event, {key: value for key, value in (summary | notes).items() if value not in (None, "none")}
 
 
-def _rounded(value: object) -> object:
-    return round(value, 1) if isinstance(value, int | float) else value
-
-
 def _own_keys(observation: Observation) -> Measurements:
     http = observation.http
     if http is None:
-        keys: Measurements = {f"{observation.kind}.name": observation.name} | work_keys(observation)
-    else:
-        keys = _http_keys(observation, http)
-    if recorded := observation.measurements:
-        keys |= {key: recorded[key] for key in RECORDED_KEYS if key in recorded}
-    return keys
+        return {f"{observation.kind}.name": observation.name} | work_keys(observation)
+    return _http_keys(observation, http)
 
 
 def _http_keys(observation: Observation, http: HttpAttributes) -> Measurements:
@@ -98,3 +93,7 @@ def _http_keys(observation: Observation, http: HttpAttributes) -> Measurements:
         "user.id": http.user_id,
         "http.response.body.size": http.response_body_size,
     }
+
+
+def _rounded(value: object) -> object:
+    return round(value, 1) if isinstance(value, int | float) else value

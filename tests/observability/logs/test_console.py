@@ -24,12 +24,12 @@ def test_access_line_is_short_on_the_console() -> None:
     assert "noted=5" in line
     assert "client.address" not in line
     assert "None" not in line
-    assert "calls" not in line
+    assert "outgoing" not in line
 
 
 def test_calls_to_other_services_are_on_the_console() -> None:
     line = access_line(**{"outgoing.count": 2, "outgoing.duration_ms": 31.04})
-    assert "calls=2 calls_ms=31.0" in line
+    assert "outgoing=2 outgoing_ms=31.0" in line
     assert "outgoing" not in line
 
 
