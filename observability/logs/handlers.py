@@ -22,7 +22,7 @@ from typing import Any, TextIO, cast
 from observability.core.diagnostics import Diagnostics
 from observability.files import HAS_FLOCK
 from observability.logs import rotation
-from observability.logs.json_lines import truncate_line
+from observability.logs.formatters import truncate_line
 from observability.logs.rotation import LogFile
 from observability.recorders.commands import owns_stdout
 from observability.text import format_count
