@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import INDENT, format_milliseconds, format_number
-from observability.log_analysis.reports.report import Report, fetch_extent, limit_rows
+from observability.log_analysis.reports import Report, fetch_extent, limit_rows
 from observability.log_analysis.terminal import (
     MIN_TEXT_WIDTH,
     TableColumn,
