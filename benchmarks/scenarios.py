@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.census import Census, chain, take_census
 from benchmarks.writer import Counts, Job
 from benchmarks.writers import Writer, counted, empty_counts, wait_until, write, write_together, writing
-from observability.logs.dropped_records import LOG_RECORDS_DROPPED
+from observability.logs.handlers import LOG_RECORDS_DROPPED
 
 NOBODY = 65_534
 SMALL_DISK_BYTES = 262_144

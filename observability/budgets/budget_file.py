@@ -7,7 +7,7 @@
       "statements": ["1x SELECT … FROM shop_book WHERE …", "1x SELECT COUNT(*) FROM shop_book"]
     }
 
-`max` counts the application's queries (`framework_queries.py`); null waives the budget and needs a reason. `scale` says
+`max` counts the application's queries (`query_collector.py`); null waives the budget and needs a reason. `scale` says
 that a test verified the same count for any number of rows. `statements` are those of the request that ran most queries.
 """
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from observability.budgets.framework_queries import count_framework_queries
+from observability.budgets.query_collector import count_framework_queries
 from observability.budgets.reader import BudgetState
 from observability.core.observation import Observation
 from observability.recorders.sql import summarize

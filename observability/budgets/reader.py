@@ -10,7 +10,7 @@ from typing import TypedDict
 from django.conf import settings
 
 from observability.budgets.budget_file import BudgetFileError, budget_path, load_budgets
-from observability.budgets.framework_queries import count_framework_queries
+from observability.budgets.query_collector import count_framework_queries
 from observability.budgets.routes import find_request, route_key
 from observability.conf import configuration, shared_file
 from observability.core.diagnostics import Diagnostics

@@ -11,8 +11,7 @@ from observability.log_analysis.duckdb_views import LogDatabase
 from observability.log_analysis.follow import follow
 from observability.log_analysis.options import DEFAULT_LINES, DEFAULT_ROWS, LEVELS, Options
 from observability.log_analysis.prune import prune
-from observability.log_analysis.reports import errors, request, slow, sql, statements, top, users
-from observability.log_analysis.reports.report import Report, write_report
+from observability.log_analysis.reports import Report, errors, request, slow, sql, statements, top, users, write_report
 from observability.log_analysis.terminal import Output, Terminal
 
 EXAMPLES = """

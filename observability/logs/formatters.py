@@ -1,6 +1,8 @@
-"""The formatter of the log files: a record is one JSON object on one line."""
+"""The formatter of the log files: a record is one JSON object on one line. A line that is too long is truncated."""
 
+import json
 import logging
+import re
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +13,6 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from observability.core.observation import Observation
-from observability.logs.json_lines import TRUNCATED, encode
 from observability.recorders.log_records import find_exception, find_observation, format_message, record_facts
 from observability.redaction import MAX_TEXT, is_secret, may_hold_secret, redact, redact_text
 from observability.text import ELLIPSIS, exception_type_name, safe_str
@@ -19,10 +20,14 @@ from observability.text import ELLIPSIS, exception_type_name, safe_str
 BASE_KEYS = ("timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name")
 EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
 PROBLEM_KEY = "logging.error"
+TRUNCATED = "truncated"
 
 # In characters.
 MAX_STACKTRACE = 24_576
 MAX_MESSAGE = 4_096
+# A line that is too long: at most this many of its values are truncated, none to less than this many characters.
+MAX_TRUNCATED_VALUES = 8
+MIN_VALUE_LENGTH = 200
 # Cached keys and events; events longer than this are not cached.
 MAX_CACHE_ENTRIES = 2_048
 MAX_CACHED_EVENT = 128
@@ -30,6 +35,7 @@ MAX_CACHED_EVENT = 128
 # Values that orjson and `str()` would write differently.
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+_surrogate = re.compile("[\ud800-\udfff]")
 _reserved = frozenset((*BASE_KEYS, *EXCEPTION_KEYS, PROBLEM_KEY, TRUNCATED))
 
 
@@ -218,3 +224,68 @@ def _cut_middle(text: str, max_length: int) -> str:
     # Cut at white space: a part of a secret would not be recognised as one.
     beginning, end = text[:half].rpartition(" ")[0] or text[:half], text[-half:].partition(" ")[2] or text[-half:]
     return f"{beginning}\n{ELLIPSIS} {len(text) - len(beginning) - len(end)} characters left out {ELLIPSIS}\n{end}"
+
+
+def encode(value: object) -> str:
+    """Return the JSON of a value, on one line.
+
+    orjson refuses lone surrogates and integers of more than 64 bits; the standard library writes these. A surrogate is
+    escaped, so that the line can be encoded as UTF-8.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+        return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def truncate_line(line: bytes, max_bytes: int) -> bytes:
+    """Return a line that is too long with at most `max_bytes`, its line end included.
+
+    A JSON object stays a JSON object: its longest values are truncated (values other than strings become strings), and
+    the key `truncated` names them. If that is not enough, the last keys are removed. Other text is cut.
+    """
+    try:
+        # Unlike orjson, it reads a lone surrogate.
+        fields = json.loads(line)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return line[: max_bytes - 5].decode("utf-8", "ignore").encode() + f"{ELLIPSIS}\n".encode()
+    return (_truncate_object(fields, max_bytes - len("\n")) + "\n").encode()
+
+
+def _truncate_object(fields: dict[str, object], max_bytes: int) -> str:
+    fields.pop(TRUNCATED, None)
+    sizes = {key: _size(key) + _size(value) + len(":,") for key, value in fields.items()}
+    truncated: list[str] = []
+    for key in sorted(sizes, key=sizes.__getitem__, reverse=True)[:MAX_TRUNCATED_VALUES]:
+        excess = sum(sizes.values()) + _size({TRUNCATED: [*truncated, key, ELLIPSIS]}) - max_bytes
+        if excess <= 0 or sizes[key] <= 2 * MIN_VALUE_LENGTH:
+            break
+        truncated.append(key[:MIN_VALUE_LENGTH])
+        size_of_key = _size(key) + len(":,")
+        fields[key] = _truncate_value(fields[key], sizes[key] - size_of_key - excess)
+        sizes[key] = size_of_key + _size(fields[key])
+    remaining = max_bytes - _size({TRUNCATED: [*truncated, ELLIPSIS]})
+    fields_that_fit: dict[str, object] = {}
+    for key, value in fields.items():
+        remaining -= sizes[key]
+        if remaining < 0:
+            truncated.append(ELLIPSIS)
+            break
+        fields_that_fit[key] = value
+    return encode(fields_that_fit | {TRUNCATED: truncated})
+
+
+def _size(value: object) -> int:
+    return len(encode(value).encode())
+
+
+def _truncate_value(value: object, max_bytes: int) -> str:
+    """Return the beginning of a value's text: its JSON has at most `max_bytes`, but at least 200 characters stay."""
+    text = value if isinstance(value, str) else encode(value)
+    length = max(MIN_VALUE_LENGTH, min(len(text), max_bytes - 8))
+    while length > MIN_VALUE_LENGTH and _size(text[:length]) > max_bytes - 8:
+        length = max(MIN_VALUE_LENGTH, length * 7 // 8)
+    return f"{text[:length]}{ELLIPSIS}"

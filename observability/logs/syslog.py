@@ -15,8 +15,8 @@ from logging.handlers import SysLogHandler
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
-from observability.logs.dropped_records import DroppedRecords, dropped_count_record
-from observability.logs.json_lines import truncate_line
+from observability.logs.formatters import truncate_line
+from observability.logs.handlers import DroppedRecords, dropped_count_record
 
 # rsyslog accepts this by default. A longer datagram would be split into too many packets.
 MAX_MESSAGE_BYTES = 8_192

@@ -1,1 +1,72 @@
-"""One module for each subcommand of `logs`: it has the name of the subcommand."""
+"""The reports of `logs`: rows for programs, and lines for people.
+
+Each subcommand that reads logs has a module of its name here. This module has what all of them return and use.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from observability.log_analysis.duckdb_views import LogDatabase, Row
+from observability.log_analysis.formatting import format_time_range, row_to_json
+from observability.log_analysis.terminal import Output
+from observability.text import format_count
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`summary` says what was read; `lines` are the text of the `rows`; `more` counts the rows that are left out."""
+
+    summary: str
+    rows: Sequence[Row]
+    lines: Sequence[str]
+    more: int = 0
+
+
+class Extent(NamedTuple):
+    """How much was read, and the times of the first and the last line."""
+
+    amount: float
+    first: datetime | None
+    last: datetime | None
+
+    @property
+    def has_several_days(self) -> bool:
+        """Whether a time needs its date."""
+        return self.first is not None and self.last is not None and self.first.date() != self.last.date()
+
+    def describe(self, noun: str, plural: str, *details: str) -> str:
+        """Return one sentence: the amount with its noun, the range of time, and details that are not empty."""
+        if not self.amount or self.first is None or self.last is None:
+            return f"No {plural}."
+        amount = format_count(round(self.amount), noun, plural)
+        return f"{', '.join([amount, format_time_range(self.first, self.last), *filter(None, details)])}."
+
+
+def fetch_extent(database: LogDatabase, view: str, amount: str = "sum(coalesce(sample_rate, 1))") -> Extent:
+    """Return the extent of a loaded view. By default a sampled line counts for the requests that it represents."""
+    (row,) = database.fetch_rows(
+        f"select coalesce({amount}, 0) as amount, min(time) as first, max(time) as last from {view}"
+    )
+    return Extent(row["amount"], row["first"], row["last"])
+
+
+def limit_rows(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
+    """Return the first rows, and the number of the others; a limit of 0 means all rows."""
+    return (list(rows[:limit]), max(0, len(rows) - limit)) if limit else (list(rows), 0)
+
+
+def write_report(report: Report, output: Output, *, as_json: bool) -> None:
+    """Write a report as text, or as one JSON object per row."""
+    if as_json:
+        for row in report.rows:
+            output.write(row_to_json(row))
+        return
+    output.write(report.summary)
+    if report.lines:
+        output.write("")
+    for line in report.lines:
+        output.write(line)
+    if report.more:
+        output.write(f"… and {report.more:,} more: --limit 0 shows all.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_number, format_time_range
-from observability.log_analysis.reports.report import Report, fetch_extent, limit_rows
+from observability.log_analysis.reports import Report, fetch_extent, limit_rows
 from observability.log_analysis.terminal import Terminal, escape_controls, truncate_end, truncate_middle
 from observability.text import format_count
 

@@ -2,9 +2,8 @@
 
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_milliseconds, format_number, format_time
-from observability.log_analysis.reports.report import Report, fetch_extent
-from observability.log_analysis.table import TableColumn, render_table
-from observability.log_analysis.terminal import Terminal
+from observability.log_analysis.reports import Report, fetch_extent
+from observability.log_analysis.terminal import TableColumn, Terminal, render_table
 
 ORDERS = {
     "time": "duration_ms",

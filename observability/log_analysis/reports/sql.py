@@ -8,8 +8,7 @@ from typing import Protocol
 from observability.log_analysis.columns import VIEWS
 from observability.log_analysis.formatting import row_to_json
 from observability.log_analysis.options import Options
-from observability.log_analysis.table import Row, TableColumn, fits_terminal, render_table
-from observability.log_analysis.terminal import Output, Terminal
+from observability.log_analysis.terminal import Output, Row, TableColumn, Terminal, fits_terminal, render_table
 from observability.text import format_count
 
 DEFAULT_ROWS = 100

@@ -4,9 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import INDENT, format_milliseconds, format_number
-from observability.log_analysis.reports.report import Report, fetch_extent, limit_rows
-from observability.log_analysis.table import MIN_TEXT_WIDTH, TableColumn, render_table
-from observability.log_analysis.terminal import Terminal, escape_controls, truncate_middle, wrap
+from observability.log_analysis.reports import Report, fetch_extent, limit_rows
+from observability.log_analysis.terminal import (
+    MIN_TEXT_WIDTH,
+    TableColumn,
+    Terminal,
+    escape_controls,
+    render_table,
+    truncate_middle,
+    wrap,
+)
 from observability.recorders.sql import fingerprint
 
 ORDERS = {"time": "time_ms", "count": "queries", "p95": "p95_ms", "max": "max_ms"}

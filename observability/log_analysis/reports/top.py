@@ -6,9 +6,8 @@ from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.columns import quote_name
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_milliseconds, format_number, format_percent, format_time
-from observability.log_analysis.reports.report import Extent, Report, fetch_extent, limit_rows
-from observability.log_analysis.table import TableColumn, render_table
-from observability.log_analysis.terminal import Terminal
+from observability.log_analysis.reports import Extent, Report, fetch_extent, limit_rows
+from observability.log_analysis.terminal import TableColumn, Terminal, render_table
 
 # The orders of the report, and their columns.
 ORDERS = {

@@ -1,4 +1,4 @@
-"""The handler of the log files, in one process; `test_handler_faults.py` has the others."""
+"""The handler of the log files, in one process; `test_handlers_faults.py` has the others."""
 
 import json
 import logging

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, QuerySet
 
-from observability.budgets.framework_queries import count_framework_queries, is_framework_query
+from observability.budgets.query_collector import count_framework_queries, is_framework_query
 from observability.recorders.sql import find_table, fingerprint, summarize
 from tests.probe.models import Book, Loan
 

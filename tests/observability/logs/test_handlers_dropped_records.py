@@ -1,8 +1,8 @@
-"""Records that a handler could not write."""
+"""Count records that a handler could not write."""
 
 import pytest
 
-from observability.logs.dropped_records import DroppedRecords
+from observability.logs.handlers import DroppedRecords
 
 
 def test_dropped_records_are_counted_until_the_count_is_taken() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs.configuration_tree import Row, _align, render_probe, render_tree
 from observability.logs.effective_configuration import EffectiveConfiguration
 from observability.logs.layers import Origin
+from observability.logs.management.commands.logging import Row, _align, render_probe, render_tree
 from observability.logs.probe import Probe
 
 

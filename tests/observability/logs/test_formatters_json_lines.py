@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.logs.json_lines import encode, truncate_line
+from observability.logs.formatters import encode, truncate_line
 
 LIMIT = 4_096
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observability.log_analysis.table import TableColumn, fits_terminal, render_table
-from observability.log_analysis.terminal import Terminal, display_width
+from observability.log_analysis.terminal import TableColumn, Terminal, display_width, fits_terminal, render_table
 
 ROWS = [{"name": "/books/<isbn>/", "count": "7", "p95": "12 ms"}, {"name": "/", "count": "1,234", "p95": ""}]
 FIELDS = [
