@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from observability.conf import configuration
 from observability.logs.config import LayeredLogging, Source
-from observability.logs.layers import fill_variables, merge
 from observability.logs.lint import UNKNOWN_VARIABLE, LintError, lint
+from observability.logs.yaml_layers import fill_variables, merge
 
 BUFFERING_HANDLER = "observability.logs.buffering.BufferingHandler"
 BUFFERED_RECORDS_READER = "observability.logs.buffering.BufferedRecordsReader"

@@ -16,8 +16,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from observability.logs.layers import Entry, fill_variables, load_layer, load_layers, merge
 from observability.logs.lint import is_reference, lint
+from observability.logs.yaml_layers import Entry, fill_variables, load_layer, load_layers, merge
 
 OVERRIDES = "overrides"
 

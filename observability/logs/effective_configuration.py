@@ -10,7 +10,7 @@ from logging.handlers import QueueHandler
 from typing import Any, Generic, TypedDict, TypeVar
 
 from observability.logs.config import LayeredLogging
-from observability.logs.layers import Entry, Origin
+from observability.logs.yaml_layers import Entry, Origin
 from observability.redaction import redact
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from logging.config import BaseConfigurator
 from logging.handlers import MemoryHandler, QueueHandler
 from typing import NamedTuple
 
-from observability.logs.layers import Entry, Origin
+from observability.logs.yaml_layers import Entry, Origin
 
 UNKNOWN_NAME = "observability.E201"
 UNKNOWN_LEVEL = "observability.E202"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from observability.logs.layers import load_layer, merge
 from observability.logs.lint import lint
+from observability.logs.yaml_layers import load_layer, merge
 
 RIGHT = """
 version: 1

@@ -17,9 +17,9 @@ from observability.logs.effective_configuration import (
     Value,
     to_dict,
 )
-from observability.logs.layers import Origin
 from observability.logs.levels import LEVELS
-from observability.logs.probe import LOGGING_PROBE, Probe, send_probe
+from observability.logs.logging_probe import LOGGING_PROBE, Probe, send_probe
+from observability.logs.yaml_layers import Origin
 
 # A longer value is wrapped at spaces. A path has none: it moves the origin of its line to the right.
 MAX_VALUE_WIDTH = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from observability.logs.effective_configuration import EffectiveConfiguration
-from observability.logs.layers import Origin
+from observability.logs.logging_probe import Probe
 from observability.logs.management.commands.logging import Row, _align, render_probe, render_tree
-from observability.logs.probe import Probe
+from observability.logs.yaml_layers import Origin
 
 
 @pytest.mark.usefixtures("restored_logging")

@@ -6,8 +6,8 @@ import pytest
 
 from observability.log_analysis.columns import Columns
 from observability.log_analysis.log_files import find_logs
+from observability.log_analysis.log_keys import SAMPLE, add_named_columns, add_sampled_columns
 from observability.log_analysis.snapshot import open_logs
-from observability.log_analysis.sql_keys import SAMPLE, add_named_columns, add_sampled_columns
 from tests.observability.log_analysis.records import record, write
 
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from observability.log_analysis.columns import COLUMNS, Columns
-from observability.log_analysis.sql_keys import SYNTAX_TREE, SqlQuery
+from observability.log_analysis.log_keys import SYNTAX_TREE, SqlQuery
 from tests.observability.log_analysis.records import request, rows_of, write
 
 

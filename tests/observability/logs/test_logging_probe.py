@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from observability.logs.probe import ProbeResult, send_probe
+from observability.logs.logging_probe import ProbeResult, send_probe
 from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
 
 INTEGRATION = """
 import logging, sys, sentry_sdk
-from observability.logs.probe import send_probe
+from observability.logs.logging_probe import send_probe
 sentry_sdk.init(dsn=sys.argv[1])
 send_probe("probed")
 logging.getLogger("probed").error("after the probe")

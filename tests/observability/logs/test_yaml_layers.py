@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from observability.logs.layers import Entry, fill_variables, load_layer, load_layers, merge
+from observability.logs.yaml_layers import Entry, fill_variables, load_layer, load_layers, merge
 
 
 def layer(tmp_path: Path, text: str, name: str = "lower") -> Entry:
