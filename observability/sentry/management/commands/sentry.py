@@ -19,10 +19,9 @@ from sentry_sdk.utils import Dsn
 from observability.core.context import activate, observe
 from observability.sentry.checks import HANDLER
 from observability.sentry.delivery.backoff import DeliveryFailure, read_last_failure
-from observability.sentry.delivery.limits import total_bytes
 from observability.sentry.delivery.sender import flush_spool
 from observability.sentry.delivery.server import Answer, Outcome, Server
-from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url
+from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url, total_bytes
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.reporting import ReportedEvent
 from observability.text import format_count
