@@ -23,8 +23,7 @@ from typing import Self
 
 from sentry_sdk.utils import Dsn
 
-from observability.files import PRIVATE_DIRECTORY_MODE, match_owner, write_atomically
-from observability.sentry.delivery.spool_lock import FileLock
+from observability.files import PRIVATE_DIRECTORY_MODE, FileLock, match_owner, write_atomically
 
 DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 LOCK_NAME = "lock"
