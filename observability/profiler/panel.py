@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from observability.profiler.flame_graph import FlameGraph
 from observability.profiler.links import REQUEST_PAGE
+from observability.profiler.pages.request_page import TRANSACTION_KINDS, describe_transaction
 from observability.profiler.pages.timeline import list_steps
-from observability.profiler.pages.transaction import TRANSACTION_KINDS, describe_transaction
 from observability.profiler.profile import Profile, ensure_profile
 from observability.profiler.profile_store import FLAME, StoredProfile, store
 

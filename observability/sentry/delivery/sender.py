@@ -8,9 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from observability.sentry.delivery.backoff import DeliveryFailure, clear_last_failure, write_last_failure
-from observability.sentry.delivery.limits import RateLimits, SpoolQuota
-from observability.sentry.delivery.server import READ_TIMEOUT_S, Answer, Outcome, Server
-from observability.sentry.delivery.spool import ClaimedEvent, QueuedEvent, Spool
+from observability.sentry.delivery.server import READ_TIMEOUT_S, Answer, Outcome, RateLimits, Server
+from observability.sentry.delivery.spool import ClaimedEvent, QueuedEvent, Spool, SpoolQuota
 from observability.sentry.delivery.spool_writer import MemoryEvent
 
 EVENTS_DROPPED = "sentry_events_dropped"

@@ -1,12 +1,19 @@
-"""HTTP client of the Sentry server of a DSN. It uses the SDK's connection pool, with its proxies and certificates."""
+"""HTTP client of the Sentry server of a DSN, its answers and its rate limits.
+
+It uses the SDK's connection pool, with its proxies and certificates.
+"""
 
 # Imported before the first event is sent: otherwise the socket module imports it then, in the worker thread. A child
 # that is forked in the middle of that import keeps half of the module, and can never connect: "unknown encoding: idna".
 import encodings.idna  # noqa: F401
 import gzip
 import json
+import math
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import mktime_tz, parsedate_tz
 from enum import Enum
 from http import HTTPStatus
 
@@ -21,7 +28,6 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from observability.sentry.delivery.limits import parse_rate_limits
 from observability.text import safe_repr
 
 CONNECT_TIMEOUT_S = 5.0
@@ -35,6 +41,12 @@ RETRY_STATUSES = frozenset({
     HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
 })  # fmt: skip
+
+# A rate limit without a time lasts this long, in the SDK and the protocol too.
+DEFAULT_RATE_LIMIT_S = 60.0
+# A broken server may ask for more.
+MAX_RATE_LIMIT_S = 24 * 3600.0
+ALL_CATEGORIES = ""
 
 
 class Outcome(Enum):
@@ -123,8 +135,58 @@ def add_sent_at(envelope: bytes) -> bytes:
     return json.dumps(fields).encode() + b"\n" + rest
 
 
+class RateLimits:
+    """The times until which the server accepts no events of a category; of one process."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def add(self, limits: Mapping[str, float]) -> None:
+        """Remember the seconds for which a category, or `ALL_CATEGORIES`, is limited from now on."""
+        now = time.monotonic()
+        self._until |= {category: now + seconds for category, seconds in limits.items()}
+
+    def remaining_s(self, category: str) -> float:
+        """Return how long an event of this category has to wait; 0 if it may be sent."""
+        until = max(self._until.get(category, 0), self._until.get(ALL_CATEGORIES, 0))
+        return max(0.0, until - time.monotonic())
+
+
+def parse_rate_limits(status: int, headers: Mapping[str, str]) -> dict[str, float]:
+    """Return the rate limits of a response, in seconds by category.
+
+    They are in `X-Sentry-Rate-Limits`, or in `Retry-After` of a response with status 429.
+    https://develop.sentry.dev/sdk/expected-features/rate-limiting/
+    """
+    if value := headers.get("X-Sentry-Rate-Limits"):
+        return _parse_categories(value)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return {ALL_CATEGORIES: _parse_retry_after(headers.get("Retry-After", ""))}
+    return {}
+
+
 def _describe_status(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+def _parse_categories(value: str) -> dict[str, float]:
+    """Parse `60:error;transaction:organization, 2700::organization`; ignore what is not valid."""
+    limits = {}
+    for each in value.split(","):
+        seconds, _, rest = each.strip().partition(":")
+        for category in rest.partition(":")[0].split(";"):
+            if seconds.replace(".", "", 1).isdecimal():
+                limits[category.strip() or ALL_CATEGORIES] = min(float(seconds), MAX_RATE_LIMIT_S)
+    return limits
+
+
+def _parse_retry_after(value: str) -> float:
+    """Parse a number of seconds or a date."""
+    if value.strip().isdecimal():
+        return min(float(value), MAX_RATE_LIMIT_S)
+    date = parsedate_tz(value)
+    seconds = mktime_tz(date) - time.time() if date else math.nan
+    return min(max(seconds, 0.0), MAX_RATE_LIMIT_S) if date else DEFAULT_RATE_LIMIT_S

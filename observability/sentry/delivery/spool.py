@@ -15,7 +15,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,7 @@ from typing import Self
 
 from sentry_sdk.utils import Dsn
 
-from observability.files import PRIVATE_DIRECTORY_MODE, match_owner, write_atomically
-from observability.sentry.delivery.spool_lock import FileLock
+from observability.files import PRIVATE_DIRECTORY_MODE, FileLock, match_owner, write_atomically
 
 DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 LOCK_NAME = "lock"
@@ -34,6 +33,9 @@ MAX_PROJECT_LENGTH = 300
 ENVELOPE = re.compile(r"(\d{19})-\d+-([a-z_]+)\.envelope")
 PROCESS_DIRECTORY = re.compile(r"\d+-[0-9a-f]{8}")
 SPOOL = re.compile(r"[0-9a-f]{16}")
+# The reasons for which the quota drops an event.
+TOO_OLD = "too old"
+TOO_MANY_BYTES = "too many bytes"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -201,10 +203,33 @@ class ClaimedEvent:
             os.unlink(self._event.name, dir_fd=self._directory)
 
 
+@dataclass(frozen=True, slots=True)
+class SpoolQuota:
+    """How much the spool of one project may hold, of all processes together. The oldest events are dropped first."""
+
+    max_bytes: int = 100_000_000
+    max_age_s: float = 30 * 24 * 3600.0
+
+    def find_excess(self, events: Sequence[QueuedEvent], now: float) -> Iterator[tuple[QueuedEvent, str]]:
+        """Yield the events to drop and why. `events` are sorted, the oldest first; `now` is the wall clock time."""
+        excess_bytes = total_bytes(events) - self.max_bytes
+        for event in events:
+            is_old = now - event.written_at > self.max_age_s
+            if not is_old and excess_bytes <= 0:
+                return
+            yield event, TOO_OLD if is_old else TOO_MANY_BYTES
+            excess_bytes -= event.size_bytes
+
+
 def project_url(dsn: str) -> str:
     """Return the address of a DSN's project without its key, such as `https://sentry.example.com/1`."""
     parsed = Dsn(dsn)
     return f"{parsed.scheme}://{parsed.netloc}{parsed.path}{parsed.project_id}"
+
+
+def total_bytes(events: Iterable[QueuedEvent]) -> int:
+    """Return the size of these events."""
+    return sum(event.size_bytes for event in events)
 
 
 def find_other_spools(spool: Spool) -> list[Spool]:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import NamedTuple, Self
 
 from observability.core.diagnostics import Diagnostics
-from observability.files import PRIVATE_DIRECTORY_MODE, match_owner
+from observability.files import PRIVATE_DIRECTORY_MODE, FileLock, match_owner
 from observability.sentry.delivery.spool import (
     DIRECTORY_FLAGS,
     LOCK_NAME,
@@ -18,7 +18,6 @@ from observability.sentry.delivery.spool import (
     envelope_name,
     write_private,
 )
-from observability.sentry.delivery.spool_lock import FileLock
 
 MAX_IN_MEMORY = 100
 ATTEMPTS = 5

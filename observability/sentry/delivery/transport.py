@@ -12,9 +12,8 @@ from sentry_sdk.transport import Transport
 
 from observability.core.diagnostics import Diagnostics
 from observability.sentry.delivery.backoff import Backoff
-from observability.sentry.delivery.limits import SpoolQuota
 from observability.sentry.delivery.server import READ_TIMEOUT_S, Server
-from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.spool import Spool, SpoolQuota
 from observability.sentry.delivery.spool_writer import SpoolWriter
 from observability.sentry.delivery.worker import DeliveryWorker
 from observability.text import safe_repr

@@ -9,10 +9,9 @@ from queue import Empty, SimpleQueue
 
 from observability.core.diagnostics import Diagnostics
 from observability.sentry.delivery.backoff import Backoff, DeliveryFailure, clear_last_failure, write_last_failure
-from observability.sentry.delivery.limits import SpoolQuota
 from observability.sentry.delivery.sender import EventSender, format_timeout, log_dropped
 from observability.sentry.delivery.server import Server
-from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.spool import Spool, SpoolQuota
 from observability.sentry.delivery.spool_writer import SpoolWriter
 from observability.text import safe_repr
 

@@ -1,7 +1,9 @@
 """`manage.py sentry`: send a test event (`test`), show the events that wait (`status`), send them now (`flush`)."""
 
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,25 @@ import sentry_sdk
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
 from sentry_sdk.utils import Dsn
 
+from observability.core.context import activate, observe
 from observability.sentry.checks import HANDLER
 from observability.sentry.delivery.backoff import DeliveryFailure, read_last_failure
-from observability.sentry.delivery.limits import total_bytes
 from observability.sentry.delivery.sender import flush_spool
-from observability.sentry.delivery.server import Outcome
-from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url
+from observability.sentry.delivery.server import Answer, Outcome, Server
+from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url, total_bytes
 from observability.sentry.delivery.transport import SpoolTransport
-from observability.sentry.self_test import SELF_TEST_EVENT, run_self_test
+from observability.sentry.reporting import ReportedEvent
 from observability.text import format_count
 
+SELF_TEST_EVENT = "sentry_self_test"
 FLUSH_TIMEOUT_S = 30.0
 UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
+
+log = logging.getLogger("observability.sentry")
 
 
 class Command(BaseCommand):
@@ -106,6 +113,45 @@ class Command(BaseCommand):
 
     def _line(self, name: str, value: object) -> None:
         self.stdout.write(f"{name:8} {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestResult:
+    """The event's id, the server's answer, and how long it took. The id is None if nothing reported the error."""
+
+    event_id: str | None
+    answer: Answer | None
+    duration_ms: float
+
+
+def run_self_test(dsn: str) -> SelfTestResult:
+    """Log an error as the service does, and send its event without the spool, to get the answer."""
+    client = sentry_sdk.get_client()
+    transport, direct = client.transport, _DirectTransport(Server(dsn))
+    client.transport = direct
+    try:
+        with observe("sentry test") as observation:
+            log.error(SELF_TEST_EVENT, extra={"facts": {"sent_by": "manage.py sentry test"}})
+    finally:
+        client.transport = transport
+    return SelfTestResult(ReportedEvent.find_id(observation), direct.answer, direct.duration_ms)
+
+
+class _DirectTransport(Transport):
+    """Send at once, and wait for the answer."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+        self.answer: Answer | None = None
+        self.duration_ms = 0.0
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        started = time.perf_counter()
+        # The request to the server is not part of the work that is reported.
+        with activate(None):
+            self.answer = self.server.post(envelope.serialize())
+        self.duration_ms = (time.perf_counter() - started) * 1000
 
 
 def configured_spool() -> Spool:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.delivery.limits import SpoolQuota
 from observability.sentry.delivery.sender import EventSender
 from observability.sentry.delivery.server import Server
-from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.spool import Spool, SpoolQuota
 from observability.sentry.delivery.spool_writer import MemoryEvent, ProcessDirectory
 from tests.observability.sentry.delivery.spooling import envelope_bytes
 from tests.sentry_sink import Sink

@@ -9,8 +9,7 @@ from typing import ClassVar
 import pytest
 
 from observability.sentry.delivery.backoff import Backoff, read_last_failure
-from observability.sentry.delivery.limits import SpoolQuota, total_bytes
-from observability.sentry.delivery.spool import Spool
+from observability.sentry.delivery.spool import Spool, SpoolQuota, total_bytes
 from observability.sentry.delivery.spool_writer import ProcessDirectory
 from tests.observability.sentry.conftest import Make
 from tests.observability.sentry.delivery.spooling import (

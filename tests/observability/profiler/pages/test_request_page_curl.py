@@ -1,4 +1,4 @@
-"""The curl command that repeats a request."""
+"""The request page: the curl command that repeats a request."""
 
 import subprocess
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from observability.profiler.body_text import BodyDocument
-from observability.profiler.pages.curl import to_curl, without_tools
+from observability.profiler.pages.request_page import to_curl, without_tools
 from observability.profiler.profile_document import RequestDocument
 
 ORIGIN = "http://127.0.0.1:8000"

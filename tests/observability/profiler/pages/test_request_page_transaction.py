@@ -1,8 +1,8 @@
-"""How the transactions of a request ended, in words."""
+"""The request page: how the transactions of a request ended, in words."""
 
 import pytest
 
-from observability.profiler.pages.transaction import describe_transaction
+from observability.profiler.pages.request_page import describe_transaction
 from observability.profiler.profile_store import StoredProfile
 from tests.observability.profiler.pages.conftest import changed, profile, query, statement, step
 

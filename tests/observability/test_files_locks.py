@@ -1,4 +1,4 @@
-"""Locks of the spool."""
+"""Locks of files that a forked child does not share: `FileLock`."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from observability.sentry.delivery.spool_lock import FileLock
+from observability.files import FileLock
 
 
 @pytest.fixture
