@@ -16,7 +16,7 @@ from tests.observability.logs.processes import run_python
 from tests.sentry_sink import sentry_sink
 from tests.server import ROOT, own_environment
 
-LOSING = "tests.observability.logs.test_probe.LosingHandler"
+LOSING = "tests.observability.logs.test_logging_probe.LosingHandler"
 
 
 class Output(Protocol):
