@@ -42,14 +42,14 @@ class QueryBudgetPanel(Panel):
         observation: Observation | None = getattr(request, "observation", None)
         if observation is None:
             return
-        state = BudgetState.of(observation)
+        state = BudgetState.find(observation)
         framework = count_framework_queries(observation.fingerprints)
         self.record_stats(  # type: ignore[no-untyped-call] # the toolbar's own
             {
                 "count": observation.query_count - framework,
                 "framework": framework,
-                "budget": state.query_budget,
-                "over_budget": state.is_over_budget,
+                "budget": None if state is None else state.query_budget,
+                "over_budget": state is not None and state.is_over_budget,
                 "statements": [(number, summarize(each)) for each, number in _most_frequent_first(observation)],
             }
         )

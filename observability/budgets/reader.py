@@ -28,19 +28,18 @@ log = logging.getLogger("observability.budgets")
 
 @dataclass(slots=True)
 class BudgetState:
-    """The budget of a request, on its observation: how many queries it may run, and whether it ran more.
+    """The budget of a request, on its observation if the route has one: how many queries it may run, and the excess.
 
-    `query_budget` is None if the route has no budget. `framework_query_count` of the queries do not count; they are
-    counted when the request exceeds its budget.
+    `framework_query_count` of the queries do not count; they are counted when the request exceeds its budget.
     """
 
-    query_budget: int | None = None
+    query_budget: int
     framework_query_count: int = 0
     is_over_budget: bool = False
 
     @classmethod
-    def of(cls, observation: Observation) -> "BudgetState":
-        state: BudgetState = observation.extensions.get(cls) or observation.extensions.setdefault(cls, cls())
+    def find(cls, observation: Observation) -> "BudgetState | None":
+        state: BudgetState | None = observation.extensions.get(cls)
         return state
 
     @property
@@ -77,23 +76,24 @@ class QueryBudgetReader:
         if settings.DEBUG:
             self.step = self._check_step
 
-    def check(self, observation: Observation) -> bool:
-        """Update the `BudgetState` of the request that the observation is a part of; return whether it is over."""
-        request = find_request(observation)
+    def check(self, observation: Observation) -> BudgetState | None:
+        """Update the budget of the request that the observation is a part of; return it if the request is over it."""
+        request = observation if observation.http is not None else find_request(observation)
         if request is None or request.http is None:
-            return False
-        state = BudgetState.of(request)
-        if state.is_over_budget:
-            return True
-        if state.query_budget is None:
-            state.query_budget = self._maxima.get(route_key(request.http))
-        budget = state.query_budget
+            return None
+        state = BudgetState.find(request)
+        if state is None:
+            budget = self._maxima.get(route_key(request.http))
+            if budget is None:
+                return None
+            state = request.extensions[BudgetState] = BudgetState(budget)
         # Framework queries are only counted if they decide.
-        if budget is None or request.query_count <= budget:
-            return False
-        state.framework_query_count = count_framework_queries(request.fingerprints)
-        state.is_over_budget = request.query_count - state.framework_query_count > budget
-        return state.is_over_budget
+        if request.query_count <= state.query_budget:
+            return None
+        if not state.is_over_budget:
+            state.framework_query_count = count_framework_queries(request.fingerprints)
+            state.is_over_budget = request.query_count - state.framework_query_count > state.query_budget
+        return state if state.is_over_budget else None
 
     def _check_step(self, observation: Observation, step: Step) -> None:
         if step.kind == "query":
@@ -104,21 +104,22 @@ class QueryBudgetReader:
 
     def closed(self, observation: Observation) -> None:
         http = observation.http
-        if http is None or not self.check(observation):
+        state = self.check(observation) if http is not None else None
+        if http is None or state is None:
             return
-        BudgetState.of(observation).framework_query_count = count_framework_queries(observation.fingerprints)
+        state.framework_query_count = count_framework_queries(observation.fingerprints)
         key = route_key(http)
         if key not in self._reported_routes:
             self._reported_routes.add(key)
             if claim_report(key):
-                log.warning(OVER_BUDGET, extra={"observation": observation, "facts": _facts(key, observation)})
+                log.warning(OVER_BUDGET, extra={"observation": observation, "facts": _facts(key, observation, state)})
 
 
-def _facts(key: str, observation: Observation) -> dict[str, object]:
+def _facts(key: str, observation: Observation, state: BudgetState) -> dict[str, object]:
     repeated = max(observation.fingerprints, key=lambda each: observation.fingerprints[each], default="")
     return {
         "budget.route": key,
-        "db.query_budget": BudgetState.of(observation).query_budget,
+        "db.query_budget": state.query_budget,
         "db.query_count": observation.query_count,
         "db.repeated_count": observation.repeated_count,
         "db.query.text": repeated,
@@ -191,11 +192,11 @@ class _StrictReader:
 
     def step(self, observation: Observation, step: Step) -> None:
         request = find_request(observation) if step.kind == "query" else None
-        if request is None or request.http is None or not self._reader.check(request):
+        state = self._reader.check(request) if request is not None else None
+        if request is None or request.http is None or state is None:
             return
         # Later queries of the request, for example those of the error page, do not raise.
         if request.extensions.setdefault(self, step) is step:
             key = f"{request.http.method} {request.http.route}"
-            state = BudgetState.of(request)
             count = request.query_count - state.framework_query_count
             raise OverBudget(f"{key} runs {count} queries, its budget is {state.query_budget}: {step.fingerprint}")

@@ -12,13 +12,17 @@ from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import Observation
 
 MILLISECOND_DIGITS = 3
-# The keys of an access log line that `summarize_request` replaces.
-SUMMARIZED_PREFIXES = ("http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms")
 
 Measurements = dict[str, Any]
 
 # Keys that a recorder sets in `observation.measurements`; an observation without the number does not have the key.
 RECORDED_KEYS: tuple[str, ...] = ("http.request.body.size",)
+# The keys that only a request has start with these.
+REQUEST_PREFIXES = ("http.", "url.", "client.", "user.", "user_agent.")
+# The keys of an access log line that `summarize_request` replaces.
+SUMMARIZED_PREFIXES = (*REQUEST_PREFIXES, "db.", "outgoing.", "duration_ms")
+
+_not_a_request = HttpAttributes("", "")
 
 
 def to_dict(observation: Observation) -> Measurements:
@@ -34,6 +38,14 @@ def to_dict(observation: Observation) -> Measurements:
 def to_log_keys(observation: Observation) -> Measurements:
     """Return the keys of the observation's log line: without those of extensions that report nothing unusual."""
     keys = _own_keys(observation)
+    if observation.extensions:
+        keys |= unusual_keys(observation)
+    return keys
+
+
+def unusual_keys(observation: Observation) -> Measurements:
+    """Return the keys of extensions that report something unusual, such as a request over its query budget."""
+    keys: Measurements = {}
     for extension in observation.extensions.values():
         if getattr(extension, "is_logged", False):
             keys |= extension.to_measurements()
@@ -41,8 +53,26 @@ def to_log_keys(observation: Observation) -> Measurements:
 
 
 def work_keys(observation: Observation) -> Measurements:
-    """Return what is measured for every kind of work, and the numbers that recorders set."""
-    keys: Measurements = {
+    """Return the keys that every kind of work has, and the numbers that recorders set."""
+    keys = {key: value for key, value in _request_keys(observation).items() if not key.startswith(REQUEST_PREFIXES)}
+    return keys | _recorded_keys(observation)
+
+
+def _own_keys(observation: Observation) -> Measurements:
+    if observation.http is not None:
+        keys = _request_keys(observation)
+        return keys | _recorded_keys(observation) if observation.measurements else keys
+    return {f"{observation.kind}.name": observation.name} | work_keys(observation)
+
+
+def _request_keys(observation: Observation) -> Measurements:
+    # One dictionary, also if only a part is used: merging two would cost each access line half of it again.
+    http = observation.http or _not_a_request
+    return {
+        "http.request.method": http.method,
+        "http.route": http.route,
+        "url.path": http.path,
+        "http.response.status_code": http.status_code,
         "duration_ms": round(observation.duration_ms, MILLISECOND_DIGITS),
         "db.query_count": observation.query_count,
         "db.duration_ms": round(observation.query_duration_ms, MILLISECOND_DIGITS),
@@ -50,10 +80,16 @@ def work_keys(observation: Observation) -> Measurements:
         "db.transaction": observation.transaction,
         "outgoing.count": observation.outgoing_count,
         "outgoing.duration_ms": round(observation.outgoing_duration_ms, MILLISECOND_DIGITS),
+        "client.address": http.client_address,
+        "user_agent.original": http.user_agent,
+        "user.id": http.user_id,
+        "http.response.body.size": http.response_body_size,
     }
-    if recorded := observation.measurements:
-        keys |= {key: recorded[key] for key in RECORDED_KEYS if key in recorded}
-    return keys
+
+
+def _recorded_keys(observation: Observation) -> Measurements:
+    recorded = observation.measurements
+    return {key: recorded[key] for key in RECORDED_KEYS if key in recorded}
 
 
 def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
@@ -72,27 +108,6 @@ def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
     }
     notes = {key: value for key, value in keys.items() if not key.startswith(SUMMARIZED_PREFIXES)}
     return event, {key: value for key, value in (summary | notes).items() if value not in (None, "none")}
-
-
-def _own_keys(observation: Observation) -> Measurements:
-    http = observation.http
-    if http is None:
-        return {f"{observation.kind}.name": observation.name} | work_keys(observation)
-    return _http_keys(observation, http)
-
-
-def _http_keys(observation: Observation, http: HttpAttributes) -> Measurements:
-    return {
-        "http.request.method": http.method,
-        "http.route": http.route,
-        "url.path": http.path,
-        "http.response.status_code": http.status_code,
-        **work_keys(observation),
-        "client.address": http.client_address,
-        "user_agent.original": http.user_agent,
-        "user.id": http.user_id,
-        "http.response.body.size": http.response_body_size,
-    }
 
 
 def _rounded(value: object) -> object:

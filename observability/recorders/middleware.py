@@ -212,6 +212,8 @@ def note_user(request: HttpRequest, http: HttpAttributes) -> None:
     if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
         # The result of `await request.auser()`.
         user = request.__dict__.get("_acached_user")
+    if user is None:
+        return
     # The project's own user class may raise here, which must not break the request.
     with suppress(Exception):
         if getattr(user, "is_authenticated", False):
@@ -237,8 +239,12 @@ def observe_request(request: HttpRequest) -> Observation:
             framework_request=weakref.ref(request),
         ),
     )
-    content_length: str = meta.get("CONTENT_LENGTH") or ""
+    if content_length := meta.get("CONTENT_LENGTH"):
+        _record_body_size(observation, content_length)
+    return observation
+
+
+def _record_body_size(observation: Observation, content_length: str) -> None:
     # A client may send anything.
     if content_length.isascii() and content_length.isdigit() and len(content_length) < MAX_LENGTH_DIGITS:
         observation.measurements["http.request.body.size"] = int(content_length)
-    return observation
