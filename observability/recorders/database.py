@@ -74,7 +74,10 @@ class QueryRecorder:
         transactions = self.transactions
         if parsed.is_transaction_control or transactions.is_connecting:
             return execute(sql, params, many, context)
-        transactions.before_query(commits_implicitly=parsed.commits_implicitly)
+        if parsed.commits_implicitly and transactions.commits_implicitly:
+            transactions.end_by_database("commit")
+        elif not transactions.connection.autocommit:
+            transactions.is_used = True
         observation = current()
         failure = ""
         started_ns = perf_counter_ns()

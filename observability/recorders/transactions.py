@@ -53,20 +53,19 @@ class TransactionRecorder:
         for name in _wrapped_methods:
             setattr(connection, name, getattr(self, name))
 
-    def before_query(self, *, commits_implicitly: bool) -> None:
-        """Record that a query is about to run; MariaDB and MySQL commit before DDL."""
-        if commits_implicitly and self.connection.vendor == "mysql" and self.connection.in_atomic_block:
-            self._end_by_database("commit")
-        elif not self.connection.autocommit:
-            self.is_used = True
+    @property
+    def commits_implicitly(self) -> bool:
+        """Whether the database commits the transaction before it executes a statement such as DDL."""
+        return self.connection.vendor == "mysql" and self.connection.in_atomic_block
 
     def query_failed(self, error: DatabaseError) -> None:
         """Record that a query failed; MariaDB and MySQL roll back the victim of a deadlock."""
         is_deadlock = self.connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,)
         if is_deadlock and self.connection.in_atomic_block:
-            self._end_by_database("rollback")
+            self.end_by_database("rollback")
 
-    def _end_by_database(self, kind: Literal["commit", "rollback"]) -> None:
+    def end_by_database(self, kind: Literal["commit", "rollback"]) -> None:
+        """Record that the database ends the transaction by itself, now."""
         now = perf_counter_ns()
         self._add_to_timeline(kind, now)
         self._end(kind, now)
