@@ -25,7 +25,7 @@ PROFILES = "observability.profiler.reader.ProfileReader"
 urlpatterns: list[Any] = []
 
 
-def shows_toolbar(_: object) -> bool:
+def show_toolbar(_: object) -> bool:
     """The toolbar's own condition asks for more than a benchmark has."""
     return True
 
@@ -54,7 +54,7 @@ def toolbar(settings: Any, store: str = "MemoryStore") -> None:  # noqa: ANN401
     panels = [STOCK_SQL_PANEL if "SQLPanel" in panel else panel for panel in settings.DEBUG_TOOLBAR_PANELS]
     settings.DEBUG_TOOLBAR_PANELS = [panel for panel in panels if not panel.startswith("observability")]
     settings.DEBUG_TOOLBAR_CONFIG = {
-        "SHOW_TOOLBAR_CALLBACK": shows_toolbar,
+        "SHOW_TOOLBAR_CALLBACK": show_toolbar,
         "TOOLBAR_STORE_CLASS": f"debug_toolbar.store.{store}",
         "SHOW_TEMPLATE_CONTEXT": False,
     }

@@ -11,7 +11,7 @@ from benchmarks import scenarios
 from benchmarks.scenarios import Outcome
 
 NAMES = ("rotation", "kill", "stop", "fork", "rename", "disk", "directory", "permission", "large", "threads")
-HEADINGS = ("written", "files", "lost", "told", "doubled", "torn", "disordered")
+HEADINGS = ("written", "files", "lost", "reported", "doubled", "torn", "disordered")
 
 
 def main(arguments: list[str]) -> int:
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     sys.stdout.write(f"{'':<46}{''.join(f'{heading:>11}' for heading in HEADINGS)}\n")
     results = [_result(faults[name]) for name in chosen.faults or NAMES]
     sys.stdout.write(
-        "\nlost: of the records whose log call returned, those that are in no file; told: how many are lost by what"
+        "\nlost: of the records whose log call returned, those that are in no file; reported: how many are lost by what"
         "\nlog_records_dropped says; torn: what a kill left of a line, which a reader skips to the next record.\n"
     )
     return 0 if all(results) else 1
@@ -53,7 +53,7 @@ def _result(fault: Callable[[Path], Outcome]) -> bool:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         outcome = fault(Path(directory))
     census = outcome.census
-    figures = (census.written, census.files, census.lost, outcome.told_lost, census.doubled, census.torn)
+    figures = (census.written, census.files, census.lost, outcome.reported_dropped, census.doubled, census.torn)
     columns = "".join(f"{figure:>11,}" for figure in (*figures, census.disordered))
     sys.stdout.write(f"{outcome.fault:<46}{columns}\n")
     sys.stdout.flush()

@@ -115,13 +115,13 @@ def check(ours: str, loop: str) -> None:
     """Raises `RuntimeError` where the two answers are not the same."""
     rows = [json.loads(line) for line in ours.splitlines()]
     names = ("requests", "errors", "queries", "p50_ms", "p95_ms", "p99_ms")
-    told = {f"{row['method']} {row['route']}": [round(row[name], 6) for name in names] for row in rows}
+    reported = {f"{row['method']} {row['route']}": [round(row[name], 6) for name in names] for row in rows}
     expected = {}
     for line in loop.splitlines():
         method, route, *numbers = line.split(" ")
         expected[f"{method} {route}"] = [round(float(number), 6) for number in numbers]
-    if told != expected:
-        raise RuntimeError(f"the answers differ:\n{told}\n{expected}")
+    if reported != expected:
+        raise RuntimeError(f"the answers differ:\n{reported}\n{expected}")
 
 
 def write(directory: Path, count: int) -> tuple[str, int]:

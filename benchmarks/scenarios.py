@@ -35,14 +35,14 @@ class Outcome:
     seconds: float = 0.0
 
     @property
-    def told_lost(self) -> int:
+    def reported_dropped(self) -> int:
         """How many records the files themselves say are lost."""
         return sum(each["dropped_count"] for each in self.census.others if each.get("event") == LOG_RECORDS_DROPPED)
 
     @property
     def is_good(self) -> bool:
         """Whether each record is there once and in order, or is said to be lost."""
-        return self.census.lost <= self.told_lost and not (self.census.doubled or self.census.disordered)
+        return self.census.lost <= self.reported_dropped and not (self.census.doubled or self.census.disordered)
 
 
 def many_writers(directory: Path, *, records: int, max_bytes: int, rounds: int = 1) -> Outcome:

@@ -6,7 +6,6 @@ writers wins; `FileLock` cannot be used, because files cannot be opened relative
 """
 
 import os
-import secrets
 import stat
 import sys
 import threading
@@ -150,7 +149,10 @@ def write_atomically(
     it is visible, for example to change its owner. Raises `OSError`; the old file is unchanged then.
     """
     parent, name = os.path.split(path)
-    draft = os.path.join(parent, f".{name}.{secrets.token_hex(4)}")  # noqa: PTH118 - relative to `directory`
+    # The same name for each write of a thread: what a killed process left is replaced by one with its number.
+    draft = os.path.join(parent, f".{name}.{os.getpid()}.{threading.get_native_id()}")  # noqa: PTH118 - see `directory`
+    with suppress(FileNotFoundError):
+        os.unlink(draft, dir_fd=directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE_FLAGS
     descriptor = os.open(draft, flags, mode, dir_fd=directory)
     try:
@@ -169,7 +171,7 @@ def write_atomically(
 
 def create_private_file(path: Path) -> None:
     """Create an empty file that only its owner reads, unless the file exists. Raises `OSError`."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | SAFE_FLAGS, PRIVATE_FILE_MODE))
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE_MODE))
 
 
 def match_owner(descriptor: int, directory: int) -> None:

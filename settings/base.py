@@ -10,13 +10,10 @@ from settings.database import databases
 from settings.revision import git_revision
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(
-    environment.text(
-        "VAR_DIR", default=str(BASE_DIR / "var"), allowed="the directory of the files that the service makes"
-    )
+# A relative path starts at the root of the repository.
+VAR_DIR = BASE_DIR / environment.text(
+    "VAR_DIR", default="var", allowed="the directory of the files that the service makes"
 )
-# What `bin/run --production` generates, to try the production settings on this machine.
-TRIAL_DIR = VAR_DIR / "production"
 
 SERVICE_NAME = environment.text(
     "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
@@ -174,12 +171,12 @@ SENTRY_TRACES_SAMPLE_RATE = environment.number(
 
 SENTRY_LOCALS = environment.flag("SENTRY_LOCALS", default=False)
 
-# dictConfig, whose refusal names the line.
+# dictConfig with errors that name the line.
 LOGGING_CONFIG = "observability.logs.config.configure"
 
 
 def logging_layers(*default: str) -> dict[str, Any]:
-    """The LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
+    """Return the LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
     overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="a YAML file with one more layer")
     syslog_address = environment.text(

@@ -1,6 +1,6 @@
 """Typed reading of environment variables, by django-environ.
 
-Each function returns the variable's value, or `default` where the variable is not set. A variable that is required and
+Each function returns the variable's value, or `default` if the variable is not set. A variable that is required and
 missing, or whose value is not allowed, raises `ImproperlyConfigured` with one sentence that names the variable, the
 value and what is allowed. Values of secrets are never repeated.
 """

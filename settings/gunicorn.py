@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 try:
     from settings import environment
-    from settings.base import INSECURE_HTTP, SERVICE_NAME, TRIAL_DIR, logging_layers
+    from settings.base import INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
 
     HOST = environment.text("HOST", default="127.0.0.1", allowed="an address of this machine")
     PORT = environment.number(
@@ -71,26 +71,26 @@ TRIAL = """
 
 
 def when_ready(server: "Arbiter") -> None:
-    """Say where things are, in a trial: on a server nobody looks."""
+    """Print the addresses if INSECURE_HTTP is on."""
     if INSECURE_HTTP:
         text = TRIAL.format(
             name=SERVICE_NAME.capitalize(),
             workers=server.cfg.workers,
             threads=server.cfg.threads,
             address=bind[0],
-            directory=_short(TRIAL_DIR),
+            directory=_short(VAR_DIR),
             logs=_short(Path(logconfig_dict["handlers"].get("service", {}).get("filename", "stdout"))),
         )
         print(text, file=sys.stderr, flush=True)
 
 
 def _short(path: Path) -> Path:
-    """The path as one would type it from here."""
+    """Return the path relative to the working directory if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def on_starting(server: "Arbiter") -> None:
-    """Refuse plain HTTP where others than this machine could connect, whatever `--bind` says.
+    """Refuse plain HTTP if other machines could connect, whatever `--bind` says.
 
     The master, which loads no app, has configured logging by now: its warnings are lines like all others from here on.
     """
@@ -107,7 +107,7 @@ def on_starting(server: "Arbiter") -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to the host."""
+    """Return whether only this machine can connect to the host."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

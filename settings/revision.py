@@ -7,7 +7,7 @@ _revision = re.compile(r"[0-9a-f]{40,64}")
 
 
 def git_revision(directory: Path) -> str:
-    """The full hash that HEAD names, or nothing where the directory is no checkout."""
+    """Return the full hash of HEAD; empty if the directory is not a checkout."""
     try:
         return _read(directory / ".git")
     except (OSError, UnicodeDecodeError):

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 
 from observability.budgets.routes import find_request, route_key
-from observability.core.context import activate, current
+from observability.core.context import activate, current, open_observation
 from observability.core.observation import Observation
 from observability.core.steps import Step
 from observability.recorders.query_origin import UNKNOWN_ORIGIN, QueryOrigin, find_query_origin
@@ -51,7 +51,7 @@ class QueryCollector:
     def collect(self) -> Iterator["CollectedQueries"]:
         """Collect what runs until the block ends, in any thread, inside and outside of requests."""
         collected = CollectedQueries()
-        observation = Observation("span", "django_query_collector", parent=current())
+        observation = open_observation("span", "django_query_collector", parent=current())
         self._blocks.append(collected)
         try:
             # Nothing closes the observation: a test that collects queries writes no log line.

@@ -89,8 +89,8 @@ def open_observation(
 
 
 def on_first_observation(callback: Callable[[], None]) -> None:
-    """Call this before the process opens its next observation: set-up that only work needs, and a start does not.
+    """Run set-up before the first observation instead of at the start of the process.
 
-    Threads that open an observation at the same moment all call it: it has to allow that, and to let them wait.
+    Several threads may call it at the same time. It must be safe to call twice, and must return only when it is done.
     """
     _first_observation_callbacks.append(callback)

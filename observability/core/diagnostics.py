@@ -20,5 +20,5 @@ class Diagnostics:
         if (always or now - self._written_at >= MIN_INTERVAL_S) and sys.stderr is not None:
             self._written_at = now
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"{self.subject} {text}.\n")
+                sys.stderr.write(f"{self.subject} {text.removesuffix('.')}.\n")
                 sys.stderr.flush()

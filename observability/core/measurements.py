@@ -28,7 +28,8 @@ _not_a_request = HttpAttributes("", "")
 def to_dict(observation: Observation) -> Measurements:
     """Return all keys of an observation, as they are now; those of extensions follow."""
     keys = _own_keys(observation)
-    for extension in observation.extensions.values():
+    # A copy: threads may add extensions meanwhile.
+    for extension in tuple(observation.extensions.values()):
         to_measurements = getattr(extension, "to_measurements", None)
         if to_measurements is not None:
             keys |= to_measurements()
@@ -46,7 +47,8 @@ def to_log_keys(observation: Observation) -> Measurements:
 def unusual_keys(observation: Observation) -> Measurements:
     """Return the keys of extensions that report something unusual, such as a request over its query budget."""
     keys: Measurements = {}
-    for extension in observation.extensions.values():
+    # A copy: threads may add extensions meanwhile.
+    for extension in tuple(observation.extensions.values()):
         if getattr(extension, "is_logged", False):
             keys |= extension.to_measurements()
     return keys

@@ -28,8 +28,8 @@ MAX_FINGERPRINTS = 200
 class Observation:
     """The record of one unit of work: an HTTP request, a management command, or a `with observe(…)` block.
 
-    `open_observation()` creates it. Recorders add steps from any thread or task that inherited it. Whoever opened it
-    calls `close()`; later steps are dropped. Steps of an observation count in its parents too. Times are in
+    `open_observation()` creates it. Recorders add steps from any thread or task that inherited it. The code that opened
+    it calls `close()`; later steps are dropped. Steps of an observation count in its parents too. Times are in
     milliseconds.
 
     Bounded, however much the work does: 32 facts, the last 50 steps (each text cut at 2,048 characters),
@@ -37,7 +37,7 @@ class Observation:
 
     facts: what `note()` added.
     measurements: numbers of recorders, by their log key; `core/measurements.py` lists the keys.
-    extensions: what a package keeps with the observation, by a key of its own. A value with the method
+    extensions: what a package keeps with the observation, under its own key. A value with the method
         `to_measurements()` adds keys to the record's projection; those are logged while its `is_logged` is true.
     context: the context variables that the work set, for log records that come from outside of it; None until known.
     """

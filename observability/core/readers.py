@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Headers = MutableMapping[str, str]
 
 
-class AbortWork(Exception):  # noqa: N818 - it says what a reader does, not what went wrong in it
-    """What a reader raises to end the work that it watches, in tests and development alone; it is not swallowed."""
+class AbortWork(Exception):  # noqa: N818 - it is a request of the reader, not an error in it
+    """Raised by a reader to abort the work, in tests and development only. It is never swallowed."""
 
 
 class Readers:

@@ -24,7 +24,7 @@ def calls(address: str, *, origin: str = "") -> str:
     """What bin/run prints: the calls of manage.py, and the banner between them."""
     origin = origin or f"http://{address}"
     banner = f"""
-  Vitrine · development
+  Serving for development:
 
   API       {origin}/api/v1/
   Requests  {origin}/__debug__/requests/
@@ -118,7 +118,7 @@ def test_where_preparing_fails_nothing_is_served(ready_checkout: Checkout) -> No
 # A gunicorn that prints what it is started with.
 GUNICORN = """
 import os, sys
-names = "DJANGO_SETTINGS_MODULE ALLOWED_HOSTS INSECURE_HTTP DATABASE_URL LOG_DIR STATIC_ROOT SENTRY_SPOOL_DIR"
+names = "DJANGO_SETTINGS_MODULE ALLOWED_HOSTS INSECURE_HTTP VAR_DIR"
 print(*sys.argv[1:], *(os.environ[name] for name in [*names.split(), "SECRET_KEY"]), sep="\\n")
 """
 
@@ -139,7 +139,7 @@ def test_trial_of_production_keeps_everything_in_its_own_directory(production_ch
     assert (code, prepared) == (0, "['prepare'] settings.production")
     assert started == [
         "--config", "settings/gunicorn.py", "settings.production", "localhost,127.0.0.1,[::1]", "true",
-        f"sqlite:///{trial}/db.sqlite3", f"{trial}/log", f"{trial}/static", f"{trial}/sentry-spool",
+        f"{trial}",
     ]  # fmt: skip
     assert len(key) >= 50
     assert (trial / "secret-key").read_text().strip() == key
@@ -149,8 +149,7 @@ def test_trial_of_production_keeps_everything_in_its_own_directory(production_ch
 
 def test_trial_of_production_takes_what_is_named(production_checkout: Checkout) -> None:
     given = {
-        "ALLOWED_HOSTS": "example.com", "INSECURE_HTTP": "false", "DATABASE_URL": "sqlite:////srv/db",
-        "LOG_DIR": "/log", "STATIC_ROOT": "/static", "SENTRY_SPOOL_DIR": "/spool", "SECRET_KEY": "a key",
+        "ALLOWED_HOSTS": "example.com", "INSECURE_HTTP": "false", "VAR_DIR": "/srv", "SECRET_KEY": "a key",
     }  # fmt: skip
     code, written = production_checkout.run("bin/run", "--production", PORT=str(free_port()), **given)
     assert (code, written.splitlines()[4:]) == (0, list(given.values()))

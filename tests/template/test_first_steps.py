@@ -166,7 +166,7 @@ def test_service_serves_the_new_routes_under_its_new_name(project: Project) -> N
         assert service.get("/api/v1/books/count/") == (200, '{"count":0}')
         assert service.get("/reviews/") == (200, "There are 0 reviews.")
         assert service.get("/admin/login/")[0] == 200
-    assert "  Bookshop · development · SQLite" in service.output.read_text()
+    assert f"  API       http://127.0.0.1:{service.port}/api/v1/" in service.output.read_text()
     assert '"service.name":"bookshop"' in (project.path / "var" / "log" / "service.jsonl").read_text()
 
 

@@ -79,7 +79,7 @@ def request(request: HttpRequest, profile_id: str) -> HttpResponse:
     """Show one request."""
     row = store().row(profile_id)
     if row is None:
-        return _respond_error(request, f"There is no request {profile_id}: the last 500 are kept.")
+        return _respond_error(request, f"Request {profile_id} was not found. Only the last 500 requests are stored.")
     return _respond_profile(request, store().load(row))
 
 
@@ -89,7 +89,7 @@ def comparison(request: HttpRequest, first_id: str, second_id: str) -> HttpRespo
     rows = [store().row(each) for each in (first_id, second_id)]
     missing = [each for each, row in zip((first_id, second_id), rows, strict=True) if row is None]
     if missing:
-        text = f"There is no request {' and no request '.join(missing)}: the last 500 are kept."
+        text = f"Not found: {', '.join(missing)}. Only the last 500 requests are stored."
         return _respond_error(request, text)
     compared = Comparison(*(store().load(row) for row in rows if row is not None))
     return _respond(request, "comparison", {"comparison": compared}, compared.to_dict)

@@ -38,14 +38,14 @@ class Command(BaseCommand):
         users = get_user_model().objects
         if not users.filter(username=LOGIN).exists():
             users.create_superuser(LOGIN, password=PASSWORD if settings.DEBUG else self._secret_password())
-            where = PASSWORD if settings.DEBUG else f"in {settings.TRIAL_DIR / 'password'}"
+            where = PASSWORD if settings.DEBUG else f"in {settings.VAR_DIR / 'password'}"
             self.stdout.write(f"Made the login {LOGIN} with the password {where}.")
 
     def _secret_password(self) -> str:
         """A password that nobody knows, kept in a file for whoever tries the service (mode 0600)."""
         password = secrets.token_urlsafe(16)
-        settings.TRIAL_DIR.mkdir(parents=True, exist_ok=True)
-        file = settings.TRIAL_DIR / "password"
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        file = settings.VAR_DIR / "password"
         file.touch(mode=0o600)
         file.write_text(f"{password}\n")
         return password

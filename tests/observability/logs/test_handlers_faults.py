@@ -68,7 +68,7 @@ def test_full_disk_raises_nothing_and_says_how_many_records_it_cost(full_disk: O
     census = full_disk.census
     assert census.written == 2 * (20 + 400 + 20)
     assert census.lost > 400
-    assert (full_disk.told_lost, census.doubled, census.torn) == (census.lost, 0, 0)
+    assert (full_disk.reported_dropped, census.doubled, census.torn) == (census.lost, 0, 0)
 
 
 @pytest.mark.external("small-disk")
@@ -82,7 +82,7 @@ def test_full_disk_is_reported_on_stderr_once_a_second(full_disk: Outcome) -> No
 @pytest.mark.slow
 def test_directory_that_was_removed_is_written_when_it_is_there_again(tmp_path: Path) -> None:
     outcome = scenarios.directory_removed(tmp_path)
-    assert (outcome.census.written, outcome.census.lost, outcome.told_lost) == (20, 15, 15)
+    assert (outcome.census.written, outcome.census.lost, outcome.reported_dropped) == (20, 15, 15)
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_lost_permission_costs_what_cannot_be_written_without_it() -> None:
     """A process that has its file open goes on writing to it. The directory is one that other users reach."""
     with tempfile.TemporaryDirectory() as directory:
         outcome = scenarios.permission_lost(Path(directory))
-    assert (outcome.census.written, outcome.census.lost, outcome.told_lost) == (65, 5, 5)
+    assert (outcome.census.written, outcome.census.lost, outcome.reported_dropped) == (65, 5, 5)
 
 
 @pytest.mark.slow

@@ -180,7 +180,10 @@ def test_comparison_gives_a_program_what_changed(profile_id: str) -> None:
 
 def test_comparison_with_a_deleted_request_says_which(profile_id: str) -> None:
     response = get(f"{REQUESTS}{profile_id}/compare/nope/")
-    assert (response.status_code, response.json()["error"]) == (404, "There is no request nope: the last 500 are kept.")
+    assert (response.status_code, response.json()["error"]) == (
+        404,
+        "Request nope was not found. Only the last 500 requests are stored.",
+    )
 
 
 def test_file_for_speedscope_is_a_download(profile_id: str) -> None:

@@ -59,7 +59,7 @@ def test_command_is_refused_where_others_could_log_in() -> None:
 
 @pytest.mark.django_db
 def test_login_of_a_trial_has_a_password_that_nobody_knows(settings: Settings, tmp_path: Path) -> None:
-    settings.INSECURE_HTTP, settings.TRIAL_DIR, settings.STATIC_ROOT = True, tmp_path, tmp_path / "static"
+    settings.INSECURE_HTTP, settings.VAR_DIR, settings.STATIC_ROOT = True, tmp_path, tmp_path / "static"
     make_trucks(1)
     assert prepare() == f"Made the login admin with the password in {tmp_path / 'password'}.\n"
     password = (tmp_path / "password").read_text().strip()
