@@ -182,7 +182,7 @@ def test_comparison_with_a_deleted_request_says_which(profile_id: str) -> None:
     response = get(f"{REQUESTS}{profile_id}/compare/nope/")
     assert (response.status_code, response.json()["error"]) == (
         404,
-        "Request nope was not found. Only the last 500 requests are stored.",
+        "Not found: nope. Only the last 500 requests are stored.",
     )
 
 
