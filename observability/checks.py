@@ -1,7 +1,6 @@
 """System checks of the setting OBSERVABILITY and of MIDDLEWARE."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -16,7 +15,7 @@ READER_METHODS = ("step", "response_started", "closed")
 
 
 @register("observability")
-def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_keys(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Check the keys of OBSERVABILITY (E001)."""
     return [
         Error(
@@ -30,7 +29,7 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckM
 
 
 @register("observability")
-def check_values(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_values(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Check the types of the values of OBSERVABILITY (E003), such as a string instead of a list."""
     written = getattr(settings, "OBSERVABILITY", {})
     return [
@@ -48,7 +47,7 @@ def _as_list(value: object, allowed: str) -> str:
 
 
 @register("observability")
-def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_readers(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Check that each class in READERS is a reader (E002). One that cannot be imported ends the start earlier."""
     hint = f"Give it one of {', '.join(READER_METHODS)}; observability/core/readers.py has the contract."
     return [
@@ -59,7 +58,7 @@ def check_readers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Che
 
 
 @register("observability")
-def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_hosts(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Check the hosts in PROPAGATE_TO (E004): no request would ever match a URL."""
     written = getattr(settings, "OBSERVABILITY", {}).get("PROPAGATE_TO", ())
     if find_wrong_values({"PROPAGATE_TO": written}):
@@ -76,7 +75,7 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 
 @register("observability")
-def check_middleware(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
+def check_middleware(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
     """Check that the middleware is installed and the first one: else it does not see the whole request (W001)."""
     if list(settings.MIDDLEWARE[:1]) == [MIDDLEWARE]:
         return []

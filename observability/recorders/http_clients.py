@@ -105,7 +105,7 @@ def _wrap(owner: type | None, name: str, wrapper: Callable[[Method], Method]) ->
 
 
 def _putrequest(original: Method) -> Method:
-    def putrequest(self: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    def putrequest(self: Any, method: str, url: str, *arguments: object, **options: object) -> object:  # noqa: ANN401
         # It only writes into a buffer, or raises.
         result = original(self, method, url, *arguments, **options)
         observation = current()
@@ -122,7 +122,7 @@ def _putrequest(original: Method) -> Method:
 
 
 def _endheaders(original: Method) -> Method:
-    def endheaders(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    def endheaders(self: Any, *arguments: object, **options: object) -> object:  # noqa: ANN401
         outgoing: OutgoingRequest | None = self.observed_request
         if outgoing is None:
             return original(self, *arguments, **options)
@@ -136,7 +136,7 @@ def _endheaders(original: Method) -> Method:
 
 
 def _getresponse(original: Method) -> Method:
-    def getresponse(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    def getresponse(self: Any, *arguments: object, **options: object) -> object:  # noqa: ANN401
         if self.observed_request is None:
             return original(self, *arguments, **options)
         with _EndOnFailure(self):
@@ -150,7 +150,7 @@ def _getresponse(original: Method) -> Method:
 def _make_request(original: Method) -> Method:
     """Wrap urllib3's method: it connects with TLS before http.client gets the request, and sends the body itself."""
 
-    def make_request(self: Any, conn: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    def make_request(self: Any, conn: Any, method: str, url: str, *arguments: object, **options: object) -> object:  # noqa: ANN401
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, method, url, *arguments, **options)
@@ -168,7 +168,7 @@ def _make_request(original: Method) -> Method:
 def _prepare_proxy(original: Method) -> Method:
     """Wrap urllib3's method: it opens the tunnel before the request. A tunnel that fails is a CONNECT request."""
 
-    def prepare_proxy(self: Any, conn: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+    def prepare_proxy(self: Any, conn: Any, *arguments: object, **options: object) -> object:  # noqa: ANN401
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, *arguments, **options)
