@@ -48,9 +48,9 @@ def take_requests(server: Server) -> list[Path]:
     first, second = (url.split("/")[-2] for url in (slow, fixed))
     flame = profile_url(server, "/shelves/?page_size=200&profile&toolbar=off")
     addresses = {
-        "call": slow,
+        "request": slow,
         "comparison": f"{server.origin}/__debug__/requests/{first}/compare/{second}/",
-        "calls": f"{server.origin}/__debug__/requests/",
+        "requests": f"{server.origin}/__debug__/requests/",
     }
     pictures = [picture(name, address, 760) for name, address in addresses.items()]
     return [*pictures, picture("flame-graph", f"{flame}#flame", 720)]
