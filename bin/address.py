@@ -10,6 +10,8 @@ import os
 import socket
 import sys
 
+# What the user typed.
+COMMAND = " ".join(["bin/run", *sys.argv[1:]])
 HIGHEST_PORT = 65535
 
 
@@ -50,10 +52,12 @@ def refused(error: OSError, host: str, port: int) -> AddressError:
     if error.errno == errno.EADDRINUSE:
         other = free_port_after(host, port) or "another number"
         return AddressError(
-            f"Port {port} of {host} is in use: stop what uses it, or take another: PORT={other} bin/run."
+            f"Port {port} of {host} is in use: stop what uses it, or take another: PORT={other} {COMMAND}."
         )
     if error.errno == errno.EACCES:
-        return AddressError(f"Port {port} of {host} needs more rights than you have: take another: PORT=8000 bin/run.")
+        return AddressError(
+            f"Port {port} of {host} needs more rights than you have: take another: PORT=8000 {COMMAND}."
+        )
     return AddressError(f"HOST is {host!r}: an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1 ({error}).")
 
 

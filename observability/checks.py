@@ -76,13 +76,12 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
 
 @register("observability")
 def check_middleware(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check that the middleware is installed and the first one: else it does not see the whole request (W001)."""
-    if list(settings.MIDDLEWARE[:1]) == [MIDDLEWARE]:
-        return []
-    return [
-        Warning(
-            "ObservationMiddleware is not the first middleware: requests are not observed completely.",
-            hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.",
-            id="observability.W001",
-        )
-    ]
+    """Check that ObservationMiddleware is first, else it sees a part of the request (W001), and not repeated (W002)."""
+    messages: list[CheckMessage] = []
+    if list(settings.MIDDLEWARE[:1]) != [MIDDLEWARE]:
+        text = "ObservationMiddleware is not the first middleware: requests are not observed completely."
+        messages.append(Warning(text, hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.", id="observability.W001"))
+    if settings.MIDDLEWARE.count(MIDDLEWARE) > 1:
+        text = "MIDDLEWARE contains ObservationMiddleware twice: each request is logged twice."
+        messages.append(Warning(text, hint="Remove all but the first one.", id="observability.W002"))
+    return messages

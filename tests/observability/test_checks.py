@@ -36,6 +36,11 @@ def test_middleware_that_is_not_the_first_is_a_warning(settings: Settings) -> No
     assert ids() == ["observability.W001"]
 
 
+def test_middleware_that_is_installed_twice_is_a_warning(settings: Settings) -> None:
+    settings.MIDDLEWARE = [settings.MIDDLEWARE[0], *settings.MIDDLEWARE]
+    assert ids() == ["observability.W002"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "hint"),
     [
