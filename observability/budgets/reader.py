@@ -81,7 +81,7 @@ class QueryBudgetReader:
         request = observation if observation.http is not None else find_request(observation)
         if request is None or request.http is None:
             return None
-        state = BudgetState.find(request)
+        state: BudgetState | None = request.extensions.get(BudgetState)
         if state is None:
             budget = self._maxima.get(route_key(request.http))
             if budget is None:

@@ -39,14 +39,15 @@ def to_dict(observation: Observation) -> Measurements:
 def to_log_keys(observation: Observation) -> Measurements:
     """Return the keys of the observation's log line: without those of extensions that report nothing unusual."""
     keys = _own_keys(observation)
-    if observation.extensions:
-        keys |= unusual_keys(observation)
+    keys |= unusual_keys(observation)
     return keys
 
 
 def unusual_keys(observation: Observation) -> Measurements:
     """Return the keys of extensions that report something unusual, such as a request over its query budget."""
     keys: Measurements = {}
+    if not observation.extensions:
+        return keys
     # A copy: threads may add extensions meanwhile.
     for extension in tuple(observation.extensions.values()):
         if getattr(extension, "is_logged", False):

@@ -63,7 +63,18 @@ class Observation:
         self.name = name
         self.parent = parent
         self.http = http
-        self._set_ids(request_id, caller)
+        # One call of the system for all three ids: each call costs as much as the rest of the constructor.
+        random = os.urandom(40).hex()
+        self.span_id: str = random[64:]
+        self.request_id: str = request_id or (parent.request_id if parent is not None else random[:32])
+        self.trace_id: str
+        self.parent_span_id: str | None
+        if caller is not None:
+            self.trace_id, self.parent_span_id = caller
+        elif parent is not None:
+            self.trace_id, self.parent_span_id = parent.trace_id, parent.span_id
+        else:
+            self.trace_id, self.parent_span_id = random[32:64], None
         self.facts: dict[str, Fact] = {}
         self.measurements: dict[str, float] = {}
         self.extensions: dict[object, Any] = {}
@@ -85,21 +96,6 @@ class Observation:
         self._duration_ms: float | None = None
         self.started_at = time.time()
         self._started_ns = time.perf_counter_ns()
-
-    def _set_ids(self, request_id: str, caller: TraceParent | None) -> None:
-        # One call of the system for all three ids: each call costs as much as the rest of the constructor.
-        random = os.urandom(40).hex()
-        parent = self.parent
-        self.span_id: str = random[64:]
-        self.request_id: str = request_id or (parent.request_id if parent is not None else random[:32])
-        self.trace_id: str
-        self.parent_span_id: str | None
-        if caller is not None:
-            self.trace_id, self.parent_span_id = caller
-        elif parent is not None:
-            self.trace_id, self.parent_span_id = parent.trace_id, parent.span_id
-        else:
-            self.trace_id, self.parent_span_id = random[32:64], None
 
     @property
     def duration_ms(self) -> float:
