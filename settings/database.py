@@ -21,9 +21,9 @@ POOL_TIMEOUT_S = 10
 
 
 def databases(*, default_url: str, is_pooled: bool = True) -> dict[str, Any]:
-    """The DATABASES dictionary of DATABASE_URL, each request in a transaction of its own.
+    """Return DATABASES for DATABASE_URL; each request runs in a transaction.
 
-    Raises ImproperlyConfigured where the URL cannot be used, or the driver of its database is not installed.
+    Raises ImproperlyConfigured if the URL is wrong, or the driver of the database is not installed.
     """
     entry = database("DATABASE_URL", default_url=default_url) | {"ATOMIC_REQUESTS": True}
     pool_size = environment.number(
@@ -70,8 +70,8 @@ def _postgresql() -> dict[str, Any]:
 def _mysql() -> dict[str, Any]:
     """The same for MariaDB and MySQL.
 
-    mysqlclient is taken where it is installed; PyMySQL, which needs no compiler, takes its name otherwise. Connections
-    are not kept, because under ASGI each request has a thread of its own, and with it a connection that nobody closes.
+    mysqlclient is used if it is installed; otherwise PyMySQL, which needs no compiler, under the same name. Connections
+    are not persistent: under ASGI each request has its own thread, whose connection nobody would close.
     """
     if not find_spec("MySQLdb"):
         if not find_spec("pymysql"):

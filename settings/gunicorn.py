@@ -38,7 +38,7 @@ try:
 except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
-# A start that fails is told at the terminal too; the workers, which read Django's settings, write to the files only.
+# Errors at the start also go to stderr. The workers, which read Django's settings, write to the files only.
 logconfig_dict.setdefault("handlers", {})["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
 gunicorn_error = logconfig_dict.setdefault("loggers", {}).setdefault("gunicorn.error", {})
 gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]

@@ -26,8 +26,8 @@ ALLOWED_HOSTS = environment.names(
     allowed="the host names that it serves, separated by commas; not a URL, and not * for every name",
 )
 
-# HTTPS: whoever comes by HTTP is sent there, but for health checks. settings/gunicorn.py refuses INSECURE_HTTP where
-# others than this machine could connect.
+# HTTP requests are redirected to HTTPS, except health checks. settings/gunicorn.py refuses INSECURE_HTTP if other
+# machines could connect.
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 if TRUSTED_PROXY_COUNT:

@@ -58,7 +58,7 @@ class QueryBudgetReader:
     """Compare each request with the budget of its route. READERS lists it before the readers that show the result.
 
     It compares when the response starts and when the request ends. In development it also compares at each query: the
-    pages of the browser are rendered before the response starts. A route without an entry has no budget. If the file
+    profiler's pages are rendered before the response starts. A route without an entry has no budget. If the file
     cannot be read, no route has one: the reader prints one line to stderr, and the check observability.E401 fails.
 
     The first request of a route that exceeds the budget logs a warning with the most repeated statement, for Sentry:

@@ -1,4 +1,4 @@
-"""What an HTTP request asked for, and how it was answered."""
+"""The method, path and client of an HTTP request, and the status, size and user of its response."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

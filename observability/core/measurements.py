@@ -1,8 +1,8 @@
 """The projection of the record: the one place that turns an Observation into its keys.
 
-The access log, Sentry, Server-Timing and the profiler read these keys. To add a number: let a recorder set it
-(`observation.measurements["db.row_count"] = 7`), add a line here, and a row in `docs/logging.md`. Keys are those of
-OpenTelemetry's semantic conventions if they have a name for it.
+The access log, Sentry and the profiler read these keys. Server-Timing reads the record itself. To add a number,
+let a recorder set it: `observation.measurements["db.row_count"] = 7`. Then add its key to RECORDED_KEYS, and a
+row to `docs/logging.md`. Keys are those of OpenTelemetry's semantic conventions, if there is one.
 """
 
 from collections.abc import Mapping

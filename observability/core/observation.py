@@ -49,6 +49,9 @@ class Observation:
         "parent", "parent_span_id", "request_id", "span_id", "started_at", "trace_id", "transaction",
     )  # fmt: skip
 
+    trace_id: str
+    parent_span_id: str | None
+
     def __init__(
         self,
         kind: Kind,
@@ -65,31 +68,24 @@ class Observation:
         self.http = http
         # One call of the system for all three ids: each call costs as much as the rest of the constructor.
         random = os.urandom(40).hex()
+        if parent is not None:
+            request_id = request_id or parent.request_id
+            caller = caller or TraceParent(parent.trace_id, parent.span_id)
         self.span_id: str = random[64:]
-        self.request_id: str = request_id or (parent.request_id if parent is not None else random[:32])
-        self.trace_id: str
-        self.parent_span_id: str | None
-        if caller is not None:
-            self.trace_id, self.parent_span_id = caller
-        elif parent is not None:
-            self.trace_id, self.parent_span_id = parent.trace_id, parent.span_id
-        else:
-            self.trace_id, self.parent_span_id = random[32:64], None
+        self.request_id: str = request_id or random[:32]
+        self.trace_id, self.parent_span_id = caller or (random[32:64], None)
         self.facts: dict[str, Fact] = {}
         self.measurements: dict[str, float] = {}
         self.extensions: dict[object, Any] = {}
         if parent is not None and parent.timeline is not None:
             self.timeline = parent.timeline
         self.context: Context | None = None
-        self.dropped_fact_count = 0
         self.error_type: str | None = None
         self.failed = False
         self.transaction: TransactionOutcome = "none"
-        self._query_count = 0
-        self._query_duration_ms = 0.0
+        self.dropped_fact_count = self._query_count = self._outgoing_count = 0
+        self._query_duration_ms = self._outgoing_duration_ms = 0.0
         self._fingerprints: dict[str, int] = {}
-        self._outgoing_count = 0
-        self._outgoing_duration_ms = 0.0
         self._last_steps: deque[Step] = deque(maxlen=MAX_LAST_STEPS)
         self._uncounted: deque[Step] = deque()
         self._lock = threading.RLock()

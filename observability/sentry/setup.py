@@ -2,8 +2,8 @@
 
 With a sample rate of 0, nothing of the SDK runs in a request that succeeds: `SentryHandler` and `FailureReader` report
 failures, with what the observation knows. Above 0, the SDK's Django integration measures requests, with W3C
-trace context and without health checks. The SDK's own integration for logging is never used: beside the handler, it
-would report each failure twice.
+trace context and without health checks. The SDK's own integration for logging is never used: in addition to the
+handler, it would report each failure twice.
 """
 
 import json

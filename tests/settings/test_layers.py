@@ -34,6 +34,15 @@ def last_line(completed: subprocess.CompletedProcess[str]) -> str:
     return completed.stderr.strip().splitlines()[-1].partition(": ")[2]
 
 
+@pytest.mark.parametrize(("value", "directory"), [("state", settings.BASE_DIR / "state"), ("/srv/state", "/srv/state")])
+def test_relative_directory_of_files_starts_at_the_root(
+    python: WarmPython, tmp_path: Path, value: str, directory: object
+) -> None:
+    code = "from django.conf import settings; print(settings.VAR_DIR, settings.OBSERVABILITY['VAR_DIR'])"
+    completed = start(python, "test", tmp_path / "elsewhere", code, VAR_DIR=value)
+    assert completed.stdout == f"{directory} \n"
+
+
 def test_production_starts_with_what_it_requires(python: WarmPython, tmp_path: Path) -> None:
     completed = start(python, "production", tmp_path, **PRODUCTION)
     assert (completed.stdout, completed.stderr) == (f"{settings.SERVICE_NAME}\n", "")

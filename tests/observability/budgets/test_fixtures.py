@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from observability.budgets.markers import LimitError
 from observability.budgets.routes import route_key
+from observability.core.context import on_first_observation
 from observability.core.http_attributes import HttpAttributes
 from tests.probe.library import isbn, make_books
 from tests.probe.models import Book, Publisher
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.django_db
 
 Constant = Callable[..., dict[int, Any]]
 Budget = Callable[..., Any]
+
+
+def test_collector_that_opens_the_first_observation_runs_its_set_up(
+    django_query_collector: Callable[[], Any],
+) -> None:
+    done: list[int] = []
+    on_first_observation(lambda: done.append(1))
+    with django_query_collector():
+        assert done == [1]
 
 
 def loans_of_each_book() -> None:

@@ -15,13 +15,18 @@ def test_line_is_written_once_a_second_unless_it_always_is(
 ) -> None:
     times = iter([0.0, 0.5, 0.999, 1.0, 1.5, 2.4, 2.5])
     monkeypatch.setattr(diagnostics, "time", SimpleNamespace(monotonic=lambda: next(times)))
-    told = Diagnostics("logs:")
+    written = Diagnostics("logs:")
     for number in range(4):
-        told.write(f"failed {number}")
-    told.write("end", always=True)
-    told.write("too early")
-    told.write("a second after the end")
+        written.write(f"failed {number}")
+    written.write("end", always=True)
+    written.write("too early")
+    written.write("a second after the end")
     assert capsys.readouterr().err == "logs: failed 0.\nlogs: failed 3.\nlogs: end.\nlogs: a second after the end.\n"
+
+
+def test_text_that_is_a_sentence_keeps_one_full_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    Diagnostics("logs:").write("The file cannot be read.")
+    assert capsys.readouterr().err == "logs: The file cannot be read.\n"
 
 
 class Full:

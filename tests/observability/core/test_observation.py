@@ -212,6 +212,20 @@ def test_calls_are_counted_and_are_no_queries() -> None:
         assert (observation.query_count, observation.query_duration_ms, observation.fingerprints) == (0, 0.0, {})
 
 
+def test_span_has_the_ids_of_the_work_around_it() -> None:
+    with observe("outer") as outer, observe("inner") as inner:
+        pass
+    assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
+    assert (inner.parent_span_id, outer.parent_span_id) == (outer.span_id, None)
+
+
+def test_trace_and_request_id_that_are_given_win_over_those_of_the_parent() -> None:
+    caller = TraceParent("a" * 32, "b" * 16)
+    parent = Observation("span", "outer")
+    child = Observation("span", "inner", request_id="own-request", caller=caller, parent=parent)
+    assert (child.request_id, child.trace_id, child.parent_span_id) == ("own-request", *caller)
+
+
 def test_what_has_to_be_done_before_the_next_observation_is_done_once() -> None:
     done: list[int] = []
     on_first_observation(lambda: done.append(1))
