@@ -21,7 +21,7 @@ RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service && \
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-# The version in log lines and Sentry's reports: `docker build --build-arg RELEASE=$(git rev-parse --short HEAD) .`
+# The version that Sentry's reports name: `docker build --build-arg RELEASE=$(git rev-parse --short HEAD) .`
 ARG RELEASE=""
 ENV PATH=/opt/venv/bin:$PATH \
     RELEASE=$RELEASE \
