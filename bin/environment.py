@@ -78,6 +78,26 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM only after the block has ended.
+
+    A signal that interrupts the start of a process would leave a running child whose id nobody has.
+    """
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)
+
+
+@contextmanager
 def alone() -> Iterator[None]:
     """One process of this repository at a time.
 
@@ -102,23 +122,27 @@ def run(command: Command, *, shown: bool = False) -> tuple[int, str]:
     group, so that nothing goes on in the background and no child shows a traceback.
     """
     output = None if shown else subprocess.PIPE
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=None if shown else subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        close_fds=False,
-        process_group=0,
-    ) as process:
-        try:
-            written, _ = process.communicate()
-        except BaseException:
+    process: subprocess.Popen[str] | None = None
+    try:
+        with signals_deferred():
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=None if shown else subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                close_fds=False,
+                process_group=0,
+            )
+        written, _ = process.communicate()
+    except BaseException:
+        if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise
+            process.communicate()
+        raise
     return process.returncode, written or ""
 
 

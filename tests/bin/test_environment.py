@@ -229,9 +229,9 @@ def test_without_ensurepip_the_pip_of_the_machine_installs(checkout: Checkout, t
 
 
 @contextmanager
-def set_up_started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
+def set_up_started(checkout: Checkout, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A command that sets up; a test that fails leaves neither it nor its installer behind."""
-    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt") as process:
+    with checkout.start(PYTHON, "bin/environment.py", "requirements.txt", **environment) as process:
         try:
             yield process
         except BaseException:
@@ -268,6 +268,38 @@ def test_ended_half_way_it_ends_what_it_started(checkout: Checkout, number: sign
         assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
     assert process.returncode == 128 + number
     wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
+
+
+# Keeps Popen from returning after the installer has started, until a test releases it.
+SLOW_START = """
+import os, subprocess, time
+
+start = subprocess.Popen._execute_child
+
+def start_slowly(process, arguments, *rest):
+    start(process, arguments, *rest)
+    while "install" in map(str, arguments) and not os.path.exists(os.environ["START_RELEASE"]):
+        time.sleep(0.02)
+
+subprocess.Popen._execute_child = start_slowly
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_during_the_start_of_the_installer_leaves_none_behind(
+    checkout: Checkout, tmp_path: Path, number: signal.Signals
+) -> None:
+    checkout.put_uv(installation='echo $$ > "$0.pid"; exec sleep 60')
+    recorded = checkout.programs / "uv.pid"
+    release = tmp_path / "release"
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    with set_up_started(checkout, PYTHONPATH=str(tmp_path), START_RELEASE=str(release)) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+        process.send_signal(number)
+        release.touch()
+        assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
+    assert process.returncode == 128 + number
+    assert not is_running(int(recorded.read_text()))
 
 
 def test_killed_half_way_the_next_one_makes_good(checkout: Checkout) -> None:
