@@ -52,6 +52,22 @@ def add_benchmarks(checkout: Checkout) -> None:
     (directory / "measure.py").write_text("def median(): ...\n")
 
 
+def test_bin_manage_runs_manage_py_with_its_arguments(ready_checkout: Checkout) -> None:
+    (ready_checkout.path / "manage.py").write_text(MODULE.replace("__spec__.parent or __spec__.name", "__file__"))
+    code, written = ready_checkout.run("bin/manage", "check", "--tag", "a b")
+    assert (code, written) == (0, f"{ready_checkout.path}/manage.py ['check', '--tag', 'a b']\n")
+
+
+def test_bin_manage_logs_installs_duckdb_first(ready_checkout: Checkout) -> None:
+    (ready_checkout.path / "requirements-reading.txt").touch()
+    ready_checkout.put_uv()
+    assert ready_checkout.run("bin/manage", "logs", DJANGO_SETTINGS_MODULE="settings.test") == (
+        0,
+        f"{INSTALLING}['logs'] settings.test\n",
+    )
+    assert any("requirements-reading.txt" in line for line in ready_checkout.asked_of_uv())
+
+
 def test_bin_screenshots_starts_its_module(ready_checkout: Checkout) -> None:
     checkout = stamp_all(ready_checkout)
     (checkout.path / "tests").mkdir()
