@@ -85,7 +85,7 @@ def signals_deferred() -> Iterator[None]:
     """
     arrived: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda number, _: arrived.append(number))
+        number: signal.signal(number, lambda arriving, _: arrived.append(arriving))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:

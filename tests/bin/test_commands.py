@@ -63,7 +63,7 @@ def test_bin_manage_logs_installs_duckdb_first(ready_checkout: Checkout) -> None
     ready_checkout.put_uv()
     assert ready_checkout.run("bin/manage", "logs", DJANGO_SETTINGS_MODULE="settings.test") == (
         0,
-        f"Installing 0 packages into .venv (once) …\n['logs'] settings.test\n",
+        "Installing 0 packages into .venv (once) …\n['logs'] settings.test\n",
     )
     assert any("requirements-reading.txt" in line for line in ready_checkout.asked_of_uv())
 
