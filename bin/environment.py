@@ -83,9 +83,9 @@ def signals_deferred() -> Iterator[None]:
 
     A signal that interrupts the start of a process would leave a running child whose id nobody has.
     """
-    arrived: list[int] = []
+    received: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda arriving, _: arrived.append(arriving))
+        number: signal.signal(number, lambda signum, _: received.append(signum))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
@@ -93,8 +93,8 @@ def signals_deferred() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in arrived:
-            signal.raise_signal(number)
+        for signum in received:
+            signal.raise_signal(signum)
 
 
 @contextmanager
