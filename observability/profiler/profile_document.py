@@ -91,7 +91,7 @@ class NumbersDocument(TypedDict):
 
 
 class ProfileDocument(NumbersDocument):
-    """The document; docs/browser.md describes the keys. Times are in milliseconds."""
+    """The document; docs/reference/profile-json.md describes the keys. Times are in milliseconds."""
 
     id: str
     request_id: str
