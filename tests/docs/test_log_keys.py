@@ -129,14 +129,16 @@ def events_in_code() -> set[str]:
         constants = {
             node.targets[0].id: node.value.value
             for node in module.body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
-        }  # fmt: skip
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
         for node in ast.walk(module):
             match node:
                 case ast.Call(func=ast.Attribute(ast.Name("log"), attr=method), args=[event, *_]) if (
                     method in LOG_METHODS
                 ):
-                    events.add(constants[event.id] if isinstance(event, ast.Name) else ast.literal_eval(event))
+                    events.add(str(constants[event.id] if isinstance(event, ast.Name) else ast.literal_eval(event)))
     return events
 
 

@@ -84,9 +84,13 @@ LINES = {
 }
 # Recipes that a separate test runs.
 OTHERS = {
-    "Torn lines", "All lines of one request with jq", "Stack traces as Python prints them", "Skip torn lines", "Recover the line after a torn line",
+    "Torn lines",
+    "All lines of one request with jq",
+    "Stack traces as Python prints them",
+    "Skip torn lines",
+    "Recover the line after a torn line",
     "All files, from the oldest line to the newest",
-}  # fmt: skip
+}
 
 pytestmark = pytest.mark.external("lnav", "jq")
 
