@@ -4,8 +4,10 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib.metadata import packages_distributions
 
 import pytest
 
@@ -78,3 +80,14 @@ def test_three_commands_lead_from_a_complaint_to_its_exception(run_logs: RunLogs
 def test_page_lists_every_subcommand() -> None:
     listed = re.findall(r"^\| `bin/manage logs (\w+)", PAGE, re.MULTILINE)
     assert set(listed) == {*REPORTS, "request", "sql", "prune"}
+
+
+def test_page_installs_the_packages_that_reading_without_settings_imports() -> None:
+    code = "import sys, duckdb, observability.log_analysis.__main__; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    modules = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    imported = {name.partition(".")[0] for name in modules}
+    distributions = packages_distributions()
+    packages = {distributions[name][0] for name in imported if name in distributions and not name.startswith("_")}
+    (installed,) = re.findall(r"^pip install (.+)$", PAGE, re.MULTILINE)
+    assert packages == set(installed.split())
