@@ -2,7 +2,7 @@
 
 The access log, Sentry and the profiler read these keys. Server-Timing reads the record itself. To add a number,
 let a recorder set it: `observation.measurements["db.row_count"] = 7`. Then add its key to RECORDED_KEYS, and a
-row to `docs/logging.md`. Keys are those of OpenTelemetry's semantic conventions, if there is one.
+row to `docs/reference/log-keys.md`. Keys are those of OpenTelemetry's semantic conventions, if there is one.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The examples of configuration that the documentation offers."""
+"""The configuration files in docs/examples work with our log lines."""
 
 import fnmatch
 import json
@@ -17,8 +17,8 @@ from tests.serving.warm_python import WarmPython
 EXAMPLES = ROOT / "docs" / "examples"
 
 
-def relay(directory: Path, server: SyslogServer) -> SyslogServer:
-    """The rsyslog of a machine with the example, which passes on to a server."""
+def forwarding_rsyslog(directory: Path, server: SyslogServer) -> SyslogServer:
+    """Return the rsyslog of a machine that forwards to a server, configured with the example."""
     directory.mkdir()
     port = server.address.rpartition(":")[2]
     example = (EXAMPLES / "rsyslog.conf").read_text()
@@ -27,10 +27,10 @@ def relay(directory: Path, server: SyslogServer) -> SyslogServer:
 
 
 @pytest.mark.external("rsyslog")
-def test_rsyslog_passes_the_lines_on_also_after_the_server_was_away(tmp_path: Path) -> None:
+def test_rsyslog_forwards_the_lines_also_after_the_server_was_away(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     server = SyslogServer(tmp_path / "server", "tcp")
-    machine = relay(tmp_path / "machine", server)
+    machine = forwarding_rsyslog(tmp_path / "machine", server)
     handler = SyslogHandler(machine.address, ident="vitrine")
     handler.setFormatter(JsonFormatter(service_name="vitrine"))
     with machine.running():
@@ -43,7 +43,7 @@ def test_rsyslog_passes_the_lines_on_also_after_the_server_was_away(tmp_path: Pa
     assert machine.messages() == []
 
 
-def test_vector_reads_the_file_and_its_newest_backup_once_each() -> None:
+def test_vector_reads_the_file_and_its_newest_backup() -> None:
     include = yaml.safe_load((EXAMPLES / "vector.yaml").read_text())["sources"]["vitrine"]["include"]
     names = ["service.jsonl", "service.jsonl.1", "service.jsonl.lock", "errors.jsonl", "sql.jsonl"]
     paths = [f"/srv/vitrine/var/log/{name}" for name in names]

@@ -1,4 +1,4 @@
-"""The logs of a day on which one route failed for a while: what the documentation shows is read from them."""
+"""The log files of a day on which one route fails for half an hour; the outputs in docs/read-logs.md come from them."""
 
 import json
 import random
@@ -11,13 +11,13 @@ DAY = datetime(2026, 11, 26, tzinfo=UTC)
 REQUESTS = 20_000
 FILES = 3
 FAILS_FROM, FAILS_UNTIL = DAY + timedelta(hours=14, minutes=2), DAY + timedelta(hours=14, minutes=31)
-CHANGE = "/api/v1/books/<str:isbn>/"
+TRUCK_ROUTE = "/api/v1/trucks/<vin>/"
 ROUTES = (
-    ("GET", "/api/v1/books/", 50, 2, 12.0),
-    ("GET", CHANGE, 25, 3, 5.0),
-    ("POST", "/api/v1/loans/", 10, 9, 40.0),
-    ("GET", "/api/v1/books/genre-counts/", 10, 1, 3.0),
-    ("PATCH", CHANGE, 4, 5, 9.0),
+    ("GET", "/api/v1/trucks/", 50, 2, 12.0),
+    ("GET", TRUCK_ROUTE, 25, 3, 5.0),
+    ("POST", "/api/v1/telemetry/frames/", 10, 9, 40.0),
+    ("GET", "/api/v1/trucks/status-counts/", 10, 1, 3.0),
+    ("PATCH", TRUCK_ROUTE, 4, 5, 9.0),
     ("POST", "/api/v1/auth/token/", 1, 4, 80.0),
 )
 TRACEBACK = """\
@@ -31,17 +31,16 @@ Traceback (most recent call last):
   File "/srv/vitrine/.venv/lib/python3.11/site-packages/django/db/backends/utils.py", line 105, in _execute
     return self.cursor.execute(sql, params)
 django.db.utils.OperationalError: canceling statement due to lock timeout"""
-SELECT = 'SELECT "service_book"."id", "service_book"."isbn" FROM "service_book" WHERE "service_book"."isbn" = %s'
-UPDATE = 'UPDATE "service_book" SET "genre" = %s WHERE "service_book"."id" = %s'
+SELECT = 'SELECT "service_truck"."id", "service_truck"."vin" FROM "service_truck" WHERE "service_truck"."vin" = %s'
+UPDATE = 'UPDATE "service_truck" SET "finance_type" = %s WHERE "service_truck"."id" = %s'
 
 Line = tuple[datetime, dict[str, Any]]
 
 
-def write_failing_day(directory: Path) -> str:
-    """Write the day into `service.jsonl` with its rotated files, and the errors; the id of the last failed request."""
+def write_failing_day(directory: Path) -> None:
+    """Write `service.jsonl` with its rotated files, and `errors.jsonl`."""
     chance = random.Random(26)
     lines: list[Line] = []
-    failed_id = ""
     when = DAY
     for _ in range(REQUESTS):
         when += timedelta(seconds=chance.uniform(0, 2 * 86_400 / REQUESTS))
@@ -55,16 +54,14 @@ def write_failing_day(directory: Path) -> str:
         status = 500 if fails else 404 if chance.random() < 0.01 else 200
         access = _access(ids, method, route, status, duration_ms, queries, chance)
         if fails:
-            failed_id = ids["request_id"]
             lines += _failure(when, ids, duration_ms, access["url.path"])
         lines.append((when, access))
     _write(directory / "service.jsonl", lines, FILES)
     _write(directory / "errors.jsonl", [line for line in lines if line[1]["level"] == "error"], 1)
-    return failed_id
 
 
 def _failure(when: datetime, ids: dict[str, str], duration_ms: float, path: str) -> Iterator[Line]:
-    """What is written of a request that waits for a row that somebody else holds."""
+    """Return the lines of a request that waits for a row that another transaction has locked."""
     began = when - timedelta(milliseconds=duration_ms)
     for offset_ms, text, took_ms in ((3.1, SELECT, 0.4), (1_004.5, UPDATE, 1_000.9)):
         query = {"duration_ms": took_ms, "db.namespace": "default", "db.query.text": text}
@@ -73,7 +70,7 @@ def _failure(when: datetime, ids: dict[str, str], duration_ms: float, path: str)
             query |= {
                 "code.file.path": "service/api/serializers.py",
                 "code.line.number": 45,
-                "code.function.name": "BookChange.update",
+                "code.function.name": "TruckSerializer.update",
             }
         base = _base("warning" if is_slow else "debug", "observability.sql", "slow_query" if is_slow else "query", ids)
         yield began + timedelta(milliseconds=offset_ms), base | query
@@ -104,7 +101,7 @@ def _access(
     return _base(level, "observability.access", "request", ids) | {
         "http.request.method": method,
         "http.route": route,
-        "url.path": route.replace("<str:isbn>", f"978{chance.randrange(1_000):010}"),
+        "url.path": route.replace("<vin>", f"LGHB2V19{chance.randrange(1_000):09}"),
         "http.response.status_code": status,
         "duration_ms": round(duration_ms, 3),
         "db.query_count": 2 if status >= 500 else queries,
@@ -114,7 +111,7 @@ def _access(
         "outgoing.count": 0,
         "outgoing.duration_ms": 0.0,
         "client.address": "10.0.7.26",
-        "user_agent.original": "books-app/3.1",
+        "user_agent.original": "fleet-app/3.1",
         "user.id": str(chance.randrange(40)),
         "http.response.body.size": chance.randrange(100, 9_000),
         **(failed if status >= 500 else {}),
