@@ -35,9 +35,11 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 KINDS = (
     (re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00| UTC)?)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "<time>"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{8,}\b"), "<id>"),
+    (re.compile(r"\b\d+(\.\d+)?( ?)(ms|µs|s|min)\b"), r"<number>\2\3"),
+    (re.compile(r"\b\d+(\.\d+)?( ?)(B|bytes|KiB|MiB|kB|MB)\b"), r"<number>\2<bytes>"),
     (re.compile(r"\b\d+\.\d+\b"), "<number>"),
-    (re.compile(r"\b\d+( ?)(ms|µs|s|min|KiB|MiB|kB|MB)\b"), r"<number>\1\2"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r"randomly-seed=\d+"), "randomly-seed=<number>"),
     # Columns are as wide as their widest value.
@@ -108,8 +110,8 @@ class Shell:
             cwd=directory,
             env=environment,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
@@ -144,7 +146,13 @@ class Clone:
         # In a terminal, curl has no table of its progress between the lines of a response.
         (directory / ".curlrc").write_text("no-progress-meter\n")
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "CHROMIUM") if name in os.environ}
-        self.environment = kept | {"HOME": str(directory), "COLUMNS": "100", "PYTHON": PYTHON}
+        self.environment = kept | {
+            "HOME": str(directory),
+            "COLUMNS": "100",
+            "PYTHON": PYTHON,
+            # In a terminal, the lines of both outputs are in the order in which they were written.
+            "PYTHONUNBUFFERED": "1",
+        }
         self.port = free_port()
         self.output = directory / "bin-run.output"
         self.shell = Shell(self.path, self.environment)
@@ -157,7 +165,7 @@ class Clone:
             self.server = subprocess.Popen(
                 ["bin/run"],
                 cwd=self.path,
-                env=self.environment | {"PORT": str(self.port), "PYTHONUNBUFFERED": "1"},
+                env=self.environment | {"PORT": str(self.port)},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
