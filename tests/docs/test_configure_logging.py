@@ -1,20 +1,16 @@
 """docs/configure-logging.md: its YAML is a valid layer, and its values are those of logging.yaml and of the code."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
-from django.core.exceptions import ImproperlyConfigured
 
 from observability.logs.buffering import MAX_TEXT
 from observability.logs.config import LayeredLogging, load_logging
 from observability.logs.lint import SECTIONS
 from observability.logs.management.commands.loglevel import DEFAULT_DURATION, MAX_DURATION_S
-from observability.logs.syslog import FLUSH_TIMEOUT_S, MAX_MESSAGE_BYTES, MAX_WAITING, SyslogAddress
-from tests.server import ROOT, production_environment
-from tests.serving.warm_python import WarmPython
+from tests.server import ROOT
 
 PAGE = (ROOT / "docs" / "configure-logging.md").read_text()
 LOGGING_YAML = yaml.safe_load((ROOT / "logging.yaml").read_text())
@@ -45,18 +41,6 @@ def test_yaml_of_the_page_is_a_layer_without_lint_errors(tmp_path: Path, layer: 
             assert name in configured[section]
 
 
-def test_lint_errors_of_the_page_are_those_of_its_file(tmp_path: Path) -> None:
-    with pytest.raises(ImproperlyConfigured) as raised:
-        load(tmp_path, FILES["wrong.yaml"], "development")
-    printed = str(raised.value).splitlines()
-    shown = re.findall(
-        r"^(?:manage\.py: LOGGING_OVERRIDES: |manage\.py: )?var/wrong\.yaml:(\d+: .+)$", PAGE, re.MULTILINE
-    )
-    patterns = [rf".*layer\.yaml:{re.escape(line).replace('…', '.*')}" for line in shown]
-    assert len(printed) == len(patterns)
-    assert all(map(re.fullmatch, patterns, printed))
-
-
 def test_page_lists_every_layer() -> None:
     table = PAGE.partition("| layer | what it does |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == LOGGING_YAML.keys() - {"base"}
@@ -76,29 +60,5 @@ def test_page_names_the_values_of_logging_yaml() -> None:
 def test_page_names_the_limits_of_the_code() -> None:
     text = " ".join(PAGE.split())
     assert f"cut at {MAX_TEXT:,} characters" in text
-    assert f"at most {MAX_MESSAGE_BYTES:,} bytes" in text
-    assert f"{MAX_WAITING:,} records wait in memory" in text
-    assert (FLUSH_TIMEOUT_S, "up to two seconds" in text) == (2, True)
     assert (DEFAULT_DURATION, "default of `--for` is 10 minutes" in text) == ("10m", True)
     assert f"the maximum {MAX_DURATION_S // 3600} hours" in text
-
-
-def test_syslog_addresses_of_the_page_are_valid() -> None:
-    table = PAGE.partition("| `SYSLOG_ADDRESS` | message |")[2].partition("\n\n")[0]
-    addresses = re.findall(r"^\| `(.+?)`", table, re.MULTILINE)
-    assert {SyslogAddress.parse(address).scheme for address in addresses} == {"unix", "tcp", "udp"}
-
-
-@pytest.mark.slow
-def test_page_shows_the_result_of_the_probe(python: WarmPython, tmp_path: Path) -> None:
-    environment = production_environment(tmp_path)
-    completed = python.run("manage.py", "logging", "--probe", "observability.sql", "--json", env=environment)
-    assert completed.returncode == 0, completed.stderr
-    levels = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-    expected = {
-        each["handler"]: [each["outcomes"].get(level, "-") for level in levels]
-        for each in json.loads(completed.stdout)["probe"]["arrivals"]
-    }
-    table = PAGE.partition("DEBUG  INFO  WARNING")[2].partition("\n\n")[0].splitlines()[1:]
-    rows = [re.split(r" {2,}", line) for line in table]
-    assert {row[0]: row[1:6] for row in rows} == expected

@@ -1,20 +1,22 @@
-"""The configuration files in docs/examples work with our log lines."""
+"""docs/ship-logs.md: its values are those of the code, and the files in docs/examples work with our log lines."""
 
 import fnmatch
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from observability.logs.formatters import JsonFormatter
-from observability.logs.syslog import SyslogHandler
+from observability.logs.syslog import FLUSH_TIMEOUT_S, MAX_MESSAGE_BYTES, MAX_WAITING, SyslogAddress, SyslogHandler
 from tests.observability.logs.rsyslog import SyslogServer
 from tests.server import ROOT, production_environment, wait_for
 from tests.serving.warm_python import WarmPython
 
 EXAMPLES = ROOT / "docs" / "examples"
+PAGE = (ROOT / "docs" / "ship-logs.md").read_text()
 
 
 def forwarding_rsyslog(directory: Path, server: SyslogServer) -> SyslogServer:
@@ -60,3 +62,16 @@ def test_ecs_overrides_rename_the_keys_of_a_line(python: WarmPython, tmp_path: P
         "@timestamp", "log.level", "log.logger", "message", "http.request.id", "trace.id", "span.id", "service.name",
     ]  # fmt: skip
     assert (line["message"], line["command.name"], line["ecs.version"]) == ("command", "migrate", "8.11.0")
+
+
+def test_page_names_the_limits_of_the_code() -> None:
+    text = " ".join(PAGE.split())
+    assert f"at most {MAX_MESSAGE_BYTES:,} bytes" in text
+    assert f"{MAX_WAITING:,} records wait in memory" in text
+    assert (FLUSH_TIMEOUT_S, "up to two seconds" in text) == (2, True)
+
+
+def test_syslog_addresses_of_the_page_are_valid() -> None:
+    table = PAGE.partition("| `SYSLOG_ADDRESS` | message |")[2].partition("\n\n")[0]
+    addresses = re.findall(r"^\| `(.+?)`", table, re.MULTILINE)
+    assert {SyslogAddress.parse(address).scheme for address in addresses} == {"unix", "tcp", "udp"}
