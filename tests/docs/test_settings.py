@@ -5,7 +5,7 @@ import re
 from observability.conf import KEYS
 from tests.server import ROOT
 
-PAGE = (ROOT / "docs" / "settings.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 
 
 def names_in_table(heading: str) -> set[str]:

@@ -57,7 +57,7 @@ def project(new_project: Path, tmp_path: Path) -> Path:
 
 def blocks() -> list[str]:
     """The code of the page: for settings, for settings of development, for the addresses, for Sentry."""
-    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "lift.md").read_text(), re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adopt.md").read_text(), re.DOTALL)
 
 
 def append(path: Path, code: str) -> None:
