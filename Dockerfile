@@ -36,5 +36,5 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER service
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(r.Request(f\"http://127.0.0.1:{os.environ['PORT']}/livez\", headers={'Host': os.environ['ALLOWED_HOSTS'].split(',')[0]}), timeout=4)"]
-# SECRET_KEY, ALLOWED_HOSTS and DATABASE_URL come from whoever runs it.
+# The operator passes SECRET_KEY, ALLOWED_HOSTS and DATABASE_URL.
 CMD ["gunicorn", "--config", "settings/gunicorn.py", "--worker-tmp-dir", "/dev/shm"]
