@@ -38,9 +38,9 @@ class Counts(serializers.Serializer[Any]):
         return count()
 
 
-def test_same_statement_of_two_fields_has_two_causes(detailed_work: Observation) -> None:
+def test_same_statement_of_two_fields_has_two_causes(profiled_observation: Observation) -> None:
     Counts([1, 2, 3], many=True).data  # noqa: B018 - it is made when it is read
-    assert [str(each.field).rpartition(".")[2] for each in causes(detailed_work)] == ["first", "second"] * 3
+    assert [str(each.field).rpartition(".")[2] for each in causes(profiled_observation)] == ["first", "second"] * 3
 
 
 class Wrapped(serializers.Field[Any, Any, Any, Any]):
@@ -55,41 +55,43 @@ class Both(serializers.Serializer[Any]):
     second = Wrapped(source="*")
 
 
-def test_same_statement_of_two_fields_of_one_class_has_two_causes(detailed_work: Observation) -> None:
+def test_same_statement_of_two_fields_of_one_class_has_two_causes(profiled_observation: Observation) -> None:
     Both([1, 2], many=True).data  # noqa: B018 - as above
-    assert [str(each.field).rpartition(".")[2] for each in causes(detailed_work)] == ["first", "second"] * 2
+    assert [str(each.field).rpartition(".")[2] for each in causes(profiled_observation)] == ["first", "second"] * 2
 
 
-def test_same_statement_of_another_line_has_another_cause(detailed_work: Observation) -> None:
+def test_same_statement_of_another_line_has_another_cause(profiled_observation: Observation) -> None:
     for _ in range(2):
         Publisher.objects.count()
         Publisher.objects.count()
-    lines = [each.source_lines[0].line for each in causes(detailed_work)]
+    lines = [each.source_lines[0].line for each in causes(profiled_observation)]
     assert lines[0] == lines[2]
     assert lines[1] == lines[3] == lines[0] + 1
 
 
-def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_caller(detailed_work: Observation) -> None:
+def test_same_statement_from_deeper_has_the_same_innermost_line_and_another_caller(
+    profiled_observation: Observation,
+) -> None:
     def deeper() -> int:
         return count()
 
     count()
     deeper()
     count()
-    callers = [each.source_lines[1].function.rpartition(".")[2] for each in causes(detailed_work)]
+    callers = [each.source_lines[1].function.rpartition(".")[2] for each in causes(profiled_observation)]
     assert callers[0] == callers[2] != callers[1] == "deeper"
 
 
 def test_same_relation_of_each_row_has_one_cause_that_is_looked_for_once(
-    detailed_work: Observation, monkeypatch: pytest.MonkeyPatch
+    profiled_observation: Observation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_books(5)
-    assert detailed_work.timeline is not None
-    detailed_work.timeline.entries.clear()
+    assert profiled_observation.timeline is not None
+    profiled_observation.timeline.entries.clear()
     looked = counted(monkeypatch)
     models = [book.author for book in Book.objects.order_by("isbn")]
     assert len(models) == 5
-    followed = [each for each in causes(detailed_work) if each.relation]
+    followed = [each for each in causes(profiled_observation) if each.relation]
     assert len(followed) == 5
     assert len(set(map(id, followed))) == 1
     assert len(looked) == 2
