@@ -71,7 +71,7 @@ class BudgetRun:
 
     def _measure_request(self, observation: Observation, collected: CollectedQueries) -> None:
         http = observation.http
-        # A test with its own URLconf measures no route of the project.
+        # The requests of a test with its own URLconf are not requests of the project's routes.
         if http is None or self.urlconf != getattr(settings, "ROOT_URLCONF", None):
             return
         if http.status_code == METHOD_NOT_ALLOWED or http.method in ("OPTIONS", "TRACE"):

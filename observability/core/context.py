@@ -9,7 +9,7 @@ from observability.core.observation import Kind, Observation
 from observability.core.trace_context import TraceParent
 
 _current: ContextVar[Observation | None] = ContextVar("observation", default=None)
-# Emptied when the process opens its first observation.
+# The list is cleared when the process opens its first observation.
 _first_observation_callbacks: list[Callable[[], None]] = []
 
 
@@ -21,7 +21,7 @@ def current() -> Observation | None:
 def note(**facts: object) -> None:
     """Add facts to the log line of the current unit of work. No-op outside of any observation.
 
-    Strings are cut at 1,024 characters. Values that are not a string, number, boolean or None are stored as text.
+    Values that are not a string, number, boolean or None are stored as text. Each text is cut at 1,024 characters.
     """
     observation = _current.get()
     if observation is not None:

@@ -147,7 +147,7 @@ class Observation:
 
     @property
     def outgoing_duration_ms(self) -> float:
-        """The sum of the durations of its outgoing requests, also of those that ran at the same time."""
+        """The total duration of the outgoing requests. Durations of requests that ran in parallel are added."""
         if self._uncounted:
             self._count()
         return self._outgoing_duration_ms

@@ -77,15 +77,15 @@ def install() -> None:
 def install_in_packages() -> None:
     """Import urllib3 and httpx if they are installed, and wrap their methods."""
     with _lock:
-        if (pools := _imported("urllib3.connectionpool")) is not None:
+        if (pools := _import_if_installed("urllib3.connectionpool")) is not None:
             _wrap(getattr(pools, "HTTPConnectionPool", None), "_make_request", _make_request)
             _wrap(getattr(pools, "HTTPSConnectionPool", None), "_prepare_proxy", _prepare_proxy)
-        if (httpx := _imported("httpx")) is not None:
+        if (httpx := _import_if_installed("httpx")) is not None:
             _wrap(getattr(httpx, "HTTPTransport", None), "handle_request", _handle_request)
             _wrap(getattr(httpx, "AsyncHTTPTransport", None), "handle_async_request", _handle_async_request)
 
 
-def _imported(name: str) -> ModuleType | None:
+def _import_if_installed(name: str) -> ModuleType | None:
     try:
         return import_module(name)
     except ImportError:
@@ -155,7 +155,7 @@ def _make_request(original: Method) -> Method:
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, method, url, *arguments, **options)
-        outgoing = _find_started(conn, observation) or OutgoingRequest(observation, method, "")
+        outgoing = _find_started_request(conn, observation) or OutgoingRequest(observation, method, "")
         outgoing.method, outgoing.host = method, _find_host(conn, url)
         conn.observed_request = outgoing  # type: ignore[attr-defined]
         with _EndOnFailure(conn):
@@ -231,7 +231,7 @@ class _EndOnFailure(AbstractContextManager[None]):
             _end(self._connection, find_error_name(error, self._handled))
 
 
-def _find_started(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
+def _find_started_request(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
     """Return the outgoing request that started when the tunnel to its host was opened, or None."""
     outgoing: OutgoingRequest | None = connection.observed_request
     return (

@@ -130,7 +130,7 @@ def _is_same_stack(cached: CachedOrigin) -> bool:
             if sys._getframe(depth).f_locals.get("self") is not owner:  # noqa: SLF001
                 return False
     except ValueError:
-        # The stack is not that deep.
+        # The stack has fewer frames.
         return False
     return True
 
@@ -205,7 +205,7 @@ class _OriginSearch:
     def _describe(self) -> QueryOrigin:
         source_lines = tuple(_source_line(self.root, *position) for position in self.positions)
         field = None if self.field is None else _describe_field(self.field)
-        view = f"{_name(self.view[0])}.{self.view[1]}" if self.view else ""
+        view = f"{_qualified_name(self.view[0])}.{self.view[1]}" if self.view else ""
         is_raw = self.is_raw and bool(source_lines)
         parts = (source_lines, field, self.relation, view, is_raw)
         return _origins.setdefault(parts, QueryOrigin(*parts))
@@ -241,7 +241,10 @@ def _describe_field(field: Any) -> SerializerField:  # noqa: ANN401 - as above
     owner = type(field.parent)
     source = str(getattr(field, "source", "") or "")
     return SerializerField(
-        f"{_name(owner)}.{field.field_name}", source, _kind_of_field(field, serializers), _name(owner)
+        f"{_qualified_name(owner)}.{field.field_name}",
+        source,
+        _kind_of_field(field, serializers),
+        _qualified_name(owner),
     )
 
 
@@ -252,7 +255,7 @@ def _kind_of_field(field: Any, serializers: Any) -> str:  # noqa: ANN401 - as ab
     return "many" if is_many else "one"
 
 
-def _name(owner: type) -> str:
+def _qualified_name(owner: type) -> str:
     return f"{owner.__module__}.{owner.__qualname__}"
 
 

@@ -34,7 +34,7 @@ MAX_PARAMETERS = 100
 # In characters of JSON. Sentry rejects events of more than 1 MB
 # (https://docs.sentry.io/concepts/data-management/size-limits).
 MAX_FRAMES_LENGTH = 500_000
-# The keys of a frame that are kept if there is no space for its source code and variables.
+# The keys that are kept of a frame if the space is used up by other frames.
 FRAME_LOCATION = ("filename", "abs_path", "module", "function", "lineno", "in_app")
 # The keys of an event that never contain data of the application.
 KEYS_WITHOUT_DATA = (
@@ -282,7 +282,7 @@ def _exceptions_of(event: Event) -> list[dict[str, Any]]:
 
 
 def _redact_exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Redact exceptions and frames, and cut frames to `FRAME_LOCATION` if there is no space left.
+    """Redact exceptions and frames, and cut a frame to `FRAME_LOCATION` if the space is used up.
 
     The exceptions and frames nearest to the failure are at the end of each list; they get space first.
     """

@@ -61,7 +61,7 @@ def clear_last_failure(spool: Spool) -> None:
 
 
 def read_last_failure(spool: Spool) -> DeliveryFailure | None:
-    """Return the last failure of any process; None if there is no failure, or if its file cannot be read."""
+    """Return the last failure of any process; None without a failure, or if its file cannot be read."""
     try:
         with spool.open_directory() as directory:
             descriptor = os.open(LAST_FAILURE_NAME, os.O_RDONLY | SAFE_FLAGS, dir_fd=directory)

@@ -37,8 +37,8 @@ class EventSender:
         # Sent events whose files could not be removed, for example on a read-only disk. They are not sent again.
         self._sent_names: set[str] = set()
 
-    def send(self, events: Iterable[QueuedEvent], *, is_over: Callable[[], bool]) -> DeliveryFailure | None:
-        """Send the events until `is_over()` is true or the server accepts no more. Return why events stay, or None.
+    def send(self, events: Iterable[QueuedEvent], *, should_stop: Callable[[], bool]) -> DeliveryFailure | None:
+        """Send the events until `should_stop()` is true or the server accepts no more. Return why events stay, or None.
 
         If the server rejects an event, or a file is not a valid event, it is dropped. An event that another process has
         claimed is skipped.
@@ -46,7 +46,7 @@ class EventSender:
         limited = unreadable = None
         with self._logging_dropped():
             for event in events:
-                if is_over():
+                if should_stop():
                     break
                 if wait_s := self._rate_limits.remaining_s(event.category):
                     limited = limited or DeliveryFailure(self._rate_limit_reason, wait_s)
@@ -133,7 +133,7 @@ def flush_spool(spool: Spool, dsn: str, timeout_s: float) -> FlushResult:
     sender = EventSender(spool, Server(dsn, read_timeout_s=max(0.1, min(READ_TIMEOUT_S, timeout_s))))
     failure: DeliveryFailure | None = None
     while (events := spool.events()) and failure is None and time.monotonic() < deadline:
-        failure = sender.send(events, is_over=lambda: time.monotonic() > deadline)
+        failure = sender.send(events, should_stop=lambda: time.monotonic() > deadline)
         if failure is None:
             # Wait for another process, which is sending the remaining events.
             time.sleep(POLL_INTERVAL_S)

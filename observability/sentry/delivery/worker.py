@@ -176,7 +176,7 @@ class DeliveryWorker:
             failure = self._send_from_memory(sender)
             if failure:
                 return failure
-        return sender.send(self._writer.events(), is_over=self._stopped.is_set)
+        return sender.send(self._writer.events(), should_stop=self._stopped.is_set)
 
     def _send_from_memory(self, sender: EventSender) -> DeliveryFailure | None:
         event = self._writer.pop_from_memory()
@@ -192,7 +192,7 @@ class DeliveryWorker:
             for name in self._spool.directories() if is_claimed else ():
                 with self._spool.adopt(name) as is_dead:
                     if is_dead:
-                        failure = sender.send(self._spool.events(name), is_over=self._stopped.is_set) or failure
+                        failure = sender.send(self._spool.events(name), should_stop=self._stopped.is_set) or failure
                 if failure and failure.wait_s is None:
                     break
         self._is_replay_due = failure is not None

@@ -75,8 +75,8 @@ class ServerReport:
 Report = Callable[[str], ServerReport]
 
 
-def events_at(place: Sink | Project) -> list[dict[str, Any]]:
-    return [each["data"] for each in place.events()] if isinstance(place, Project) else place.events
+def events_of_destination(destination: Sink | Project) -> list[dict[str, Any]]:
+    return [each["data"] for each in destination.events()] if isinstance(destination, Project) else destination.events
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +86,15 @@ def report(request: pytest.FixtureRequest, servers: Servers, shared_sink: Sink) 
     @cache
     def report(target: str) -> ServerReport:
         name, _, is_stored = target.partition("-")
-        place: Sink | Project = request.getfixturevalue("bugsink") if is_stored else shared_sink
-        server = servers.get(name, SENTRY_DSN=place.dsn, SENTRY_LOCALS="true", RELEASE="r1")
+        destination: Sink | Project = request.getfixturevalue("bugsink") if is_stored else shared_sink
+        server = servers.get(name, SENTRY_DSN=destination.dsn, SENTRY_LOCALS="true", RELEASE="r1")
         ids = {each: send_request(server, f"/failures/{each}/") for each in views_of(name)}
         ids["middleware"] = send_request(server, "/ordinary/1/", X_Fail="1")
         ids["secrets"] = send_request_with_secrets(server)
         # If a failure was reported twice, both events arrive before the event of this later failure.
         last_id = send_request(server, "/failures/logged/")
-        wait_for(lambda: place.events_of(last_id), "the last event")
-        return ServerReport(server, ids, list(events_at(place)))
+        wait_for(lambda: destination.events_of(last_id), "the last event")
+        return ServerReport(server, ids, list(events_of_destination(destination)))
 
     return report
 

@@ -88,17 +88,17 @@ class Command(BaseCommand):
         if not dsn:
             raise CommandError(NO_DSN)
         result = run_self_test(dsn)
-        self._line("project", masked_project_url(dsn))
+        self._print_line("project", masked_project_url(dsn))
         if result.event_id is None or result.answer is None:
             raise CommandError(
                 f"The test error was not reported: LOGGING has no handler {HANDLER} for it. "
                 "Add this handler to the root logger."
             )
-        self._line("event", result.event_id)
-        self._line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
+        self._print_line("event", result.event_id)
+        self._print_line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
         if result.answer.outcome is not Outcome.ACCEPTED:
-            raise CommandError(f"The event did not arrive: {result.answer.reason}.")
-        self._line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
+            raise CommandError(f"The event did not arrive: {result.answer.reason}. Check SENTRY_DSN and the server.")
+        self._print_line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
 
     def status(self, **_: object) -> None:
         """Print the number of waiting events, since when they wait, and why."""
@@ -107,17 +107,17 @@ class Command(BaseCommand):
             return
         spool = configured_spool()
         events = spool.events()
-        self._line("project", masked_project_url(settings.SENTRY_DSN))
-        self._line("spool", spool.path)
-        self._line("waiting", describe_events(events) if events else "no events")
+        self._print_line("project", masked_project_url(settings.SENTRY_DSN))
+        self._print_line("spool", spool.path)
+        self._print_line("waiting", describe_events(events) if events else "no events")
         if events:
-            self._line("oldest", format_moment(min(event.written_at for event in events)))
+            self._print_line("oldest", format_moment(min(event.written_at for event in events)))
             failure = read_last_failure(spool)
-            self._line("error", describe_failure(failure) if failure else "none so far")
+            self._print_line("error", describe_failure(failure) if failure else "none so far")
         for other in find_other_spools(spool):
             if events := other.events():
                 text = f"{describe_events(events)} for {other.project}. To send them, run `sentry flush` with its DSN"
-                self._line("also", text)
+                self._print_line("also", text)
 
     def flush(self, *, timeout_s: float, **_: object) -> None:
         """Send the waiting events."""
@@ -136,7 +136,7 @@ class Command(BaseCommand):
         if result.remaining_count:
             raise CommandError(f"{format_count(result.remaining_count, 'event')} still waiting: {result.reason}.")
 
-    def _line(self, name: str, value: object) -> None:
+    def _print_line(self, name: str, value: object) -> None:
         self.stdout.write(f"{name:8} {value}")
 
 

@@ -32,7 +32,8 @@ def test_rejected_events_are_one_log_line(
 ) -> None:
     sink.status = 400
     assert (
-        EventSender(spool_with_events, Server(sink.dsn)).send(spool_with_events.events(), is_over=lambda: False) is None
+        EventSender(spool_with_events, Server(sink.dsn)).send(spool_with_events.events(), should_stop=lambda: False)
+        is None
     )
     assert facts(caplog) == [{"dropped_count": 5, "reason": "400 Bad Request"}]
 
@@ -40,22 +41,22 @@ def test_rejected_events_are_one_log_line(
 def test_sending_stops_at_the_first_failure(spool_with_events: Spool, sink: Sink) -> None:
     sink.status = 503
     sender = EventSender(spool_with_events, Server(sink.dsn))
-    failure = sender.send(spool_with_events.events(), is_over=lambda: False)
+    failure = sender.send(spool_with_events.events(), should_stop=lambda: False)
     assert failure is not None
     assert sender.sent_count == 0
     assert (failure.reason, len(sink.attempts), len(spool_with_events.events())) == ("503 Service Unavailable", 1, 5)
 
 
-def test_sending_stops_if_is_over_is_true(spool_with_events: Spool, sink: Sink) -> None:
+def test_sending_stops_if_should_stop_returns_true(spool_with_events: Spool, sink: Sink) -> None:
     EventSender(spool_with_events, Server(sink.dsn)).send(
-        spool_with_events.events(), is_over=lambda: len(sink.events) == 2
+        spool_with_events.events(), should_stop=lambda: len(sink.events) == 2
     )
     assert len(spool_with_events.events()) == 3
 
 
 def test_event_claimed_by_another_process_is_skipped(spool_with_events: Spool, sink: Sink) -> None:
     with spool_with_events.claim(spool_with_events.events()[0]):
-        EventSender(spool_with_events, Server(sink.dsn)).send(spool_with_events.events(), is_over=lambda: False)
+        EventSender(spool_with_events, Server(sink.dsn)).send(spool_with_events.events(), should_stop=lambda: False)
     assert (len(sink.events), len(spool_with_events.events())) == (4, 1)
 
 
@@ -80,7 +81,7 @@ def test_event_that_cannot_be_removed_is_not_sent_again(
     sender = EventSender(spool_with_events, Server(sink.dsn))
     monkeypatch.setattr("os.unlink", refuse)
     for _ in range(2):
-        sender.send(spool_with_events.events(), is_over=lambda: False)
+        sender.send(spool_with_events.events(), should_stop=lambda: False)
     assert len(sink.events) == 5
 
 
@@ -88,7 +89,7 @@ def test_rate_limit_stops_later_events_with_its_reason(spool_with_events: Spool,
     sink.status, sink.headers = 429, {"Retry-After": "60"}
     sender = EventSender(spool_with_events, Server(sink.dsn))
     for _ in range(2):
-        failure = sender.send(spool_with_events.events(), is_over=lambda: False)
+        failure = sender.send(spool_with_events.events(), should_stop=lambda: False)
         assert failure is not None
         assert failure.reason == "429 Too Many Requests"
         assert 50 < (failure.wait_s or 0) <= 60

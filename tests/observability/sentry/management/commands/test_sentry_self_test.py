@@ -64,20 +64,20 @@ def failure_of_self_test() -> str:
 @pytest.mark.usefixtures("events")
 def test_self_test_with_an_unknown_key_fails(settings: Settings, bugsink: Project) -> None:
     settings.SENTRY_DSN = re.sub(r"//\w+@", f"//{'0' * 32}@", bugsink.dsn)
-    assert failure_of_self_test() == "The event did not arrive: 403 Forbidden."
+    assert failure_of_self_test().startswith("The event did not arrive: 403 Forbidden.")
 
 
 @pytest.mark.usefixtures("events")
 def test_self_test_fails_with_the_error_of_the_server(settings: Settings, sink: Sink) -> None:
     settings.SENTRY_DSN, sink.status = sink.dsn, 403
-    assert failure_of_self_test() == "The event did not arrive: 403 Forbidden."
+    assert failure_of_self_test().startswith("The event did not arrive: 403 Forbidden.")
     assert sink.attempts == ["event"]
 
 
 @pytest.mark.usefixtures("events")
 def test_self_test_fails_with_the_reason_if_the_server_is_unreachable(settings: Settings) -> None:
     settings.SENTRY_DSN = UNREACHABLE_DSN
-    assert failure_of_self_test() == "The event did not arrive: connection refused."
+    assert failure_of_self_test().startswith("The event did not arrive: connection refused.")
 
 
 def test_self_test_fails_without_a_handler(settings: Settings, sink: Sink) -> None:
