@@ -25,7 +25,7 @@ def django_query_collector(request: pytest.FixtureRequest) -> Callable[[], Abstr
 def django_assert_query_budget(
     request: pytest.FixtureRequest,
 ) -> Callable[..., AbstractContextManager[CollectedQueries]]:
-    """Return a context manager that fails if its block runs more queries than `max`, or not exactly `exact` queries."""
+    """Return a context manager that fails if its block runs more than `max` queries, or a number other than `exact`."""
     collector = request.config.stash[run_key].collector
 
     @contextmanager

@@ -45,7 +45,7 @@ def install() -> None:
 
 
 def owns_stdout(argv: Sequence[str]) -> bool:
-    """Return whether a process with these arguments runs a command, which prints its output on stdout, not a server.
+    """Return whether these arguments start a management command that is not a server, so its output is on stdout.
 
     It looks at the arguments, because records are logged before the command object exists: while Django loads the apps.
     """

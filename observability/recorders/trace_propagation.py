@@ -31,7 +31,7 @@ def is_propagated_to(host: str) -> bool:
 
 
 def trace_headers(host: str, observation: Observation) -> dict[str, str]:
-    """Return the headers `traceparent` (W3C Trace Context, level 1) and `X-Request-ID` if PROPAGATE_TO has the host.
+    """Return `traceparent` (W3C Trace Context, level 1) and `X-Request-ID` for a host in PROPAGATE_TO, otherwise {}.
 
     A header is left out if its id contains a character that is not allowed: it must not break the request.
     """

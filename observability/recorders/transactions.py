@@ -1,8 +1,8 @@
 """The transaction recorder records the begin and the end of the transactions of a connection.
 
-Some transactions end without a call of Django's methods, or differently. If a statement of the transaction failed,
-PostgreSQL answers COMMIT with a rollback, and not with an error. MariaDB and MySQL commit before DDL, and after a
-deadlock they roll back the whole transaction of the connection that gets the error.
+A database can end a transaction without a call of Django's methods, or not as Django expects. If a statement of the
+transaction failed, PostgreSQL answers COMMIT with a rollback, and not with an error. MariaDB and MySQL commit before
+DDL. After a deadlock, they roll back the whole transaction of the connection that gets the error.
 """
 
 from time import perf_counter_ns

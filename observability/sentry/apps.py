@@ -7,7 +7,7 @@ from observability.sentry.setup import start_sentry
 
 
 class SentryConfig(AppConfig):
-    """Start the SDK when Django loads the apps: a server forks its workers between the settings and the apps."""
+    """Start the SDK in `ready()`: a server forks its workers after it loads the settings and before it loads apps."""
 
     name = "observability.sentry"
     label = "observability_sentry"

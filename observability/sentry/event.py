@@ -34,7 +34,7 @@ MAX_PARAMETERS = 100
 # In characters of JSON. Sentry rejects events of more than 1 MB
 # (https://docs.sentry.io/concepts/data-management/size-limits).
 MAX_FRAMES_LENGTH = 500_000
-# The keys that are kept of a frame if the space is used up by other frames.
+# The keys of a frame that are kept if other frames have used the space.
 FRAME_LOCATION = ("filename", "abs_path", "module", "function", "lineno", "in_app")
 # The keys of an event that never contain data of the application.
 KEYS_WITHOUT_DATA = (

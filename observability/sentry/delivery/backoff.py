@@ -20,7 +20,7 @@ class Backoff:
 
     first_delay_s, max_delay_s: the delay before a retry. It doubles with each failure, up to the maximum.
     scan_interval_s: the time between two scans for events of dead processes and for events over the quota.
-    gather_s: the time between a new event and its delivery. Its request can finish first, and does not share the CPU.
+    gather_s: the time between a new event and its delivery, so that the failing request can finish first.
     start_delay_s: the time before the first scan, so that short commands do not send the events of dead processes.
     """
 

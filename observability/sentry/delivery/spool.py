@@ -136,7 +136,7 @@ class Spool:
 
     @contextmanager
     def claim_replay(self) -> Iterator[bool]:
-        """Claim the sending of events of dead processes: yield whether this process may do it. One at a time may."""
+        """Yield whether this process may send the events of dead processes. Only one process at a time may."""
         try:
             with self.open_directory() as spool:
                 lock = FileLock.try_acquire(REPLAY_LOCK_NAME, directory=spool, create=True)
@@ -152,7 +152,7 @@ class Spool:
     def adopt(self, name: str) -> Iterator[bool]:
         """Lock the directory of a process during the block: yield whether the process is dead.
 
-        If it is dead, the directory is removed after the block if it is empty.
+        After the block, an empty directory of a dead process is removed.
         """
         try:
             directory = self._open(name)

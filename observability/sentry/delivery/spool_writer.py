@@ -116,7 +116,7 @@ class SpoolWriter:
 
 
 class ProcessDirectory:
-    """The directory of one process in the spool. It is created for the first event. Its lock shows that it runs."""
+    """The directory of one process in the spool, created for its first event. The lock shows that the process runs."""
 
     def __init__(self, spool: Spool, name: str, descriptor: int) -> None:
         self.name = name
