@@ -1,4 +1,4 @@
-"""The app `observability`: it installs the recorders and the readers."""
+"""The Django app `observability`. It installs the recorders and the readers."""
 
 import sys
 from collections.abc import Callable
@@ -31,10 +31,14 @@ class ObservabilityConfig(AppConfig):
 
 
 def install_readers() -> None:
-    """Create the readers in OBSERVABILITY["READERS"]. Raises `ImproperlyConfigured` if one cannot be imported."""
+    """Create and install the readers of OBSERVABILITY["READERS"].
+
+    Raises `ImproperlyConfigured` if the value is not a list of strings, or if a class cannot be imported.
+    """
     paths = configuration().readers
     if find_wrong_values({"READERS": paths}):
-        raise ImproperlyConfigured(f"OBSERVABILITY['READERS'] is {paths!r}. It must be a list of dotted names.")
+        message = f"OBSERVABILITY['READERS'] is {paths!r}. Allowed: a list of dotted names of reader classes."
+        raise ImproperlyConfigured(message)
     instances = [_import_reader(path)() for path in paths]
     readers.install(instances, raise_errors=configuration().raise_reader_errors)
 
@@ -43,14 +47,17 @@ def _import_reader(path: str) -> Callable[[], object]:
     try:
         reader: Callable[[], object] = import_string(path)
     except ImportError as error:
-        message = f"OBSERVABILITY['READERS'] contains {path!r}, which cannot be imported: {error}."
+        message = (
+            f"OBSERVABILITY['READERS'] contains {path!r}, which cannot be imported: {error}. "
+            "Correct the name, or remove it from the list."
+        )
         raise ImproperlyConfigured(message) from error
     return reader
 
 
 @receiver(setting_changed, dispatch_uid="observability.apps")
 def reload_configuration(*, setting: str, **_: object) -> None:
-    """Follow `override_settings(OBSERVABILITY=…)` in tests."""
+    """Apply `override_settings(OBSERVABILITY=…)` in tests."""
     if setting == "OBSERVABILITY":
         configuration.cache_clear()
         redaction.reload_keys()

@@ -1,4 +1,4 @@
-"""System checks of the setting OBSERVABILITY and of MIDDLEWARE."""
+"""System checks of the settings OBSERVABILITY and MIDDLEWARE."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 from django.utils.module_loading import import_string
 
-from observability.conf import KEYS, configuration, find_wrong_values
+from observability.conf import KEYS, LIST_OF_STRINGS, Configuration, configuration, find_wrong_values
 from observability.recorders.trace_propagation import is_host
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
@@ -16,11 +16,11 @@ READER_METHODS = ("step", "response_started", "closed")
 
 @register("observability")
 def check_keys(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check the keys of OBSERVABILITY (E001)."""
+    """E001: OBSERVABILITY has an unknown key."""
     return [
         Error(
             f"OBSERVABILITY has an unknown key {key!r}.",
-            hint=f"Available: {', '.join(sorted(KEYS))}.",
+            hint=f"Correct or remove the key. Available: {', '.join(sorted(KEYS))}.",
             id="observability.E001",
         )
         for key in getattr(settings, "OBSERVABILITY", {})
@@ -30,26 +30,30 @@ def check_keys(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Che
 
 @register("observability")
 def check_values(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check the types of the values of OBSERVABILITY (E003), such as a string instead of a list."""
+    """E003: a value of OBSERVABILITY has the wrong type, for example a string instead of a list."""
     written = getattr(settings, "OBSERVABILITY", {})
     return [
         Error(
-            f"OBSERVABILITY[{key!r}] is {written[key]!r}.",
-            hint=f"It must be {allowed}{_as_list(written[key], allowed)}.",
+            f"OBSERVABILITY[{key!r}] is {written[key]!r}. Allowed: {allowed}.",
+            hint=_suggest_value(key, written[key], allowed),
             id="observability.E003",
         )
         for key, allowed in find_wrong_values(written).items()
     ]
 
 
-def _as_list(value: object, allowed: str) -> str:
-    return f", such as {[value]!r}" if isinstance(value, str) and allowed == "a list of strings" else ""
+def _suggest_value(key: str, value: object, allowed: str) -> str:
+    if isinstance(value, str) and allowed == LIST_OF_STRINGS:
+        return f"Put the string into a list: {[value]!r}."
+    default = getattr(Configuration(), key.lower())
+    shown = list(default) if isinstance(default, tuple) else default
+    return f"Correct the value, or remove the key to use its default, {shown!r}."
 
 
 @register("observability")
 def check_readers(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check that each class in READERS is a reader (E002). One that cannot be imported ends the start earlier."""
-    hint = f"Give it one of {', '.join(READER_METHODS)}; observability/core/readers.py has the contract."
+    """E002: a class in READERS is not a reader. A class that cannot be imported already fails in `install_readers`."""
+    hint = f"A reader has one or more of the methods {', '.join(READER_METHODS)}. See observability/core/readers.py."
     return [
         Error(f"OBSERVABILITY['READERS'] contains {path!r}, which is not a reader.", hint=hint, id="observability.E002")
         for path in configuration().readers
@@ -59,14 +63,14 @@ def check_readers(app_configs: Sequence[AppConfig] | None, **_: object) -> list[
 
 @register("observability")
 def check_hosts(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check the hosts in PROPAGATE_TO (E004): no request would ever match a URL."""
+    """E004: an entry of PROPAGATE_TO is not a host, for example a URL. No outgoing request would match it."""
     written = getattr(settings, "OBSERVABILITY", {}).get("PROPAGATE_TO", ())
     if find_wrong_values({"PROPAGATE_TO": written}):
         return []
     return [
         Error(
             f"OBSERVABILITY['PROPAGATE_TO'] contains {entry!r}, which is not a host.",
-            hint="Use 'api.example.com', 'api.example.com:8443', or '.example.com' for all names below it.",
+            hint="Allowed: 'api.example.com', 'api.example.com:8443', or '.example.com' for all its subdomains.",
             id="observability.E004",
         )
         for entry in written
@@ -76,12 +80,15 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
 
 @register("observability")
 def check_middleware(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """Check that ObservationMiddleware is first, else it sees a part of the request (W001), and not repeated (W002)."""
+    """W001: ObservationMiddleware is missing or not first in MIDDLEWARE. W002: it is listed more than once."""
     messages: list[CheckMessage] = []
-    if list(settings.MIDDLEWARE[:1]) != [MIDDLEWARE]:
-        text = "ObservationMiddleware is not the first middleware: requests are not observed completely."
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        text = "MIDDLEWARE does not contain ObservationMiddleware: requests are not recorded."
+        messages.append(Warning(text, hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.", id="observability.W001"))
+    elif settings.MIDDLEWARE[0] != MIDDLEWARE:
+        text = "ObservationMiddleware is not first in MIDDLEWARE: the work of the middleware before it is not recorded."
         messages.append(Warning(text, hint=f"Put {MIDDLEWARE!r} first in MIDDLEWARE.", id="observability.W001"))
     if settings.MIDDLEWARE.count(MIDDLEWARE) > 1:
-        text = "MIDDLEWARE contains ObservationMiddleware twice: each request is logged twice."
-        messages.append(Warning(text, hint="Remove all but the first one.", id="observability.W002"))
+        text = "MIDDLEWARE contains ObservationMiddleware more than once: each request is logged more than once."
+        messages.append(Warning(text, hint="Keep the first entry and remove the others.", id="observability.W002"))
     return messages

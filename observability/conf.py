@@ -11,22 +11,22 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """OBSERVABILITY, typed. A key is the name of a field in upper case.
+    """The setting OBSERVABILITY as typed values. A key of the setting is the name of a field in upper case.
 
     readers: dotted names of reader classes, in the order in which they run.
-    trusted_proxy_count: the number of proxies before the service that append to X-Forwarded-For.
-    quiet_paths: paths whose successful requests are not logged, such as health checks; `/tools/*` is all paths that
-        start with `/tools/`.
-    slow_query_ms: queries of this duration or more are logged as slow.
+    trusted_proxy_count: the number of proxies in front of the service that append to X-Forwarded-For.
+    quiet_paths: paths whose successful requests are not logged, such as health checks. `/tools/*` matches all paths
+        that start with `/tools/`.
+    slow_query_ms: a query that takes this long or longer is logged as slow.
     server_timing: who gets the Server-Timing header.
-    code_root: the directory of the project's own code, to name the line that ran a query.
-    propagate_to: hosts whose requests carry the ids of the work; `.example.com` is all names below it.
-    redacted_keys: parts of names whose values are never shown, in addition to those in `observability.redaction`.
-    budget_file: the file with the query budget of each route, relative to the root of the code.
-    var_dir: the directory of the files that the processes of this machine share (levels that `manage.py loglevel`
-        changed, routes over budget that were reported, profiles), relative to the code root. Empty: they share nothing.
+    code_root: the directory of the project's own code. It is needed to find the source line that ran a query.
+    propagate_to: hosts that get the trace headers in outgoing requests. `.example.com` matches all its subdomains.
+    redacted_keys: parts of key names whose values are redacted, in addition to those in `observability.redaction`.
+    budget_file: the file with the query budget of each route, relative to `code_root`.
+    var_dir: the directory for files that the processes of this machine share, relative to `code_root`: log levels set
+        by `manage.py loglevel`, routes already reported as over budget, and profiles. If empty, nothing is shared.
     release: the version of the service.
-    raise_reader_errors: raise the exceptions of readers instead of reporting them, for tests.
+    raise_reader_errors: raise the exceptions of readers instead of printing them to stderr. For tests.
     """
 
     readers: tuple[str, ...] = ()
@@ -44,22 +44,23 @@ class Configuration:
 
 
 KEYS = {field.name.upper() for field in fields(Configuration)}
+LIST_OF_STRINGS = "a list of strings"
 
 
 def find_wrong_values(written: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is allowed, for each key of OBSERVABILITY with a value of the wrong type."""
+    """Return the keys of OBSERVABILITY whose value has the wrong type, each with a text that says what is allowed."""
     hints = get_type_hints(Configuration)
     allowed = {key: _describe_allowed(hints[key.lower()], value) for key, value in written.items() if key in KEYS}
     return {key: text for key, text in allowed.items() if text}
 
 
-def _describe_allowed(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and what the settings have
-    """Return what the type of a field allows, or "" if the value has that type."""
+def _describe_allowed(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, and any value of the settings
+    """Return a text about what the type of a field allows; "" if the value is allowed."""
     if get_origin(hint) is Literal:
         return "" if value in get_args(hint) else f"one of {', '.join(map(repr, get_args(hint)))}"
     if get_origin(hint) is tuple:
         is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        return "" if is_list else "a list of strings"
+        return "" if is_list else LIST_OF_STRINGS
     if hint in (int, float):
         is_number = isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
         kind = "a whole number" if hint is int else "a number"
@@ -70,7 +71,10 @@ def _describe_allowed(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, a
 
 @cache
 def configuration() -> Configuration:
-    """Return OBSERVABILITY as it is now. The system checks observability.E001 and E003 report what is wrong in it."""
+    """Return the current value of OBSERVABILITY.
+
+    Unknown keys and wrong types raise nothing here. The system checks observability.E001 and E003 report them.
+    """
     written: dict[str, Any] = getattr(settings, "OBSERVABILITY", {})
     values: dict[str, Any] = {key.lower(): value for key, value in written.items() if key in KEYS}
     for key, value in values.items():

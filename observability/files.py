@@ -1,8 +1,9 @@
 """Files that several processes share: advisory locks, atomic writes, private files. Standard library only.
 
-A lock belongs to an open file description: it ends when the process ends, also by `kill -9`. A forked child shares its
-parent's locks, except those of `FileLock`. Windows has no `flock`: every lock succeeds there, and the last of several
-writers wins; `FileLock` cannot be used, because files cannot be opened relative to an open directory.
+A lock belongs to an open file description. It ends when the process ends, even if the process is killed. A forked child
+shares the locks of its parent, except those of `FileLock`. Windows has no `flock`: there, every lock succeeds at once,
+and the last of several writers wins. `FileLock` does not work on Windows, because Windows cannot open a file relative
+to an open directory.
 """
 
 import os
@@ -18,21 +19,22 @@ if sys.platform != "win32":
     import fcntl
 
 HAS_FLOCK = sys.platform != "win32"
-# A file that only its owner reads, and a directory of such files.
+# Only the owner can read the file or open the directory.
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
 LOCK_FILE_MODE = 0o640
-# Do not follow a symbolic link that somebody else placed, and do not pass the descriptor to child programs.
+# Do not follow a symbolic link that another user placed, and do not pass the descriptor to child programs.
 SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
-# The `FileLock`s of this process. Global, because a fork copies the descriptors of the process: the child has to close
-# them, or the locks outlive their owner. `_fork_guard` delays a fork while a descriptor is open and not in the set yet.
+# The `FileLock`s of this process. Global, because a fork copies the descriptors of the process. The child has to close
+# the copies: otherwise a lock is still held after its owner ended. `_fork_guard` delays a fork while a descriptor is
+# open but not in the set yet.
 _locks: set["FileLock"] = set()
 _fork_guard = threading.RLock()
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process; return False if another one holds the lock. Never waits."""
+    """Lock an open file for this process; return False if another process holds the lock. Never waits."""
     if sys.platform == "win32":
         return True
     try:
@@ -43,7 +45,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def wait_for_lock(descriptor: int) -> None:
-    """Lock an open file for this process; wait while another one holds the lock."""
+    """Lock an open file for this process; wait while another process holds the lock."""
     if sys.platform != "win32":
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -56,11 +58,12 @@ def unlock(descriptor: int) -> None:
 
 @contextmanager
 def try_lock_file(path: str | Path) -> Iterator[int | None]:
-    """Hold the exclusive lock of a file during the block; yield None if another process has it. Never waits.
+    """Hold the exclusive lock of a file during the block. Never waits.
 
-    The lock is that of `{path}.lock`, because rotation replaces the file itself; its open descriptor is yielded. The
-    lock file is opened here, so that a process that forks shares no lock with its child. A process that is stopped
-    while it holds the lock keeps others from rotating, not from writing. Raises `OSError`.
+    Yield the open descriptor of the lock file, or None if another process holds the lock. The lock file is
+    `{path}.lock`, because rotation replaces the file itself. It is opened for each block, so that parent and
+    child processes do not share the lock. If a process is stopped (SIGSTOP) while it holds the lock, other
+    processes can still write, but not rotate. Raises `OSError`.
     """
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), LOCK_FILE_MODE)
     try:
@@ -71,7 +74,7 @@ def try_lock_file(path: str | Path) -> Iterator[int | None]:
 
 @contextmanager
 def locked_directory(directory: Path) -> Iterator[None]:
-    """Keep other processes out of the same block for this directory. No lock file is needed. Raises `OSError`."""
+    """Lock a directory during the block, and wait while another process holds it. No lock file. Raises `OSError`."""
     if sys.platform == "win32":
         yield
         return
@@ -87,17 +90,18 @@ def locked_directory(directory: Path) -> Iterator[None]:
 
 
 class FileLock:
-    """A file that this process alone has locked, until `release()`; a forked child does not share it."""
+    """A file that this process has locked, until `release()`. A forked child does not share the lock."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
     @classmethod
     def try_acquire(cls, name: str, *, directory: int, create: bool = False) -> Self | None:
-        """Lock a file of an open directory. Return None if another process has it, it is gone or not a regular file.
+        """Lock a file in an open directory.
 
-        Files are opened relative to the descriptor of their directory, so no symbolic link of another user is followed.
-        Raises `OSError` if the file cannot be opened for another reason.
+        Return None if another process holds the lock, or if the file is deleted or not a regular file. The file is
+        opened relative to the descriptor of its directory: a symbolic link of another user is not followed. Raises
+        `OSError` if the file cannot be opened for another reason.
         """
         flags = os.O_RDWR | SAFE_FLAGS | (os.O_CREAT if create else 0)
         with _fork_guard:
@@ -115,7 +119,7 @@ class FileLock:
             return None
 
     def release(self) -> None:
-        """Release the lock. Unlock before closing: a child that is being forked may have a copy of the descriptor."""
+        """Release the lock. It unlocks before it closes, because a child may have a copy of the descriptor."""
         with _fork_guard:
             if self in _locks:
                 _locks.remove(self)
@@ -130,7 +134,7 @@ class FileLock:
     def _acquire(self) -> bool:
         if not try_lock(self.descriptor):
             return False
-        # Its last owner may have deleted it after it was opened and before it was locked.
+        # The previous owner may have deleted the file between our `open` and our lock.
         status = os.fstat(self.descriptor)
         return stat.S_ISREG(status.st_mode) and status.st_nlink > 0
 
@@ -143,13 +147,13 @@ def write_atomically(
     directory: int | None = None,
     prepare: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a file so that readers see all of it or the old one.
+    """Write a file so that readers see either the complete new file or the old one.
 
-    `directory` is the descriptor that a relative path starts from. `prepare` gets the descriptor of the new file before
-    it is visible, for example to change its owner. Raises `OSError`; the old file is unchanged then.
+    A relative path starts from `directory`, an open descriptor. `prepare` gets the descriptor of the new file before
+    the file is visible, for example to change its owner. Raises `OSError`; then the old file is unchanged.
     """
     parent, name = os.path.split(path)
-    # The same name for each write of a thread: what a killed process left is replaced by one with its number.
+    # One name per thread. A draft that a killed process left behind is replaced by a later process with the same ids.
     draft = os.path.join(parent, f".{name}.{os.getpid()}.{threading.get_native_id()}")  # noqa: PTH118 - see `directory`
     with suppress(FileNotFoundError):
         os.unlink(draft, dir_fd=directory)
@@ -170,12 +174,15 @@ def write_atomically(
 
 
 def create_private_file(path: Path) -> None:
-    """Create an empty file that only its owner reads, unless the file exists. Raises `OSError`."""
+    """Create an empty file that only its owner can read, unless the file exists. Raises `OSError`."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE_MODE))
 
 
 def match_owner(descriptor: int, directory: int) -> None:
-    """If root writes the file, give it to the owner of the open directory, who has to read it. Raises `OSError`."""
+    """If this process runs as root, give the file to the owner of its open directory. Raises `OSError`.
+
+    Otherwise the service could not read a file that an administrator's command wrote.
+    """
     if sys.platform != "win32" and os.geteuid() == 0:
         owner = os.fstat(directory)
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -188,7 +195,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _close_in_child() -> None:
-    """Close the parent's locks without unlocking them: the parent still has them."""
+    """Close the parent's descriptors in the child without unlocking: the parent still holds the locks."""
     for lock in _locks:
         with suppress(OSError):
             os.close(lock.descriptor)

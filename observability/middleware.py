@@ -1,4 +1,4 @@
-"""The middleware, by the name that stands in MIDDLEWARE; `recorders/middleware.py` has its code."""
+"""The public name of the middleware, for MIDDLEWARE. Its code is in `recorders/middleware.py`."""
 
 from observability.recorders.middleware import ObservationMiddleware
 

@@ -1,4 +1,4 @@
-"""Redaction: replace values under secret keys, and known shapes of secrets in text.
+"""Redaction: replace values that have a secret key, and text that looks like a known kind of secret.
 
 Logs, Sentry and the profiler show data only after `redact()`.
 """
@@ -48,7 +48,7 @@ _header = re.compile(r"(?ia)\b((?:proxy-)?authorization|(?:set-)?cookie)(:[ \t]+
 _scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
 _looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
 _json_web_token = re.compile(r"\beyJ[A-Za-z0-9_-]{5,8192}\.[A-Za-z0-9_-]{5,8192}(?:\.[A-Za-z0-9_-]{0,8192})?")
-# A password may contain @, that of a database also /; the path of a web address may contain both.
+# A password may contain @, and the password of a database also /. The path of a web address may contain both.
 _web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
 _address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://)[^\s\"'<>]{0,2048}@")
 _quoted = r"""(?:"(?:[^"\\]|\\.){0,8192}"|'(?:[^'\\]|\\.){0,8192}'|["'][^\r\n]{0,8192})"""
@@ -63,14 +63,14 @@ _pair = re.compile(
     |[^\s&;,"'(){{}}\[\]<>=]+(?:={{1,2}}(?=[\s&;,"'(){{}}\[\]<>]|\Z))?)""",
     re.VERBOSE,
 )
-# What PostgreSQL, MariaDB and MySQL say about the row that they reject.
+# The messages of PostgreSQL, MariaDB and MySQL about a row that they reject.
 _constraint = re.compile(r"constraint \\{0,3}\"([^\"\\]{1,128})")
 _rejected_key = re.compile(
     r"\bKey \((?P<columns>[^()=]{1,512})\)=\((?:(?!\) (?:already|is|conflicts)\b)[\s\S]){0,8192}\)?"
 )
 _rejected_row = re.compile(r"\bFailing row contains \([\s\S]{0,65536}")
 _duplicate = re.compile(r"\bDuplicate entry '(?:(?!' for key)[\s\S]){0,8192}' for key '(?P<key>[^']{1,256})'")
-# The literal space at its beginning lets the search jump from space to space.
+# The pattern starts with a literal space, so that the search jumps from space to space.
 _after_secret_word = re.compile(r"(?ia) (?:(?<=bearer )|(?<=token )|(?<=basic )|(?<=: )|(?<=-----begin ))")
 _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 
@@ -78,19 +78,19 @@ _placeholder = re.compile(r"%s|%\(\w+\)s|\?|\$\d+|NULL", re.IGNORECASE)
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
     """Return a copy of `value` without secrets, made of JSON types: mappings with text keys, lists, text, numbers.
 
-    A value under a secret key (`is_secret`) is replaced completely, unless it is a boolean or None. So is the second
-    item of a pair whose first item is a secret key.
+    If a key is secret (`is_secret`), its whole value is replaced, unless the value is a boolean or None. In a pair (a
+    list or tuple of two items), the second item is replaced if the first one is a secret key.
 
-    Bounded: eight levels (which also ends data that contains itself), the first 1,000 items of a list or mapping, the
-    first 65,536 characters of a text, about 10,000 values in all. Types that JSON does not have become text: times
-    (ISO 8601), bytes (UTF-8), other objects, ints of 4,000 digits. NaN and infinity become None, so that a number in
-    one line does not have another type in the next.
+    Bounded: eight levels (this also ends data that contains itself), the first 1,000 items of a list or mapping, the
+    first 65,536 characters of a text, about 10,000 values in total. Values of types that JSON does not have become
+    text: times (ISO 8601), bytes (UTF-8), other objects, integers of more than 4,000 digits. NaN and infinity become
+    None: a key must not be a number in one log line and a text in the next.
     """
     return _Redaction().redact(value, key, MAX_DEPTH)
 
 
 class _Redaction:
-    """One walk through data. It ends after `MAX_VALUES`, also if values contain each other."""
+    """One walk through data. It ends after `MAX_VALUES` values, even if values contain each other."""
 
     def __init__(self) -> None:
         self.left = MAX_VALUES
@@ -154,10 +154,10 @@ def _is_secret_name(value: object) -> bool:
 
 
 def redact_text(text: str) -> str:
-    """Return the text without known shapes of secrets.
+    """Return the text without the secrets that can be recognized.
 
-    These are HTTP bearer, basic and other tokens, authorization and cookie headers, JSON web tokens, private keys,
-    credentials in URLs, values in `key=value` and `"key": value` with a secret key, and the values of a row that a
+    These are: bearer, basic and other HTTP tokens; authorization and cookie headers; JSON web tokens; private keys;
+    credentials in URLs; the value in `key=value` and `"key": value` if the key is secret; the values of a row that a
     database rejected, if a column or the constraint has a secret name.
     """
     if len(text) > MAX_TEXT:
@@ -174,9 +174,9 @@ def redact_text(text: str) -> str:
 
 
 def may_hold_secret(text: str) -> bool:
-    """Return whether `redact_text` may change the text, by a quick look at it, or at the JSON of many texts.
+    """Return whether `redact_text` may change the text. This check is fast; only the answer False is certain.
 
-    False is certain. In JSON, a line break, tab or double quote inside a text has a backslash.
+    The text may be JSON: there, a line break, tab or double quote inside a string has a backslash.
     """
     return (
         "=" in text
@@ -190,7 +190,7 @@ def may_hold_secret(text: str) -> bool:
 
 
 def _redact_token(match: re.Match[str]) -> str:
-    # "Token authentication failed" has no secret: what looks like a word is not one, except after Bearer.
+    # "Token authentication failed" contains no secret. So a plain word is not a token, except after "Bearer".
     if match[1].lower() != "bearer" and not _looks_random.search(match[2]):
         return match[0]
     return f"{match[1]} {REDACTED}"
@@ -229,17 +229,18 @@ def _redact_pairs(text: str) -> str:
             parts += (text[copied : match.end("before")], REDACTED)
             copied = position = match.end()
         else:
-            # A value that is not secret may contain a secret, as JSON in JSON does.
+            # The value of a harmless key may contain a secret, for example JSON inside JSON.
             position = match.end("before")
     return f"{''.join(parts)}{text[copied:]}" if parts else text
 
 
 @lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
-    """Return whether the value under this key is secret, whatever the key's case and punctuation.
+    """Return whether the value of this key is secret. Case and punctuation of the key do not matter.
 
-    It is if the key contains one of KEYS or of OBSERVABILITY["REDACTED_KEYS"], or its last word is one of LAST_WORDS. A
-    key of several words with one of HARMLESS_LAST_WORDS at its end, such as `token_count`, is not.
+    It is secret if the key contains one of KEYS or of OBSERVABILITY["REDACTED_KEYS"], or if its last word is one of
+    LAST_WORDS. It is not secret if the key has several words and the last one is in HARMLESS_LAST_WORDS, such as
+    `token_count`; but REDACTED_KEYS win over this exception.
     """
     folded = _punctuation.sub("", key.lower())
     if any(part in folded for part in _redacted_keys()):

@@ -1,4 +1,4 @@
-"""The readers that set response headers."""
+"""Readers that set response headers."""
 
 from observability.conf import configuration
 from observability.core.measurements import unusual_keys
@@ -8,22 +8,23 @@ from observability.text import format_count
 
 
 class RequestIdHeader:
-    """Set X-Request-ID on every response: it finds the request's lines in the log."""
+    """Set X-Request-ID on every response. A person can search the log for this id."""
 
     def response_started(self, observation: Observation, headers: Headers) -> None:
         headers["X-Request-ID"] = observation.request_id
 
 
 class ServerTimingHeader:
-    """Set Server-Timing (W3C) for those that SERVER_TIMING allows: total, database, outgoing requests if any, in ms.
+    """Set the Server-Timing header (W3C) for the users that SERVER_TIMING allows.
 
-    The durations end when the response starts. Entries that the application set follow.
+    It has the total duration, the duration of queries and, if there were any, of outgoing requests, in milliseconds
+    until the response starts. Entries that the application set follow them.
     """
 
     def response_started(self, observation: Observation, headers: Headers) -> None:
         if not self._is_shown_to(observation):
             return
-        # From the record itself: all its keys would cost twice as much as the rest of the header.
+        # Read the observation directly: building all its keys would double the cost of this header.
         queries = format_count(observation.query_count, "query", "queries")
         unusual = unusual_keys(observation)
         if unusual.get("db.over_budget"):

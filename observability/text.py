@@ -1,10 +1,10 @@
-"""Text for people: truncate, count with a noun, convert objects whose own conversion may raise."""
+"""Text for people: truncate it, count with a noun, convert objects whose `__str__` or `__repr__` may raise."""
 
 ELLIPSIS = "…"
 
 
 def truncate(text: str, max_length: int) -> str:
-    """Return the text with at most `max_length` characters; the last one is `…` if it was cut."""
+    """Return the text, cut to `max_length` characters if it is longer; the last character is then `…`."""
     return text if len(text) <= max_length else f"{text[: max_length - 1]}{ELLIPSIS}"
 
 
@@ -14,7 +14,7 @@ def format_count(count: int, noun: str, plural: str = "") -> str:
 
 
 def safe_str(value: object) -> str:
-    """Return `str(value)`, or a placeholder if that raises: an object of the application must not break its record."""
+    """Return `str(value)`, or a placeholder if that raises. A broken `__str__` must not break the record."""
     if type(value) is str:
         return value
     try:

@@ -1,8 +1,8 @@
-"""Query budgets: how many queries a route may run; one number for the tests, development and production.
+"""Query budgets: the maximum number of queries of each route, checked in tests, in development and in production.
 
 from observability.budgets import strict
 
-with strict():          # the query that exceeds the budget of its route raises; tests and development only
+with strict():          # a query that exceeds the budget of its route raises OverBudget; tests and development only
     client.get("/api/v1/books/")
 """
 

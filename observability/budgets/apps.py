@@ -1,4 +1,4 @@
-"""The Django app of the query budgets."""
+"""The Django app `observability.budgets`."""
 
 from django.apps import AppConfig
 

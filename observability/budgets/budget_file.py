@@ -1,14 +1,15 @@
-"""The budget file: how many queries each route may run, by `METHOD route`. Tests record it, people review its diff.
+"""The budget file: the maximum number of queries of each `METHOD route`. Tests record it, people review its diff.
 
     "GET /api/v1/books/": {
       "max": 2,
-      "reason": "why it is raised or waived",
+      "reason": "why the budget was raised or waived",
       "scale": "constant",
       "statements": ["1x SELECT … FROM shop_book WHERE …", "1x SELECT COUNT(*) FROM shop_book"]
     }
 
-`max` counts the application's queries (`query_collector.py`); null waives the budget and needs a reason. `scale` says
-that a test verified the same count for any number of rows. `statements` are those of the request that ran most queries.
+`max` limits the application's queries (see `query_collector.py`). If it is null, the budget is waived, and a reason is
+required. `scale` is "constant" if a test verified that the count is the same for any number of rows. `statements` are
+the queries of the request that ran the most queries.
 """
 
 import json
@@ -27,16 +28,17 @@ DEFAULT_NAME = "query_budgets.json"
 Scale = Literal["", "constant"]
 CONSTANT: Scale = "constant"
 KEYS = {"max", "reason", "scale", "statements"}
-# Everybody who has the repository may read the file.
+MAX_VALUES = "a whole number from 0, or null with a reason"
+# The file is committed, so every user may read it.
 NEW_FILE_MODE = 0o644
 
 
 class BudgetFileError(Exception):
-    """The file cannot be used. The message names the file, the place in it, and what is allowed."""
+    """The budget file cannot be used. The message has the file, the entry, and what is allowed."""
 
 
 class BudgetEntry(TypedDict):
-    """The budget of one route, as the file contains it."""
+    """The budget of one route in the JSON of the file."""
 
     max: int | None
     reason: NotRequired[str]
@@ -46,7 +48,7 @@ class BudgetEntry(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many queries one route may run; `maximum` is None if the budget is waived."""
+    """The budget of one route. If it is waived, `maximum` is None."""
 
     maximum: int | None
     scale: Scale = ""
@@ -55,7 +57,7 @@ class Budget:
 
     @property
     def statement_counts(self) -> dict[str, int]:
-        """How often each statement ran when it was recorded."""
+        """How often each statement ran when the budget was recorded."""
         pairs = (line.partition("x ") for line in self.statements)
         return {statement: int(number) for number, _, statement in pairs}
 
@@ -73,13 +75,16 @@ Budgets = dict[str, Budget]
 
 
 def budget_path(root: Path | None = None) -> Path:
-    """Return OBSERVABILITY["BUDGET_FILE"], or `query_budgets.json`, relative to CODE_ROOT or else to `root`."""
+    """Return the path of the budget file: OBSERVABILITY["BUDGET_FILE"], by default `query_budgets.json`.
+
+    It is relative to OBSERVABILITY["CODE_ROOT"]; if that is empty, to `root` or to the current directory.
+    """
     base = configuration().code_root or root or Path.cwd()
     return Path(base) / (configuration().budget_file or DEFAULT_NAME)
 
 
 def load_budgets(path: Path) -> Budgets:
-    """Return the budgets of a file; none if it does not exist. Raises `BudgetFileError`."""
+    """Return the budgets of a file; an empty dict if the file does not exist. Raises `BudgetFileError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -90,7 +95,7 @@ def load_budgets(path: Path) -> Budgets:
 
 
 def save_budgets(path: Path, budgets: Budgets) -> bool:
-    """Write the file; return whether its content changed. Raises `BudgetFileError`; the old file is unchanged then."""
+    """Write the file; return whether its content changed. Raises `BudgetFileError`; then the old file is unchanged."""
     text = render_budgets(budgets)
     try:
         if path.exists() and path.read_text(encoding="utf-8") == text:
@@ -104,7 +109,7 @@ def save_budgets(path: Path, budgets: Budgets) -> bool:
 
 
 def render_budgets(budgets: Budgets) -> str:
-    """Return the text of a file: sorted, and the same for the same budgets."""
+    """Return the text of the file, sorted by route. Equal budgets give the same text."""
     entries = {route: budgets[route].to_dict() for route in sorted(budgets)}
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
@@ -115,21 +120,21 @@ def format_statements(statement_counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def parse_budgets(text: str, name: str) -> Budgets:
-    """Return the budgets of a text; errors call the text `name`. Raises `BudgetFileError`."""
+    """Parse the text of a budget file; `name` is its name in error messages. Raises `BudgetFileError`."""
     if not text.strip():
-        raise BudgetFileError(f"{name} is empty: restore it from git, or delete it and record the budgets.")
+        raise BudgetFileError(f"{name} is empty. Restore it from git, or delete it and record the budgets again.")
     try:
         document = json.loads(text, object_pairs_hook=_refuse_repeated_keys)
     except json.JSONDecodeError as error:
-        hint = " (a merge conflict?)" if "<<<<<<<" in text else ""
-        raise BudgetFileError(f"{name}:{error.lineno}: not JSON: {error.msg}{hint}.") from error
+        hint = " The file has markers of a merge conflict." if "<<<<<<<" in text else ""
+        raise BudgetFileError(f"{name}:{error.lineno} is not valid JSON: {error.msg}.{hint}") from error
     except _RepeatedKeyError as error:
-        raise BudgetFileError(f"{name} contains {error} twice: keep one of them.") from error
+        raise BudgetFileError(f"{name} contains {error} more than once. Keep one entry.") from error
     except (ValueError, RecursionError) as error:
-        # A number with thousands of digits, or thousands of nested lists.
+        # For example a number with thousands of digits, or thousands of nested lists.
         raise BudgetFileError(f"{name} cannot be read: {error}.") from error
     if not isinstance(document, dict):
-        raise BudgetFileError(f"{name}: not an object with an entry for each `METHOD route`.")
+        raise BudgetFileError(f"{name} must contain a JSON object with one entry per `METHOD route`.")
     return {route: _parse_entry(entry, f"{name}: {route}") for route, entry in document.items()}
 
 
@@ -146,21 +151,23 @@ def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _parse_entry(entry: object, place: str) -> Budget:
     if not isinstance(entry, dict):
-        raise BudgetFileError(f'{place} is {entry!r}; an entry is an object, for example {{"max": 3}}.')
+        raise BudgetFileError(f'{place} is {entry!r}. Allowed: an object, for example {{"max": 3}}.')
     if unknown := set(entry) - KEYS:
-        raise BudgetFileError(f"{place}: unknown key {min(unknown)!r}. Allowed: {', '.join(sorted(KEYS))}.")
+        raise BudgetFileError(f"{place} has an unknown key {min(unknown)!r}. Allowed: {', '.join(sorted(KEYS))}.")
     if "max" not in entry:
-        raise BudgetFileError(f"{place} has no max; it is a whole number from 0, or null with a reason.")
+        raise BudgetFileError(f'{place} has no key "max". Allowed: {MAX_VALUES}.')
     maximum, reason = entry["max"], entry.get("reason", "")
     if maximum is not None and (not isinstance(maximum, int) or isinstance(maximum, bool) or maximum < 0):
-        raise BudgetFileError(f"{place}: max is {maximum!r}; it is a whole number from 0, or null with a reason.")
-    if not isinstance(reason, str) or (maximum is None and not reason.strip()):
-        raise BudgetFileError(f"{place}: a waived budget (max: null) needs a text in `reason`.")
+        raise BudgetFileError(f'{place}: "max" is {maximum!r}. Allowed: {MAX_VALUES}.')
+    if not isinstance(reason, str):
+        raise BudgetFileError(f'{place}: "reason" is {reason!r}. Allowed: a text.')
+    if maximum is None and not reason.strip():
+        raise BudgetFileError(f'{place}: "max" is null, which waives the budget. Write in "reason" why.')
     if entry.get("scale", CONSTANT) != CONSTANT:
-        raise BudgetFileError(f"{place}: scale is {entry['scale']!r}; it is {CONSTANT!r} or absent.")
+        raise BudgetFileError(f'{place}: "scale" is {entry["scale"]!r}. Allowed: {CONSTANT!r}, or no key "scale".')
     statements = entry.get("statements", [])
     if not isinstance(statements, list) or not all(map(_is_statement, statements)):
-        raise BudgetFileError(f'{place}: statements is a list of texts, each with how often it ran: "1x COMMIT".')
+        raise BudgetFileError(f'{place}: "statements" is not a list of texts, each with a count, such as "1x COMMIT".')
     return Budget(maximum, entry.get("scale", ""), tuple(statements), reason)
 
 
@@ -169,6 +176,6 @@ def _is_statement(line: object) -> bool:
 
 
 def _set_mode(descriptor: int, mode: int) -> None:
-    """Set the mode of an open file; the umask does not apply."""
+    """Set the mode of an open file. Unlike at its creation, the umask does not change it."""
     if sys.platform != "win32":
         os.fchmod(descriptor, mode)

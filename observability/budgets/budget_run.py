@@ -1,4 +1,4 @@
-"""One run of the tests: which tests it includes, what it measures, and what it does with the budget file at its end."""
+"""One run of pytest: the tests that it includes, its measurements, and the budget file that it checks or records."""
 
 import glob
 import os
@@ -33,7 +33,7 @@ SERVER_ERROR = 500
 class BudgetRun:
     """Measure the requests of each test. The plugin creates it when pytest starts, and closes it when pytest ends.
 
-    `violations` are the messages about requests of the current test that exceed the limit of its markers.
+    `violations` has a message for each request of the current test that exceeds the limit of its markers.
     """
 
     def __init__(self, mode: Mode, root: Path) -> None:
@@ -57,7 +57,10 @@ class BudgetRun:
 
     @contextmanager
     def measure_test(self, test: str, limit: QueryLimit, *, is_measured: bool, is_in_scope: bool) -> Iterator[None]:
-        """Measure the requests of the block as those of this test; `is_in_scope` if the budget file is about it."""
+        """Measure the requests of the block as requests of this test.
+
+        `is_in_scope` says whether the test is below the roots of the budget file (see `Selection`).
+        """
         self._test, self._limit, self._is_in_scope = test, limit, is_in_scope
         self.violations = []
         self.collector.is_measuring = is_measured and self.mode != "off"
@@ -68,7 +71,7 @@ class BudgetRun:
 
     def _measure_request(self, observation: Observation, collected: CollectedQueries) -> None:
         http = observation.http
-        # A test with its own URLconf measures no route of the project.
+        # The requests of a test with its own URLconf are not requests of the project's routes.
         if http is None or self.urlconf != getattr(settings, "ROOT_URLCONF", None):
             return
         if http.status_code == METHOD_NOT_ALLOWED or http.method in ("OPTIONS", "TRACE"):
@@ -79,21 +82,21 @@ class BudgetRun:
         elif (http.status_code or SERVER_ERROR) < SERVER_ERROR:
             budget = self.budgets.get(key)
             is_over = budget is not None and budget.maximum is not None and collected.count > budget.maximum
-            # The file must be the same with and without the tests that it is not about.
+            # Tests outside of the roots must not change the file.
             if not self._is_in_scope and (self.mode == "record" or not is_over):
                 return
             exceeded, allow = budget if is_over else None, self._limit.allow
             self.measurements.add(key, Measurement.of(collected, test=self._test, exceeded=exceeded, allow=allow))
 
     def _check_limit(self, key: str, collected: CollectedQueries) -> None:
-        """Compare a request with the limit of its test."""
+        """Compare a request with the limit of its test's markers."""
         limited = collected.in_databases(self._limit.using).without(self._limit.allow)
         excess = self._limit.describe_excess(limited)
         if excess:
             self.violations.append("\n".join(format_over_budget(f"{key} runs {excess}", limited, {})))
 
     def mark_constant(self, keys: list[str]) -> None:
-        """Note that a test verified the count of these routes to be the same for any number of rows."""
+        """Record that a test verified these routes: they run the same number of queries for any number of rows."""
         for key in keys:
             if key in self.measurements and self._is_in_scope:
                 self.measurements[key] = replace(self.measurements[key], scale=CONSTANT)
@@ -103,7 +106,7 @@ class BudgetRun:
         return find_problems(self.budgets, self.measurements, result, required)
 
     def record(self, result: RunResult, *, reason: str, prune: bool) -> tuple[bool, list[Problem]]:
-        """Write the budget file; return whether it changed, and what was refused."""
+        """Write the budget file; return whether it changed, and the raised budgets that were refused."""
         updated, refused = update_budgets(self.budgets, self.measurements, result, reason=reason, prune=prune)
         is_changed = save_budgets(self.path, updated)
         self.budgets = updated
@@ -111,13 +114,14 @@ class BudgetRun:
 
 
 class Selection:
-    """Which tests the budget file is about, and whether this run includes all of them.
+    """The tests that the budget file covers, and whether this run includes all of them (a full run).
 
-    The file is about the tests below the roots: the paths of `query_budget_tests` in pytest's configuration, else
-    those of `testpaths`, else the rootdir. Only a run of all these tests can say that no test measures a route.
+    The file covers the tests below the roots. The roots are the paths of `query_budget_tests` in pytest's
+    configuration, or of `testpaths` if that is not set, or else the rootdir. Only a full run can decide that a route is
+    not measured by any test.
 
-    The plugin creates it when pytest starts, and reports each collected test and the tests that are left after the
-    selection. Under xdist the workers collect: the plugin reports to the controller if one of them left out a test.
+    The plugin creates it when pytest starts, and passes each collected test and then the selected tests. Under xdist
+    the workers collect the tests; the controller gets the information if a worker left out a test.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -132,7 +136,7 @@ class Selection:
         """Whether each test below the roots was collected and selected."""
         return not (
             self.is_partial
-            # pytest skips files without a failure in the last run before it collects their tests.
+            # With --lf, pytest does not collect files without a failure in the last run.
             or getattr(self.config.option, "lf", False)
             or not all(_is_below(root, self._argument_paths()) for root in self.roots)
             or any(map(self._is_ignored, self.roots))
@@ -147,17 +151,17 @@ class Selection:
             self._collected.add(item.nodeid)
 
     def set_selected(self, items: Iterable[pytest.Item]) -> None:
-        """Compare the selected tests with the collected ones: any plugin may have deselected a test."""
+        """Find out whether pytest or any plugin deselected a collected test."""
         if self._collected - {item.nodeid for item in items}:
             self.is_partial = True
 
     def _argument_paths(self) -> tuple[Path, ...]:
-        """Return the paths of the command line, or their defaults, without parts of a file: they cover no root."""
+        """Return the paths of the command line, or the default paths. A part of a file (`file::test`) is left out."""
         whole = [argument for argument in self.config.args if "::" not in argument]
         return tuple(self.config.invocation_params.dir / argument for argument in whole)
 
     def _is_ignored(self, root: Path) -> bool:
-        """Whether `--ignore` or `--ignore-glob` names the root, something below it or a directory above it."""
+        """Whether `--ignore` or `--ignore-glob` matches the root, a path below it or a directory above it."""
         ignored = [Path(path).absolute() for path in self.config.getoption("ignore") or ()]
         if any(_is_below(path, (root,)) or _is_below(root, (path,)) for path in ignored):
             return True
@@ -169,8 +173,11 @@ class Selection:
 def _find_roots(config: pytest.Config) -> Iterator[Path]:
     for name in config.getini(INI):
         if not glob.has_magic(name) and not (config.rootpath / name).exists():
-            raise pytest.UsageError(f"{INI} names {name!r}, which does not exist in {config.rootpath}")
-    # As pytest reads `testpaths`.
+            raise pytest.UsageError(
+                f"{INI} in pytest's configuration contains {name!r}, which does not exist in {config.rootpath}. "
+                "Correct the path, or remove it"
+            )
+    # Expand patterns as pytest does for `testpaths`.
     patterns = [str(config.rootpath / pattern) for pattern in config.getini(INI) or config.getini("testpaths")]
     found = [Path(path) for pattern in patterns for path in sorted(glob.iglob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
     yield from found or [config.rootpath]

@@ -15,26 +15,26 @@ SHOWN_BY = ("observability.response_headers.ServerTimingHeader", "observability.
 
 @register("observability")
 def check_file(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
-    """E401: the budget file cannot be read; W401: the reader is installed, but the file does not exist."""
+    """E401: the budget file cannot be used. W401: QueryBudgetReader is in READERS, but the file does not exist."""
     path = budget_path()
     try:
         load_budgets(path)
     except BudgetFileError as error:
-        hint = "Correct it, or restore it from git. The tests record it: pytest --query-budget=record."
+        hint = "Correct the file, or restore it from git. `pytest --query-budget=record` records the budgets again."
         return [Error(str(error), hint=hint, id="observability.E401")]
     if READER in configuration().readers and not path.exists():
         message = f"The budget file {path} does not exist: no route has a budget."
-        hint = "Record it with pytest --query-budget=record, or remove the reader from READERS."
+        hint = f"Record it with `pytest --query-budget=record`, or remove {READER!r} from READERS."
         return [Warning(message, hint=hint, id="observability.W401")]
     return []
 
 
 @register("observability")
 def check_order(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001 - Django's signature
-    """W402: a reader that shows the budget runs before the reader that checks it."""
+    """W402: a reader that shows the result of QueryBudgetReader runs before it."""
     names = list(configuration().readers)
     first = next((name for name in names if name in SHOWN_BY), None)
     if READER not in names or first is None or names.index(READER) < names.index(first):
         return []
-    message = "READERS lists the query budgets after a reader that shows them."
+    message = f"READERS lists QueryBudgetReader after {first.rpartition('.')[2]}, which shows its result."
     return [Warning(message, hint=f"Put {READER!r} before {first!r}.", id="observability.W402")]

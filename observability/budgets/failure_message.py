@@ -1,4 +1,4 @@
-"""What a failing test prints: its queries with their origin, and what to try; coloured if the terminal has colours."""
+"""The failure message of a test: its queries with origins and hints, coloured if the terminal supports colours."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ MIN_WIDTH, MAX_WIDTH = 72, 120
 
 RED, CYAN, BOLD, RESET = "\x1b[31m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
 
-# The attribute of a report that has such a message. Workers of xdist send it with the report.
+# The attribute of a report whose message has this form. Workers of xdist send it with the report.
 REPORT_ATTRIBUTE = "is_query_budget"
 
 
@@ -32,7 +32,12 @@ class BudgetFailure(Failed):
 
 @dataclass(frozen=True)
 class QueryEntry:
-    """A query in a message. `note` says how its count scales with the rows, or how it differs from the budget."""
+    """A query in a message.
+
+    times: how often it ran, such as `3x`, or `2, 3, 10x` for several numbers of rows.
+    note: how its count grows with the rows, or differs from the budget.
+    is_at_fault: whether it is a probable cause of the failure; it is shown with its origin.
+    """
 
     query: Query
     times: str
@@ -42,10 +47,10 @@ class QueryEntry:
 
 
 def format_over_budget(title: str, collected: CollectedQueries, budgeted: Mapping[str, int]) -> list[str]:
-    """Return the lines of a message; queries that run more often than `budgeted` (by summary) are at fault."""
+    """Return the lines of a message. Queries are at fault if they run more often than in `budgeted` (by summary)."""
     queries, counts = collected.application_queries(), collected.summary_counts()
     extra = {query: counts[query.summary] - budgeted.get(query.summary, 0) for query in queries}
-    # Repeated queries are at fault; those that run once only if no query is repeated.
+    # Repeated queries are at fault. Queries that run once are at fault only if no query is repeated.
     threshold = min(2, max([counts[query.summary] for query, number in extra.items() if number > 0], default=1))
     entries = []
     for query, number in queries.most_common():
@@ -58,7 +63,7 @@ def format_over_budget(title: str, collected: CollectedQueries, budgeted: Mappin
 
 
 def format_queries(entries: Iterable[QueryEntry]) -> list[str]:
-    """Return the lines of each query: with its origin if it is at fault, or if no query is."""
+    """Return the lines of each query. The origin is shown for queries at fault; if there are none, for all queries."""
     listed = list(entries)
     is_any_at_fault = any(each.is_at_fault for each in listed)
     lines: list[str] = []
@@ -70,11 +75,11 @@ def format_queries(entries: Iterable[QueryEntry]) -> list[str]:
 
 
 def format_uncounted(collected: CollectedQueries) -> list[str]:
-    """Return one line about what ran besides the application's queries; no line if nothing did."""
+    """Return one line about framework queries and ends of transactions, or no line if there were none."""
     parts = []
     if collected.framework:
         tables = ", ".join(collected.framework_tables) or "the user of the session"
-        parts.append(f"{collected.framework} of the framework ({tables})")
+        parts.append(f"{format_count(collected.framework, 'framework query', 'framework queries')} ({tables})")
     parts += [format_count(number, kind) for kind, number in sorted(collected.transactions.items())]
     return [f"  not counted: {', '.join(parts)}"] if parts else []
 
@@ -86,7 +91,7 @@ def _format_query(entry: QueryEntry, *, has_origin: bool) -> list[str]:
 
 
 def _fit_width(label: str, query: Query) -> list[str]:
-    """Return the label with the statement in full or in short, on one line if it fits, else on two."""
+    """Return the label and the SQL, in full or as a summary, on one line if it fits, otherwise on two lines."""
     width = max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size().columns))
     texts = [f"{shorten(query.fingerprint)}{query.database_label}" for shorten in (normalize, summarize)]
     for text in texts:
@@ -116,20 +121,20 @@ def _format_origin(entry: QueryEntry) -> list[str]:
 
 
 def mark_report(report: pytest.TestReport, error: BaseException) -> None:
-    """Mark the report of a test that failed with such a message. It stays plain text: xdist can send that."""
+    """Mark the report of a test that failed with a `BudgetFailure`. The message is text, so that xdist can send it."""
     if isinstance(error, BudgetFailure):
         report.longrepr = str(error)
         vars(report)[REPORT_ATTRIBUTE] = True
 
 
 def enable_colours(report: pytest.TestReport) -> None:
-    """Colour the message of a marked report in terminals with colours. JUnit XML, pipes and files get plain text."""
+    """Colour the message of a marked report if the terminal supports it. JUnit XML, pipes and files get plain text."""
     if getattr(report, REPORT_ATTRIBUTE, False):
         report.longrepr = ColouredMessage(str(report.longrepr))  # type: ignore[assignment] # pytest's own type is private
 
 
 class _TerminalWriter(Protocol):
-    """The used part of pytest's writer, which respects --color, NO_COLOR and the terminal."""
+    """The used part of pytest's terminal writer. `hasmarkup` respects --color, NO_COLOR and the terminal."""
 
     hasmarkup: bool
 
@@ -141,7 +146,7 @@ class _Crash(NamedTuple):
 
 
 class ColouredMessage:
-    """A message as the `longrepr` of a report: the methods that pytest calls."""
+    """A message that can be the `longrepr` of a report. It has the methods that pytest calls."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -151,7 +156,7 @@ class ColouredMessage:
 
     @property
     def reprcrash(self) -> _Crash:
-        """The message in pytest's short summary and in JUnit XML."""
+        """The message for pytest's short summary and for JUnit XML."""
         return _Crash(self.text)
 
     def toterminal(self, terminal: _TerminalWriter) -> None:
@@ -159,7 +164,7 @@ class ColouredMessage:
 
 
 def add_colours(text: str) -> str:
-    """Return the text with the colour codes of a terminal."""
+    """Return the text with colour codes for a terminal."""
     first, _, rest = text.partition("\n")
     rest = re.sub(r"^(\s+)(field|line|from|view|try)( +)", rf"\1{CYAN}\2{RESET}\3", rest, flags=re.MULTILINE)
     rest = re.sub(r"(\+\d+ per (?:row|\d+ rows)|\(new\)|\(was \d+x\))", rf"{RED}\1{RESET}", rest)

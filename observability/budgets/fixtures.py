@@ -1,4 +1,4 @@
-"""The pytest fixtures."""
+"""The pytest fixtures of the plugin."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +17,7 @@ run_key = pytest.StashKey[BudgetRun]()
 
 @pytest.fixture
 def django_query_collector(request: pytest.FixtureRequest) -> Callable[[], AbstractContextManager[CollectedQueries]]:
-    """Return a context manager that collects the queries of its block and never fails: `.count`, `.statements`."""
+    """Return a context manager that collects the queries of its block and never fails the test."""
     return request.config.stash[run_key].collector.collect
 
 
@@ -25,7 +25,7 @@ def django_query_collector(request: pytest.FixtureRequest) -> Callable[[], Abstr
 def django_assert_query_budget(
     request: pytest.FixtureRequest,
 ) -> Callable[..., AbstractContextManager[CollectedQueries]]:
-    """Return a context manager that fails if the application runs more queries than `max`, or not `exact` many."""
+    """Return a context manager that fails if its block runs more than `max` queries, or a number other than `exact`."""
     collector = request.config.stash[run_key].collector
 
     @contextmanager
@@ -52,11 +52,12 @@ def django_assert_constant_queries(
     request: pytest.FixtureRequest,
     db: None,  # noqa: ARG001 - it allows the test to use the database
 ) -> Callable[..., dict[int, CollectedQueries]]:
-    """Return a function that fails if a call runs more queries the more rows there are.
+    """Return a function that fails if the number of queries of a call grows with the number of rows.
 
-    `populate(rows)` creates the rows, `call()` is measured with each number of `scales`. `slope` is how many more
-    queries each row may cost. Both are rolled back after each call, except in a test with `live_server`: its thread
-    does not see rows that are not committed. There `populate` has to create the missing rows itself.
+    `populate(rows)` creates the rows. `call()` is measured with each number of rows in `scales`. `slope` is the allowed
+    number of additional queries per row. The changes of both are rolled back after each measurement, except in a test
+    with `live_server`: the thread of the server does not see uncommitted rows. There, rows of the previous scale still
+    exist, and `populate` has to create only the missing rows.
     """
     run = request.config.stash[run_key]
     rolls_back = "live_server" not in request.fixturenames
@@ -75,7 +76,7 @@ def django_assert_constant_queries(
         except ScalingError as error:
             problem = str(error)
         if problem:
-            # One failure is enough: neither compare the measurements with the file nor record them.
+            # The test fails here. Discard the measurements, so that the same requests do not fail the run again.
             run.measurements = Measurements(before)
             raise BudgetFailure(problem)
         if slope == 0:

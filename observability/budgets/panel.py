@@ -1,4 +1,4 @@
-"""The panel of django-debug-toolbar 8 with the budget of a request. Only this module imports the toolbar."""
+"""The panel for django-debug-toolbar 8 with the query budget of a request. Only this module imports the toolbar."""
 
 from debug_toolbar.panels import Panel
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +9,11 @@ from observability.budgets.query_collector import count_framework_queries
 from observability.budgets.reader import BudgetState
 from observability.core.observation import Observation
 from observability.recorders.sql import summarize
+from observability.text import format_count
 
 
 class QueryBudgetPanel(Panel):
-    """How many queries the application ran, how many its route may run, and how often each statement ran."""
+    """Show the number of application queries, the budget of the route, and how often each statement ran."""
 
     title = "Query budget"
     nav_title = "Budget"
@@ -23,18 +24,20 @@ class QueryBudgetPanel(Panel):
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
         if not stats:
             return ""
-        return f"{stats['count']} of {'any' if stats['budget'] is None else stats['budget']}"
+        queries = format_count(stats["count"], "query", "queries")
+        return f"{queries}, {'no budget' if stats['budget'] is None else 'budget ' + str(stats['budget'])}"
 
     @property
     def content(self) -> SafeString:
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
-        budget = "no budget" if stats["budget"] is None else f"a budget of {stats['budget']}"
+        budget = "no budget" if stats["budget"] is None else f"budget {stats['budget']}"
         rows = format_html_join("", "<tr><td>{}</td><td><code>{}</code></td></tr>", stats["statements"])
-        verdict = ": exceeded" if stats["over_budget"] else ""
-        head = f"{stats['count']} queries of the application, {budget}{verdict}; {stats['framework']} of the framework"
+        verdict = " (exceeded)" if stats["over_budget"] else ""
+        queries = format_count(stats["count"], "application query", "application queries")
+        framework = format_count(stats["framework"], "framework query", "framework queries")
         return format_html(
-            "<p>{}</p><table><thead><tr><th>Runs</th><th>Statement</th></tr></thead><tbody>{}</tbody></table>",
-            head,
+            "<p>{}</p><table><thead><tr><th>Count</th><th>Statement</th></tr></thead><tbody>{}</tbody></table>",
+            f"{queries}, {budget}{verdict}; {framework} (not counted)",
             rows,
         )
 

@@ -2,7 +2,7 @@
 
     pytest_plugins = ["observability.budgets.plugin"]
 
-Under xdist the workers measure; only the controller compares with the budget file and writes it.
+Under xdist the workers measure the requests. Only the controller reads and writes the budget file.
 """
 
 from collections.abc import Generator
@@ -28,34 +28,41 @@ from observability.text import format_count
 __all__ = ["django_assert_constant_queries", "django_assert_query_budget", "django_query_collector"]
 
 MODES = ("check", "record", "off")
-# What a worker of xdist sends: its measurements, and whether it left out a test of the budget file.
+# The keys of the data that a worker of xdist sends: its measurements, and whether it left out a test below the roots.
 MEASUREMENTS, IS_PARTIAL = "query_budgets", "query_budgets_is_partial"
 TITLE = "query budget: "
 
 selection_key = pytest.StashKey[Selection]()
 summary_key = pytest.StashKey[list[str]]()
-# What is wrong with the markers of a test.
+# The error in the markers of a test; "" if they are valid.
 marker_error_key = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("query budgets")
     group.addoption(
-        "--query-budget", choices=MODES, default="check", help="compare the requests of the tests with the budget "
-        "file, record the file, or do neither (default: check)"
+        "--query-budget", choices=MODES, default="check", help="check: fail if a request exceeds the budget of its "
+        "route (default). record: write the budget file. off: do not measure requests"
     )  # fmt: skip
     group.addoption(
-        "--query-budget-prune", action="store_true", help="record: drop what no test measures any more (full runs)"
-    )
-    group.addoption("--query-budget-reason", metavar="WHY", default="", help="record: why budgets are raised")
-    group.addoption("--query-budget-report", metavar="FILE", help="write the measurements as FILE.md or FILE.json")
-    group.addoption(
-        "--query-budget-require-routes", action="store_true", help="fail if no test measures a route, or none "
-        "verifies that its number of queries is constant (full runs)"
+        "--query-budget-prune", action="store_true", help="with --query-budget=record, in a run of all tests: remove "
+        "the budgets of routes that no test measures, and `constant` marks that no test verifies"
     )  # fmt: skip
-    parser.addini("query_budget_command", "the command that starts the tests, for failure messages", default="pytest")
+    group.addoption(
+        "--query-budget-reason", metavar="WHY", default="", help="with --query-budget=record: the reason for budgets "
+        "that are raised; it is written to the file"
+    )  # fmt: skip
+    group.addoption(
+        "--query-budget-report", metavar="FILE", help="write the measurements and problems to FILE; its name must end "
+        "with .md or .json"
+    )  # fmt: skip
+    group.addoption(
+        "--query-budget-require-routes", action="store_true", help="in a run of all tests: fail if a route is not "
+        "measured by any test, or if no test verifies that its number of queries is constant"
+    )  # fmt: skip
+    parser.addini("query_budget_command", "the command that runs the tests, for failure messages", default="pytest")
     parser.addini(
-        INI, "the tests that the budget file is about: files and directories, relative to the rootdir (default: "
+        INI, "the tests that the budget file covers: files and directories, relative to the rootdir (default: "
         "testpaths, or the rootdir)", type="args"
     )  # fmt: skip
 
@@ -65,16 +72,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "query_budget(max=None, exact=None, using='__all__', allow=(), reason=''): limit each request of the test to "
-        "this budget instead of the file's; statements that contain a text of `allow` do not count",
+        "`max` or `exact` queries instead of the budget in the file; statements that contain a text of `allow` do not "
+        "count",
     )
     config.addinivalue_line("markers", "no_query_budget(reason): do not measure the requests of the test")
     mode = config.getoption("--query-budget")
     for option in ("--query-budget-reason", "--query-budget-prune"):
         if config.getoption(option) and mode != "record":
-            raise pytest.UsageError(f"{option} is for recording: add --query-budget=record")
+            raise pytest.UsageError(f"{option} has no effect without --query-budget=record. Add that option")
     report = config.getoption("--query-budget-report")
     if report and Path(report).suffix not in SUFFIXES:
-        raise pytest.UsageError(f"--query-budget-report={report} must end with {' or '.join(SUFFIXES)}")
+        raise pytest.UsageError(f"--query-budget-report is {report}. The name must end with {' or '.join(SUFFIXES)}")
     config.stash[selection_key] = Selection(config)
     try:
         config.stash[run_key] = BudgetRun(mode, config.rootpath)
@@ -107,7 +115,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def _parse_markers(item: pytest.Item) -> tuple[QueryLimit, str]:
-    """Return the limit of the markers of a test, and what is wrong with them."""
+    """Return the limit that the markers of a test set, and the error in the markers ("" if they are valid)."""
     try:
         return find_limit(item), ""
     except LimitError as error:
@@ -193,22 +201,22 @@ def _finish_run(session: pytest.Session, run: BudgetRun) -> None:
     except BudgetFileError as error:
         raise pytest.UsageError(str(error)) from None
     _write_report(config, run, problems)
-    # They are failures like those of tests: the progress of the run must count them too.
+    # Problems are reported like failed tests, so pytest's progress has to count them too.
     session.testscollected += len(problems)
     for problem in problems:
         session.config.hook.pytest_runtest_logreport(report=_to_report(problem, result))
 
 
 def _record(config: pytest.Config, run: BudgetRun, result: RunResult) -> list[Problem]:
-    """Write the budget file and the lines for the summary; return what was refused."""
+    """Write the budget file, add lines to the terminal summary, and return the raised budgets that were refused."""
     reason, prune = config.getoption("--query-budget-reason"), config.getoption("--query-budget-prune")
     is_changed, refused = run.record(result, reason=reason, prune=prune)
     written = "written" if is_changed else "unchanged"
     lines = [f"{result.file} {written}: {format_count(len(run.measurements), 'route')} measured"]
     if not result.has_passed:
-        lines.append("a test failed: nothing was added, lowered or dropped")
+        lines.append("a test failed: no budget was added, lowered or removed")
     elif not result.is_full:
-        lines.append("a part of the tests ran: nothing was lowered or dropped")
+        lines.append("not all tests ran: no budget was lowered or removed")
     config.stash[summary_key] += lines
     return refused
 
@@ -224,7 +232,7 @@ def _write_report(config: pytest.Config, run: BudgetRun, problems: list[Problem]
 
 
 def _to_report(problem: Problem, result: RunResult) -> pytest.TestReport:
-    """Return a failure like that of a test, for the terminal and for JUnit XML."""
+    """Return the report of a failed test for a problem, so that the terminal and JUnit XML show it."""
     node = f"{result.file}::{problem.key}"
     location = (result.file, None, problem.key)
     report = pytest.TestReport(node, location, {}, "failed", problem.text, "call")

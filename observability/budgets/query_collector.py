@@ -1,7 +1,8 @@
-"""The query collector: which statements ran, what caused each, and how often; for a block of a test or one request.
+"""The query collector: the queries of a block of a test or of one request, with their origins and counts.
 
-Framework queries are statements that Django and DRF run for a request. No budget counts them. The statement alone
-decides, not the call stack. So the tests and production get the same number, and production gets it at no cost.
+Framework queries are statements that Django and DRF run for a request. Budgets do not count them. Only the SQL decides
+whether a query is a framework query, not the call stack. So tests and production get the same number, and production
+does not have to inspect the stack.
 """
 
 import re
@@ -27,19 +28,20 @@ DEFAULT_DATABASE = "default"
 
 MAX_UNCOUNTED = 1_000
 
-# The framework reads and writes the tables of these apps and models for a request, whatever the application does.
+# The framework itself reads and writes the tables of these apps and models during a request.
 FRAMEWORK_APPS = ("admin", "authtoken", "contenttypes", "sessions", "sites")
 FRAMEWORK_MODELS = ("auth.Permission",)
-# Django stores its migrations in a table that belongs to no app.
+# Django's table of applied migrations does not belong to an app.
 MIGRATIONS_TABLE = "django_migrations"
 
 _select_by_key = re.compile(r"^SELECT … FROM (\w+) WHERE \1\.(\w+) = %s LIMIT …$")
 
 
 class QueryCollector:
-    """The reader that the pytest plugin adds for all tests. It finds the origin of each step once, for all who collect.
+    """The reader that the pytest plugin adds for all tests.
 
-    While `is_measuring`, `on_request_measured` gets each request at its end, with its queries. Thread-safe.
+    It finds the origin of each query once, for all blocks that collect. While `is_measuring` is true, it calls
+    `on_request_measured` at the end of each request, with the queries of the request. Thread-safe.
     """
 
     def __init__(self, on_request_measured: Callable[[Observation, "CollectedQueries"], None]) -> None:
@@ -49,12 +51,12 @@ class QueryCollector:
 
     @contextmanager
     def collect(self) -> Iterator["CollectedQueries"]:
-        """Collect what runs until the block ends, in any thread, inside and outside of requests."""
+        """Collect all queries until the block ends, of any thread, inside and outside of requests."""
         collected = CollectedQueries()
         observation = open_observation("span", "django_query_collector", parent=current())
         self._blocks.append(collected)
         try:
-            # Nothing closes the observation: a test that collects queries writes no log line.
+            # The observation is never closed, because collecting queries must not write a log line.
             with activate(observation):
                 yield collected
         finally:
@@ -62,7 +64,7 @@ class QueryCollector:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Measure no request until the block ends."""
+        """Do not measure requests during the block."""
         was_measuring, self.is_measuring = self.is_measuring, False
         try:
             yield
@@ -89,12 +91,12 @@ class QueryCollector:
             key = route_key(http)
             collected.routes += [] if key in collected.routes else [key]
             if (http.status_code or 500) >= 400:  # noqa: PLR2004 - an error of the client or the server
-                collected.failed_requests.append(f"{key} was answered with {http.status_code}")
+                collected.failed_requests.append(f"{key} returned status {http.status_code}")
         if self.is_measuring and http.route is not None:
             self.on_request_measured(observation, self._queries_of(observation))
 
     def _queries_of(self, request: Observation) -> "CollectedQueries":
-        """Return the queries of a request; its observation holds them."""
+        """Return the queries of a request. They are stored in the extensions of its observation."""
         collected: CollectedQueries | None = request.extensions.get(self)
         if collected is None:
             collected = request.extensions[self] = CollectedQueries()
@@ -102,7 +104,7 @@ class QueryCollector:
 
 
 class Query(NamedTuple):
-    """A statement and what caused it. Equal ones are counted together."""
+    """A query with its fingerprint, database and origin. Equal queries are counted together."""
 
     fingerprint: str
     database: str
@@ -114,15 +116,15 @@ class Query(NamedTuple):
 
     @property
     def database_label(self) -> str:
-        """` (database other)`; empty for the default database."""
+        """The database in parentheses, such as ` (database other)`; "" for the default database."""
         return "" if self.database == DEFAULT_DATABASE else f" (database {self.database})"
 
 
 class CollectedQueries:
-    """The queries of one block or request, from any thread, and how many transactions ended.
+    """The queries of one block or request, of any thread, and how many transactions ended.
 
-    `count` is the number of the application's queries, which budgets limit; `total` includes the framework's, as
-    `db.query_count` does.
+    `count` is the number of application queries, which budgets limit. `total` also includes the framework queries, like
+    the log key `db.query_count`.
     """
 
     def __init__(self, queries: Counter[Query] | None = None) -> None:
@@ -148,7 +150,7 @@ class CollectedQueries:
         return self._queries
 
     def _count(self) -> None:
-        """Count what was added since the last time: many queries at once cost less than each of them alone."""
+        """Count the queries that were added since the last call. Counting in batches is faster than one by one."""
         with self._lock:
             while self._uncounted:
                 self._queries[self._uncounted.popleft()] += 1
@@ -175,11 +177,11 @@ class CollectedQueries:
 
     @property
     def framework_tables(self) -> list[str]:
-        """The tables of the framework's statements."""
+        """The tables of the framework queries."""
         return sorted({find_table(fingerprint) for fingerprint in self.statements if is_framework_query(fingerprint)})
 
     def application_queries(self) -> Counter[Query]:
-        """Return the application's queries, `count` of them, and how often each ran."""
+        """Return the application queries (`count` in total), and how often each ran."""
         counts = Counter(
             {query: number for query, number in self.queries.items() if not is_framework_query(query.fingerprint)}
         )
@@ -189,7 +191,7 @@ class CollectedQueries:
         return +counts
 
     def summary_counts(self) -> Counter[str]:
-        """Return how often each summary is among the application's queries."""
+        """Return the number of application queries by summary."""
         counts: Counter[str] = Counter()
         for query, number in self.application_queries().items():
             counts[query.summary] += number
@@ -208,7 +210,7 @@ class CollectedQueries:
         return self.only(lambda query: not any(text in query.summary for text in texts))
 
     def in_databases(self, using: str | Iterable[str]) -> "CollectedQueries":
-        """Return the queries of one database, of several, or of all."""
+        """Return the queries of one database, of several databases, or of all."""
         if using == ALL_DATABASES:
             return self
         names = {using} if isinstance(using, str) else set(using)
@@ -216,10 +218,10 @@ class CollectedQueries:
 
 
 def count_framework_queries(fingerprint_counts: Mapping[str, int]) -> int:
-    """Count the framework's queries of one request, from each fingerprint and how often it ran.
+    """Return the number of framework queries of one request, given how often each fingerprint ran.
 
-    A session reads its user by primary key once in a request. An application that reads a user by key sends the same
-    statement: only the first one counts as the framework's.
+    A session reads its user by primary key once per request. If the application reads a user by primary key, the SQL is
+    the same. So only one of these queries counts as a framework query.
     """
     count = sum(number for fingerprint, number in fingerprint_counts.items() if is_framework_query(fingerprint))
     return count + any(is_session_user_query(fingerprint) for fingerprint in fingerprint_counts)
@@ -227,13 +229,13 @@ def count_framework_queries(fingerprint_counts: Mapping[str, int]) -> int:
 
 @lru_cache(maxsize=1024)
 def is_framework_query(fingerprint: str) -> bool:
-    """Whether a statement is about a table of content types, sessions, permissions, tokens, sites or migrations."""
+    """Whether the table of a query is one of content types, sessions, permissions, tokens, sites or migrations."""
     return find_table(fingerprint) in _framework_tables()
 
 
 @lru_cache(maxsize=1024)
 def is_session_user_query(fingerprint: str) -> bool:
-    """Whether a statement may be the one that reads the user of a session."""
+    """Whether a query reads a user by primary key, as a session does."""
     match = _select_by_key.match(normalize(fingerprint))
     return match is not None and (match[1], match[2]) == _user_key()
 
@@ -247,7 +249,7 @@ def _framework_tables() -> frozenset[str]:
 
 @cache
 def _user_key() -> tuple[str, str]:
-    """Return the table of users and the column of its primary key; empty strings if there are no users."""
+    """Return table and primary key column of the user model; empty strings without `django.contrib.auth`."""
     if not apps.is_installed("django.contrib.auth"):
         return "", ""
     meta = get_user_model()._meta  # noqa: SLF001 - Django documents Model._meta

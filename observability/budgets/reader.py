@@ -1,4 +1,4 @@
-"""The budget while the service runs: compare each request with the budget of its route; `strict()` raises."""
+"""Compare each request of the running service with the budget of its route. With `strict()`, an excess raises."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from observability.core.steps import Step
 from observability.files import wait_for_lock
 
 OVER_BUDGET = "query_budget_exceeded"
-# The routes of one release that were reported, in VAR_DIR.
+# A file in VAR_DIR with the routes that were already reported in this release.
 REPORTED_ROUTES_FILE = "over_budget.json"
 
 log = logging.getLogger("observability.budgets")
@@ -28,9 +28,10 @@ log = logging.getLogger("observability.budgets")
 
 @dataclass(slots=True)
 class BudgetState:
-    """The budget of a request, on its observation if the route has one: how many queries it may run, and the excess.
+    """The query budget of a request. It is in the extensions of the observation if the route has a budget.
 
-    `framework_query_count` of the queries do not count; they are counted when the request exceeds its budget.
+    `framework_query_count` queries of the request do not count. It is 0 until the request has more queries than its
+    budget, because it is not needed before.
     """
 
     query_budget: int
@@ -55,14 +56,15 @@ class BudgetState:
 
 
 class QueryBudgetReader:
-    """Compare each request with the budget of its route. READERS lists it before the readers that show the result.
+    """Compare each request with the budget of its route. READERS must list it before readers that show the result.
 
-    It compares when the response starts and when the request ends. In development it also compares at each query: the
-    profiler's pages are rendered before the response starts. A route without an entry has no budget. If the file
-    cannot be read, no route has one: the reader prints one line to stderr, and the check observability.E401 fails.
+    It compares when the response starts and when the request ends. If DEBUG is on, it also compares at each query,
+    because the pages of the profiler are rendered before the response starts. A route without an entry in the file has
+    no budget. If the file cannot be read, no route has a budget: the reader prints one line to stderr, and the system
+    check observability.E401 fails.
 
-    The first request of a route that exceeds the budget logs a warning with the most repeated statement, for Sentry:
-    once per process, or once per release and machine if OBSERVABILITY has both RELEASE and VAR_DIR.
+    The first request of a route that exceeds its budget logs a warning with the most repeated query, which is an event
+    in Sentry. This happens once per process, or once per release and machine if OBSERVABILITY has RELEASE and VAR_DIR.
     """
 
     def __init__(self) -> None:
@@ -77,7 +79,7 @@ class QueryBudgetReader:
             self.step = self._check_step
 
     def check(self, observation: Observation) -> BudgetState | None:
-        """Update the budget of the request that the observation is a part of; return it if the request is over it."""
+        """Update the `BudgetState` of the observation's request; return it if the request exceeds its budget."""
         request = observation if observation.http is not None else find_request(observation)
         if request is None or request.http is None:
             return None
@@ -87,7 +89,7 @@ class QueryBudgetReader:
             if budget is None:
                 return None
             state = request.extensions[BudgetState] = BudgetState(budget)
-        # Framework queries are only counted if they decide.
+        # The total is within the budget, so framework queries do not have to be counted.
         if request.query_count <= state.query_budget:
             return None
         if not state.is_over_budget:
@@ -134,9 +136,9 @@ class _ReportedRoutes(TypedDict):
 
 
 def claim_report(key: str) -> bool:
-    """Return whether this process is the first of the machine and release to report the route, and record it.
+    """Record that the route is reported, and return whether no process of this machine and release reported it before.
 
-    If the file cannot be written, or there is no VAR_DIR or no RELEASE, each process is the first.
+    Without VAR_DIR or RELEASE, or if the file cannot be written, it always returns True.
     """
     release, path = configuration().release, shared_file(REPORTED_ROUTES_FILE)
     if not release or path is None:
@@ -156,8 +158,8 @@ def claim_report(key: str) -> bool:
 
 
 def _parse_routes(text: str, release: str) -> list[str]:
-    """Return the routes of this release; none if the file is of another release or is damaged."""
-    # A process that was killed while it wrote leaves a part of the text.
+    """Return the reported routes of this release; empty if the file is from another release or not valid."""
+    # If a process was killed while it wrote the file, the JSON is incomplete.
     with suppress(ValueError, KeyError, TypeError):
         document = json.loads(text)
         if document["release"] == release:
@@ -166,26 +168,27 @@ def _parse_routes(text: str, release: str) -> list[str]:
 
 
 class OverBudget(AbortWork):
-    """A request ran more queries than its route may. The traceback ends at the query that exceeded the budget."""
+    """A request exceeded the budget of its route. The traceback ends at the query that exceeded it."""
 
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Raise `OverBudget` at the query that exceeds the budget of its route, in any request until the block ends.
+    """During the block, raise `OverBudget` in a request at the query that exceeds the budget of its route.
 
-    Raises `RuntimeError` unless DEBUG is on or tests run: production never aborts a request because of its budget.
+    Raises `RuntimeError` if DEBUG is off and no tests run: production never aborts a request because of its budget.
     """
     from django.core import mail  # noqa: PLC0415 - slow to import, and only tests and development need it
 
-    # Django's test runner and pytest-django set it when they set up the tests.
+    # Django's test runner and pytest-django set `outbox` before the tests.
     if not (settings.DEBUG or hasattr(mail, "outbox")):
-        raise RuntimeError("observability.budgets.strict() is for tests and development: DEBUG is off.")
+        message = "observability.budgets.strict() works only in tests and with DEBUG on. Here DEBUG is off."
+        raise RuntimeError(message)
     with readers.added(_StrictReader()):
         yield
 
 
 class _StrictReader:
-    """Raise once per request, if `QueryBudgetReader` finds that it is over its budget."""
+    """Raise `OverBudget` once per request that exceeds its budget."""
 
     def __init__(self) -> None:
         self._reader = QueryBudgetReader()
@@ -195,8 +198,10 @@ class _StrictReader:
         state = self._reader.check(request) if request is not None else None
         if request is None or request.http is None or state is None:
             return
-        # Later queries of the request, for example those of the error page, do not raise.
+        # Later queries of the same request, for example of the error page, do not raise.
         if request.extensions.setdefault(self, step) is step:
             key = f"{request.http.method} {request.http.route}"
             count = request.query_count - state.framework_query_count
-            raise OverBudget(f"{key} runs {count} queries, its budget is {state.query_budget}: {step.fingerprint}")
+            raise OverBudget(
+                f"{key} runs {count} queries, its budget is {state.query_budget}. Exceeded by: {step.fingerprint}"
+            )

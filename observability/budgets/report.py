@@ -1,4 +1,4 @@
-"""The report of a run: each measured route with its budget, as Markdown or JSON."""
+"""The report of a run: the problems, and each measured route with its budget, as Markdown or JSON."""
 
 import json
 from pathlib import Path
@@ -27,14 +27,14 @@ class ProblemReport(TypedDict):
 
 
 class RunReport(TypedDict):
-    """The content of a report in JSON."""
+    """The content of a JSON report."""
 
     routes: list[RouteReport]
     broken: list[ProblemReport]
 
 
 def write_report(path: Path, budgets: Budgets, measurements: Measurements, problems: list[Problem]) -> None:
-    """Write the file in the format of its suffix. Raises `OSError`."""
+    """Write the report in the format of the file's suffix. Raises `OSError`."""
     render = render_json if path.suffix == ".json" else render_markdown
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(budgets, measurements, problems), encoding="utf-8")
@@ -62,10 +62,14 @@ def _to_dict(key: str, measurement: Measurement, budgets: Budgets) -> RouteRepor
 
 
 def render_markdown(budgets: Budgets, measurements: Measurements, problems: list[Problem]) -> str:
-    """Return a list of the problems, then a table of the routes."""
+    """Return Markdown with a list of the problems and a table of the routes."""
     lines = ["# Query budgets", ""]
-    lines += [f"- {_escape(each.title)}" for each in problems] or ["All budgets hold."]
-    lines += ["", "| route | queries | budget | of the framework | transactions | scale |", "|---|--:|--:|--:|--:|---|"]
+    lines += [f"- {_escape(each.title)}" for each in problems] or ["No route exceeds its budget."]
+    lines += [
+        "",
+        "| route | queries | budget | framework queries | transactions | scale |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
     lines += [_render_row(key, measurement, budgets) for key, measurement in sorted(measurements.items())]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Routes: the key of a request in the budget file, and the routes of the project that tests have to measure."""
+"""Routes: the key of a request in the budget file, and the routes of the project that tests must measure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from django.views import View
 from observability.core.http_attributes import HttpAttributes
 from observability.core.observation import Observation
 
-# The project did not write the pages of these packages.
+# The views of these packages are not the project's own code.
 EXEMPT_PACKAGES = ("django.", "debug_toolbar.", "silk.")
 # HEAD is measured as GET; the framework answers OPTIONS and TRACE.
 MEASURED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def route_key(http: HttpAttributes) -> str:
-    """Return `METHOD route` of a request, with its path if no route matched. HEAD runs what GET does."""
+    """Return the key `METHOD route` of a request; with its path if no route matched. HEAD has the key of GET."""
     method = "GET" if http.method == "HEAD" else http.method
     return f"{method} {http.route or http.path}"
 
 
 def find_request(observation: Observation | None) -> Observation | None:
-    """Return the observation of the request that this observation is, or is a part of."""
+    """Return this observation if it is a request, or the request around it, or None."""
     while observation is not None and observation.http is None:
         observation = observation.parent
     return observation
@@ -30,7 +30,7 @@ def find_request(observation: Observation | None) -> Observation | None:
 
 @dataclass(frozen=True)
 class Route:
-    """A route that tests have to measure with each of its methods; with any of them if `methods` is empty."""
+    """A route that tests must measure with each of its methods. If `methods` is empty, one method is enough."""
 
     route: str
     methods: tuple[str, ...]
@@ -60,7 +60,7 @@ def _walk(resolver: URLResolver, prefix: str) -> Iterator[Route]:
 
 
 def _join(prefix: str, route: str) -> str:
-    """Join two parts of a route as Django does for a ResolverMatch."""
+    """Join two parts of a route as Django does in `ResolverMatch.route`."""
     return prefix + route.removeprefix("^") if prefix else route
 
 
@@ -70,18 +70,18 @@ def _view_name(callback: Callable[..., object]) -> str:
 
 
 def _find_methods(callback: Callable[..., object]) -> tuple[str, ...]:
-    """Return the methods that a view answers; none if the view does not declare them."""
+    """Return the HTTP methods of a view; empty if the view does not declare them."""
     view = _view_class(callback)
     if view is None:
         return ()
     allowed = {name.lower() for name in view.http_method_names}
-    # A viewset of DRF: method and action.
+    # A viewset of DRF has a dict of HTTP methods and actions.
     actions = getattr(callback, "actions", None)
     offered = set(actions) if actions is not None else {name for name in allowed if hasattr(view, name)}
     return tuple(method for method in MEASURED_METHODS if method.lower() in offered & allowed)
 
 
 def _view_class(callback: Callable[..., object]) -> type[View] | None:
-    """Return the class of a class-based view of DRF or Django."""
+    """Return the class of a class-based view of DRF or Django, or None."""
     view: type[View] | None = getattr(callback, "cls", None) or getattr(callback, "view_class", None)
     return view

@@ -1,4 +1,4 @@
-"""The verdict of a test run: compare the measurements of its tests with the budget file, and update the file."""
+"""The verdict of a run: compare the measurements of its tests with the budget file, and update the budgets."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ class MeasurementDict(TypedDict):
 
 @dataclass(frozen=True)
 class Measurement:
-    """The largest request of a route. `explanation` has its queries with their origins if it is over the budget."""
+    """The request of a route that ran the most queries. If it exceeds the budget, `explanation` has its queries."""
 
     count: int
     statements: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Measurement:
     def of(
         cls, collected: CollectedQueries, *, test: str, exceeded: Budget | None, allow: Sequence[str] = ()
     ) -> "Measurement":
-        """Return the measurement of one request; `exceeded` is the budget that it exceeds."""
+        """Return the measurement of one request; `exceeded` is the budget that it exceeds, if it does."""
         counted = collected.without(allow) if allow else collected
         explanation = format_over_budget("", counted, exceeded.statement_counts)[2:] if exceeded is not None else ()
         return cls(
@@ -53,13 +53,13 @@ class Measurement:
         )
 
     def merge(self, other: "Measurement") -> "Measurement":
-        """Return the larger of both, the same in any order, with the `scale` of either."""
+        """Return the larger of two measurements, with the `scale` of either. The order does not matter."""
         larger = min(self, other, key=lambda each: (-each.count, each.statements, each.test))
         return replace(larger, scale=self.scale or other.scale)
 
 
 class Measurements(dict[str, Measurement]):
-    """What the tests measured, by `METHOD route`, from any test and worker."""
+    """The measurements of all tests and workers, by `METHOD route`."""
 
     def add(self, key: str, measurement: Measurement) -> None:
         self[key] = self[key].merge(measurement) if key in self else measurement
@@ -92,7 +92,7 @@ def _parse_measurement(entry: MeasurementDict) -> Measurement:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one `METHOD route`: a failure of the run."""
+    """A problem of one `METHOD route`, which fails the run."""
 
     key: str
     text: str
@@ -104,7 +104,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run was: `is_full` if it included all tests, `has_passed` if none failed; `command` starts it."""
+    """A finished run: `is_full` if all tests ran, `has_passed` if no test failed, and the command that starts it."""
 
     is_full: bool
     has_passed: bool
@@ -123,7 +123,7 @@ class RunResult:
 def find_problems(
     budgets: Budgets, measurements: Measurements, run: RunResult, required: Iterable[Route] | None
 ) -> list[Problem]:
-    """Return what fails the run, by route. Only a full run fails because of what no test measures."""
+    """Return the problems that fail the run, sorted by route. Missing measurements are problems only in a full run."""
     problems = [_check_maximum(key, budgets[key], each, run) for key, each in measurements.items() if key in budgets]
     if run.is_full:
         problems += [_describe_missing(key, each, run) for key, each in measurements.items() if key not in budgets]
@@ -139,11 +139,11 @@ def find_problems(
 def update_budgets(
     budgets: Budgets, measurements: Measurements, run: RunResult, *, reason: str = "", prune: bool = False
 ) -> tuple[Budgets, list[Problem]]:
-    """Return the budgets after recording, and what was refused: raising a budget needs a reason.
+    """Return the updated budgets, and a problem for each raised budget that was refused because it has no reason.
 
-    A run of some tests adds and raises. A full run that passed also lowers, and with `prune` drops what no test
-    measured. If a test failed, nothing is added: its request may have been refused, or have ended early. Existing
-    reasons stay.
+    A partial run adds and raises budgets. A full run that passed also lowers them, and with `prune` removes budgets of
+    routes that no test measured. If a test failed, no budget is added: its request may have been rejected, or may have
+    ended early. Existing reasons are kept.
     """
     updated = dict(budgets)
     refused: list[Problem] = []
@@ -182,7 +182,7 @@ def _check_maximum(key: str, budget: Budget, measurement: Measurement, run: RunR
         "",
         *measurement.explanation,
         f"  in {measurement.test}",
-        "  fix the code, or raise the budget with a reason:",
+        "  fix the code, or raise the budget and say why:",
         f'      {run.record_command} --query-budget-reason="…"',
     ]
     return Problem(key, "\n".join(lines))
@@ -196,18 +196,18 @@ def _describe_missing(key: str, measurement: Measurement, run: RunResult) -> Pro
 
 def _describe_stale(key: str, run: RunResult) -> Problem:
     title = f"{key} has a budget, but no test measures it"
-    hint = f"  restore its test, or drop the entry if the route was removed:\n      {run.prune_command}"
+    hint = f"  restore its test, or remove the budget if the route no longer exists:\n      {run.prune_command}"
     return Problem(key, f"{title}\n\n{hint}")
 
 
 def _is_stale(key: str, budget: Budget, measurements: Measurements) -> bool:
-    """Whether no test measured a route that has a budget; a waived one needs no test."""
+    """Whether no test measured a route with a budget. A waived budget needs no test."""
     return key not in measurements and budget.maximum is not None
 
 
 def _describe_unverified(key: str, run: RunResult) -> Problem:
     title = f"{key} is marked `constant`, but no test verifies it"
-    hint = f"  verify it with django_assert_constant_queries, or drop the mark:\n      {run.prune_command}"
+    hint = f"  verify it with django_assert_constant_queries, or remove the mark:\n      {run.prune_command}"
     return Problem(key, f"{title}\n\n{hint}")
 
 
@@ -221,7 +221,7 @@ def _check_route(route: Route, budgets: Budgets, measurements: Measurements) -> 
         Problem(
             key,
             f"{key} is not measured by any test\n\n  view  {route.view}\n"
-            "  write a test that calls it inside django_assert_constant_queries",
+            "  write a test that requests it in django_assert_constant_queries",
         )
         for key in route.find_unmeasured(set(measurements) | excused)
     ]
@@ -230,7 +230,7 @@ def _check_route(route: Route, budgets: Budgets, measurements: Measurements) -> 
         Problem(
             key,
             f"{key} has no test that verifies a constant number of queries\n\n  view  {route.view}\n"
-            '  call it inside django_assert_constant_queries, or give a "reason" in the budget file',
+            '  request it in django_assert_constant_queries, or add a "reason" to its entry in the budget file',
         )
         for key in keys
         if not measurements[key].scale

@@ -1,1 +1,1 @@
-"""The record of one unit of work, and the contract of those who read it. Standard library only."""
+"""The Observation, the record of one unit of work, and the contract of its readers. Standard library only."""

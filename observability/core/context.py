@@ -1,4 +1,4 @@
-"""The current observation: open one, make it current, and find it."""
+"""The current observation: open an observation, make it the current one, and get the current one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,19 +9,19 @@ from observability.core.observation import Kind, Observation
 from observability.core.trace_context import TraceParent
 
 _current: ContextVar[Observation | None] = ContextVar("observation", default=None)
-# Emptied when the process opens its first observation.
+# The list is cleared when the process opens its first observation.
 _first_observation_callbacks: list[Callable[[], None]] = []
 
 
 def current() -> Observation | None:
-    """Return the observation of the code that runs, or None outside of any."""
+    """Return the observation of the running code, or None outside of any observation."""
     return _current.get()
 
 
 def note(**facts: object) -> None:
-    """Add facts to the log line of the current unit of work. No-op outside of any.
+    """Add facts to the log line of the current unit of work. No-op outside of any observation.
 
-    Values that are not a string, number, boolean or None are stored as text, cut at 1,024 characters.
+    Values that are not a string, number, boolean or None are stored as text. Each text is cut at 1,024 characters.
     """
     observation = _current.get()
     if observation is not None:
@@ -32,9 +32,9 @@ def note(**facts: object) -> None:
 def observe(
     name: str, *, kind: Kind = "span", expected: tuple[type[Exception], ...] = (), **facts: object
 ) -> Iterator[Observation]:
-    """Observe a block of code as a unit of work with its own log line; its steps count in the enclosing one too.
+    """Observe a block of code as a unit of work with its own log line. Its steps also count in the enclosing one.
 
-    An exception is recorded and raised again; one of the `expected` types is not a failure.
+    An exception is recorded and raised again. An exception of the `expected` types is not a failure.
     """
     observation = open_observation(kind, name, parent=_current.get())
     observation.note(**facts)
@@ -43,7 +43,7 @@ def observe(
             yield observation
         except BaseException as error:
             observation.fail(error, expected=isinstance(error, expected))
-            # Readers find the exception in sys.exc_info() here, and nowhere later.
+            # Close inside the `except` block: here readers can still get the exception with `sys.exception()`.
             observation.close()
             raise
         else:
@@ -51,11 +51,11 @@ def observe(
 
 
 class activate:  # noqa: N801 - a context manager, used as `with activate(observation):`
-    """Make an observation the current one for a block; restore the previous one on every way out.
+    """Make an observation the current one during the block, and always restore the previous one.
 
-    With None, the block belongs to no observation: what a developer tool does for itself is not part of the request.
-    It sets the variable back instead of resetting a token: under ASGI a response is closed in another Context, which
-    refuses a token of the first one.
+    With None, the block is outside of any observation. Developer tools use this for work that is not part of the
+    request. The variable is set back, not reset with a token: under ASGI a response is closed in another `Context`,
+    where `ContextVar.reset()` would raise.
     """
 
     __slots__ = ("_observation", "_previous")
@@ -80,7 +80,7 @@ def open_observation(
     parent: Observation | None = None,
     http: HttpAttributes | None = None,
 ) -> Observation:
-    """Create an observation; the first one of the process runs the callbacks of `on_first_observation`."""
+    """Create an observation. Before the first one of the process, run the callbacks of `on_first_observation`."""
     if _first_observation_callbacks:
         for callback in tuple(_first_observation_callbacks):
             callback()
@@ -89,8 +89,9 @@ def open_observation(
 
 
 def on_first_observation(callback: Callable[[], None]) -> None:
-    """Run set-up before the first observation instead of at the start of the process.
+    """Register a callback that runs before the first observation of the process, not when the process starts.
 
-    Several threads may call it at the same time. It must be safe to call twice, and must return only when it is done.
+    Several threads may run the callback at the same time. It must be safe to run twice, and each call must return only
+    after the set-up is complete.
     """
     _first_observation_callbacks.append(callback)

@@ -1,4 +1,4 @@
-"""The method, path and client of an HTTP request, and the status, size and user of its response."""
+"""The HTTP attributes of a request's observation: method, path, client, route, status, user."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Any
 
 @dataclass(slots=True)
 class HttpAttributes:
-    """The HTTP side of a request's observation. None means not known (yet): a route that did not match, no user.
+    """The HTTP attributes of a request's observation. None: not known yet, no route matched, or no user.
 
-    `framework_request()` returns the request of the framework while the work runs, and None once that is freed: the
-    request holds the observation already.
+    `framework_request()` returns Django's request, or None if it has been freed. It is a weak reference, because the
+    request refers to its observation.
     """
 
     method: str

@@ -1,8 +1,8 @@
-"""The projection of the record: the one place that turns an Observation into its keys.
+"""Measurements: the only place that converts an Observation to keys and values.
 
-The access log, Sentry and the profiler read these keys. Server-Timing reads the record itself. To add a number,
-let a recorder set it: `observation.measurements["db.row_count"] = 7`. Then add its key to RECORDED_KEYS, and a
-row to `docs/reference/log-keys.md`. Keys are those of OpenTelemetry's semantic conventions, if there is one.
+The access log, Sentry and the profiler use these keys. Only the Server-Timing header reads the Observation directly.
+To add a number, set it in a recorder (`observation.measurements["db.row_count"] = 7`), add its key to RECORDED_KEYS and
+to docs/reference/log-keys.md. Use the key of OpenTelemetry's semantic conventions if one exists.
 """
 
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ MILLISECOND_DIGITS = 3
 
 Measurements = dict[str, Any]
 
-# Keys that a recorder sets in `observation.measurements`; an observation without the number does not have the key.
+# Keys that recorders set in `observation.measurements`. If a number was not set, its key is left out.
 RECORDED_KEYS: tuple[str, ...] = ("http.request.body.size",)
-# The keys that only a request has start with these.
+# Prefixes of the keys that only requests have.
 REQUEST_PREFIXES = ("http.", "url.", "client.", "user.", "user_agent.")
-# The keys of an access log line that `summarize_request` replaces.
+# Prefixes of the keys that `summarize_request` replaces.
 SUMMARIZED_PREFIXES = (*REQUEST_PREFIXES, "db.", "outgoing.", "duration_ms")
 
 _not_a_request = HttpAttributes("", "")
 
 
 def to_dict(observation: Observation) -> Measurements:
-    """Return all keys of an observation, as they are now; those of extensions follow."""
+    """Return all current keys of an observation, followed by those of its extensions."""
     keys = _own_keys(observation)
-    # A copy: threads may add extensions meanwhile.
+    # Iterate over a copy: other threads may add extensions at the same time.
     for extension in tuple(observation.extensions.values()):
         to_measurements = getattr(extension, "to_measurements", None)
         if to_measurements is not None:
@@ -37,7 +37,7 @@ def to_dict(observation: Observation) -> Measurements:
 
 
 def to_log_keys(observation: Observation) -> Measurements:
-    """Return the keys of the observation's log line: without those of extensions that report nothing unusual."""
+    """Return the keys of the observation's log line. Extensions add keys only if they report something unusual."""
     keys = _own_keys(observation)
     keys |= unusual_keys(observation)
     return keys
@@ -48,7 +48,7 @@ def unusual_keys(observation: Observation) -> Measurements:
     keys: Measurements = {}
     if not observation.extensions:
         return keys
-    # A copy: threads may add extensions meanwhile.
+    # Iterate over a copy: other threads may add extensions at the same time.
     for extension in tuple(observation.extensions.values()):
         if getattr(extension, "is_logged", False):
             keys |= extension.to_measurements()
@@ -56,7 +56,7 @@ def unusual_keys(observation: Observation) -> Measurements:
 
 
 def work_keys(observation: Observation) -> Measurements:
-    """Return the keys that every kind of work has, and the numbers that recorders set."""
+    """Return the keys that every kind of observation has, and the numbers that recorders set."""
     keys = {key: value for key, value in _request_keys(observation).items() if not key.startswith(REQUEST_PREFIXES)}
     return keys | _recorded_keys(observation)
 
@@ -69,7 +69,7 @@ def _own_keys(observation: Observation) -> Measurements:
 
 
 def _request_keys(observation: Observation) -> Measurements:
-    # One dictionary, also if only a part is used: merging two would cost each access line half of it again.
+    # Always build one dictionary, even if only a part is used: merging two costs each access log line 50% more.
     http = observation.http or _not_a_request
     return {
         "http.request.method": http.method,
@@ -96,7 +96,10 @@ def _recorded_keys(observation: Observation) -> Measurements:
 
 
 def summarize_request(keys: Mapping[str, Any]) -> tuple[str, Measurements]:
-    """Return the event and the keys that a person reads, from those of an access log line. Notes stay unchanged."""
+    """Return a short event and short keys for a person to read, from the keys of an access log line.
+
+    Keys that `note()` added are unchanged.
+    """
     event = f"{keys.get('http.request.method')} {keys.get('url.path')} {keys.get('http.response.status_code')}"
     repeated = keys.get("db.repeated_count")
     summary = {

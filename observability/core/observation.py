@@ -1,4 +1,4 @@
-"""The Observation: the one record of a unit of work."""
+"""The Observation: the record of one unit of work."""
 
 import os
 import threading
@@ -29,17 +29,16 @@ class Observation:
     """The record of one unit of work: an HTTP request, a management command, or a `with observe(…)` block.
 
     `open_observation()` creates it. Recorders add steps from any thread or task that inherited it. The code that opened
-    it calls `close()`; later steps are dropped. Steps of an observation count in its parents too. Times are in
+    it calls `close()`; later steps are dropped. Steps of an observation also count in its parents. Durations are in
     milliseconds.
 
-    Bounded, however much the work does: 32 facts, the last 50 steps (each text cut at 2,048 characters),
-    200 fingerprints.
+    Its size is bounded: 32 facts, the last 50 steps (each text cut at 2,048 characters), 200 fingerprints.
 
-    facts: what `note()` added.
-    measurements: numbers of recorders, by their log key; `core/measurements.py` lists the keys.
-    extensions: what a package keeps with the observation, under its own key. A value with the method
-        `to_measurements()` adds keys to the record's projection; those are logged while its `is_logged` is true.
-    context: the context variables that the work set, for log records that come from outside of it; None until known.
+    facts: the facts that `note()` added.
+    measurements: numbers that recorders set, by log key. `core/measurements.py` lists the keys.
+    extensions: objects that other packages keep with the observation, each under its own key. An object with a method
+        `to_measurements()` adds keys to the measurements. They are logged if its attribute `is_logged` is true.
+    context: the context variables that the work set. Log records from outside of the work need them. None until known.
     """
 
     __slots__ = (
@@ -66,7 +65,7 @@ class Observation:
         self.name = name
         self.parent = parent
         self.http = http
-        # One call of the system for all three ids: each call costs as much as the rest of the constructor.
+        # One system call for all three ids: each system call costs as much as the rest of the constructor.
         random = os.urandom(40).hex()
         if parent is not None:
             request_id = request_id or parent.request_id
@@ -95,7 +94,7 @@ class Observation:
 
     @property
     def duration_ms(self) -> float:
-        """The duration of the work, or the time since its start while it runs."""
+        """The duration of the work; while it runs, the time since its start."""
         return self._elapsed_ms() if self._duration_ms is None else self._duration_ms
 
     @property
@@ -104,7 +103,7 @@ class Observation:
 
     @property
     def root(self) -> "Observation":
-        """The outermost observation around this one; itself if there is none."""
+        """The outermost observation around this one; this one if it has no parent."""
         observation = self
         while observation.parent is not None:
             observation = observation.parent
@@ -112,13 +111,13 @@ class Observation:
 
     @property
     def request(self) -> Any:  # noqa: ANN401 - the framework's own class
-        """The request of the framework; None if this is not a request, or the request is freed."""
+        """Django's request; None if this observation is not a request, or if the request has been freed."""
         http = self.http
         return None if http is None or http.framework_request is None else http.framework_request()
 
     @property
     def timeline(self) -> Timeline | None:
-        """All steps, if somebody profiles the work: set it before the work begins. Child observations share it."""
+        """All steps, if the work is profiled; otherwise None. Set it before the work begins. Children share it."""
         timeline: Timeline | None = self.extensions.get(Timeline)
         return timeline
 
@@ -134,21 +133,21 @@ class Observation:
 
     @property
     def query_duration_ms(self) -> float:
-        """The sum of the durations of its queries."""
+        """The total duration of the queries."""
         if self._uncounted:
             self._count()
         return self._query_duration_ms
 
     @property
     def outgoing_count(self) -> int:
-        """The number of HTTP requests that it sent."""
+        """The number of outgoing HTTP requests."""
         if self._uncounted:
             self._count()
         return self._outgoing_count
 
     @property
     def outgoing_duration_ms(self) -> float:
-        """The sum of the durations of its outgoing requests, also of those that ran at the same time."""
+        """The total duration of the outgoing requests. Durations of requests that ran in parallel are added."""
         if self._uncounted:
             self._count()
         return self._outgoing_duration_ms
@@ -173,15 +172,15 @@ class Observation:
         return max(self.fingerprints.values(), default=0)
 
     def step_started_ms(self, step: Step) -> float:
-        """Return when a step started, in milliseconds since the start of the work."""
+        """Return the start of a step, in milliseconds since the start of the work."""
         return max(0.0, (step.ended_ns - self._started_ns) / 1e6 - step.duration_ms)
 
     def step_ended_at(self, step: Step) -> float:
-        """Return when a step ended, in seconds of the epoch; the start of the work if that is not known."""
+        """Return the end of a step as a Unix timestamp in seconds; the start of the work if the end is not known."""
         return self.started_at + max(0, step.ended_ns - self._started_ns) / 1e9
 
     def note(self, **facts: object) -> None:
-        """Add facts. From the 33rd key on, they are only counted in `dropped_fact_count`."""
+        """Add facts. After 32 keys, new keys are dropped and counted in `dropped_fact_count`."""
         if self.is_closed:
             return
         for name, value in facts.items():
@@ -192,10 +191,10 @@ class Observation:
                 self.dropped_fact_count += 1
 
     def fail(self, error: BaseException, *, expected: bool = False) -> None:
-        """Record the exception that ended the work; the first one stays.
+        """Record the exception that ended the work. A later exception does not replace it.
 
-        An `expected` exception, or one that is not an `Exception` (a cancelled task, Ctrl-C), is named in `error_type`
-        but does not set `failed`.
+        `error_type` is set for every exception. `failed` is not set if the exception is `expected`, or if it is not an
+        `Exception` (a cancelled task, Ctrl-C).
         """
         if self.error_type is None and not self.is_closed:
             self.error_type = exception_type_name(type(error))
@@ -204,12 +203,12 @@ class Observation:
             self.failed = isinstance(error, Exception) and not expected
 
     def add_step(self, step: Step) -> None:
-        """Count a step, here and in the parents, and pass it to the readers. Dropped if the observation is closed."""
+        """Count a step in this observation and its parents, and pass it to the readers. No-op if it is closed."""
         if self._duration_ms is not None:
             return
         observation: Observation | None = self
         while observation is not None:
-            uncounted = observation._uncounted  # noqa: SLF001 - its own class
+            uncounted = observation._uncounted  # noqa: SLF001 - the same class
             uncounted.append(step)
             if len(uncounted) >= MAX_LAST_STEPS or len(step.text) > MAX_STEP_TEXT:
                 observation._count()  # noqa: SLF001 - as above
@@ -217,9 +216,9 @@ class Observation:
         readers.step(self, step)
 
     def _count(self) -> None:
-        """Count the steps that were added since the last call: many at once cost half of one at a time.
+        """Count the steps that were added since the last call. Counting in batches costs half of counting one by one.
 
-        Threads may add steps meanwhile; a deque loses none. Steps added after the end are dropped.
+        Other threads may add steps at the same time: a deque does not lose them. Steps added after the end are dropped.
         """
         with self._lock:
             steps = self._uncounted
@@ -242,7 +241,7 @@ class Observation:
                     self._outgoing_duration_ms += duration_ms
 
     def set_transaction_outcome(self, outcome: TransactionOutcome) -> None:
-        """Record how a transaction ended, here and in the parents. `rolled_back` is never replaced."""
+        """Record the end of a transaction in this observation and its parents. `rolled_back` is never replaced."""
         observation: Observation | None = self
         while observation is not None:
             if observation.transaction != "rolled_back" and not observation.is_closed:
@@ -250,7 +249,7 @@ class Observation:
             observation = observation.parent
 
     def close(self) -> None:
-        """End the work and call the readers' `closed`. Only the first call has an effect."""
+        """End the work and call `closed` of each reader. Later calls are no-ops."""
         with self._lock:
             if self.is_closed:
                 return

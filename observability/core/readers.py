@@ -1,14 +1,14 @@
-"""The contract of a reader, and the loop that calls the installed ones.
+"""The contract of a reader, and the calls of the installed readers.
 
-A reader is a class that is created once per process without arguments. It has one or more of these methods:
+A reader is a class. One object of it is created per process, without arguments. It has one or more of these methods:
 
     step(observation, step)                     for each step, as it happens
     response_started(observation, headers)      before the first byte of a response is sent; it may set headers
     closed(observation)                         once, after the last byte of the response or the end of the work
 
-`OBSERVABILITY["READERS"]` lists readers by dotted name in the order in which they run, like MIDDLEWARE. `closed` gets
-the observation as an argument because the current one may be another by then. Several threads may call a reader at the
-same time.
+`OBSERVABILITY["READERS"]` lists the readers by dotted name, in the order in which they run, like MIDDLEWARE. `closed`
+gets the observation as an argument, because another observation may be the current one at that time. Several threads
+may call a reader at the same time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 Headers = MutableMapping[str, str]
 
 
-class AbortWork(Exception):  # noqa: N818 - it is a request of the reader, not an error in it
-    """Raised by a reader to abort the work, in tests and development only. It is never swallowed."""
+class AbortWork(Exception):  # noqa: N818 - the reader raises it on purpose; it is not an error in the reader
+    """Raised by a reader to abort the work, in tests and development only. It is always raised to the application."""
 
 
 class Readers:
-    """The installed readers of this process. `install()` replaces them at the start and when a setting changes.
+    """The installed readers of this process. `install()` replaces them when Django starts and when a setting changes.
 
-    If a reader raises, one line goes to stderr, at most one per second, and the work continues. With `raise_errors`, as
-    in tests, the exception is raised instead.
+    If a reader raises, one line is written to stderr (at most one per second), and the work continues. With
+    `raise_errors`, for tests, the exception is raised instead.
     """
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class Readers:
         self._bind()
 
     def install(self, installed: Iterable[object], *, raise_errors: bool = False) -> None:
-        """Replace the readers by these, in this order."""
+        """Replace the installed readers. The new ones run in this order."""
         self._installed = tuple(installed)
         self.raise_errors = raise_errors
         self._bind()
 
     @contextmanager
     def added(self, reader: object) -> Iterator[None]:
-        """Add one more reader after the others for a block; it stays if the others are replaced meanwhile."""
+        """Add a reader during the block, after the installed ones. `install()` does not remove it."""
         self._added += (reader,)
         self._bind()
         try:

@@ -12,13 +12,14 @@ MAX_STEP_TEXT = 2048
 
 
 class Step(NamedTuple):
-    """One thing that happened inside an observation. All values are primitives.
+    """One thing that happened inside an observation. All values are strings and numbers.
 
-    text: the SQL with placeholders (query; the fingerprint if it is very long), the event (log), or method, host and
-        outcome (http_client): `GET api.example.com 200`, or the exception's name instead of the status.
+    text: for a query, the SQL with placeholders, or its fingerprint if the SQL is very long. For a log record, its
+        event. For an outgoing request, method, host and outcome, such as `GET api.example.com 200`; if the request
+        failed, the name of the exception instead of the status.
     source: the alias of the database, the name of the logger, or the host.
-    fingerprint: what a query is counted under.
-    ended_ns: `time.perf_counter_ns()` at its end, 0 if not known.
+    fingerprint: the fingerprint of a query. Queries with the same fingerprint are counted together.
+    ended_ns: `time.perf_counter_ns()` at the end of the step; 0 if not known.
     """
 
     kind: StepKind

@@ -1,4 +1,4 @@
-"""The timeline: all steps of one observation, with their origin, kept while somebody profiles it."""
+"""The timeline: all steps of one observation with their origin. It is kept only if the observation is profiled."""
 
 import traceback
 from collections import Counter
@@ -10,7 +10,7 @@ from observability.core.steps import Step
 from observability.text import safe_str
 
 MAX_ENTRIES = 1_000
-# Beyond these, begin and end of transactions only: a transaction without its end would read as another one.
+# After MAX_ENTRIES, only steps of transactions are kept. Without its end, a transaction would look different.
 MAX_TRANSACTION_ENTRIES = 200
 MAX_STACK_TEXT = 16_384
 
@@ -18,11 +18,11 @@ _limited_kinds = frozenset({"query", "log", "http_client", "span"})
 
 
 class TimelineEntry(NamedTuple):
-    """A step with what else is known about it.
+    """A step and its details.
 
     step: the step.
-    origin: why the query ran, a `recorders.query_origin.QueryOrigin`.
-    error: how the query failed.
+    origin: why the query ran; a `recorders.query_origin.QueryOrigin`.
+    error: the exception of a query that failed.
     level, facts: the level name and the keys of a log record, without secrets.
     stack: the traceback of a log record.
     """
@@ -36,7 +36,7 @@ class TimelineEntry(NamedTuple):
 
 
 class ExceptionInfo(NamedTuple):
-    """The exception that ended the work; `stack` is its traceback, only the end of it if it is very long."""
+    """The exception that ended the work. `stack` is its traceback; if it is very long, only the end of it."""
 
     type: str
     message: str
@@ -44,11 +44,11 @@ class ExceptionInfo(NamedTuple):
 
 
 class Timeline:
-    """All steps of a unit of work and of the spans inside it, also those of transactions.
+    """All steps of a unit of work and of the spans inside it, including the steps of transactions.
 
-    The profiler creates it before the work begins (`observation.timeline = Timeline()`). Recorders add to it from any
-    thread. The profiler reads it when the work has ended. Bounded: it keeps the first 1,000 steps and counts the others
-    by kind in `dropped`. `origin_cache` belongs to the query recorder; the end of the work empties it.
+    The profiler creates it before the work begins (`observation.timeline = Timeline()`), and reads it after the work
+    ended. Recorders add steps from any thread. Bounded: it keeps the first 1,000 steps, and counts later steps by kind
+    in `dropped`. `origin_cache` belongs to the query recorder; it is cleared at the end of the work.
     """
 
     __slots__ = ("_failed", "_lock", "dropped", "entries", "failure", "origin_cache")
@@ -79,20 +79,20 @@ class Timeline:
                 self.dropped[step.kind] += 1
 
     def fail(self, error: BaseException) -> None:
-        """Keep the exception that ended the work; the first one stays."""
+        """Keep the exception that ended the work. A later exception does not replace it."""
         if self.failure is None:
             self._failed = id(error)
             self.failure = ExceptionInfo(type(error).__qualname__, safe_str(error), format_traceback(error))
 
     def format_other_traceback(self, error: BaseException | None) -> str:
-        """Return the traceback of a log record's exception; empty if it is the one that ended the work."""
+        """Return the traceback of a log record's exception; "" if this exception ended the work (see `failure`)."""
         return "" if error is None or id(error) == self._failed else format_traceback(error)
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return the traceback as Python prints it; the last 16,384 characters of a longer one."""
+    """Return the traceback as Python prints it. Only the last 16,384 characters are returned."""
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 - any code may run in the exception's own methods
+    except Exception:  # noqa: BLE001 - the methods of the exception may raise anything
         return f"{type(error).__qualname__} (its traceback cannot be formatted)"
     return text if len(text) <= MAX_STACK_TEXT else f"… {text[-MAX_STACK_TEXT:]}"

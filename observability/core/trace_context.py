@@ -1,4 +1,4 @@
-"""W3C Trace Context: the trace that a request continues."""
+"""W3C Trace Context: the ids of the trace that an incoming request continues."""
 
 import re
 from typing import NamedTuple, Self
@@ -7,14 +7,14 @@ _traceparent = re.compile(r"[0-9a-f]{2}-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[
 
 
 class TraceParent(NamedTuple):
-    """The ids of the caller from a `traceparent` header (W3C Trace Context, level 1): 32 and 16 hexadecimal digits."""
+    """The ids of a `traceparent` header (W3C Trace Context, level 1): 32 and 16 hexadecimal digits."""
 
     trace_id: str
     span_id: str
 
     @classmethod
     def parse(cls, header: str) -> Self | None:
-        """Return the ids, or None if the header is malformed or has an id of zeros."""
+        """Return the ids, or None if the header is malformed or an id has only zeros."""
         match = _traceparent.fullmatch(header.strip())
         if not match or header.startswith("ff") or set(match["trace_id"]) == {"0"} or set(match["span_id"]) == {"0"}:
             return None

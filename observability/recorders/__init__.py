@@ -1,1 +1,1 @@
-"""What writes the record: requests, commands, queries, transactions, outgoing requests, log records."""
+"""Recorders write steps to the observation: requests, commands, queries, transactions, HTTP clients, log records."""

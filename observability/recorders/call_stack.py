@@ -1,4 +1,4 @@
-"""The call stack of this thread: the frames that explain a query, and the line of the project's own code that runs."""
+"""Read the call stack of this thread: the frames that explain a query, and the running line of the project's code."""
 
 import sys
 from functools import cache, lru_cache
@@ -10,7 +10,7 @@ from observability.conf import configuration
 
 MAX_FRAMES = 150
 
-# The methods in which a serializer field reads or validates a value.
+# The methods in which a serializer field of DRF reads or validates a value.
 FIELD_FUNCTIONS = frozenset({"to_representation", "get_attribute", "run_validation", "to_internal_value"})
 
 
@@ -18,9 +18,11 @@ SourceKind = Literal["project", "field", "relation", "compiler", "view", "thread
 
 
 class FrameSource(NamedTuple):
-    """What a file on the stack says about a query, in these functions (None: all). `path` is relative to the project.
+    """The kind of information that frames of one source file give about a query.
 
-    The search ends at a frame with `is_last`.
+    functions: only frames of these functions count; None: all functions.
+    path: the path relative to the project, for a project file.
+    is_last: the search ends at this frame.
     """
 
     kind: SourceKind
@@ -44,12 +46,12 @@ _known_files = {
     "observability/recorders/middleware.py": _end,
     "_pytest/python.py": _end,
 }
-# By project root and file name: one entry per file with code. None: the file says nothing.
+# By project root and file name, one entry per source file. None: frames of this file are skipped.
 _sources: dict[str, dict[str, FrameSource | None]] = {}
 
 
 class StackFrame(NamedTuple):
-    """A frame that says something about the query, and its depth below the function that searches."""
+    """A frame that gives information about the query, and its depth on the stack below the searching function."""
 
     kind: SourceKind
     frame: FrameType
@@ -57,9 +59,9 @@ class StackFrame(NamedTuple):
 
 
 def find_frames(root: str, depth: int) -> list[StackFrame]:
-    """Return the frames that say something about the query, innermost first; skip the first `depth` frames.
+    """Return the frames that give information about the query, innermost first; skip the first `depth` frames.
 
-    A frame costs little until code reads it: only then does Python create an object for it.
+    This reads few frames, because Python creates a frame object only when code reads the frame.
     """
     sources = _sources.get(root)
     if sources is None:
@@ -74,7 +76,7 @@ def find_frames(root: str, depth: int) -> list[StackFrame]:
             source = sources[code.co_filename]
         except KeyError:
             source = sources[code.co_filename] = _source_of(code.co_filename, root)
-        # Most frames say nothing: skip those without a call.
+        # Most frames are skipped here, without a function call.
         if source is not None and (source.functions is None or code.co_name in source.functions):
             found.append(StackFrame(source.kind, frame, index))
             if source.is_last:
@@ -85,18 +87,18 @@ def find_frames(root: str, depth: int) -> list[StackFrame]:
 
 @cache
 def _source_of(filename: str, root: str) -> FrameSource | None:
-    """Return what a file says about a query, with its path if it belongs to the project; None if it says nothing."""
+    """Return the source of a file, with its path if it is a project file; None if frames of it are skipped."""
     path = Path(filename).as_posix()
     known = next((source for end, source in _known_files.items() if path.endswith(f"/{end}")), None)
     if known is not None:
         return known
-    # The observability layer is in the project's directory but not part of the project's code.
+    # `relative_project_path` excludes the observability layer, which is inside the project's directory.
     project = relative_project_path(filename, root)
     return None if project is None else FrameSource("project", None, project)
 
 
 def path_below(root: str, filename: str) -> str:
-    """Return the path of a project file relative to its root; empty for any other file."""
+    """Return the path of a project file relative to the root; "" for other files."""
     source = _source_of(filename, root)
     return "" if source is None else source.path
 
@@ -116,9 +118,9 @@ class SourceLine(NamedTuple):
 
 
 def find_source_line() -> SourceLine | None:
-    """Return the innermost line of the project's code on the stack of this thread, or None if there is none.
+    """Return the innermost line of the project's code on the stack of this thread, or None.
 
-    The project's code is below OBSERVABILITY["CODE_ROOT"], without this package and without installed packages
+    The project's code is all code in OBSERVABILITY["CODE_ROOT"], except this package and installed packages
     (site-packages).
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
@@ -133,9 +135,9 @@ def find_source_line() -> SourceLine | None:
 
 @lru_cache(maxsize=4096)
 def relative_project_path(filename: str, code_root: str) -> str | None:
-    """Return the path of a project file relative to the code root, or None for any other file.
+    """Return the path of a project file relative to the code root, or None for other files.
 
-    Symbolic links count: the one that leads to the project, and those inside of it.
+    The file is found with and without resolving symbolic links: the project itself may be linked, or a part of it.
     """
     if not code_root or filename.startswith("<"):
         return None

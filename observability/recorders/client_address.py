@@ -1,4 +1,4 @@
-"""The address of the client, behind proxies that append to X-Forwarded-For."""
+"""The address of the client, also if it is behind proxies that append to X-Forwarded-For."""
 
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -6,10 +6,11 @@ from typing import Any
 
 
 def client_address(meta: Mapping[str, Any], trusted_proxy_count: int) -> str | None:
-    """Return the address that the outermost trusted proxy saw; without proxies, that of the peer.
+    """Return the address of the client: the peer of the outermost trusted proxy, or of this server without proxies.
 
-    Each proxy appends the address of its own peer. So only the last `trusted_proxy_count` entries can be trusted, and
-    the first of them is the client. None if the server knows no address (a Unix socket).
+    Each proxy appends the address of its peer to X-Forwarded-For. So only the last `trusted_proxy_count` entries can be
+    trusted, and the first of them is the client. If the header is missing or that entry is not an address, return the
+    peer of this server; None if the server has no address of it (a Unix socket).
     """
     peer = meta.get("REMOTE_ADDR") or None
     if not trusted_proxy_count:

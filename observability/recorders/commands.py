@@ -1,4 +1,4 @@
-"""The command recorder: management commands of the project, and Django's batch commands."""
+"""The command recorder observes the project's management commands and Django's batch commands."""
 
 import functools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from observability.core.context import observe
 
 SERVERS = frozenset({"runserver", "runserver_plus", "testserver"})
-# Servers, shells and tests: what runs inside them is observed separately, or is not work of the service.
+# The work inside servers, shells and tests is observed separately, or is not work of the service.
 UNOBSERVED = SERVERS | {"shell", "shell_plus", "dbshell", "test"}
 DJANGO_BATCH = frozenset(
     {
@@ -28,7 +28,7 @@ DJANGO_BATCH = frozenset(
 
 
 def install() -> None:
-    """Observe `BaseCommand.execute`, which manage.py and `call_command` use. Safe to call twice."""
+    """Wrap `BaseCommand.execute`, which manage.py and `call_command` use. Safe to call twice."""
     execute = BaseCommand.execute
     if hasattr(execute, "__wrapped__"):
         return
@@ -45,9 +45,9 @@ def install() -> None:
 
 
 def owns_stdout(argv: Sequence[str]) -> bool:
-    """Return whether a process with these arguments runs a command, not a server: its output is on stdout.
+    """Return whether these arguments start a management command that is not a server, so its output is on stdout.
 
-    The arguments decide because records are logged before the command itself is known: while the apps are loaded.
+    It looks at the arguments, because records are logged before the command object exists: while Django loads the apps.
     """
     program = PurePath(argv[0]) if argv else PurePath()
     is_django = program.stem in {"manage", "django-admin"} or program.parts[-2:] == ("django", "__main__.py")
@@ -55,5 +55,5 @@ def owns_stdout(argv: Sequence[str]) -> bool:
 
 
 def is_observed(package: str, name: str) -> bool:
-    """Return whether the command `name` of a package such as `shop.management.commands` is observed."""
+    """Return whether a command is observed. `package` is for example `shop.management.commands`."""
     return name in DJANGO_BATCH if package.startswith("django.") else name not in UNOBSERVED

@@ -1,11 +1,11 @@
-"""The query recorder: each query of every connection that Django opens.
+"""The query recorder records each query of every connection that Django opens.
 
-It is installed when a connection is created and stays on it. A wrapper set by the middleware would miss the queries of
-sync views under ASGI, which run in another thread with other connections.
+It is installed when a connection is created, and stays installed. If the middleware set the wrapper, queries of sync
+views under ASGI would be missed: they run in another thread with other connections.
 
-A query is a statement of the application or the framework. Transaction control is not a query: on SQLite Django's BEGIN
-passes the execute wrapper, on PostgreSQL it does not, and a request must count the same on both. The statements with
-which Django prepares a new connection are not queries either: only on MariaDB do they pass the wrapper.
+A query is a statement of the application or the framework. The count must be the same on every database, so two kinds
+of statements are not counted. Transaction control: Django's BEGIN passes the execute wrapper on SQLite, but not on
+PostgreSQL. Statements that set up a new connection: they pass the wrapper on MariaDB only.
 """
 
 from collections.abc import Callable
@@ -24,25 +24,25 @@ from observability.recorders.transactions import TransactionRecorder
 
 
 def install() -> None:
-    """Record on every connection from now on, also on those that are already open."""
+    """Record the queries of all connections from now on, including open connections."""
     connection_created.connect(_install_on_created, dispatch_uid="observability.recorders.database")
     for connection in connections.all(initialized_only=True):
         install_on(connection)
 
 
 def install_on(connection: BaseDatabaseWrapper) -> None:
-    """Record on this connection. Safe to call twice: a connection that reconnects is "created" again."""
+    """Record the queries of one connection. Safe to call twice: Django sends `connection_created` at each reconnect."""
     if any(isinstance(wrapper, QueryRecorder) for wrapper in connection.execute_wrappers):
         return
-    # If somebody replaced the execute wrappers, the methods are still wrapped.
+    # If other code replaced the list of execute wrappers, the methods of the connection are still wrapped.
     known = getattr(connection.commit, "__self__", None)
     transactions = known if isinstance(known, TransactionRecorder) else TransactionRecorder(connection)
-    # First in the list: `execute_wrapper()` pops the last one when its block ends.
+    # Insert at the start of the list: Django's `execute_wrapper()` removes the last wrapper when its block ends.
     connection.execute_wrappers.insert(0, QueryRecorder(transactions))
 
 
 def has_open_transaction() -> bool:
-    """Return whether this thread executed something on the default database that is not committed or rolled back."""
+    """Return whether this thread has an open transaction on the default database in which a query was executed."""
     return any(
         wrapper.transactions.is_used
         for connection in connections.all(initialized_only=True)
@@ -57,7 +57,7 @@ def _install_on_created(*, connection: BaseDatabaseWrapper, **_: object) -> None
 
 
 class QueryRecorder:
-    """An execute wrapper that records each query, also a failed one, as a step of the current observation."""
+    """An execute wrapper that adds each query, also a failed one, to the current observation as a step."""
 
     def __init__(self, transactions: TransactionRecorder) -> None:
         self.transactions = transactions
@@ -69,7 +69,7 @@ class QueryRecorder:
         params: object,
         many: bool,  # noqa: FBT001
         context: dict[str, Any],
-    ) -> Any:  # noqa: ANN401 - what Django's cursor returns
+    ) -> Any:  # noqa: ANN401 - the result of Django's cursor
         parsed = parse_sql(sql if isinstance(sql, str) else _render_sql(sql, context["cursor"]))
         transactions = self.transactions
         if parsed.is_transaction_control or transactions.is_connecting:
@@ -92,7 +92,7 @@ class QueryRecorder:
                 ended_ns = perf_counter_ns()
                 duration_ms = (ended_ns - started_ns) / 1e6
                 step = Step("query", parsed.text, transactions.alias, duration_ms, parsed.fingerprint, ended_ns)
-                # Before the readers get the step: one of them may end the work here.
+                # Add to the timeline before the readers get the step: a reader may abort the work in `add_step`.
                 timeline = observation.timeline
                 if timeline is not None:
                     origin = find_query_origin(parsed.fingerprint, timeline.origin_cache)
@@ -101,7 +101,7 @@ class QueryRecorder:
 
 
 def _render_sql(sql: object, cursor: object) -> str:
-    """Return the text of a query that is not a string: bytes, or an object of psycopg's `sql` module."""
+    """Return the text of a query that is bytes or an object of psycopg's `sql` module."""
     try:
         if isinstance(sql, bytes):
             return sql.decode(errors="replace")

@@ -1,12 +1,13 @@
-"""The HTTP client recorder: requests sent by http.client (urllib.request, urllib3, requests) and by httpx.
+"""The HTTP client recorder records requests of http.client (urllib.request, urllib3, requests) and of httpx.
 
-An outgoing request lasts from its start, the connection included, to the headers of the response, or to its failure.
-Redirects, retries and requests on a reused connection count one by one. Method, host and status are recorded, never
-path, query string or userinfo; the host has its port if that is not the default of its scheme. With a proxy, the host
-is the target. A request whose response nobody reads is not recorded.
+The duration of an outgoing request includes connecting, and ends at the headers of the response or at the failure. Each
+redirect, each retry and each request on a reused connection is one outgoing request. Method, host and status are
+recorded, but never the path, the query string or the userinfo. The host includes the port if it is not the default
+port. With a proxy, the host is the target. A request is not recorded if its response is never read.
 
-The packages are wrapped when the process opens its first observation: a process that observes nothing does not import
-them. Looking in `sys.modules` instead would miss the first request, which imports the views, and they the packages.
+The packages are imported and wrapped when the process opens its first observation, so a process that observes nothing
+does not import them. Wrapping only packages that are already in `sys.modules` would miss the first request: it imports
+the views, and the views import the packages.
 """
 
 import functools
@@ -38,10 +39,10 @@ _diagnostics = Diagnostics("HTTP client recorder:")
 
 
 class OutgoingRequest:
-    """A request on its way. The wrapped methods create it, and end it once: with the response or the failure.
+    """An outgoing request that is not finished. The wrapped methods create it, and end it with a status or a failure.
 
-    For http.client it is kept on the connection, as `observed_request`. `is_requested` is true after http.client's
-    `putrequest()`: urllib3 connects before that, and the request starts there.
+    For http.client it is stored on the connection as `observed_request`. `is_requested` becomes true in http.client's
+    `putrequest()`. It is false before, while urllib3 connects; the duration includes this time.
     """
 
     __slots__ = ("host", "is_requested", "method", "observation", "started_ns")
@@ -54,7 +55,7 @@ class OutgoingRequest:
         self.started_ns = perf_counter_ns()
 
     def end(self, outcome: int | str) -> None:
-        """Record the step with the status, or with the name of the exception that ended the request."""
+        """Record the step. `outcome` is the status, or the name of the exception that ended the request."""
         ended_ns = perf_counter_ns()
         text = f"{self.method} {self.host} {outcome}"
         step = Step("http_client", text, self.host, (ended_ns - self.started_ns) / 1e6, ended_ns=ended_ns)
@@ -74,28 +75,28 @@ def install() -> None:
 
 
 def install_in_packages() -> None:
-    """Import urllib3 and httpx if they are installed, and record their requests."""
+    """Import urllib3 and httpx if they are installed, and wrap their methods."""
     with _lock:
-        if (pools := _imported("urllib3.connectionpool")) is not None:
+        if (pools := _import_if_installed("urllib3.connectionpool")) is not None:
             _wrap(getattr(pools, "HTTPConnectionPool", None), "_make_request", _make_request)
             _wrap(getattr(pools, "HTTPSConnectionPool", None), "_prepare_proxy", _prepare_proxy)
-        if (httpx := _imported("httpx")) is not None:
+        if (httpx := _import_if_installed("httpx")) is not None:
             _wrap(getattr(httpx, "HTTPTransport", None), "handle_request", _handle_request)
             _wrap(getattr(httpx, "AsyncHTTPTransport", None), "handle_async_request", _handle_async_request)
 
 
-def _imported(name: str) -> ModuleType | None:
+def _import_if_installed(name: str) -> ModuleType | None:
     try:
         return import_module(name)
     except ImportError:
         return None
     except Exception as error:  # noqa: BLE001 - a broken package must not break work that does not use it
-        _diagnostics.write(f"cannot record requests of {name}: {safe_repr(error)}")
+        _diagnostics.write(f"requests of {name} are not recorded, because its import failed: {safe_repr(error)}")
         return None
 
 
 def _wrap(owner: type | None, name: str, wrapper: Callable[[Method], Method]) -> None:
-    """Replace a method by a wrapped one, once per process. No-op if this version of the package does not have it."""
+    """Wrap a method, once per process. No-op if this version of the package does not have the method."""
     method = vars(owner).get(name) if owner is not None else None
     mark = f"{name}_is_observed"
     if method is None or hasattr(owner, mark):
@@ -106,7 +107,7 @@ def _wrap(owner: type | None, name: str, wrapper: Callable[[Method], Method]) ->
 
 def _putrequest(original: Method) -> Method:
     def putrequest(self: Any, method: str, url: str, *arguments: object, **options: object) -> object:  # noqa: ANN401
-        # It only writes into a buffer, or raises.
+        # The original only writes to a buffer, so it can run before the request is recorded.
         result = original(self, method, url, *arguments, **options)
         observation = current()
         outgoing: OutgoingRequest | None = self.observed_request
@@ -148,13 +149,13 @@ def _getresponse(original: Method) -> Method:
 
 
 def _make_request(original: Method) -> Method:
-    """Wrap urllib3's method: it connects with TLS before http.client gets the request, and sends the body itself."""
+    """Wrap urllib3's `_make_request`: it connects with TLS before http.client's request, and sends the body after."""
 
     def make_request(self: Any, conn: Any, method: str, url: str, *arguments: object, **options: object) -> object:  # noqa: ANN401
         observation = current()
         if observation is None or not isinstance(conn, HTTPConnection):
             return original(self, conn, method, url, *arguments, **options)
-        outgoing = _find_started(conn, observation) or OutgoingRequest(observation, method, "")
+        outgoing = _find_started_request(conn, observation) or OutgoingRequest(observation, method, "")
         outgoing.method, outgoing.host = method, _find_host(conn, url)
         conn.observed_request = outgoing  # type: ignore[attr-defined]
         with _EndOnFailure(conn):
@@ -166,7 +167,7 @@ def _make_request(original: Method) -> Method:
 
 
 def _prepare_proxy(original: Method) -> Method:
-    """Wrap urllib3's method: it opens the tunnel before the request. A tunnel that fails is a CONNECT request."""
+    """Wrap urllib3's `_prepare_proxy`: it opens a tunnel before the request. A failed tunnel is a CONNECT request."""
 
     def prepare_proxy(self: Any, conn: Any, *arguments: object, **options: object) -> object:  # noqa: ANN401
         observation = current()
@@ -217,7 +218,7 @@ def _handle_async_request(original: Callable[..., Awaitable[Any]]) -> Method:
 
 
 class _EndOnFailure(AbstractContextManager[None]):
-    """Ends the outgoing request of a connection if the block raises."""
+    """End the outgoing request of a connection if the block raises."""
 
     __slots__ = ("_connection", "_handled")
 
@@ -230,8 +231,8 @@ class _EndOnFailure(AbstractContextManager[None]):
             _end(self._connection, find_error_name(error, self._handled))
 
 
-def _find_started(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
-    """Return the request that started with the tunnel to its host, or None."""
+def _find_started_request(connection: Any, observation: Observation) -> OutgoingRequest | None:  # noqa: ANN401
+    """Return the outgoing request that started when the tunnel to its host was opened, or None."""
     outgoing: OutgoingRequest | None = connection.observed_request
     return (
         outgoing if outgoing is not None and not outgoing.is_requested and outgoing.observation is observation else None
@@ -246,7 +247,7 @@ def _end(connection: Any, outcome: int | str) -> None:  # noqa: ANN401
 
 
 def _has_header(connection: Any, name: str) -> bool:  # noqa: ANN401
-    """Return whether the caller set the header; http.client keeps unsent header lines in `_buffer`."""
+    """Return whether the application set the header. http.client keeps unsent header lines in `_buffer`."""
     start = f"{name.lower()}:".encode()
     return any(bytes(line).lower().startswith(start) for line in getattr(connection, "_buffer", ()))
 
@@ -254,7 +255,7 @@ def _has_header(connection: Any, name: str) -> bool:  # noqa: ANN401
 def _with_trace_headers(request: Any, outgoing: OutgoingRequest) -> Any:  # noqa: ANN401
     """Return a copy of httpx's request with the trace headers of its host.
 
-    A copy, because httpx uses the headers of a request again for a redirect to another host.
+    The original is not changed, because httpx reuses its headers for a redirect to another host.
     """
     absent = {
         name: value
@@ -273,7 +274,7 @@ def _with_trace_headers(request: Any, outgoing: OutgoingRequest) -> Any:  # noqa
 
 
 def _find_host(connection: Any, url: str) -> str:  # noqa: ANN401
-    """Return the target host of a request; a proxy gets a whole URL, or a tunnel to the target."""
+    """Return the target host of a request, also if it goes through a proxy (with a complete URL, or with a tunnel)."""
     if url.startswith("http"):
         with suppress(ValueError):
             parts = urlsplit(url)
@@ -285,9 +286,10 @@ def _find_host(connection: Any, url: str) -> str:  # noqa: ANN401
 
 
 def find_error_name(error: BaseException, handled: BaseException | None) -> str:
-    """Return the exception's type name, or that of the socket error that caused it.
+    """Return the type name of the exception, or of the socket error that caused it.
 
-    `handled` is what the caller was handling before: it is in the chain, but not part of this request.
+    `handled` is an exception that the application was already handling when the request started. It is in the chain of
+    contexts, but is not a cause of this failure.
     """
     name = type(error).__qualname__
     cause: BaseException | None = error if isinstance(error, Exception) else None

@@ -1,8 +1,8 @@
-"""The log recorder, and what a log record says: its observation and its facts.
+"""The log recorder, and the observation and the facts of a log record.
 
-The facts of a record are the keys that its caller passed and the context: what `note()` added and what
-`structlog.contextvars` bound. The context is in every record of the work, also in those of the standard library and of
-Django.
+The facts of a record are the keys that the caller of the logger passed, the keys that `note()` added, and the keys that
+`structlog.contextvars` bound. The last two are the context: every record of the work has them, also the records of
+Django and of other packages that use the standard library.
 """
 
 import logging
@@ -21,14 +21,15 @@ from observability.core.timeline import Timeline
 from observability.redaction import redact, redact_text
 from observability.text import safe_str
 
-# The number of a record's own attributes. They come first in its __dict__; those of `extra=` follow.
+# The number of standard attributes of a record. They come first in its __dict__; attributes from `extra=` follow.
 _own_attribute_count = len(logging.makeLogRecord({}).__dict__)
-# Attributes that are not facts: what formatters, Django and uvicorn leave on a record.
+# Attributes that are not facts: standard attributes, and those that formatters, Django and uvicorn set on a record.
 RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {
     "asctime", "bound_facts", "color_message", "extra_facts", "facts", "message", "observation", "request",
     "server_time", "taskName",
 }  # fmt: skip
-# `get_contextvars()` copies the whole context, which costs three times as much. A test compares the two.
+# Read structlog's private registry: `get_contextvars()` copies the whole context and costs three times as much. A test
+# compares the results of both.
 _registry: dict[str, ContextVar[Any]] = structlog.contextvars._CONTEXT_VARS  # noqa: SLF001
 _variables: list[tuple[str, Callable[..., Any]]] = []
 _prefix_length = len(structlog.contextvars.STRUCTLOG_KEY_PREFIX)
@@ -37,8 +38,9 @@ _prefix_length = len(structlog.contextvars.STRUCTLOG_KEY_PREFIX)
 def find_observation(record: logging.LogRecord) -> Observation | None:
     """Return the observation that a record belongs to, or None.
 
-    Three kinds of records are logged outside of their observation: Django logs a 4xx or 5xx response with its request,
-    after the middleware returned. A server logs the exception of a streaming body. A reader logs a closed observation.
+    It is usually the current one. Three kinds of records are logged when their observation is not the current one:
+    Django logs a 4xx or 5xx response after the middleware returned; the record has its request. A server logs the
+    exception of a streaming body. A reader logs about a closed observation.
     """
     attributes = record.__dict__
     explicit = attributes.get("observation")
@@ -55,7 +57,7 @@ def find_observation(record: logging.LogRecord) -> Observation | None:
 
 
 def find_exception(record: logging.LogRecord) -> BaseException | None:
-    """Return the exception that a record carries, or None; its caller may have passed anything as `exc_info`."""
+    """Return the exception of a record, or None. `exc_info` is checked, because the caller may pass any object."""
     exc_info = record.exc_info
     if isinstance(exc_info, tuple) and len(exc_info) == 3 and isinstance(exc_info[1], BaseException):  # noqa: PLR2004
         return exc_info[1]
@@ -71,9 +73,10 @@ def _observation_on(carrier: object) -> Observation | None:
 
 
 def record_facts(record: logging.LogRecord, observation: Observation | None = None) -> dict[str, Any]:
-    """Return the keys of the caller, then those of `note()`, then those bound. A key of the caller wins.
+    """Return the facts of a record: the keys of the caller, of `note()` and of structlog, in this order.
 
-    Without `observation`, that of the record is looked up. Do not change the result.
+    If a key occurs twice, the value of the caller is used. Without `observation`, the observation of the record is
+    looked up. The result may be shared: do not change it.
     """
     given = _caller_facts(record)
     context = record.__dict__.get("bound_facts")
@@ -93,9 +96,10 @@ def capture_context(record: logging.LogRecord) -> None:
 
 
 def format_message(record: logging.LogRecord) -> tuple[str, str]:
-    """Return the text of a record with its arguments, and the error of formatting it ("" if there is none).
+    """Return the text of a record formatted with its arguments, and the error of formatting ("" if it succeeded).
 
-    The text of a mapping is its key `event` or `message`. If the arguments do not fit, they follow the plain text.
+    If the message is a mapping, the text is its value of `event` or `message`. If formatting fails, the text is the
+    unformatted message followed by the arguments.
     """
     message = record.msg
     if isinstance(message, dict):
@@ -124,7 +128,7 @@ def _caller_facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _is_caller_fact(key: str, value: object) -> bool:
-    """Return whether a caller used the reserved key `observation` or `request` for a plain value."""
+    """Return whether the caller passed a string or number with the reserved key `observation` or `request`."""
     return key in ("observation", "request") and isinstance(value, str | int)
 
 
@@ -134,7 +138,7 @@ def _context_facts(observation: Observation | None) -> dict[str, Any]:
     if observation.context is None or current() is observation:
         bound = bound_facts()
     else:
-        # Another thread may run in this context: run in a copy.
+        # Another thread may be running in this context, so use a copy of it.
         bound = observation.context.copy().run(bound_facts)
     facts = observation.facts
     parent = observation.parent
@@ -145,7 +149,7 @@ def _context_facts(observation: Observation | None) -> dict[str, Any]:
 
 
 def bound_facts() -> dict[str, Any]:
-    """Return what `structlog.contextvars` has bound here, in the order in which the names were first bound."""
+    """Return the keys that `structlog.contextvars` has bound here, in the order in which they were first bound."""
     bound = {}
     for key, get in _variables if len(_variables) == len(_registry) else _known_variables():
         value = get(...)
@@ -155,16 +159,16 @@ def bound_facts() -> dict[str, Any]:
 
 
 def _known_variables() -> list[tuple[str, Callable[..., Any]]]:
-    global _variables  # noqa: PLW0603 - a cache; replaced as a whole, because threads may build it at the same time
+    global _variables  # noqa: PLW0603 - a cache; the list is replaced, not changed, because several threads may do it
     _variables = [(name[_prefix_length:], variable.get) for name, variable in tuple(_registry.items())]
     return _variables
 
 
 class LocklessHandler(logging.Handler):
-    """A handler that writes to no stream: it needs no lock, so threads do not wait for each other."""
+    """A handler without a lock, for handlers that do not write to a stream. Threads do not wait for each other."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Filter and emit."""
+        """Filter and emit the record, without a lock."""
         if self.filters and not self.filter(record):
             return False
         self.emit(record)
@@ -172,7 +176,10 @@ class LocklessHandler(logging.Handler):
 
 
 class ObservationHandler(LocklessHandler):
-    """Record each log record as a step of its observation, if that is open. Nothing is formatted."""
+    """Add each log record to its observation as a step, if the observation is open.
+
+    The message is formatted only if the observation has a timeline.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         observation = find_observation(record)

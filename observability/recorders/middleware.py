@@ -1,4 +1,4 @@
-"""The request recorder: one observation from the first middleware to the last byte of the response."""
+"""The request recorder: one observation per request, from the first middleware to the last byte of the response."""
 
 import asyncio
 import contextvars
@@ -21,7 +21,7 @@ from observability.core.readers import Headers, readers
 from observability.core.trace_context import TraceParent
 from observability.recorders.client_address import client_address
 
-# As in nginx's log: the client closed the connection before the response; no status was sent.
+# nginx's status for a client that closed the connection before the response. No status was sent.
 CLIENT_CLOSED_REQUEST = 499
 
 MAX_PATH = 2048
@@ -36,11 +36,11 @@ _request_id = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
 class ObservationMiddleware:
-    """Opens the observation of a request, and closes it when the response is closed.
+    """Open the observation of a request, and close it when the response is closed.
 
-    It must be the first in MIDDLEWARE, for WSGI and ASGI. The end of the middleware is not the end of the work: a
-    streaming body runs after it, and Django logs 4xx and 5xx after it. The observation is on the request as
-    `request.observation`, for log records that are made when it is not the current one any more.
+    It must be first in MIDDLEWARE, for WSGI and ASGI. The work does not end when the middleware returns: a streaming
+    body runs later, and Django logs 4xx and 5xx responses later. Such log records find the observation on the request,
+    as `request.observation`.
     """
 
     sync_capable = True
@@ -49,7 +49,7 @@ class ObservationMiddleware:
     def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
-        # A sync hook in an async stack (or the reverse) would switch threads for each request.
+        # A sync hook in an async stack (or an async hook in a sync stack) would switch threads for each request.
         self.process_view = self._note_route_async if self.is_async else self._note_route
         if self.is_async:
             markcoroutinefunction(self)
@@ -58,12 +58,12 @@ class ObservationMiddleware:
         observed = _ObservedRequest(request)
         if self.is_async:
             return self._observe_async(observed)
-        # In a copy of the context: the next request of this thread must not see what this one sets.
+        # Run in a copy of the context: the next request of this thread must not see the variables of this one.
         observed.observation.context = context = contextvars.copy_context()
         return context.run(self._observe, observed)
 
     def _note_route(self, request: HttpRequest, *_: object) -> None:
-        """Store the route as soon as the URL is resolved: log records and failures of the view need it."""
+        """Store the route when the URL is resolved, because log records and failures of the view need it."""
         http: HttpAttributes = request.observation.http  # type: ignore[attr-defined]
         if request.resolver_match is not None:
             http.route = f"/{request.resolver_match.route}"
@@ -94,7 +94,7 @@ class ObservationMiddleware:
 
 
 class _ObservedRequest:
-    """A request with its response and observation. The response keeps it until it is closed."""
+    """A request with its response and observation. The response refers to it until the response is closed."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -103,7 +103,7 @@ class _ObservedRequest:
         request.observation = self.observation  # type: ignore[attr-defined]
 
     def respond(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Record what is known when the response starts, and close the observation when the response is closed."""
+        """Record the start of the response, and make `response.close()` close the observation."""
         self.http.status_code = response.status_code
         note_user(self.request, self.http)
         readers.response_started(self.observation, cast("Headers", response.headers))
@@ -111,7 +111,7 @@ class _ObservedRequest:
         close = response.close
 
         def close_response() -> None:
-            # Break the reference cycle: the response is freed as soon as nobody uses it.
+            # Break the reference cycle, so that the response is freed without the garbage collector.
             vars(response).pop("close", None)
             self._run(self._close, close)
 
@@ -119,9 +119,9 @@ class _ObservedRequest:
         return response
 
     def _run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Run a part of the response in the context of the request; what it binds stays inside.
+        """Run a part of the response in the context of the request. Variables that it sets do not leave this context.
 
-        In a copy each time: one thread may close the response while another produces a chunk of its body.
+        Each call uses a new copy: one thread may close the response while another produces a chunk of its body.
         """
         context = self.observation.context
         if context is None:
@@ -137,20 +137,20 @@ class _ObservedRequest:
                 self.finish()
 
     def abort(self, error: BaseException) -> None:
-        """Close the observation of a request without a response: its task was cancelled, or the process ends."""
+        """Close the observation of a request without a response: the task was cancelled, or an exception was raised."""
         self.observation.fail(error)
         is_cancelled = isinstance(error, asyncio.CancelledError)
         self.http.status_code = CLIENT_CLOSED_REQUEST if is_cancelled else 500
         self.finish()
 
     def finish(self) -> None:
-        """Close the observation, with the user if it is known by now."""
+        """Record the user, if it is known now, and close the observation."""
         note_user(self.request, self.http)
         self.observation.close()
 
     def _measure_body(self, response: HttpResponseBase) -> None:
         if isinstance(response, FileResponse) and response.file_to_stream is not None:
-            # Do not wrap its body: the server could not use sendfile.
+            # Do not wrap the body: then the server could not use sendfile.
             self.http.response_body_size = int(response.headers.get("Content-Length") or 0)
         elif isinstance(response, StreamingHttpResponse):
             chunks = response.streaming_content
@@ -195,8 +195,8 @@ class _ObservedRequest:
                 raise
 
     def _abort_body(self, error: BaseException) -> None:
-        # Django's ASGI handler does not close a response whose body failed, so the observation ends here. The server
-        # logs the exception outside of the request: the exception carries the observation for that record.
+        # If a body fails, Django's ASGI handler does not close the response. So the observation is closed here. The
+        # server logs the exception outside of the request: the log record finds the observation on the exception.
         self.observation.fail(error)
         with suppress(AttributeError, TypeError):
             error.observation = self.observation  # type: ignore[attr-defined]
@@ -204,17 +204,17 @@ class _ObservedRequest:
 
 
 def note_user(request: HttpRequest, http: HttpAttributes) -> None:
-    """Record the user, if it is known by now.
+    """Record the user, if the application has loaded it.
 
-    Reading `request.user` may query the session and add `Vary: Cookie`: only a user that is already resolved is read.
+    Reading `request.user` may query the session and add `Vary: Cookie`. So a lazy user is not loaded here.
     """
     user = request.__dict__.get("user")
     if isinstance(user, LazyObject) and user.__dict__.get("_wrapped", empty) is empty:
-        # The result of `await request.auser()`.
+        # Django keeps the result of `await request.auser()` here.
         user = request.__dict__.get("_acached_user")
     if user is None:
         return
-    # The project's own user class may raise here, which must not break the request.
+    # The properties of a custom user class may raise, which must not break the request.
     with suppress(Exception):
         if getattr(user, "is_authenticated", False):
             http.user_id = str(getattr(user, "pk", user))
@@ -222,7 +222,7 @@ def note_user(request: HttpRequest, http: HttpAttributes) -> None:
 
 
 def observe_request(request: HttpRequest) -> Observation:
-    """Open the observation of a request, with the inbound X-Request-ID if it is well-formed, and the caller's trace."""
+    """Open the observation of a request, with its X-Request-ID header if that is valid, and the trace of the caller."""
     meta: dict[str, Any] = request.META
     inbound_id = meta.get("HTTP_X_REQUEST_ID")
     traceparent = meta.get("HTTP_TRACEPARENT")
@@ -245,6 +245,6 @@ def observe_request(request: HttpRequest) -> Observation:
 
 
 def _record_body_size(observation: Observation, content_length: str) -> None:
-    # A client may send anything.
+    # The header is text of the client and may be invalid.
     if content_length.isascii() and content_length.isdigit() and len(content_length) < MAX_LENGTH_DIGITS:
         observation.measurements["http.request.body.size"] = int(content_length)

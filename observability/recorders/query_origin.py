@@ -1,6 +1,6 @@
-"""The origin of a query: lines of the project's code, the serializer field (DRF), the relation that was followed.
+"""The origin of a query: lines of the project's code, the serializer field (DRF), and the relation that was followed.
 
-It is found on the call stack while the query runs, in tests and for a profiled request, in a few microseconds.
+It is found on the call stack while the query runs, in tests and in profiled requests. This takes a few microseconds.
 """
 
 import sys
@@ -18,15 +18,15 @@ from asgiref.sync import SyncToAsync
 from observability.conf import configuration
 from observability.recorders.call_stack import FIELD_FUNCTIONS, SourceLine, StackFrame, find_frames, path_below
 
-# The frames that always lie above the project's code: two of this module, the recorder, and two of the cursor.
+# The innermost frames, which are never project code: two of this module, the recorder, and two of the cursor.
 FRAMES_ABOVE = 5
-# In one observation.
+# Per observation.
 MAX_CACHED_ORIGINS = 200
 MAX_STACKS = 4_096
-# The innermost project frame may be a QuerySet method; then the line to change is in its caller.
+# If the innermost project frame is a QuerySet method, the line to change is in its caller. So two lines are kept.
 MAX_SOURCE_LINES = 2
 
-# Code, and the instruction in it that runs.
+# A code object, and the index of its running instruction.
 CodePosition = tuple[CodeType, int]
 
 _code_root = ""
@@ -34,7 +34,7 @@ _awaiting: ContextVar[tuple[CodePosition, ...]] = ContextVar("awaiting_positions
 
 
 class SerializerField(NamedTuple):
-    """A serializer field: `name` is `module.Serializer.field`, `kind` is `one`, `many` or `method`."""
+    """A serializer field. `name` is `module.Serializer.field`; `kind` is `one`, `many` or `method`."""
 
     name: str
     source: str
@@ -56,7 +56,7 @@ class QueryOrigin:
     view: the view and its handler, as `module.View.handler`.
     is_raw: the query was sent by a cursor, not by the ORM.
 
-    Equal origins are one object: comparing their parts for each query would cost as much as the rest.
+    Equal origins are the same object. Comparing their parts for each query would double the cost of a search.
     """
 
     source_lines: tuple[SourceLine, ...] = ()
@@ -68,23 +68,24 @@ class QueryOrigin:
 
 UNKNOWN_ORIGIN = QueryOrigin()
 
-# By its parts: one entry per place in the code that runs queries.
+# By the parts of the origin: one entry per place in the code that runs queries.
 _origins: dict[tuple[object, ...], QueryOrigin] = {}
-# By what the stack showed. The code objects are kept because the key has their id, which must not be reused.
+# By the information on the stack. The key contains ids of code objects; the objects are kept so that Python does not
+# reuse their ids.
 _origins_by_stack: dict[tuple[object, ...], tuple[QueryOrigin, list[CodeType]]] = {}
 
 
 def set_code_root(directory: Path) -> None:
     """Set the code root that is used if OBSERVABILITY["CODE_ROOT"] is empty."""
-    global _code_root  # noqa: PLW0603 - the plugin sets it once, when the tests begin
+    global _code_root  # noqa: PLW0603 - the pytest plugin sets it once, before the tests
     _code_root = str(directory)
 
 
 def find_query_origin(fingerprint: str = "", cache: dict[str, "CachedOrigin"] | None = None) -> QueryOrigin:
-    """Return the origin of the query that runs on this thread.
+    """Return the origin of the query that this thread is running.
 
-    `cache` keeps origins by fingerprint for one observation: if the query comes from the same frames again, at the same
-    depths and for the same objects, the cached origin is returned.
+    `cache` has the origins of one observation by fingerprint. The cached origin is returned if the same query runs
+    again from the same frames, at the same depths, for the same objects.
     """
     known = None if cache is None else cache.get(fingerprint)
     if known is not None and _is_same_stack(known):
@@ -107,10 +108,11 @@ def find_project_positions() -> tuple[CodePosition, ...]:
 
 
 class CachedOrigin(NamedTuple):
-    """The origin of a query with the stack that it was found on: frames by depth, code and instruction, and `self`s.
+    """The origin of a query, and the stack on which it was found.
 
-    `owners` are the objects of relations and fields, which the code alone does not tell apart. It holds no frame: a
-    frame would keep all its locals alive.
+    positions: depth, code and instruction of each frame. The frames themselves are not kept, because a frame would keep
+        all its local variables alive.
+    owners: depth and `self` of the frames of relations and fields. Several fields can share the same code.
     """
 
     positions: tuple[tuple[int, CodeType, int], ...]
@@ -121,20 +123,20 @@ class CachedOrigin(NamedTuple):
 def _is_same_stack(cached: CachedOrigin) -> bool:
     try:
         for depth, code, instruction in cached.positions:
-            frame = sys._getframe(depth)  # noqa: SLF001 - creates no objects for the frames between
+            frame = sys._getframe(depth)  # noqa: SLF001 - creates no objects for the frames in between
             if frame.f_code is not code or frame.f_lasti != instruction:
                 return False
         for depth, owner in cached.owners:
             if sys._getframe(depth).f_locals.get("self") is not owner:  # noqa: SLF001
                 return False
     except ValueError:
-        # The stack is not that deep.
+        # The stack has fewer frames.
         return False
     return True
 
 
 class _OriginSearch:
-    """What the frames say, read innermost first. Names are looked up only if the combination is new."""
+    """Collect the origin from frames, innermost first. Names are looked up only if this combination is new."""
 
     __slots__ = ("field", "is_of_thread", "is_raw", "owners", "positions", "relation", "root", "view")
 
@@ -149,27 +151,27 @@ class _OriginSearch:
         self.owners: list[tuple[int, Any]] = []
         for frame in frames:
             if frame.kind == "field":
-                # DRF also has a function with the name of a field's method.
+                # DRF also has a module-level function with this name, which is not a method of a field.
                 if frame.frame.f_code.co_qualname != "get_attribute":
-                    self._take_field(frame)
+                    self._add_field_frame(frame)
             elif frame.kind == "project":
-                self._take_project(frame)
+                self._add_project_frame(frame)
             else:
-                self._take(frame)
+                self._add_framework_frame(frame)
 
-    def _take_field(self, frame: StackFrame) -> None:
+    def _add_field_frame(self, frame: StackFrame) -> None:
         if self.field is None:
             self.field = _field_of(self._owner_of(frame))
 
-    def _take_project(self, frame: StackFrame) -> None:
+    def _add_project_frame(self, frame: StackFrame) -> None:
         code = frame.frame.f_code
         if len(self.positions) < MAX_SOURCE_LINES:
             self.positions.append((code, frame.frame.f_lasti))
-        # A field class of the project.
+        # It may be a method of a field class that the project defines.
         if code.co_name in FIELD_FUNCTIONS:
-            self._take_field(frame)
+            self._add_field_frame(frame)
 
-    def _take(self, frame: StackFrame) -> None:
+    def _add_framework_frame(self, frame: StackFrame) -> None:
         if frame.kind == "compiler":
             self.is_raw = self.is_raw and bool(self.positions)
         elif frame.kind == "relation" and not (self.relation or self.positions):
@@ -180,7 +182,7 @@ class _OriginSearch:
             self.is_of_thread = True
             self.positions += awaiting_positions()[: MAX_SOURCE_LINES - len(self.positions)]
 
-    def _owner_of(self, frame: StackFrame) -> Any:  # noqa: ANN401 - whatever has the method
+    def _owner_of(self, frame: StackFrame) -> Any:  # noqa: ANN401 - an object of any class
         owner = frame.frame.f_locals.get("self")
         self.owners.append((frame.depth, owner))
         return owner
@@ -195,7 +197,7 @@ class _OriginSearch:
         seen = _origins_by_stack.get(tuple(key))
         if seen is None:
             if len(_origins_by_stack) >= MAX_STACKS:
-                # DRF creates new classes for some nested serializers, and the keys hold them.
+                # The keys refer to serializer classes, and DRF creates new classes for some nested serializers.
                 _origins_by_stack.clear()
             seen = _origins_by_stack[tuple(key)] = self._describe(), [code for code, _ in self.positions]
         return seen[0]
@@ -203,7 +205,7 @@ class _OriginSearch:
     def _describe(self) -> QueryOrigin:
         source_lines = tuple(_source_line(self.root, *position) for position in self.positions)
         field = None if self.field is None else _describe_field(self.field)
-        view = f"{_name(self.view[0])}.{self.view[1]}" if self.view else ""
+        view = f"{_qualified_name(self.view[0])}.{self.view[1]}" if self.view else ""
         is_raw = self.is_raw and bool(source_lines)
         parts = (source_lines, field, self.relation, view, is_raw)
         return _origins.setdefault(parts, QueryOrigin(*parts))
@@ -216,7 +218,7 @@ def _source_line(root: str, code: CodeType, instruction: int) -> SourceLine:
 
 def _view_of(frame: FrameType) -> tuple[type, str]:
     """Return the class of the view that dispatches, and the name of its handler."""
-    # Python builds this dictionary at each access.
+    # Read it once: Python builds this dictionary at each access.
     names = frame.f_locals
     view = names.get("self")
     handler = getattr(view, "action", None) or str(getattr(names.get("request"), "method", "")).lower()
@@ -224,7 +226,7 @@ def _view_of(frame: FrameType) -> tuple[type, str]:
 
 
 def _field_of(field: Any) -> Any:  # noqa: ANN401 - DRF is optional
-    """Return the named field of the serializer for a field that runs: for an item of a list, the list."""
+    """Return the named field of the serializer that contains this field: for the item of a list, the list."""
     fields = sys.modules.get("rest_framework.fields")
     if fields is None or not isinstance(field, fields.Field):
         return None
@@ -239,7 +241,10 @@ def _describe_field(field: Any) -> SerializerField:  # noqa: ANN401 - as above
     owner = type(field.parent)
     source = str(getattr(field, "source", "") or "")
     return SerializerField(
-        f"{_name(owner)}.{field.field_name}", source, _kind_of_field(field, serializers), _name(owner)
+        f"{_qualified_name(owner)}.{field.field_name}",
+        source,
+        _kind_of_field(field, serializers),
+        _qualified_name(owner),
     )
 
 
@@ -250,26 +255,26 @@ def _kind_of_field(field: Any, serializers: Any) -> str:  # noqa: ANN401 - as ab
     return "many" if is_many else "one"
 
 
-def _name(owner: type) -> str:
+def _qualified_name(owner: type) -> str:
     return f"{owner.__module__}.{owner.__qualname__}"
 
 
 def project_path(filename: str) -> str:
-    """Return the path of a project file relative to the code root; the path of any other file as it is."""
+    """Return the path of a project file relative to the code root; for other files, the unchanged path."""
     return path_below(configuration().code_root or _code_root, filename) or filename
 
 
 def awaiting_positions() -> tuple[CodePosition, ...]:
-    """Return where the coroutine that waits for this thread stopped; empty if none waits."""
+    """Return the code positions of the coroutine that waits for this thread; empty if no coroutine waits."""
     return _awaiting.get()
 
 
 @contextmanager
 def follow_sync_to_async(positions: Callable[[], tuple[CodePosition, ...]]) -> Iterator[None]:
-    """Remember the caller's position at each call of asgiref's `sync_to_async` until the block ends.
+    """Store the caller's code positions at each call of asgiref's `sync_to_async`, until the block ends.
 
-    asgiref runs the ORM of async code in another thread, whose stack does not lead back to the caller. The thread sees
-    the positions because it runs in a copy of the caller's context.
+    For async code, asgiref runs the ORM in another thread, and the stack of this thread does not contain the caller.
+    The thread can read the positions because it runs in a copy of the caller's context.
     """
     call: Callable[..., Any] = SyncToAsync.__call__
 

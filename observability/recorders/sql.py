@@ -1,16 +1,16 @@
-"""SQL text: the fingerprint of a query, its normalized form, its summary in a few words, and its table."""
+"""SQL text: the fingerprint of a query, its normalized SQL, its summary in a few words, and its table."""
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-# Longer SQL is cut first: the rows of a bulk insert do not change what kind of query it is.
+# Longer SQL is cut before it is parsed: the many rows of a bulk insert do not change its fingerprint.
 MAX_LENGTH = 4_000
 
 _control = re.compile(
     r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START TRANSACTION|SET TRANSACTION)\b", re.IGNORECASE
 )
-# https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/: those that an application is likely to send.
+# Statements of https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/ that an application may send.
 _implicit_commit = re.compile(
     r"\s*(ALTER|CREATE|DROP|RENAME|TRUNCATE|GRANT|REVOKE|LOCK TABLES|ANALYZE TABLE|OPTIMIZE TABLE)\b(?! TEMPORARY\b)",
     re.IGNORECASE,
@@ -25,12 +25,12 @@ _rules = (
 
 
 class ParsedSql(NamedTuple):
-    """What the text of a query says about it.
+    """A query and the facts that its SQL text shows.
 
-    text: the SQL; its fingerprint if it has 4,000 characters or more.
-    fingerprint: equal for queries that differ only in their values or in how many there are.
-    is_transaction_control: it begins or ends a transaction or savepoint; on some databases Django sends these itself.
-    commits_implicitly: MariaDB and MySQL commit the transaction before they execute it.
+    text: the SQL; if it has 4,000 characters or more, its fingerprint.
+    fingerprint: the same for queries that differ only in their values or in the number of values.
+    is_transaction_control: it begins or ends a transaction or savepoint. On some databases Django sends such SQL.
+    commits_implicitly: MariaDB and MySQL commit the open transaction before they execute it.
     """
 
     text: str
@@ -40,16 +40,16 @@ class ParsedSql(NamedTuple):
 
 
 def parse_sql(sql: str) -> ParsedSql:
-    """Parse a query; only its first 4,000 characters if it is longer."""
+    """Parse the first 4,000 characters of a query."""
     return _parse(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
 
 
 def fingerprint(sql: str) -> str:
-    """Return the SQL with lists of values, rows, limits and generated names folded; at most 4,000 characters."""
+    """Return the SQL with `…` instead of lists of values, rows and limits; at most 4,000 characters."""
     return parse_sql(sql).fingerprint
 
 
-# One cached function for everything: the lookup has to hash the text.
+# One cached function for all results: each cache lookup has to hash the whole text.
 @lru_cache(maxsize=1024)
 def _parse(sql: str) -> ParsedSql:
     folded = sql
@@ -73,17 +73,17 @@ _table = re.compile(r"\b(?:FROM|INTO|UPDATE) (?:\w+\.)?(\w+)")
 
 @lru_cache(maxsize=1024)
 def normalize(fingerprint: str) -> str:
-    """Return the fingerprint without quotes and column list; `SELECT 1` is Django's `exists()`."""
-    return _columns.sub(_folded, _quotes.sub("", fingerprint), count=1)
+    """Return the fingerprint without quotes and with `…` instead of columns; `SELECT 1` stays (Django's `exists()`)."""
+    return _columns.sub(_fold_columns, _quotes.sub("", fingerprint), count=1)
 
 
-def _folded(match: re.Match[str]) -> str:
+def _fold_columns(match: re.Match[str]) -> str:
     return f"{match[1]} {'1' if _one.match(match[2]) else '…'} FROM "
 
 
 @lru_cache(maxsize=1024)
 def summarize(fingerprint: str) -> str:
-    """Return the query in short: `SELECT … FROM shop_book JOIN shop_author WHERE …`: what it does to which tables."""
+    """Return a summary with the verb and the tables, such as `SELECT … FROM shop_book JOIN shop_author WHERE …`."""
     text = _values.sub(r"INSERT INTO \1 …", normalize(fingerprint))
     for clause in _clauses:
         text = clause.sub(r" \1 …", text)
@@ -92,6 +92,6 @@ def summarize(fingerprint: str) -> str:
 
 @lru_cache(maxsize=1024)
 def find_table(fingerprint: str) -> str:
-    """Return the table that a query is about, or "" if it names none."""
+    """Return the main table of a query: the first one after FROM, INTO or UPDATE; "" if there is none."""
     match = _table.search(normalize(fingerprint))
     return match[1] if match else ""

@@ -1,24 +1,24 @@
-"""The ids that outgoing requests carry, to the hosts in OBSERVABILITY["PROPAGATE_TO"]."""
+"""Trace propagation: outgoing requests to the hosts in OBSERVABILITY["PROPAGATE_TO"] get the ids of the work."""
 
 import re
 
 from observability.conf import configuration
 from observability.core.observation import Observation
 
-# What the header of an id may contain. Inbound ids were checked already; those that code sets were not.
+# An id that is safe in a header. Ids of incoming requests are already checked, but code may set another id.
 _id = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _host = re.compile(r"(\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 def is_host(entry: str) -> bool:
-    """Return whether PROPAGATE_TO may contain it, such as `api.example.com:8443`, `.example.com` or `[::1]`."""
+    """Return whether the text is valid in PROPAGATE_TO: `api.example.com:8443`, `.example.com` or `[::1]`."""
     return _host.fullmatch(entry) is not None
 
 
 def is_propagated_to(host: str) -> bool:
-    """Return whether PROPAGATE_TO includes this host, given with its port if that is not the default of its scheme.
+    """Return whether an entry of PROPAGATE_TO matches this host. The host has its port if that is not the default.
 
-    `.example.com` includes every name below it at any port, `.example.com:8443` every name below it at this port.
+    `.example.com` matches all subdomains at any port; `.example.com:8443` matches all subdomains at this port.
     """
     entries = configuration().propagate_to
     if not entries:
@@ -31,9 +31,9 @@ def is_propagated_to(host: str) -> bool:
 
 
 def trace_headers(host: str, observation: Observation) -> dict[str, str]:
-    """Return `traceparent` (W3C Trace Context, level 1) and `X-Request-ID` for a host in PROPAGATE_TO, else nothing.
+    """Return `traceparent` (W3C Trace Context, level 1) and `X-Request-ID` for a host in PROPAGATE_TO, otherwise {}.
 
-    An id that a header cannot contain is left out: it must not break the request.
+    A header is left out if its id contains a character that is not allowed: it must not break the request.
     """
     if not is_propagated_to(host):
         return {}
@@ -45,7 +45,7 @@ def trace_headers(host: str, observation: Observation) -> dict[str, str]:
 
 
 def format_host(host: str, port: int | None, default_port: int | None = None) -> str:
-    """Return a host in lower case, without userinfo, with its port if that is not the default."""
+    """Return a host in lower case, without userinfo, with its port if it is not the default port."""
     name = host.rpartition("@")[2].rstrip(".").lower()
     if ":" in name and not name.startswith("["):
         name = f"[{name}]"

@@ -1,8 +1,8 @@
-"""The transaction recorder: how the transactions of a connection begin and end.
+"""The transaction recorder records the begin and the end of the transactions of a connection.
 
-What a database does by itself, without Django's knowledge: PostgreSQL answers COMMIT with a rollback, and no error, if
-a statement of the transaction failed. MariaDB and MySQL commit at DDL, and roll back the whole transaction of the
-victim of a deadlock.
+A database can end a transaction without a call of Django's methods, or not as Django expects. If a statement of the
+transaction failed, PostgreSQL answers COMMIT with a rollback, and not with an error. MariaDB and MySQL commit before
+DDL. After a deadlock, they roll back the whole transaction of the connection that gets the error.
 """
 
 from time import perf_counter_ns
@@ -15,9 +15,9 @@ from observability.core.context import current
 from observability.core.observation import Observation
 from observability.core.steps import Step, StepKind
 
-# libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, and COMMIT will roll back.
+# libpq's PQTRANS_INERROR, psycopg's TransactionStatus.INERROR: a statement failed, so COMMIT will roll back.
 POSTGRESQL_ABORTED = 3
-# ER_LOCK_DEADLOCK: MariaDB and MySQL roll back the whole transaction of the victim.
+# The error code ER_LOCK_DEADLOCK of MariaDB and MySQL. They have rolled back the whole transaction.
 MYSQL_DEADLOCK = 1213
 
 _wrapped_methods = (
@@ -26,12 +26,12 @@ _wrapped_methods = (
 
 
 class TransactionRecorder:
-    """Wraps the methods of one connection that begin and end transactions, and records them.
+    """Wrap the methods of one connection that begin and end transactions, and record the transactions.
 
-    A transaction that executed nothing is not recorded. Inside a transaction that began before the observation (that of
-    a TestCase), the observation's outermost savepoint counts as its transaction.
+    A transaction without a query is not a step; only a timeline has it. If the transaction began before the observation
+    (in a TestCase), the outermost savepoint of the observation counts as its transaction.
 
-    `recorders.database` creates it with the connection; it lives as long. Only the connection's own thread uses it.
+    `recorders.database` creates one for each connection. Only the thread of the connection uses it.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -55,17 +55,17 @@ class TransactionRecorder:
 
     @property
     def commits_implicitly(self) -> bool:
-        """Whether the database commits the transaction before it executes a statement such as DDL."""
+        """Whether the database commits the open transaction before it executes DDL (MariaDB and MySQL)."""
         return self.connection.vendor == "mysql" and self.connection.in_atomic_block
 
     def query_failed(self, error: DatabaseError) -> None:
-        """Record that a query failed; MariaDB and MySQL roll back the victim of a deadlock."""
+        """Record a rollback if the error is a deadlock of MariaDB or MySQL; other errors do not end a transaction."""
         is_deadlock = self.connection.vendor == "mysql" and error.args[:1] == (MYSQL_DEADLOCK,)
         if is_deadlock and self.connection.in_atomic_block:
             self.end_by_database("rollback")
 
     def end_by_database(self, kind: Literal["commit", "rollback"]) -> None:
-        """Record that the database ends the transaction by itself, now."""
+        """Record that the database ends the transaction now, without a call of Django's methods."""
         now = perf_counter_ns()
         self._add_to_timeline(kind, now)
         self._end(kind, now)
@@ -124,7 +124,7 @@ class TransactionRecorder:
     def savepoint_commit(self, savepoint: str) -> None:
         started_ns = perf_counter_ns()
         self._savepoint_commit(savepoint)
-        # Django also releases a savepoint that it rolled back to.
+        # After a rollback to a savepoint, Django also releases it. This release is not recorded.
         if savepoint != self._rolled_back_savepoint:
             self._add_to_timeline("release savepoint", started_ns)
         if savepoint == self._outermost_savepoint:
@@ -144,7 +144,7 @@ class TransactionRecorder:
         return bool(self.connection.connection.info.transaction_status == POSTGRESQL_ABORTED)
 
     def _add_to_timeline(self, kind: StepKind, started_ns: int) -> None:
-        """Add a step to the timeline of the current observation, also if the transaction executed nothing."""
+        """Add a step to the timeline of the current observation, also if the transaction had no query."""
         observation = current()
         timeline = None if observation is None else observation.timeline
         if timeline is not None:

@@ -1,1 +1,1 @@
-"""Reporting failures to Sentry."""
+"""Report failures to Sentry."""

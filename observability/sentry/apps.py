@@ -1,4 +1,4 @@
-"""The Django app of the Sentry package."""
+"""The Django app `observability.sentry`."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -7,7 +7,7 @@ from observability.sentry.setup import start_sentry
 
 
 class SentryConfig(AppConfig):
-    """Start the SDK in the process that serves: a server imports the settings before it forks, and the apps after."""
+    """Start the SDK in `ready()`: a server forks its workers after it loads the settings and before it loads apps."""
 
     name = "observability.sentry"
     label = "observability_sentry"

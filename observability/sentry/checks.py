@@ -15,12 +15,12 @@ from observability.sentry.reporting import SentryHandler
 
 HANDLER = "observability.sentry.reporting.SentryHandler"
 READER = "observability.sentry.reporting.FailureReader"
-ACCESS_LINE = "observability.logs.access_log.AccessLogReader"
+ACCESS_LOG = "observability.logs.access_log.AccessLogReader"
 
 
 @register("observability")
 def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W301: the spool cannot be written, so events wait in memory only while Sentry cannot be reached."""
+    """W301: the spool cannot be written. Then events wait only in memory while Sentry is unreachable."""
     spool_dir = getattr(settings, "SENTRY_SPOOL_DIR", "")
     if (
         not settings.SENTRY_DSN
@@ -31,7 +31,7 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
     return [
         Warning(
             f"SENTRY_SPOOL_DIR is {spool_dir!r}, which is not writable: events are lost while Sentry is unreachable.",
-            hint="Set it to a directory that the user of the service can write or create.",
+            hint="Set it to a directory that the user of the service can create or write to.",
             id="observability.W301",
         )
     ]
@@ -39,23 +39,32 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
 
 @register("observability")
 def check_reports(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W302: no handler reports logged failures. W303: failures without a log record are reported too late or never."""
+    """W302: no handler reports logged failures. W303: FailureReader is missing, or after AccessLogReader."""
     if not settings.SENTRY_DSN:
         return []
     messages: list[CheckMessage] = []
     if not any(isinstance(handler, SentryHandler) for handler in logging.getLogger().handlers):
+        message = "The root logger of LOGGING has no SentryHandler: logged failures are not reported to Sentry."
         hint = f"Add the handler {HANDLER} at level ERROR to the root logger of LOGGING."
-        messages.append(Warning("Logged failures are not reported to Sentry.", hint=hint, id="observability.W302"))
+        messages.append(Warning(message, hint=hint, id="observability.W302"))
     names = list(configuration().readers)
-    if READER not in names or (ACCESS_LINE in names and names.index(ACCESS_LINE) < names.index(READER)):
-        hint = f"Add {READER!r} to READERS, before {ACCESS_LINE!r}."
-        message = "Failures of streaming bodies, commands and spans are not reported before their access log line."
+    hint = f"Put {READER!r} into READERS, before {ACCESS_LOG!r}."
+    if READER not in names:
+        message = (
+            "READERS does not contain FailureReader: exceptions of streaming bodies, commands and spans are not "
+            "reported to Sentry if they are not logged."
+        )
+        messages.append(Warning(message, hint=hint, id="observability.W303"))
+    elif ACCESS_LOG in names and names.index(ACCESS_LOG) < names.index(READER):
+        message = (
+            "READERS lists FailureReader after AccessLogReader: log lines of failures may have no sentry.event_id."
+        )
         messages.append(Warning(message, hint=hint, id="observability.W303"))
     return messages
 
 
 def is_writable(directory: Path) -> bool:
-    """Return whether files can be created in the directory, or the directory itself can be created."""
+    """Return whether this process can create files in the directory, or create the directory."""
     try:
         existing = next(each for each in (directory, *directory.absolute().parents) if each.exists())
     except (OSError, StopIteration):

@@ -1,7 +1,7 @@
-"""Build the Sentry event: tags, contexts, breadcrumbs and the request, without secrets.
+"""Complete Sentry events: add tags, contexts, breadcrumbs and the request, and redact secrets.
 
-The SDK makes the event of an exception or a message. `complete_event` adds what the observation knows about the work,
-and redacts all of it.
+The SDK creates an event from an exception or a message. `complete_event` adds the data of the observation, and redacts
+the whole event.
 """
 
 import json
@@ -27,16 +27,27 @@ from observability.redaction import redact
 from observability.sentry.reporting import ReportedEvent, is_reported, is_response_record, mark_reported
 from observability.text import safe_repr, safe_str
 
-# Facts that separate issues: events with different values of these are different issues.
+# Facts that separate issues: events with different values of these facts belong to different issues.
 GROUPED_BY = ("budget.route",)
 MAX_BODY_LENGTH = 8_192
 MAX_PARAMETERS = 100
-# Sentry refuses an event of more than a megabyte (https://docs.sentry.io/concepts/data-management/size-limits).
+# In characters of JSON. Sentry rejects events of more than 1 MB
+# (https://docs.sentry.io/concepts/data-management/size-limits).
 MAX_FRAMES_LENGTH = 500_000
-# The keys of a frame that stay if its source and variables have no space.
+# The keys of a frame that are kept if other frames have used the space.
 FRAME_LOCATION = ("filename", "abs_path", "module", "function", "lineno", "in_app")
-# The keys of an event that are never values of the application.
-BARE = ("event_id", "timestamp", "level", "platform", "logger", "release", "environment", "server_name", "sdk")
+# The keys of an event that never contain data of the application.
+KEYS_WITHOUT_DATA = (
+    "event_id",
+    "timestamp",
+    "level",
+    "platform",
+    "logger",
+    "release",
+    "environment",
+    "server_name",
+    "sdk",
+)
 
 _diagnostics = Diagnostics("sentry:")
 _categories = {
@@ -49,20 +60,24 @@ _categories = {
 
 
 def complete_event(event: Event, hint: Hint) -> Event | None:
-    """Implement the SDK's `before_send`: complete and redact the event, or return None if its failure was reported.
+    """Implement the SDK's `before_send`: complete and redact the event; None if its failure was already reported.
 
-    Every event passes here: of the handler, the reader, an integration or the application. The SDK drops an event if
-    its `before_send` raises. So if this fails, the event is sent with its ids and the types of its exceptions only.
+    It is called for each event: of the handler, of the reader, of an integration or of the application. If
+    `before_send` raises, the SDK drops the event. So if this fails, the event is sent with only its ids and the types
+    of its exceptions.
     """
     try:
         return _complete(event, hint)
-    except Exception as problem:  # noqa: BLE001 - the failure that is reported matters more than one in its report
-        _diagnostics.write(f"an event cannot be completed: {safe_repr(problem)}")
-        return _bare(event)
+    except Exception as problem:  # noqa: BLE001 - an event that cannot be completed must not be lost
+        _diagnostics.write(
+            f"event {event.get('event_id')} is sent without its data, because it could not be completed: "
+            f"{safe_repr(problem)}"
+        )
+        return _without_data(event)
 
 
 def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG001 - the SDK's signature
-    """Implement the SDK's `before_send_transaction`: add the request and redact."""
+    """Implement the SDK's `before_send_transaction`: add the request, and redact the transaction."""
     observation = current()
     if observation is not None:
         _add_request(event, observation.root, None)
@@ -70,9 +85,9 @@ def complete_transaction(event: Event, hint: Hint) -> Event | None:  # noqa: ARG
 
 
 def request_data(request: HttpRequest, http: HttpAttributes, error: BaseException | None) -> dict[str, object]:
-    """Return the `request` of an event in the SDK's form, and note the user in `http`, who is known by now.
+    """Return the `request` of an event in the SDK's format, and record the user in `http` if it is known.
 
-    This reads nothing: no body that the application did not read, no user that it did not load.
+    It does not read a body that the application did not read, and does not load the user.
     """
     note_user(request, http)
     data: dict[str, object] = {
@@ -94,10 +109,10 @@ def _complete(event: Event, hint: Hint) -> Event | None:
     if error is not None:
         if is_reported(error, observation):
             return None
-        # From here on an event is sent, if only a bare one.
+        # From here on an event is sent, even if `complete_event` has to send it without data.
         mark_reported(error, observation)
     if observation is not None:
-        _remember(observation, event["event_id"])
+        _store_event_id(observation, event["event_id"])
     if record is not None:
         _add_record(event, record, observation)
     if observation is not None:
@@ -105,13 +120,13 @@ def _complete(event: Event, hint: Hint) -> Event | None:
     return _redact_event(event)
 
 
-def _bare(event: Event) -> Event:
-    """Return the keys of an event that hold no value of the application, so no secret."""
-    bare: dict[str, object] = {name: part for name, part in event.items() if name in BARE}
+def _without_data(event: Event) -> Event:
+    """Return the event without data of the application, so without secrets; exceptions have only their types."""
+    reduced: dict[str, object] = {name: part for name, part in event.items() if name in KEYS_WITHOUT_DATA}
     if exceptions := _exceptions_of(event):
         types = [{"type": each.get("type"), "module": each.get("module")} for each in exceptions]
-        bare["exception"] = {"values": types}
-    return cast("Event", bare)
+        reduced["exception"] = {"values": types}
+    return cast("Event", reduced)
 
 
 def _find_observation(hint: Hint) -> Observation | None:
@@ -122,8 +137,8 @@ def _find_observation(hint: Hint) -> Observation | None:
     return find_observation(record) if record is not None else current()
 
 
-def _remember(observation: Observation, event_id: str) -> None:
-    """Let the log lines of the work, and of all work around it, name their event; the first event stays."""
+def _store_event_id(observation: Observation, event_id: str) -> None:
+    """Store the event id for the log lines of this observation and its parents. The first event of each is kept."""
     each: Observation | None = observation
     while each is not None:
         each.extensions.setdefault(ReportedEvent, ReportedEvent(event_id))
@@ -135,7 +150,7 @@ def _add_record(event: Event, record: LogRecord, observation: Observation | None
     event["extra"] = facts
     group = [str(facts[name]) for name in GROUPED_BY if name in facts]
     if is_response_record(record) and observation is not None:
-        # Django's message is "%s: %s" for every response of every view.
+        # Django uses the message "%s: %s" for the responses of all views, so it cannot separate issues.
         group = [str(facts.get("status_code")), _transaction_name(observation.root)]
         event["logentry"] = {"message": record.getMessage().partition(":")[0]}
     if group:
@@ -172,12 +187,12 @@ def _add_request(event: Event, root: Observation, error: BaseException | None) -
 
 
 def _transaction_name(root: Observation) -> str:
-    """Return the route of a request, or the name of other work."""
+    """Return the route or path of a request, or the name of a command or span."""
     return (root.http.route or root.http.path) if root.http is not None else root.name
 
 
 def _observation_context(observation: Observation) -> dict[str, object]:
-    """Return the measurements until now. A span shows those of its request, which include the span's."""
+    """Return the measurements until now. For a span, return those of its root, which include those of the span."""
     root = observation.root
     state = "open" if has_open_transaction() and not root.is_closed else root.transaction
     context: dict[str, object] = {"kind": root.kind, **work_keys(root), "db.transaction": state}
@@ -187,7 +202,7 @@ def _observation_context(observation: Observation) -> dict[str, object]:
 
 
 def _steps_before(root: Observation, record: LogRecord | None) -> list[Step]:
-    """Return the last steps, without the log record that is reported."""
+    """Return the last steps, without the step of the log record that is reported."""
     steps = list(root.last_steps)
     if record is not None and steps and steps[-1][:3] == ("log", safe_str(record.msg), record.name):
         del steps[-1]
@@ -217,7 +232,7 @@ def _query_parameters(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _body(request: HttpRequest, error: BaseException | None) -> object:
-    """Return the part of the body that a view read, redacted; as text if it is longer than 8,192 characters."""
+    """Return the redacted body, if a view read it; if it has more than 8,192 characters of JSON, as a cut text."""
     data = _body_read_by_drf(request, error)
     if data is None:
         data = _body_read_by_django(request)
@@ -229,7 +244,7 @@ def _body(request: HttpRequest, error: BaseException | None) -> object:
 
 
 def _body_read_by_drf(request: HttpRequest, error: BaseException | None) -> object:
-    """Return the data that Django REST framework parsed. It is on DRF's own request, which the stack refers to."""
+    """Return the data that Django REST framework parsed, or None. It is on DRF's request object, found on the stack."""
     traceback = error.__traceback__ if error is not None else None
     while traceback is not None:
         candidate = traceback.tb_frame.f_locals.get("request")
@@ -251,7 +266,7 @@ def _body_read_by_django(request: HttpRequest) -> object:
 
 
 def _redact_event(event: Event) -> Event:
-    """Redact part by part and frame by frame, so that the limit of one part does not cut another part."""
+    """Redact each part and each frame separately, so that each has its own limit of values."""
     redacted = {name: redact(part, name) for name, part in event.items() if name not in ("exception", "spans")}
     if "spans" in event:
         redacted["spans"] = [redact(span) for span in cast("list[dict[str, object]]", event["spans"])]
@@ -261,13 +276,16 @@ def _redact_event(event: Event) -> Event:
 
 
 def _exceptions_of(event: Event) -> list[dict[str, Any]]:
-    """Return the exceptions of an event. The protocol has two forms, and the application may use either."""
+    """Return the exceptions of an event. The protocol allows a list, or an object with the key `values`."""
     exceptions: Any = event.get("exception") or []
     return (exceptions.get("values") or []) if isinstance(exceptions, dict) else exceptions
 
 
 def _redact_exceptions(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Redact exceptions and frames. Those nearest to the failure, at the end of each list, get their space first."""
+    """Redact exceptions and frames, and cut a frame to `FRAME_LOCATION` if the space is used up.
+
+    The exceptions and frames nearest to the failure are at the end of each list; they get space first.
+    """
     space_left = MAX_FRAMES_LENGTH
     exceptions = []
     for value in reversed(values):

@@ -1,8 +1,8 @@
 """Report each failure to Sentry once.
 
-A failure is an exception with everything that led to it, or an error that was logged outside of any exception. Log
-records report most failures (`SentryHandler`). An exception that ends a unit of work without a log record is reported
-when the work closes (`FailureReader`). Marks on the exceptions say which failures were reported.
+A failure is an exception with its causes and contexts, or an error that was logged while no exception was handled. Most
+failures are reported by their log record (`SentryHandler`). An exception that ends a unit of work without a log record
+is reported when the observation is closed (`FailureReader`). Exceptions get a mark when they are reported.
 """
 
 import logging
@@ -22,21 +22,21 @@ from observability.recorders.log_records import LocklessHandler, find_exception,
 from observability.text import safe_repr, safe_str
 
 SERVER_ERROR = 500
-# Their loggers report exceptions that nobody handled.
+# The loggers of these packages log exceptions that the application did not handle.
 FRAMEWORKS = frozenset({"django", "gunicorn", "uvicorn", "asyncio"})
 MAX_CHAIN = 1_000
-# How long an exception counts as reported if the work that it ended is not known.
+# How long an exception counts as reported if the unit of work is not known.
 MARK_LIFE_S = 60.0
 # One exception object can be raised by many requests at the same time.
 MAX_MARKS = 16
 _marks = "_sentry_marks"
-# Reads the attributes of an exception, even if its class overrides how they are read and set.
+# Read the attributes of an exception without the methods of its class, which may override attribute access.
 _attributes_of: Callable[[BaseException], dict[str, Any]] = BaseException.__dict__["__dict__"].__get__
 _diagnostics = Diagnostics("sentry:")
 
 
 class ReportedEvent(NamedTuple):
-    """The Sentry event that reported the failure of an observation. It is in the observation's extensions."""
+    """The Sentry event that reported a failure of an observation, in the extensions of the observation."""
 
     event_id: str
     is_logged: bool = True
@@ -57,13 +57,13 @@ class SentryHandler(LocklessHandler):
         try:
             report_record(record)
         except Exception as error:  # noqa: BLE001 - a report must not break the work
-            _diagnostics.write(f"a failure cannot be reported: {safe_repr(error)}")
+            _diagnostics.write(f"a failure could not be reported to Sentry: {safe_repr(error)}")
 
 
 class FailureReader:
-    """Report the exception that ended a request, a command or an outermost span, before the access log line.
+    """Report the exception that ended a request, a command or an outermost span, before its log line is written.
 
-    A span within other work has not failed that work: if the exception is handled, only the span's log line shows it.
+    An inner span is not reported: the outer work may handle the exception. Then only the log line of the span has it.
     """
 
     def closed(self, observation: Observation) -> None:
@@ -75,8 +75,8 @@ class FailureReader:
 
 
 def report_record(record: logging.LogRecord) -> None:
-    """Report the failure of a log record, unless it was reported before or the client caused it."""
-    # Within an `except` block an error is about the exception, even if the logger did not get it.
+    """Report the failure of a log record, unless it was already reported or the client caused it (4xx)."""
+    # In an `except` block, an error is about the handled exception, even if `exc_info` was not passed.
     error = find_exception(record)
     if error is None:
         error = sys.exception()
@@ -90,38 +90,38 @@ def report_record(record: logging.LogRecord) -> None:
 
 
 def report_exception(error: BaseException, observation: Observation | None) -> None:
-    """Report an exception that ended a unit of work, unless it was reported before."""
+    """Report an exception that ended a unit of work, unless it was already reported."""
     if not is_reported(error, observation):
         _capture({"level": "error"}, {}, error, observation, is_handled=False)
 
 
 def is_response_record(record: logging.LogRecord) -> bool:
-    """Return whether it is Django's log record about a response, without an exception."""
+    """Return whether this is Django's log record of a 4xx or 5xx response, without an exception."""
     return _status_code(record) is not None and find_exception(record) is None
 
 
 def is_reported(error: BaseException, observation: Observation | None) -> bool:
-    """Return whether an event of this unit of work reported the failure that the exception is part of.
+    """Return whether an event of this unit of work already reported the failure of this exception.
 
-    If the same exception object is raised again, it is another failure in the next unit of work. A group is reported
-    if all its members are: the report of one task's exception does not cover the exceptions of the other tasks.
+    If the same exception object is raised in another unit of work, it is another failure. An exception group counts as
+    reported only if all its members are reported: each member may be the failure of another task.
     """
     work = _work_id(observation)
     chain = list(walk_chain(error))
-    reported = {id(each) for each in chain if any(_covers(mark, work) for mark in _marks_of(each))}
+    reported = {id(each) for each in chain if any(_is_of_work(mark, work) for mark in _marks_of(each))}
     known_count = 0
     while known_count < len(reported):
         known_count = len(reported)
         for each in reversed(chain):
-            if _follows_from(each, reported):
+            if _is_caused_by_reported(each, reported):
                 reported.add(id(each))
     return id(error) in reported
 
 
 def mark_reported(error: BaseException, observation: Observation | None) -> None:
-    """Remember that an event of this unit of work reports the failure.
+    """Mark the exception and its chain as reported by an event of this unit of work.
 
-    The mark is on the exceptions: they move from the block that logs them to the thread that raises them again.
+    The marks are on the exception objects, because an exception can be logged in one thread and raised in another.
     """
     mark = (_work_id(observation), time.monotonic())
     for each in walk_chain(error):
@@ -129,7 +129,7 @@ def mark_reported(error: BaseException, observation: Observation | None) -> None
 
 
 def walk_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception, its causes and contexts, and the members of groups; at most 1,000."""
+    """Yield the exception, its causes, contexts and group members; at most 1,000 exceptions."""
     found = [error]
     known = {id(error)}
     for each in found:
@@ -147,13 +147,13 @@ def _is_failure(record: logging.LogRecord, error: BaseException | None) -> bool:
     observation = find_observation(record)
     if error is not None:
         return not is_reported(error, observation)
-    # A response with status 500 that follows from a failure is not another failure.
+    # The log record of a 500 response is not another failure if its failure is already reported.
     has_event = observation is not None and ReportedEvent.find_id(observation) is not None
     return not (has_event and is_response_record(record))
 
 
 def _status_code(record: logging.LogRecord) -> int | None:
-    """Return the status that Django logs about its own response. Other loggers may log that of another service."""
+    """Return the status of Django's response, or None. Other loggers may log the status of another service."""
     status_code = getattr(record, "status_code", None)
     return status_code if record.name.startswith("django.") and isinstance(status_code, int) else None
 
@@ -173,7 +173,7 @@ def _capture(
 
 
 def _exception_event(error: BaseException, options: dict[str, Any], mechanism: dict[str, Any]) -> Event:
-    """Return the exception with its chain, or only its type if its class does not let anybody read it."""
+    """Return an event with the exception and its chain; if reading the exception raises, with only its type."""
     try:
         return event_from_exception(error, client_options=options, mechanism=mechanism)[0]
     except Exception:  # noqa: BLE001 - an exception that cannot be described must not be lost
@@ -182,7 +182,7 @@ def _exception_event(error: BaseException, options: dict[str, Any], mechanism: d
 
 
 def _log_entry(record: logging.LogRecord) -> dict[str, object]:
-    """Return the event name, which is the issue's title, and the formatted message."""
+    """Return the unformatted message, which is the title of the issue, and the formatted message."""
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - a message that cannot be formatted must not lose the failure
@@ -205,16 +205,17 @@ def _work_id(observation: Observation | None) -> str | None:
     return None if observation is None else observation.root.span_id
 
 
-def _covers(mark: tuple[str | None, float], work: str | None) -> bool:
-    """Return whether a mark was made by this work, or recently if one of both is not known."""
+def _is_of_work(mark: tuple[str | None, float], work: str | None) -> bool:
+    """Return whether a mark is of this unit of work. If one of the two is not known, return whether it is recent."""
     marked_work, marked_at = mark
     if work is not None and marked_work is not None:
         return work == marked_work
-    # A thread that inherited no context, or a server that logs an exception after the request.
+    # It is not known in a thread without the context, or if a server logs an exception after the request.
     return 0 <= time.monotonic() - marked_at < MARK_LIFE_S
 
 
-def _follows_from(error: BaseException, reported: set[int]) -> bool:
+def _is_caused_by_reported(error: BaseException, reported: set[int]) -> bool:
+    """Return whether all members of a group, or the cause or context of an exception, are reported."""
     members = _members(error)
     if members and all(id(each) in reported for each in members):
         return True
@@ -222,7 +223,7 @@ def _follows_from(error: BaseException, reported: set[int]) -> bool:
 
 
 def _origins(error: BaseException) -> tuple[BaseException, ...]:
-    """Return cause and context, even if the class of the exception overrides how attributes are read."""
+    """Return the cause and the context, even if the class of the exception overrides attribute access."""
     found = (BaseException.__getattribute__(error, name) for name in ("__cause__", "__context__"))
     return tuple(each for each in found if isinstance(each, BaseException))
 

@@ -1,9 +1,9 @@
 """Start the Sentry SDK.
 
-With a sample rate of 0, nothing of the SDK runs in a request that succeeds: `SentryHandler` and `FailureReader` report
-failures, with what the observation knows. Above 0, the SDK's Django integration measures requests, with W3C
-trace context and without health checks. The SDK's own integration for logging is never used: in addition to the
-handler, it would report each failure twice.
+`SentryHandler` and `FailureReader` report failures, with the data of the observation. If the sample rate is 0, no code
+of the SDK runs in a successful request. If it is above 0, the SDK's Django integration also measures requests, with W3C
+Trace Context and without health checks. The SDK's logging integration is never used, because together with
+`SentryHandler` it would report each failure twice.
 """
 
 import json
@@ -25,7 +25,7 @@ from observability.core.trace_context import TraceParent
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.event import complete_event, complete_transaction
 
-# The flag of a `traceparent` that says that its trace is recorded.
+# The flag in a `traceparent` header that means that the caller records the trace.
 SAMPLED = 0x01
 
 events_log = logging.getLogger("observability.events")
@@ -40,11 +40,13 @@ def start_sentry(
     with_locals: bool = False,
     spool_dir: str = "",
 ) -> None:
-    """Report failures to the project of this DSN from now on. Without a DSN, events go to `observability.events`.
+    """Report failures to the Sentry project of this DSN. Without a DSN, log events to `observability.events`.
 
-    A `traces_sample_rate` above 0 adds the SDK's Django integration, which measures every request that it samples.
-    `with_locals` adds the local variables of the frames, with the secrets in them that redaction does not know.
-    In `spool_dir` events wait for the server. If it is empty, and on Windows, the SDK sends them or loses them.
+    traces_sample_rate: the share of requests, from 0 to 1, that the SDK's Django integration measures. With 0 the
+        integration is not installed.
+    with_locals: add the local variables of the frames. They may contain secrets that redaction does not recognize.
+    spool_dir: the directory in which events wait for the server. If it is empty, and on Windows, the SDK sends each
+        event once, and the event is lost if that fails.
     """
     integrations: list[Integration] = [AtexitIntegration(callback=lambda *_: None)]
     sampling: dict[str, Any] = {}
@@ -61,7 +63,7 @@ def start_sentry(
         auto_session_tracking=False,
         include_local_variables=with_locals,
         project_root=configuration().code_root or None,
-        # This layer is on every stack between the project and the database, and is rarely the cause.
+        # Frames of this package are on most stacks, but are rarely the cause of a failure.
         in_app_exclude=["observability"],
         include_source_context=True,
         before_send=complete_event,
@@ -70,13 +72,13 @@ def start_sentry(
 
 
 def make_transport(dsn: str, spool_dir: str) -> SpoolTransport | None:
-    """Return the transport with a spool, or None for the SDK's own."""
-    # A spool needs `flock`, and files that are opened relative to an open directory.
+    """Return the transport with a spool, or None for the transport of the SDK."""
+    # Windows cannot have a spool: it has no `flock`, and cannot open files relative to an open directory.
     return SpoolTransport(dsn, Path(spool_dir)) if spool_dir and sys.platform != "win32" else None
 
 
 class LogTransport(Transport):
-    """Log each event as one line of JSON to the logger `observability.events`; logging.yaml names its file."""
+    """Log each event as one line of JSON to the logger `observability.events`. logging.yaml configures its file."""
 
     def capture_envelope(self, envelope: Envelope) -> None:
         event = envelope.get_event()
@@ -85,10 +87,10 @@ class LogTransport(Transport):
 
 
 def make_tracing_integration() -> Integration:
-    """Return the SDK's Django integration, which measures requests, with `traceparent` added to what it reads.
+    """Return the SDK's Django integration, changed to continue the trace of a `traceparent` header.
 
-    It also keeps the integration from reporting that Django has no lifespan. The imports are here because a process
-    without tracing does not need them.
+    It handles HTTP requests only: for ASGI's lifespan, the SDK would report an error that Django raises. The imports
+    are inside the function because a process without tracing does not need them.
     """
     from django.core.handlers.asgi import ASGIHandler  # noqa: PLC0415
     from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415
@@ -97,7 +99,7 @@ def make_tracing_integration() -> Integration:
     class TracingIntegration(DjangoIntegration):
         @staticmethod
         def setup_once() -> None:
-            """Patch Django's handlers, once per process."""
+            """Wrap Django's handlers, once per process."""
             original_asgi = ASGIHandler.__call__
             DjangoIntegration.setup_once()
             # mypy does not allow replacing a method; the SDK does it as well.
@@ -108,7 +110,7 @@ def make_tracing_integration() -> Integration:
 
 
 def make_sampler(rate: float) -> Callable[[dict[str, Any]], float]:
-    """Return a `traces_sampler`: 0 for health checks (QUIET_PATHS), else the caller's decision, or the rate if none."""
+    """Return a `traces_sampler`: 0 for QUIET_PATHS, otherwise the decision of the caller, or `rate` without one."""
     quiet_paths = QuietPaths()
 
     def sample(context: dict[str, Any]) -> float:
@@ -122,7 +124,7 @@ def make_sampler(rate: float) -> Callable[[dict[str, Any]], float]:
 
 
 def _with_trace_wsgi(traced: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the method with which the SDK measures a WSGI request."""
+    """Wrap the SDK's method that measures a WSGI request."""
 
     def call_wsgi(self: object, environ: dict[str, Any], start_response: object) -> Any:  # noqa: ANN401
         traceparent, sentry_trace = _trace_headers(environ.get("HTTP_TRACEPARENT", ""))
@@ -134,7 +136,7 @@ def _with_trace_wsgi(traced: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with_trace_asgi(traced: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap the method with which the SDK measures an ASGI request; another scope (lifespan) goes to the original."""
+    """Wrap the SDK's method that measures an ASGI request. Other scopes (lifespan) go to Django's original method."""
 
     async def call_asgi(self: object, scope: dict[str, Any], receive: object, send: object) -> Any:  # noqa: ANN401
         if scope["type"] != "http":
@@ -152,9 +154,10 @@ def _with_trace_asgi(traced: Callable[..., Any], original: Callable[..., Any]) -
 
 
 def _trace_headers(traceparent: str) -> tuple[str, str]:
-    """Return `traceparent` and what the SDK reads instead (`sentry-trace`); of a new trace if the caller has none.
+    """Return the header `traceparent` and the equal `sentry-trace`, which the SDK reads.
 
-    A new one is added to the request, so that its observation and the SDK's transaction belong to one trace.
+    If the caller sent no valid `traceparent`, both are of a new trace. They are added to the request, so that the
+    observation and the SDK's transaction have the same trace id.
     """
     caller = TraceParent.parse(traceparent)
     if caller is None:

@@ -1,4 +1,4 @@
-"""The test root of the observability layer, under the settings of the probe project."""
+"""Fixtures for all tests of the observability layer. They run with the settings of the probe project."""
 
 import logging.config
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from tests.server import ROOT
 pytest_plugins = ["observability.budgets.plugin", "tests.plugin"]
 
 
-class Closed:
-    """A reader that keeps the observations that ended."""
+class ClosedObservations:
+    """A reader that keeps each closed observation."""
 
     def __init__(self) -> None:
         self.observations: list[Observation] = []
@@ -29,15 +29,15 @@ class Closed:
 
 @pytest.fixture
 def closed() -> Iterator[list[Observation]]:
-    """The observations that ended during the test, in order."""
-    reader = Closed()
+    """The observations that were closed during the test, in order."""
+    reader = ClosedObservations()
     with readers.added(reader):
         yield reader.observations
 
 
 @pytest.fixture
-def detailed_work() -> Iterator[Observation]:
-    """A unit of work that somebody wants to see whole."""
+def profiled_observation() -> Iterator[Observation]:
+    """An open observation with a timeline."""
     with observe("work") as observation:
         observation.timeline = Timeline()
         yield observation
@@ -45,28 +45,28 @@ def detailed_work() -> Iterator[Observation]:
 
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
-    """Restore the logging of the tests after a test that configured another one."""
-    before = {logger.name: State.of(logger) for logger in loggers()}
+    """Restore the logging configuration of the tests after the test."""
+    before = {logger.name: LoggerState.of(logger) for logger in loggers()}
     yield
     variables = {"LOG_DIR": "unused", "SERVICE_NAME": "vitrine"}
     configuration = load_logging(ROOT / "logging.yaml", ["test"], variables)
-    # It closes the handlers of the test, and replaces those of the loggers that it names.
+    # dictConfig closes the handlers that the test configured, and replaces the handlers of each logger that it names.
     logging.config.dictConfig(configuration)
-    # dictConfig leaves those disabled that stand below one that it names.
+    # dictConfig disables existing loggers below a logger that it names.
     for logger in loggers():
         logger.disabled = False
         if logger.name not in configuration["loggers"]:
-            before.get(logger.name, State()).restore(logger)
+            before.get(logger.name, LoggerState()).restore(logger)
 
 
 def loggers() -> list[logging.Logger]:
-    """Return all loggers but the root."""
+    """Return all loggers except the root."""
     return [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
 
 
 @dataclass(frozen=True)
-class State:
-    """What a test can configure of a logger; dictConfig leaves filters, and the loggers that it does not name."""
+class LoggerState:
+    """The configuration of a logger. dictConfig does not reset filters, nor loggers that it does not name."""
 
     level: int = logging.NOTSET
     handlers: tuple[logging.Handler, ...] = ()

@@ -1,4 +1,4 @@
-"""The system checks of the core."""
+"""The system checks of OBSERVABILITY and MIDDLEWARE."""
 
 import re
 
@@ -21,69 +21,70 @@ def test_unknown_key_is_an_error(settings: Settings) -> None:
     assert ids() == ["observability.E001"]
 
 
-def test_class_that_is_no_reader_is_an_error(settings: Settings) -> None:
+def test_class_without_a_reader_method_is_an_error(settings: Settings) -> None:
     settings.OBSERVABILITY = {"READERS": ["collections.OrderedDict"]}
     assert ids() == ["observability.E002"]
 
 
-def test_middleware_that_is_a_tuple_passes(settings: Settings) -> None:
+def test_middleware_may_be_a_tuple(settings: Settings) -> None:
     settings.MIDDLEWARE = tuple(settings.MIDDLEWARE)
     assert ids() == []
 
 
-def test_middleware_that_is_not_the_first_is_a_warning(settings: Settings) -> None:
+def test_missing_or_late_middleware_is_a_warning(settings: Settings) -> None:
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware", *settings.MIDDLEWARE]
+    assert ids() == ["observability.W001"]
+    settings.MIDDLEWARE = []
     assert ids() == ["observability.W001"]
 
 
-def test_middleware_that_is_installed_twice_is_a_warning(settings: Settings) -> None:
+def test_repeated_middleware_is_a_warning(settings: Settings) -> None:
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], *settings.MIDDLEWARE]
     assert ids() == ["observability.W002"]
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "hint"),
+    ("key", "value", "allowed", "suggestion"),
     [
-        ("QUIET_PATHS", "/livez", "It must be a list of strings, such as ['/livez']."),
-        ("QUIET_PATHS", [1], "It must be a list of strings."),
-        ("REDACTED_KEYS", "pin", "It must be a list of strings, such as ['pin']."),
-        ("TRUSTED_PROXY_COUNT", "1", "It must be a whole number from 0."),
-        ("TRUSTED_PROXY_COUNT", -1, "It must be a whole number from 0."),
-        ("TRUSTED_PROXY_COUNT", True, "It must be a whole number from 0."),
-        ("SLOW_QUERY_MS", "100", "It must be a number from 0."),
-        ("SERVER_TIMING", "all", "It must be one of 'everyone', 'staff', 'nobody'."),
-        ("CODE_ROOT", None, "It must be a string."),
-        ("RAISE_READER_ERRORS", "no", "It must be True or False."),
+        ("QUIET_PATHS", "/livez", "a list of strings", "['/livez']"),
+        ("QUIET_PATHS", [1], "a list of strings", "[]"),
+        ("REDACTED_KEYS", "pin", "a list of strings", "['pin']"),
+        ("TRUSTED_PROXY_COUNT", "1", "a whole number from 0", "0"),
+        ("TRUSTED_PROXY_COUNT", -1, "a whole number from 0", "0"),
+        ("TRUSTED_PROXY_COUNT", True, "a whole number from 0", "0"),
+        ("SLOW_QUERY_MS", "100", "a number from 0", "100.0"),
+        ("SERVER_TIMING", "all", "one of 'everyone', 'staff', 'nobody'", "'staff'"),
+        ("CODE_ROOT", None, "a string", "''"),
+        ("RAISE_READER_ERRORS", "no", "True or False", "False"),
     ],
 )
-def test_value_of_the_wrong_type_is_an_error_that_says_what_is_allowed(
-    settings: Settings, key: str, value: object, hint: str
+def test_value_of_the_wrong_type_is_an_error(
+    settings: Settings, key: str, value: object, allowed: str, suggestion: str
 ) -> None:
     settings.OBSERVABILITY = {key: value}
     (message,) = run_checks(tags=["observability"])
-    assert (message.id, message.msg, message.hint) == (
-        "observability.E003",
-        f"OBSERVABILITY[{key!r}] is {value!r}.",
-        hint,
-    )
+    assert message.id == "observability.E003"
+    assert message.msg == f"OBSERVABILITY[{key!r}] is {value!r}. Allowed: {allowed}."
+    assert message.hint is not None
+    assert suggestion in message.hint
 
 
 @pytest.mark.parametrize("value", ["a.b", 3, None])
-def test_readers_that_are_no_list_of_names_stop_the_start(settings: Settings, value: object) -> None:
-    expected = re.escape(f"OBSERVABILITY['READERS'] is {value!r}. It must be a list of dotted names")
+def test_readers_must_be_a_list_of_names(settings: Settings, value: object) -> None:
+    expected = re.escape(f"OBSERVABILITY['READERS'] is {value!r}. Allowed: a list of dotted names")
     with pytest.raises(ImproperlyConfigured, match=expected):
         settings.OBSERVABILITY = {"READERS": value}
 
 
 @pytest.mark.parametrize("entry", ["https://api.example.com", "api.example.com/v1", "*.example.com", "", "a.b:", "a b"])
-def test_entry_of_propagate_to_that_is_no_host_is_an_error(settings: Settings, entry: str) -> None:
+def test_invalid_host_in_propagate_to_is_an_error(settings: Settings, entry: str) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": ["api.example.com", entry]}
     (message,) = run_checks(tags=["observability"])
-    expected = f"OBSERVABILITY['PROPAGATE_TO'] contains {entry!r}, which is not a host."
-    assert (message.id, message.msg) == ("observability.E004", expected)
+    assert message.id == "observability.E004"
+    assert repr(entry) in message.msg
 
 
-def test_propagate_to_that_is_no_list_is_one_error(settings: Settings) -> None:
+def test_propagate_to_of_the_wrong_type_is_one_error(settings: Settings) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": "*"}
     assert ids() == ["observability.E003"]
 

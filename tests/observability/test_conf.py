@@ -1,4 +1,4 @@
-"""Which paths are quiet."""
+"""The setting QUIET_PATHS."""
 
 import pytest
 from pytest_django import Settings
@@ -10,11 +10,13 @@ from observability.conf import QuietPaths
     ("path", "is_quiet"),
     [("/livez", True), ("/livez/", False), ("/tools/", True), ("/tools/a/b/", True), ("/tool", False), ("", False)],
 )
-def test_path_is_quiet_as_a_whole_or_by_its_beginning(settings: Settings, path: str, is_quiet: bool) -> None:
+def test_path_is_quiet_if_it_equals_an_entry_or_starts_with_a_prefix(
+    settings: Settings, path: str, is_quiet: bool
+) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"QUIET_PATHS": ["/livez", "/tools/*"]}
     assert (path in QuietPaths()) is is_quiet
 
 
-def test_without_an_entry_nothing_is_quiet(settings: Settings) -> None:
+def test_no_path_is_quiet_by_default(settings: Settings) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"QUIET_PATHS": []}
     assert "/livez" not in QuietPaths()

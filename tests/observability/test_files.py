@@ -1,4 +1,4 @@
-"""Files that several processes share."""
+"""Atomic writes, private files and advisory locks."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def names(directory: Path) -> list[str]:
     return sorted(each.name for each in directory.iterdir())
 
 
-def test_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     for content in (b"first", b"second"):
         write_atomically(path, content)
@@ -32,12 +32,12 @@ def test_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_file_has_the_mode_that_is_given(tmp_path: Path) -> None:
+def test_file_gets_the_given_mode(tmp_path: Path) -> None:
     write_atomically(tmp_path / "state.json", b"", mode=0o640)
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o640
 
 
-def test_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_write_keeps_the_old_file_and_removes_the_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.json"
     write_atomically(path, b"old")
 
@@ -50,7 +50,7 @@ def test_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypat
     assert (path.read_bytes(), names(tmp_path)) == (b"old", ["state.json"])
 
 
-def test_long_content_is_written_in_several_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partial_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
     write_atomically(tmp_path / "state.json", b"0123456789")
@@ -67,7 +67,7 @@ def test_path_may_be_relative_to_an_open_directory(tmp_path: Path) -> None:
     assert ((tmp_path / "state.json").read_bytes(), prepared) == (b"1", [True])
 
 
-def test_private_file_is_created_once(tmp_path: Path) -> None:
+def test_existing_private_file_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     create_private_file(path)
     path.write_text("kept")
@@ -75,26 +75,26 @@ def test_private_file_is_created_once(tmp_path: Path) -> None:
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("kept", 0o600)
 
 
-def test_symbolic_link_at_the_place_of_a_draft_is_not_followed(tmp_path: Path) -> None:
+def test_symbolic_link_with_the_name_of_the_draft_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / f".state.json.{os.getpid()}.{threading.get_native_id()}").symlink_to(tmp_path / "elsewhere")
     write_atomically(tmp_path / "state.json", b"new")
     assert ((tmp_path / "state.json").read_bytes(), (tmp_path / "elsewhere").exists()) == (b"new", False)
 
 
-def locked_elsewhere(directory: Path) -> bool:
-    """Return whether another process finds the directory locked."""
+def is_locked_for_another_process(directory: Path) -> bool:
+    """Start another process, and return whether it finds the directory locked."""
     program = "import os, sys\nfrom observability.files import try_lock\n"
     program += "sys.exit(not try_lock(os.open(sys.argv[1], os.O_RDONLY)))"
     return subprocess.run([sys.executable, "-c", program, str(directory)], cwd=ROOT, check=False).returncode == 1
 
 
-def test_lock_of_a_directory_keeps_other_processes_out(tmp_path: Path) -> None:
+def test_locked_directory_is_locked_for_other_processes(tmp_path: Path) -> None:
     with locked_directory(tmp_path):
-        assert locked_elsewhere(tmp_path)
-    assert not locked_elsewhere(tmp_path)
+        assert is_locked_for_another_process(tmp_path)
+    assert not is_locked_for_another_process(tmp_path)
 
 
-def test_lock_belongs_to_one_open_file(tmp_path: Path) -> None:
+def test_second_descriptor_of_a_locked_file_cannot_lock_it(tmp_path: Path) -> None:
     first, second = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
     try:
         assert (try_lock(first), try_lock(second)) == (True, False)
@@ -105,7 +105,7 @@ def test_lock_belongs_to_one_open_file(tmp_path: Path) -> None:
         os.close(second)
 
 
-def test_owner_is_only_changed_by_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_root_changes_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "fchown", lambda _, user, group: changed.append((user, group)))
     directory = os.open(tmp_path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Locks of files that a forked child does not share: `FileLock`."""
+"""`FileLock`: a lock that a forked child does not share."""
 
 import fcntl
 import os
@@ -33,19 +33,19 @@ def test_missing_file_is_not_locked(directory: int) -> None:
     assert FileLock.try_acquire("file", directory=directory) is None
 
 
-def test_link_is_not_followed(directory: int, tmp_path: Path) -> None:
-    (tmp_path / "target").write_text("of somebody else")
+def test_symbolic_link_is_not_followed(directory: int, tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("file of another user")
     (tmp_path / "file").symlink_to(tmp_path / "target")
     with pytest.raises(OSError, match="symbolic links"):
         acquire(directory)
 
 
-def test_pipe_is_not_locked(directory: int, tmp_path: Path) -> None:
+def test_named_pipe_is_not_locked(directory: int, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "file")
     assert acquire(directory) is None
 
 
-def test_file_can_be_read_by_its_owner_alone_under_any_umask(directory: int, tmp_path: Path) -> None:
+def test_new_lock_file_is_private_under_any_umask(directory: int, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         acquire(directory)
@@ -55,8 +55,8 @@ def test_file_can_be_read_by_its_owner_alone_under_any_umask(directory: int, tmp
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_forked_child_does_not_have_the_lock(directory: int) -> None:
-    """Without unlocking it in the parent."""
+def test_forked_child_does_not_hold_the_lock(directory: int) -> None:
+    """The child closes its copy of the descriptor, which does not unlock the file for the parent."""
     lock = acquire(directory)
     assert lock is not None
     (reading, writing), (received, sending) = os.pipe(), os.pipe()
@@ -68,7 +68,7 @@ def test_forked_child_does_not_have_the_lock(directory: int) -> None:
         os._exit(0)
     os.read(received, 1)
     assert acquire(directory) is None
-    # As the end of the parent would: closed, not unlocked.
+    # Close without unlocking, as the end of the parent process does.
     os.close(lock.descriptor)
     lock.descriptor = os.open("/dev/null", os.O_RDONLY)
     assert acquire(directory) is not None
@@ -76,8 +76,7 @@ def test_forked_child_does_not_have_the_lock(directory: int) -> None:
     os.waitpid(child, 0)
 
 
-def test_released_file_can_be_locked_while_a_copy_of_its_descriptor_is_open(directory: int) -> None:
-    """As a child has one that is made at this moment."""
+def test_released_file_can_be_locked_while_a_child_has_a_copy_of_the_descriptor(directory: int) -> None:
     lock = acquire(directory)
     assert lock is not None
     copy = os.dup(lock.descriptor)
@@ -86,7 +85,7 @@ def test_released_file_can_be_locked_while_a_copy_of_its_descriptor_is_open(dire
     os.close(copy)
 
 
-def test_file_that_is_removed_before_it_is_locked_is_refused(
+def test_file_deleted_between_open_and_lock_is_not_locked(
     directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def remove_and_lock(descriptor: int, operation: int) -> None:

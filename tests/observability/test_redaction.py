@@ -1,4 +1,4 @@
-"""What redaction hides, and what it leaves."""
+"""What redaction replaces, and what it does not change."""
 
 import math
 import signal
@@ -16,12 +16,12 @@ from observability.redaction import REDACTED, may_hold_secret, redact, redact_te
 
 @pytest.fixture
 def limited_cpu_time() -> Iterator[None]:
-    """Fail the test if this process computes for 20 s, however busy the machine is."""
+    """Fail the test after 20 s of CPU time. Other processes of the machine do not count."""
 
-    def end(_: int, __: FrameType | None) -> None:
-        pytest.fail("it does not end")
+    def fail(_: int, __: FrameType | None) -> None:
+        pytest.fail("used 20 s of CPU time")
 
-    before = signal.signal(signal.SIGVTALRM, end)
+    before = signal.signal(signal.SIGVTALRM, fail)
     signal.setitimer(signal.ITIMER_VIRTUAL, 20)
     yield
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -32,11 +32,11 @@ def limited_cpu_time() -> Iterator[None]:
     "key", ["password", "PASSWORD", "new_password1", "api_key", "apiKey", "X-Api-Key", "Authorization", "Set-Cookie",
             "client_secret", "access_token", "csrfmiddlewaretoken", "sessionid"]
 )  # fmt: skip
-def test_value_under_a_telling_key_is_hidden_at_any_depth(key: str) -> None:
+def test_value_of_a_secret_key_is_redacted_at_any_depth(key: str) -> None:
     assert redact({"outer": [{"inner": {key: {"value": "s3cret"}}}]}) == {"outer": [{"inner": {key: REDACTED}}]}
 
 
-def test_other_values_stay() -> None:
+def test_other_values_are_unchanged() -> None:
     value = {"isbn": "978-0-00-000001-0", "count": 3, "ratio": 0.5, "is_new": True, "none": None, "list": [1, "two"]}
     assert redact(value) == value
 
@@ -74,7 +74,7 @@ def test_other_values_stay() -> None:
         ("got eyJhbGciOi.eyJzdWIiOi.c2ln ok", "got [redacted] ok"),
     ],
 )
-def test_known_shapes_in_text_are_hidden(text: str, expected: str) -> None:
+def test_secrets_in_text_are_redacted(text: str, expected: str) -> None:
     assert redact_text(text) == expected
 
 
@@ -90,23 +90,23 @@ def test_known_shapes_in_text_are_hidden(text: str, expected: str) -> None:
         "designation",
     ],
 )
-def test_value_under_a_key_that_only_speaks_of_a_secret_stays(key: str) -> None:
+def test_value_of_a_key_that_only_describes_a_secret_is_unchanged(key: str) -> None:
     assert redact({key: 3}) == {key: 3}
 
 
 @pytest.mark.parametrize("value", [None, True, False])
-def test_whether_there_is_a_secret_is_none(value: object) -> None:
+def test_booleans_and_none_of_a_secret_key_are_unchanged(value: object) -> None:
     assert redact({"password": value, "has_token": value}) == {"password": value, "has_token": value}
 
 
 @pytest.mark.parametrize("pair", [("X-Api-Key", "s3cret"), [b"cookie", b"s3cret"]])
-def test_second_of_a_pair_is_hidden_where_the_first_tells(pair: object) -> None:
+def test_second_item_of_a_pair_is_redacted_if_the_first_is_a_secret_key(pair: object) -> None:
     assert "s3cret" not in str(redact({"headers": [pair, ("accept", "*/*")]}))
     assert "*/*" in str(redact({"headers": [pair, ("accept", "*/*")]}))
 
 
 @pytest.mark.usefixtures("limited_cpu_time")
-def test_data_whose_parts_list_each_other_ends() -> None:
+def test_data_with_many_references_to_itself_is_bounded() -> None:
     parts: list[dict[str, object]] = [{} for _ in range(60)]
     for part in parts:
         part.update({str(number): other for number, other in enumerate(parts)})
@@ -127,7 +127,7 @@ words = st.sampled_from(
 
 
 @given(st.lists(words | st.text(max_size=10)))
-def test_quick_look_at_the_json_of_a_text_misses_no_secret(parts: list[str]) -> None:
+def test_may_hold_secret_is_true_for_the_json_of_each_redacted_text(parts: list[str]) -> None:
     text = "".join(parts)
     try:
         encoded = orjson.dumps(text).decode()
@@ -137,7 +137,7 @@ def test_quick_look_at_the_json_of_a_text_misses_no_secret(parts: list[str]) -> 
 
 
 @given(st.lists(words | st.text(max_size=10)))
-def test_what_was_redacted_stays_as_it_is(parts: list[str]) -> None:
+def test_redacting_twice_changes_nothing_more(parts: list[str]) -> None:
     once = redact_text("".join(parts))
     assert redact_text(once) == once
 
@@ -146,23 +146,23 @@ def test_what_was_redacted_stays_as_it_is(parts: list[str]) -> None:
 @pytest.mark.parametrize(
     "unit", ["a", "a=", "'", "a.", "://", "x://a", "token ", "-----BEGIN PRIVATE KEY-----", "eyJaaaaa."]
 )
-def test_search_in_a_long_text_of_one_pattern_ends(unit: str) -> None:
+def test_long_repetitive_text_is_redacted_in_bounded_time(unit: str) -> None:
     redact_text(unit * (60_000 // len(unit)))
 
 
-def test_key_of_the_setting_is_hidden(settings: Settings) -> None:
+def test_redacted_keys_setting_adds_secret_keys(settings: Settings) -> None:
     assert redact({"iccid": "898606"}) == {"iccid": "898606"}
     settings.OBSERVABILITY = {"REDACTED_KEYS": ["iccid"]}
     assert redact({"ICCID": "898606"}) == {"ICCID": REDACTED}
 
 
-def test_data_that_refers_to_itself_ends() -> None:
+def test_data_that_contains_itself_is_cut() -> None:
     value: dict[str, object] = {}
     value["self"] = value
     assert "[too deep]" in str(redact(value))
 
 
-def test_numbers_that_json_does_not_have_become_none() -> None:
+def test_nan_and_infinity_become_none() -> None:
     assert redact([math.nan, math.inf, 1.5]) == [None, None, 1.5]
 
 
@@ -174,7 +174,7 @@ leaves = st.none() | st.text() | st.floats() | st.binary()
         leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner), max_leaves=20
     )
 )
-def test_no_data_raises(value: object) -> None:
+def test_redact_never_raises(value: object) -> None:
     redact(value)
 
 
@@ -189,7 +189,7 @@ def test_no_data_raises(value: object) -> None:
         "(1062, \"Duplicate entry 'it's-pl4nted' for key 'account.api_token'\")",
     ],
 )
-def test_row_that_a_database_refused_is_not_shown_where_it_may_hold_a_secret(text: str) -> None:
+def test_secret_values_in_a_database_error_are_redacted(text: str) -> None:
     assert "pl4nted" not in redact_text(text)
 
 
@@ -200,9 +200,9 @@ def test_row_that_a_database_refused_is_not_shown_where_it_may_hold_a_secret(tex
         "(1062, \"Duplicate entry '9780' for key 'book.isbn'\")",
     ],
 )
-def test_row_that_a_database_refused_is_shown_where_it_holds_none(text: str) -> None:
+def test_harmless_values_in_a_database_error_are_unchanged(text: str) -> None:
     assert redact_text(text) == text
 
 
-def test_number_that_json_cannot_write_says_so() -> None:
+def test_huge_integer_becomes_a_text_with_its_size() -> None:
     assert redact({"large": 10**5_000, "usual": 10**30}) == {"large": "<int of 16610 bits>", "usual": 10**30}

@@ -1,4 +1,4 @@
-"""The response headers that readers set."""
+"""The response headers X-Request-ID and Server-Timing."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,10 +12,10 @@ from observability.core.steps import Step
 
 
 def with_timing(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(headers={"Server-Timing": "theirs;dur=1"})
+    return HttpResponse(headers={"Server-Timing": "application;dur=1"})
 
 
-def who(request: HttpRequest) -> HttpResponse:
+def reading_user(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user))
 
 
@@ -23,25 +23,30 @@ def plain(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def calling(request: HttpRequest) -> HttpResponse:
+def sending_request(request: HttpRequest) -> HttpResponse:
     observation = current()
     assert observation is not None
     observation.add_step(Step("http_client", "GET a 200", "a", 2.5))
     return HttpResponse()
 
 
-urlpatterns = [path("with-timing/", with_timing), path("who/", who), path("plain/", plain), path("calling/", calling)]
+urlpatterns = [
+    path("with-timing/", with_timing),
+    path("reading-user/", reading_user),
+    path("plain/", plain),
+    path("sending-request/", sending_request),
+]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
-def test_server_timing_keeps_the_values_that_are_there(client: Client) -> None:
-    assert client.get("/with-timing/").headers["Server-Timing"].endswith('desc="0 queries", theirs;dur=1')
+def test_server_timing_keeps_the_entries_of_the_application(client: Client) -> None:
+    assert client.get("/with-timing/").headers["Server-Timing"].endswith('desc="0 queries", application;dur=1')
 
 
-def test_server_timing_tells_of_calls_where_there_were_any(client: Client) -> None:
+def test_server_timing_has_outgoing_requests_if_there_were_any(client: Client) -> None:
     assert "outgoing" not in client.get("/plain/").headers["Server-Timing"]
-    assert client.get("/calling/").headers["Server-Timing"].endswith(', outgoing;dur=2.5;desc="1 request"')
+    assert client.get("/sending-request/").headers["Server-Timing"].endswith(', outgoing;dur=2.5;desc="1 request"')
 
 
 @pytest.mark.parametrize(("is_staff", "is_shown"), [(True, True), (False, False)])
@@ -50,10 +55,10 @@ def test_server_timing_is_for_staff_by_default(
 ) -> None:
     settings.OBSERVABILITY = {key: value for key, value in settings.OBSERVABILITY.items() if key != "SERVER_TIMING"}
     client.force_login(get_user_model().objects.create_user("ada", is_staff=is_staff))
-    assert ("Server-Timing" in client.get("/who/").headers) is is_shown
+    assert ("Server-Timing" in client.get("/reading-user/").headers) is is_shown
 
 
-def test_user_that_nobody_asked_for_is_not_read(client: Client) -> None:
+def test_user_is_not_loaded_for_the_header(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("ada", is_staff=True))
     answer = client.get("/plain/")
     assert 'desc="0 queries"' in answer.headers["Server-Timing"]

@@ -1,1 +1,1 @@
-"""Deliver events to the server: a spool of files, and the worker thread that sends them."""
+"""Deliver events to the Sentry server: a spool of files, and a worker thread that sends them."""

@@ -1,4 +1,4 @@
-"""Back off from a server that does not accept events: the retry delay, and the last failure for other processes."""
+"""Backoff if the server does not accept events: the retry delay, and the last failure, which other processes read."""
 
 import json
 import os
@@ -16,12 +16,12 @@ MAX_BYTES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The times of the worker, in seconds; the tests use shorter ones.
+    """The delays of the worker, in seconds. Tests use shorter ones.
 
-    first_delay_s, max_delay_s: the delay before a retry; it doubles with each failure.
-    scan_interval_s: between two scans for events of dead processes and for events over the quota.
-    gather_s: between an event and its delivery, so that its request is done first, with the processor for itself.
-    start_delay_s: before the first scan, so that short commands leave the events of dead processes to others.
+    first_delay_s, max_delay_s: the delay before a retry. It doubles with each failure, up to the maximum.
+    scan_interval_s: the time between two scans for events of dead processes and for events over the quota.
+    gather_s: the time between a new event and its delivery, so that the failing request can finish first.
+    start_delay_s: the time before the first scan, so that short commands do not send the events of dead processes.
     """
 
     first_delay_s: float = 0.5
@@ -31,17 +31,17 @@ class Backoff:
     start_delay_s: float = 1.0
 
     def retry_delay_s(self, failure_count: int) -> float:
-        """Return the delay after this many failures in a row, with a jitter of up to 20% less.
+        """Return the delay after this number of failures in a row, reduced by a random jitter of up to 20%.
 
-        The jitter keeps processes from retrying at the same moment.
+        Because of the jitter, several processes do not retry at the same time.
         """
         delay_s: float = min(self.first_delay_s * 2 ** min(failure_count - 1, 30), self.max_delay_s)
-        return delay_s * float(random.uniform(0.8, 1))  # noqa: S311 - no secret
+        return delay_s * float(random.uniform(0.8, 1))  # noqa: S311 - not used for security
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailure:
-    """Why events stay in the spool. `wait_s` is the rate limit of the server, or None if it has not set one."""
+    """The reason why events stay in the spool. `wait_s` is the server's rate limit in seconds; None without a limit."""
 
     reason: str
     wait_s: float | None = None
@@ -49,19 +49,19 @@ class DeliveryFailure:
 
 
 def write_last_failure(spool: Spool, failure: DeliveryFailure) -> None:
-    """Write the failure to the spool for `manage.py sentry status`; ignore a spool that cannot be written."""
+    """Write the failure to the spool for `manage.py sentry status`. Ignore errors of writing."""
     with suppress(OSError), spool.open_directory() as directory:
         write_private(LAST_FAILURE_NAME, json.dumps(asdict(failure)).encode(), directory=directory)
 
 
 def clear_last_failure(spool: Spool) -> None:
-    """Remove the failure, because the server accepts events again."""
+    """Remove the last failure, because the server accepts events again."""
     with suppress(OSError), spool.open_directory() as directory:
         os.unlink(LAST_FAILURE_NAME, dir_fd=directory)
 
 
 def read_last_failure(spool: Spool) -> DeliveryFailure | None:
-    """Return the last failure of any process; None if there is none, or its file cannot be read."""
+    """Return the last failure of any process; None without a failure, or if its file cannot be read."""
     try:
         with spool.open_directory() as directory:
             descriptor = os.open(LAST_FAILURE_NAME, os.O_RDONLY | SAFE_FLAGS, dir_fd=directory)

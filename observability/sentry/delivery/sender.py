@@ -1,4 +1,4 @@
-"""Send the events of a spool, from the oldest on, until the server accepts no more."""
+"""Send the events of a spool, oldest first, until the server stops accepting them."""
 
 import logging
 import time
@@ -15,17 +15,17 @@ from observability.sentry.delivery.spool_writer import MemoryEvent
 EVENTS_DROPPED = "sentry_events_dropped"
 POLL_INTERVAL_S = 0.1
 
-# Never above WARNING: an error of delivery would be reported to Sentry, through the delivery that does not work.
+# Never log above WARNING here: an error would be reported to Sentry, with the delivery that does not work.
 log = logging.getLogger("observability.sentry")
 
 
 def log_dropped(reason: str, count: int) -> None:
-    """Log that events were dropped, so that nobody will see them in Sentry."""
+    """Log that events were dropped: Sentry will not show them."""
     log.warning(EVENTS_DROPPED, extra={"facts": {"dropped_count": count, "reason": reason}})
 
 
 class EventSender:
-    """Send events of a spool, of any process. Used by one thread."""
+    """Send events of a spool, of any process. Not thread-safe: each thread needs its own sender."""
 
     def __init__(self, spool: Spool, server: Server) -> None:
         self.sent_count = 0
@@ -34,19 +34,19 @@ class EventSender:
         self._server = server
         self._rate_limits = RateLimits()
         self._rate_limit_reason = ""
-        # An event that cannot be removed, on a disk that became read-only, is not sent again.
+        # Sent events whose files could not be removed, for example on a read-only disk. They are not sent again.
         self._sent_names: set[str] = set()
 
-    def send(self, events: Iterable[QueuedEvent], *, is_over: Callable[[], bool]) -> DeliveryFailure | None:
-        """Send these until it `is_over` or the server accepts none; return why events stay, if some do.
+    def send(self, events: Iterable[QueuedEvent], *, should_stop: Callable[[], bool]) -> DeliveryFailure | None:
+        """Send the events until `should_stop()` is true or the server accepts no more. Return why events stay, or None.
 
-        An event that the server rejects is dropped, and so is a file that is not an event. An event that another
-        process has claimed is left to it.
+        If the server rejects an event, or a file is not a valid event, it is dropped. An event that another process has
+        claimed is skipped.
         """
         limited = unreadable = None
         with self._logging_dropped():
             for event in events:
-                if is_over():
+                if should_stop():
                     break
                 if wait_s := self._rate_limits.remaining_s(event.category):
                     limited = limited or DeliveryFailure(self._rate_limit_reason, wait_s)
@@ -64,7 +64,7 @@ class EventSender:
         return limited or unreadable
 
     def send_from_memory(self, event: MemoryEvent) -> DeliveryFailure | None:
-        """Send an event that is not in a file; return why it stays, if it does."""
+        """Send an event that is not in a file. Return why it was not accepted, or None."""
         if wait_s := self._rate_limits.remaining_s(event.category):
             return DeliveryFailure(self._rate_limit_reason, wait_s)
         with self._logging_dropped():
@@ -74,7 +74,7 @@ class EventSender:
         return DeliveryFailure(answer.reason, self._rate_limits.remaining_s(event.category) or None)
 
     def enforce_quota(self, quota: SpoolQuota, now: float) -> None:
-        """Drop the events over the quota, except those that a process is sending."""
+        """Drop the events over the quota, except events that a process is sending."""
         with self._logging_dropped():
             for event, reason in quota.find_excess(self._spool.events(), now):
                 with suppress(OSError), self._spool.claim(event) as claimed:
@@ -108,7 +108,7 @@ class EventSender:
 
     @contextmanager
     def _logging_dropped(self) -> Iterator[None]:
-        """Log what the block drops, one line per reason."""
+        """Log the events that the block drops, one log line per reason."""
         before = self.dropped.copy()
         try:
             yield
@@ -119,7 +119,7 @@ class EventSender:
 
 @dataclass(frozen=True, slots=True)
 class FlushResult:
-    """`dropped` are the numbers of events that the server rejected, by its reason; `reason` is why some remain."""
+    """The result of `flush_spool`. `dropped`: rejected events by reason. `reason`: why events remain."""
 
     sent_count: int
     dropped: Mapping[str, int]
@@ -128,14 +128,14 @@ class FlushResult:
 
 
 def flush_spool(spool: Spool, dsn: str, timeout_s: float) -> FlushResult:
-    """Send all events now, also of running processes: they are claimed while they are sent, so none is sent twice."""
+    """Send all events of the spool now, also those of running processes. Claims ensure that no event is sent twice."""
     deadline = time.monotonic() + timeout_s
     sender = EventSender(spool, Server(dsn, read_timeout_s=max(0.1, min(READ_TIMEOUT_S, timeout_s))))
     failure: DeliveryFailure | None = None
     while (events := spool.events()) and failure is None and time.monotonic() < deadline:
-        failure = sender.send(events, is_over=lambda: time.monotonic() > deadline)
+        failure = sender.send(events, should_stop=lambda: time.monotonic() > deadline)
         if failure is None:
-            # Another process is sending the remaining events.
+            # Wait for another process, which is sending the remaining events.
             time.sleep(POLL_INTERVAL_S)
     if failure is not None:
         write_last_failure(spool, failure)
@@ -146,5 +146,5 @@ def flush_spool(spool: Spool, dsn: str, timeout_s: float) -> FlushResult:
 
 
 def format_timeout(timeout_s: float) -> str:
-    """Return the reason of events that were not sent in time."""
+    """Return the reason for events that were not sent before the timeout."""
     return f"not sent within {timeout_s:g} s"

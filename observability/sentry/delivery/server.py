@@ -1,10 +1,10 @@
-"""HTTP client of the Sentry server of a DSN, its answers and its rate limits.
+"""The HTTP client for the Sentry server of a DSN, the server's answers and its rate limits.
 
-It uses the SDK's connection pool, with its proxies and certificates.
+It uses the connection pool of the SDK, with its settings for proxies and certificates.
 """
 
-# Imported before the first event is sent: otherwise the socket module imports it then, in the worker thread. A child
-# that is forked in the middle of that import keeps half of the module, and can never connect: "unknown encoding: idna".
+# Import this module early. Otherwise the socket module imports it for the first event, in the worker thread. A child
+# that is forked during this import gets an incomplete module, and each connection fails: "unknown encoding: idna".
 import encodings.idna  # noqa: F401
 import gzip
 import json
@@ -33,24 +33,24 @@ from observability.text import safe_repr
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 10.0
 GZIP_LEVEL = 6
-# urllib3 follows redirects only: the worker decides when to retry.
+# urllib3 follows redirects, but does not retry: the worker decides when to retry.
 RETRIES = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=3, respect_retry_after_header=False)
 
-# A revoked key, a missing project and a missing proxy can be repaired; until then the events wait.
+# An invalid key, a missing project or a missing proxy can be corrected. Until then, the events wait.
 RETRY_STATUSES = frozenset({
     HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_MANY_REQUESTS,
 })  # fmt: skip
 
-# A rate limit without a time lasts this long, in the SDK and the protocol too.
+# The duration of a rate limit without a time, as in the protocol and in the SDK.
 DEFAULT_RATE_LIMIT_S = 60.0
-# A broken server may ask for more.
+# Longer rate limits are shortened, because a broken server may send any number.
 MAX_RATE_LIMIT_S = 24 * 3600.0
 ALL_CATEGORIES = ""
 
 
 class Outcome(Enum):
-    """What the server did with an envelope: it has it, will never accept it, or may accept it later."""
+    """The outcome for an envelope: the server accepted it, rejected it, or may accept it in a retry."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -59,7 +59,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of the server in words; `rate_limits` are seconds by category, see `parse_rate_limits`."""
+    """The server's answer. `reason` is a short text; `rate_limits` are seconds by category (`parse_rate_limits`)."""
 
     outcome: Outcome
     reason: str
@@ -67,18 +67,18 @@ class Answer:
 
 
 class Server(HttpTransport):
-    """The server, for one process, which does not share its connections. The SDK's queue and thread are not used."""
+    """The server of a DSN, with connections that belong to one process. The SDK's queue and thread are not used."""
 
     def __init__(self, dsn: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         super().__init__({**DEFAULT_OPTIONS, "dsn": dsn})
         self._read_timeout_s = read_timeout_s
 
     def post(self, envelope: bytes) -> Answer:
-        """Send an envelope. Raises nothing: a server that cannot be reached is an answer too."""
+        """Send an envelope. It never raises: if the server is unreachable, the answer is RETRY with the reason."""
         try:
             body = gzip.compress(add_sent_at(envelope), GZIP_LEVEL)
         except ValueError:
-            return Answer(Outcome.REJECTED, "not an envelope")
+            return Answer(Outcome.REJECTED, "not a valid envelope")
         headers = {"Content-Type": "application/x-sentry-envelope", "Content-Encoding": "gzip"}
         self._update_headers(headers)
         try:
@@ -90,7 +90,7 @@ class Server(HttpTransport):
                 retries=RETRIES,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=self._read_timeout_s),
             )
-        except Exception as error:  # noqa: BLE001 - from the network, certificates or a proxy
+        except Exception as error:  # noqa: BLE001 - network, certificates and proxies raise many types
             return Answer(Outcome.RETRY, self._describe(error))
         rate_limits = parse_rate_limits(
             response.status, {name.title(): value for name, value in response.headers.items()}
@@ -112,9 +112,9 @@ class Server(HttpTransport):
 
 
 def find_outcome(status: int) -> Outcome:
-    """Return what an HTTP status means for an envelope.
+    """Return the outcome for an HTTP status.
 
-    A server or proxy that is down may accept it later, and so may one whose key or project is repaired.
+    5xx and RETRY_STATUSES can be temporary: the server or proxy is down, or the key or project is not correct yet.
     """
     if HTTPStatus(200) <= status < HTTPStatus(300):
         return Outcome.ACCEPTED
@@ -123,31 +123,31 @@ def find_outcome(status: int) -> Outcome:
 
 
 def add_sent_at(envelope: bytes) -> bytes:
-    """Return the envelope with the time at which it is sent, which tells the server how wrong the sender's clock is.
+    """Return the envelope with the current time as `sent_at`. The server uses it to correct a wrong clock.
 
-    Raises `ValueError` if it is not an envelope, such as a file that a power cut left.
+    Raises `ValueError` if the bytes are not an envelope, for example an incomplete file after a power failure.
     """
     header, _, rest = envelope.partition(b"\n")
     fields = json.loads(header)
     if not isinstance(fields, dict) or not rest.strip():
-        raise ValueError("not an envelope")
+        raise ValueError("not a valid envelope")
     fields["sent_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return json.dumps(fields).encode() + b"\n" + rest
 
 
 class RateLimits:
-    """The times until which the server accepts no events of a category; of one process."""
+    """The rate limits that the server has set for this process, by category."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
 
     def add(self, limits: Mapping[str, float]) -> None:
-        """Remember the seconds for which a category, or `ALL_CATEGORIES`, is limited from now on."""
+        """Add rate limits in seconds from now, by category or for `ALL_CATEGORIES`."""
         now = time.monotonic()
         self._until |= {category: now + seconds for category, seconds in limits.items()}
 
     def remaining_s(self, category: str) -> float:
-        """Return how long an event of this category has to wait; 0 if it may be sent."""
+        """Return the seconds that an event of this category has to wait; 0 if it may be sent now."""
         until = max(self._until.get(category, 0), self._until.get(ALL_CATEGORIES, 0))
         return max(0.0, until - time.monotonic())
 
@@ -155,7 +155,7 @@ class RateLimits:
 def parse_rate_limits(status: int, headers: Mapping[str, str]) -> dict[str, float]:
     """Return the rate limits of a response, in seconds by category.
 
-    They are in `X-Sentry-Rate-Limits`, or in `Retry-After` of a response with status 429.
+    They are in the header `X-Sentry-Rate-Limits`, or in `Retry-After` if the status is 429.
     https://develop.sentry.dev/sdk/expected-features/rate-limiting/
     """
     if value := headers.get("X-Sentry-Rate-Limits"):
@@ -173,7 +173,7 @@ def _describe_status(status: int) -> str:
 
 
 def _parse_categories(value: str) -> dict[str, float]:
-    """Parse `60:error;transaction:organization, 2700::organization`; ignore what is not valid."""
+    """Parse a text such as `60:error;transaction:organization, 2700::organization`; ignore invalid parts."""
     limits = {}
     for each in value.split(","):
         seconds, _, rest = each.strip().partition(":")
@@ -184,7 +184,7 @@ def _parse_categories(value: str) -> dict[str, float]:
 
 
 def _parse_retry_after(value: str) -> float:
-    """Parse a number of seconds or a date."""
+    """Parse a number of seconds or a date, and return seconds from now."""
     if value.strip().isdecimal():
         return min(float(value), MAX_RATE_LIMIT_S)
     date = parsedate_tz(value)

@@ -1,13 +1,13 @@
-"""The spool of one Sentry project: files of the events that wait for the server.
+"""The spool of one Sentry project: a directory with the events that wait for the server.
 
-    <root>/<hash of the project>/              0700; `project` has its address, `last_failure.json` why events wait
+    <root>/<hash of the project>/              0700; also has `project` (its address) and `last_failure.json`
         <pid>-<random>/                        0700; the events of one process
             lock                               locked while the process runs
-            <nanoseconds>-<n>-<category>.envelope   0600; one event, as the SDK serialises it
-            .<name>.<random>                   an event that is being written
+            <nanoseconds>-<n>-<category>.envelope   0600; one event, as the SDK serializes it
+            .<name>.<pid>.<thread>             an event that is being written
 
-An event appears by renaming, and is removed when the server has it. A process claims an event while it sends it: so no
-event is sent twice, and other processes may send it too.
+A new event becomes visible by a rename, so it is always complete. It is removed when the server has accepted it. A
+process claims an event while it sends it, so that several processes can send events of the spool, but none twice.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ class QueuedEvent:
 
 
 class Spool:
-    """The spool of one project; `root` holds the spools of all projects. Nothing is created before it is needed."""
+    """The spool of one project. `root` contains the spools of all projects. Files are created only when needed."""
 
     def __init__(self, root: Path, name: str, project: str) -> None:
         self.root = root
@@ -59,13 +59,13 @@ class Spool:
 
     @classmethod
     def for_dsn(cls, root: Path, dsn: str) -> Self:
-        """Return the spool of a DSN. Its name is made of host and project only, so a new key finds the old events."""
+        """Return the spool of a DSN. Its name depends only on host and project, so a new key uses the same spool."""
         project = project_url(dsn)
         location = project.partition("://")[2]
         return cls(root, hashlib.sha256(location.encode()).hexdigest()[:16], project)
 
     def create(self) -> None:
-        """Create what is missing. Raises `OSError`."""
+        """Create the missing directories and files of the spool. Raises `OSError`."""
         if not self.root.is_dir():
             self.root.parent.mkdir(parents=True, exist_ok=True)
             _create_directory(self.root)
@@ -76,7 +76,7 @@ class Spool:
 
     @contextmanager
     def open_directory(self, name: str = "") -> Iterator[int]:
-        """Open the spool, or a directory in it, for a block that gets the descriptor. Raises `OSError`."""
+        """Open the spool, or a directory in it, and yield its descriptor. Raises `OSError`."""
         directory = os.open(self.path, DIRECTORY_FLAGS)
         try:
             if name:
@@ -87,7 +87,7 @@ class Spool:
             os.close(directory)
 
     def directories(self) -> list[str]:
-        """Return the directories of all processes, also of dead ones; none if the spool cannot be read."""
+        """Return the names of the directories of all running and dead processes; empty if the spool cannot be read."""
         with suppress(OSError), self.open_directory() as spool, os.scandir(spool) as entries:
             return [
                 each.name
@@ -97,7 +97,7 @@ class Spool:
         return []
 
     def events(self, *names: str) -> list[QueuedEvent]:
-        """Return the events of these directories, or of all, oldest first; none of those that cannot be read."""
+        """Return the events of these directories, or of all, oldest first. Unreadable directories are skipped."""
         events: list[QueuedEvent] = []
         for name in names or self.directories():
             with suppress(OSError), self.open_directory(name) as directory, os.scandir(directory) as entries:
@@ -105,19 +105,19 @@ class Spool:
         return sorted(events)
 
     def check_readable(self) -> None:
-        """Raise `OSError` if there is a spool that this user cannot read."""
+        """Raise `OSError` if the spool exists but this user cannot read it."""
         with suppress(FileNotFoundError), self.open_directory() as spool, os.scandir(spool):
             pass
 
     def is_empty(self) -> bool:
-        """Return whether no event waits."""
+        """Return whether no event is waiting."""
         return not any(self.events(name) for name in self.directories())
 
     @contextmanager
     def claim(self, event: QueuedEvent) -> Iterator["ClaimedEvent | None"]:
-        """Keep other processes from an event during the block. Yield None if one of them has claimed or sent it.
+        """Claim an event during the block, so that other processes cannot send it.
 
-        Raises `OSError` if the event cannot be read.
+        Yield None if another process has claimed or sent it. Raises `OSError` if the event cannot be read.
         """
         try:
             directory = self._open(event.directory)
@@ -136,7 +136,7 @@ class Spool:
 
     @contextmanager
     def claim_replay(self) -> Iterator[bool]:
-        """Let one process at a time send the events of dead processes: yield whether it is this one."""
+        """Yield whether this process may send the events of dead processes. Only one process at a time may."""
         try:
             with self.open_directory() as spool:
                 lock = FileLock.try_acquire(REPLAY_LOCK_NAME, directory=spool, create=True)
@@ -150,7 +150,10 @@ class Spool:
 
     @contextmanager
     def adopt(self, name: str) -> Iterator[bool]:
-        """Take over the directory of a dead process: yield whether it is dead; remove it afterwards if it is empty."""
+        """Lock the directory of a process during the block: yield whether the process is dead.
+
+        After the block, an empty directory of a dead process is removed.
+        """
         try:
             directory = self._open(name)
         except OSError:
@@ -170,7 +173,7 @@ class Spool:
             os.close(directory)
 
     def remove_if_empty(self, name: str, directory: int) -> None:
-        """Remove a directory whose lock the caller has, with its unfinished files, unless an event waits in it."""
+        """Remove a directory and its unfinished files, unless an event is waiting in it. The caller holds its lock."""
         with suppress(OSError):
             names = os.listdir(directory)
             if any(ENVELOPE.fullmatch(each) for each in names):
@@ -186,7 +189,7 @@ class Spool:
 
 
 class ClaimedEvent:
-    """An event that only this process has; made by `Spool.claim()`."""
+    """An event that this process has claimed with `Spool.claim()`."""
 
     def __init__(self, event: QueuedEvent, lock: FileLock, directory: int) -> None:
         self._event = event
@@ -205,13 +208,13 @@ class ClaimedEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpoolQuota:
-    """How much the spool of one project may hold, of all processes together. The oldest events are dropped first."""
+    """The maximum size and age of the events in the spool of one project. The oldest events are dropped first."""
 
     max_bytes: int = 100_000_000
     max_age_s: float = 30 * 24 * 3600.0
 
     def find_excess(self, events: Sequence[QueuedEvent], now: float) -> Iterator[tuple[QueuedEvent, str]]:
-        """Yield the events to drop and why. `events` are sorted, the oldest first; `now` is the wall clock time."""
+        """Yield each event over the quota with the reason. `events` are sorted, oldest first. `now`: `time.time()`."""
         excess_bytes = total_bytes(events) - self.max_bytes
         for event in events:
             is_old = now - event.written_at > self.max_age_s
@@ -222,18 +225,18 @@ class SpoolQuota:
 
 
 def project_url(dsn: str) -> str:
-    """Return the address of a DSN's project without its key, such as `https://sentry.example.com/1`."""
+    """Return the address of a DSN's project without the key, such as `https://sentry.example.com/1`."""
     parsed = Dsn(dsn)
     return f"{parsed.scheme}://{parsed.netloc}{parsed.path}{parsed.project_id}"
 
 
 def total_bytes(events: Iterable[QueuedEvent]) -> int:
-    """Return the size of these events."""
+    """Return the total size of the events."""
     return sum(event.size_bytes for event in events)
 
 
 def find_other_spools(spool: Spool) -> list[Spool]:
-    """Return the spools of other projects under the same root, for display."""
+    """Return the spools of other projects in the same root, for display."""
     with suppress(OSError), os.scandir(spool.root) as entries:
         paths = [Path(each) for each in entries if SPOOL.fullmatch(each.name) and each.is_dir(follow_symlinks=False)]
         return [Spool(spool.root, each.name, _read_project(each)) for each in sorted(paths) if each != spool.path]
@@ -241,18 +244,18 @@ def find_other_spools(spool: Spool) -> list[Spool]:
 
 
 def envelope_name(number: int, category: str) -> str:
-    """Return the file name of an event that is written now; `number` makes it unique within one moment."""
+    """Return the file name for an event that is written now. `number` makes it unique at the same time."""
     safe = category if re.fullmatch(r"[a-z_]+", category) else "default"
     return f"{time.time_ns():019d}-{number}-{safe}.envelope"
 
 
 def write_private(name: str, content: bytes, *, directory: int) -> None:
-    """Write a file of an open directory atomically; its owner is the directory's. Raises `OSError`."""
+    """Write a file in an open directory atomically. It has the owner of the directory. Raises `OSError`."""
     write_atomically(name, content, directory=directory, prepare=lambda descriptor: match_owner(descriptor, directory))
 
 
 def _create_directory(path: Path) -> None:
-    """Create a directory that only its owner reads. A symbolic link in its place fails when it is opened."""
+    """Create a directory that only its owner can open. If the path is a symbolic link, opening it later fails."""
     with suppress(FileExistsError):
         path.mkdir(mode=PRIVATE_DIRECTORY_MODE)
         if os.geteuid() == 0:
@@ -261,7 +264,7 @@ def _create_directory(path: Path) -> None:
 
 
 def _read_project(path: Path) -> str:
-    """Return the address of a spool's project, or the name of its directory if it cannot be read."""
+    """Return the address of a spool's project; if it cannot be read, the name of the directory."""
     try:
         descriptor = os.open(path / PROJECT_NAME, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:

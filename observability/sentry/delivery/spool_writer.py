@@ -1,4 +1,4 @@
-"""Write the events of this process into its directory of the spool, or into memory if the disk refuses them."""
+"""Write the events of this process to its directory in the spool, or keep them in memory if writing fails."""
 
 import os
 import secrets
@@ -24,14 +24,14 @@ ATTEMPTS = 5
 
 
 class MemoryEvent(NamedTuple):
-    """An event that is not in a file."""
+    """An event that is kept in memory, not in a file."""
 
     content: bytes
     category: str
 
 
 class SpoolWriter:
-    """Created with the transport, and again in each forked child. Any thread may write."""
+    """Write events of this process. The transport creates one, and a new one in each forked child. Thread-safe."""
 
     def __init__(self, spool: Spool, *, max_in_memory: int = MAX_IN_MEMORY) -> None:
         self.overflow_count = 0
@@ -44,14 +44,17 @@ class SpoolWriter:
         self._diagnostics = Diagnostics("sentry:")
 
     def put(self, content: bytes, category: str) -> None:
-        """Write an event. Raises nothing: if disk and memory are full, drop and count the oldest event in memory."""
+        """Write an event, or keep it in memory if that fails. If memory is full, drop and count the oldest event there.
+
+        It does not raise `OSError`.
+        """
         event = MemoryEvent(content, category)
         try:
             self._write(event)
         except OSError as error:
             self._diagnostics.write(
-                f"{self._spool.path} cannot be written: {error.strerror or error}; "
-                f"up to {self._max_in_memory} events wait in memory"
+                f"the spool {self._spool.path} cannot be written: {error.strerror or error}. "
+                f"Up to {self._max_in_memory} events are kept in memory"
             )
             self._memory.append(event)
             if len(self._memory) > self._max_in_memory and self.pop_from_memory():
@@ -65,7 +68,7 @@ class SpoolWriter:
             return None
 
     def put_back(self, event: MemoryEvent) -> bool:
-        """Write an event that was in memory to a file, or put it back as the oldest; return whether it is in a file."""
+        """Write an event from memory to a file; if that fails, put it back as the oldest. Return whether it worked."""
         try:
             self._write(event)
         except OSError:
@@ -86,7 +89,7 @@ class SpoolWriter:
         return self._spool.events(directory.name) if directory else []
 
     def close(self) -> None:
-        """Leave the directory to other processes."""
+        """Release the directory, so that other processes can send its events."""
         if self._directory is not None:
             self._leave(self._directory)
 
@@ -95,7 +98,7 @@ class SpoolWriter:
         try:
             directory.write(*event)
         except FileNotFoundError:
-            # Somebody removed the directory with all its events.
+            # The directory was removed with all its events.
             self._leave(directory)
             self._process_directory().write(*event)
 
@@ -113,7 +116,7 @@ class SpoolWriter:
 
 
 class ProcessDirectory:
-    """The directory of one process in the spool, from its first event on. Its lock shows that the process runs."""
+    """The directory of one process in the spool, created for its first event. The lock shows that the process runs."""
 
     def __init__(self, spool: Spool, name: str, descriptor: int) -> None:
         self.name = name
@@ -130,33 +133,33 @@ class ProcessDirectory:
             name = f"{os.getpid()}-{secrets.token_hex(4)}"
             with spool.open_directory() as parent:
                 os.mkdir(name, PRIVATE_DIRECTORY_MODE, dir_fd=parent)
-                # Until it is locked, another process may take it for that of a dead process, and remove it.
+                # Before it is locked, another process may remove it as the directory of a dead process. Then retry.
                 with suppress(FileNotFoundError):
                     directory = cls(spool, name, os.open(name, DIRECTORY_FLAGS, dir_fd=parent))
                     match_owner(directory.descriptor, parent)
                     if directory.lock():
                         return directory
-        raise FileNotFoundError(f"new directories in {spool.path} disappear")
+        raise FileNotFoundError(f"{ATTEMPTS} new directories in {spool.path} were removed before they could be locked")
 
     def lock(self) -> bool:
-        """Show other processes that this one runs; return False if one of them was faster. Raises `OSError`."""
+        """Lock the directory, so that other processes see that this one runs. Return False if another process holds it.
+
+        Raises `OSError`.
+        """
         self._lock = FileLock.try_acquire(LOCK_NAME, directory=self.descriptor, create=True)
         return self._lock is not None
 
     def write(self, content: bytes, category: str) -> None:
-        """Add an event, completely or not at all.
-
-        Raises `OSError`, and `FileNotFoundError` if somebody removed the directory.
-        """
+        """Add an event atomically. Raises `OSError`; `FileNotFoundError` if the directory was removed."""
         write_private(envelope_name(next(self._numbers), category), content, directory=self.descriptor)
 
     def close(self) -> None:
-        """Release the directory: other processes send the events in it, and an empty one is removed."""
+        """Release the directory: remove it if it is empty; otherwise other processes send its events."""
         self._spool.remove_if_empty(self.name, self.descriptor)
         if self._lock is not None:
             self._lock.release()
 
     def __del__(self) -> None:
-        # Not in `close()`: a thread may still write, and the descriptor's number could be that of another file by then.
+        # Do not close the descriptor in `close()`: a thread may still write to it, and its number may be reused.
         with suppress(OSError):
             os.close(self.descriptor)

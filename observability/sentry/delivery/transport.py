@@ -1,4 +1,4 @@
-"""The SDK transport that writes each event into the spool and wakes the worker, so that an outage loses no event."""
+"""The SDK transport with a spool: it writes each event to a file and wakes the worker. An outage loses no event."""
 
 import os
 import weakref
@@ -20,9 +20,9 @@ from observability.text import safe_repr
 
 
 class SpoolTransport(Transport):
-    """Created once, with the SDK. Each process has its own writer and worker; a forked child gets new ones.
+    """The transport of the SDK, created once. Each process has its own writer and worker; a forked child gets new ones.
 
-    Events that an earlier process left are sent from the start on. Nothing here raises into the application.
+    If events of earlier processes are waiting, the worker starts at once. No method raises to the application.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SpoolTransport(Transport):
         _transports.add(self)
 
     def start_process(self) -> None:
-        """Create writer and worker of this process. A forked child has no thread and no events of its parent."""
+        """Create the writer and the worker of this process. A forked child does not inherit them."""
         self._writer = SpoolWriter(self.spool)
         self._worker = DeliveryWorker(
             self.spool,
@@ -63,29 +63,29 @@ class SpoolTransport(Transport):
             self._writer.put(serialize(envelope), envelope.items[0].data_category)
             self._worker.wake()
         except Exception as error:  # noqa: BLE001 - a failure to report must not break the application
-            self._diagnostics.write(f"an event could not be written: {safe_repr(error)}")
+            self._diagnostics.write(f"an event could not be written to the spool {self.spool.path}: {safe_repr(error)}")
 
     def flush(self, timeout: float, callback: Any = None) -> None:  # noqa: ANN401, ARG002 - the SDK's signature
-        """Try to send the waiting events, at most `timeout` seconds. The SDK allows two when the process ends."""
+        """Try to send the waiting events for at most `timeout` seconds. At the end of a process, the SDK passes two."""
         self._worker.flush(timeout)
 
     def kill(self) -> None:
-        """Stop the worker; other processes send the events that wait."""
+        """Stop the worker. Other processes send the waiting events."""
         _transports.discard(self)
         self._worker.stop()
 
 
 def serialize(envelope: Envelope) -> bytes:
-    """Return the envelope as it is sent, in less than half of the SDK's time: the request waits for this."""
+    """Return the bytes of the envelope. This takes less than half of the SDK's time; the request waits for it."""
     for item in envelope.items:
         if item.payload.bytes is None and item.payload.json is not None:
-            # The SDK serialises what orjson refuses, such as an integer of more than 64 bits.
+            # The SDK serializes payloads that orjson cannot, such as an integer of more than 64 bits.
             with suppress(TypeError):
                 item.payload.bytes = orjson.dumps(item.payload.json)
     return envelope.serialize()
 
 
-# Weak, and global like the fork hook, which cannot be removed.
+# Global, because the fork hook cannot be removed. Weak, so that unused transports are freed.
 _transports: "weakref.WeakSet[SpoolTransport]" = weakref.WeakSet()
 
 

@@ -1,4 +1,4 @@
-"""The worker: the thread that sends the events of a process, and those that dead processes left."""
+"""The worker: a thread that sends the events of its process, and the events of dead processes."""
 
 import logging
 import threading
@@ -17,9 +17,9 @@ from observability.text import safe_repr
 
 SERVER_UNREACHABLE = "sentry_unreachable"
 SERVER_REACHED = "sentry_reached"
-# While events are rate-limited, others may be sent, but not by listing all of them each time.
+# While one category is rate-limited, events of others are sent. The delay limits how often all events are listed.
 RATE_LIMITED_DELAY_S = 1.0
-# Enough for a thread that is not sending. One that waits for the server is left behind.
+# Long enough for a thread that is not sending. `stop()` does not wait longer for a thread that waits for the server.
 STOP_TIMEOUT_S = 0.2
 
 log = logging.getLogger("observability.sentry")
@@ -27,15 +27,15 @@ log = logging.getLogger("observability.sentry")
 
 @dataclass(frozen=True, slots=True)
 class FlushRequest:
-    """Ask for an attempt now, and wait for it."""
+    """A request to send now; `done` is set after the attempt."""
 
     done: threading.Event = field(default_factory=threading.Event)
 
 
 class DeliveryWorker:
-    """Created by the transport for one process. `wake()` starts its thread, `stop()` ends it.
+    """Send events in a thread. The transport creates one for each process. `wake()` starts it, `stop()` ends it.
 
-    Only `flush()` waits for it. What it cannot send stays in the spool.
+    Only `flush()` waits for the thread. Events that it cannot send stay in the spool.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class DeliveryWorker:
         self._make_server = server
         self._quota = quota
         self._backoff = backoff
-        # None wakes the thread.
+        # None only wakes the thread.
         self._requests: SimpleQueue[FlushRequest | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.RLock()
         self._stopped = threading.Event()
         self._diagnostics = Diagnostics("sentry:")
-        # Only the thread uses the following. It sends if it was woken and `_blocked_until` is over, and at `_retry_at`
-        # in any case.
+        # Only the thread uses these attributes. It sends after a wake-up, but not before `_blocked_until`. At
+        # `_retry_at` it sends also without a wake-up.
         self._scan_at = 0.0
         self._blocked_until = 0.0
         self._retry_at = float("inf")
@@ -64,7 +64,7 @@ class DeliveryWorker:
         self._is_replay_due = False
 
     def start(self) -> None:
-        """Start the thread, which scans for events of dead processes after a delay."""
+        """Start the thread. After a delay, it scans for events of dead processes."""
         with self._start_lock:
             if self._thread is None and not self._stopped.is_set():
                 thread = threading.Thread(target=self._run, name="sentry-spool", daemon=True)
@@ -75,21 +75,21 @@ class DeliveryWorker:
                 self._thread = thread
 
     def wake(self) -> None:
-        """Send new events, in the thread. If no thread can start, as at the end of the interpreter, they wait."""
+        """Let the thread send new events. If it cannot start, as at the end of the interpreter, the events wait."""
         self._requests.put(None)
         self.start()
 
     def flush(self, timeout_s: float) -> None:
-        """Wait for an attempt to send the events of this process, at most `timeout_s` seconds."""
+        """Let the thread send the events of this process now, and wait for at most `timeout_s` seconds."""
         if self._thread is not None and self._thread.is_alive():
             request = FlushRequest()
             self._requests.put(request)
             if not request.done.wait(timeout_s):
-                # A process that ends now leaves no other information about a server that does not answer.
+                # Write the failure here: if the process ends now, its thread cannot write it any more.
                 write_last_failure(self._spool, DeliveryFailure(format_timeout(timeout_s)))
 
     def stop(self) -> None:
-        """Send no more. Release the directory now, or when the thread has finished its current request."""
+        """Stop sending. The directory is released now, or after the thread has finished its current request."""
         self._stopped.set()
         self._requests.put(None)
         with self._start_lock:
@@ -109,7 +109,9 @@ class DeliveryWorker:
                 try:
                     self._run_once(sender, flushes)
                 except Exception as error:  # noqa: BLE001 - the next run may succeed
-                    self._diagnostics.write(f"the spool {self._spool.path} is not sent: {safe_repr(error)}")
+                    self._diagnostics.write(
+                        f"sending the events of the spool {self._spool.path} failed: {safe_repr(error)}"
+                    )
                     self._back_off(DeliveryFailure(safe_repr(error)))
                 finally:
                     for flush in flushes:
@@ -118,7 +120,7 @@ class DeliveryWorker:
             self._release()
 
     def _wait(self) -> list[FlushRequest]:
-        """Wait until there is something to do; return the flush requests."""
+        """Wait until it is time to send or scan; return the flush requests."""
         flushes: list[FlushRequest] = []
         while not self._stopped.is_set() and not flushes:
             due = min(self._scan_at, self._retry_at)
@@ -167,14 +169,14 @@ class DeliveryWorker:
             self._resume(has_sent=has_sent)
 
     def _send_own(self, sender: EventSender) -> DeliveryFailure | None:
-        """Move events from memory to files, or send them from memory if the disk refuses them; then send the files."""
+        """Write the events in memory to files, or send them from memory if writing fails; then send the files."""
         while not self._stopped.is_set() and (event := self._writer.pop_from_memory()):
             if self._writer.put_back(event):
                 continue
             failure = self._send_from_memory(sender)
             if failure:
                 return failure
-        return sender.send(self._writer.events(), is_over=self._stopped.is_set)
+        return sender.send(self._writer.events(), should_stop=self._stopped.is_set)
 
     def _send_from_memory(self, sender: EventSender) -> DeliveryFailure | None:
         event = self._writer.pop_from_memory()
@@ -184,20 +186,20 @@ class DeliveryWorker:
         return failure
 
     def _replay(self, sender: EventSender) -> DeliveryFailure | None:
-        """Send the events of dead processes, unless another process is doing it."""
+        """Send the events of dead processes, unless another process is already sending them."""
         failure = None
         with self._spool.claim_replay() as is_claimed:
             for name in self._spool.directories() if is_claimed else ():
                 with self._spool.adopt(name) as is_dead:
                     if is_dead:
-                        failure = sender.send(self._spool.events(name), is_over=self._stopped.is_set) or failure
+                        failure = sender.send(self._spool.events(name), should_stop=self._stopped.is_set) or failure
                 if failure and failure.wait_s is None:
                     break
         self._is_replay_due = failure is not None
         return failure
 
     def _resume(self, *, has_sent: bool) -> None:
-        """End the backoff: no event is left. If none was sent, the state of the server is not known."""
+        """End the backoff, because no event is left. The server counts as reachable only if an event was sent."""
         self._retry_at = float("inf")
         if has_sent:
             if self._is_unreachable:
@@ -232,4 +234,4 @@ class DeliveryWorker:
 
     def _log_lost(self) -> None:
         if lost_count := self._writer.clear_memory():
-            log_dropped("in memory only when the process ended", lost_count)
+            log_dropped("still in memory when the process ended", lost_count)

@@ -1,4 +1,4 @@
-"""Small projects whose tests use the plugin."""
+"""Small projects with tests that use the plugin."""
 
 import json
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ CONFTEST = 'pytest_plugins = ["observability.budgets.plugin"]\n'
 
 @dataclass
 class Project:
-    """A directory with a project, and the process that runs its tests."""
+    """The directory of a small project, and the server process that runs its tests."""
 
     path: Path
     pytest: InnerPytest
 
     def write(self, files: dict[str, str]) -> None:
-        """Write files by their paths."""
+        """Write files; `files` has their text by path."""
         for name, text in files.items():
             file = self.path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
 
     def configure(self, *lines: str) -> None:
-        """Write the configuration of pytest; the settings are `project_settings`."""
+        """Write pytest's configuration, with `project_settings` as the Django settings."""
         always = ["DJANGO_SETTINGS_MODULE = project_settings", "pythonpath = .", "filterwarnings = error"]
         self.write({"pytest.ini": "\n".join(["[pytest]", *always, *lines]) + "\n", "conftest.py": CONFTEST})
 
     def run(self, *arguments: str, directory: str = ".") -> Outcome:
-        """Run the tests from a directory of the project."""
+        """Run pytest in a directory of the project."""
         return self.pytest.run(self.path / directory, *arguments)
 
     @property

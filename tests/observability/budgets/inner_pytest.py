@@ -1,7 +1,7 @@
-"""Run pytest in small projects: one process imports Django and pytest once, and forks for each run.
+"""Run pytest in small projects. One server process imports Django and pytest once, and forks for each run.
 
-A new process for each run would spend most of its time on the imports. Run as a program, this module is that process:
-it reads a line of JSON for each run, and answers with the exit status.
+A new process for each run would spend most of its time on imports. If this module is run as a program, it is the server
+process: for each run it reads a line of JSON from stdin, and writes the exit status to stdout.
 """
 
 import gc
@@ -19,8 +19,8 @@ from typing import Any, NoReturn
 
 from tests.server import ROOT
 
-# What a run imports anyway and what needs no settings.
-IMPORTED = (
+# Modules that each run imports, and that can be imported without settings.
+PRELOADED_MODULES = (
     "pytest", "execnet", "asyncio", "xml.etree.ElementTree", "httpx", "urllib3", "django.test", "django.test.client",
     "django.core.handlers.asgi", "django.core.management.commands.migrate", "django.db.backends.sqlite3.base",
     "django.db.models", "django.contrib.auth.hashers", "django.http.multipartparser",
@@ -29,13 +29,13 @@ IMPORTED = (
     "observability.recorders.database",
 )  # fmt: skip
 PLUGINS = ["-p", "pytest_django.plugin", "-p", "xdist.plugin"]
-# The assertions of a plugin that is imported early are not rewritten; none of them is what is tested.
-IMPORTED_EARLY = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+# pytest warns that it cannot rewrite the assertions of modules that are already imported. No test needs that.
+IGNORED_WARNINGS = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and what it wrote to stdout and stderr."""
+    """The exit status of a run, and its output on stdout and stderr."""
 
     status: int
     output: str
@@ -43,16 +43,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class InnerPytest:
-    """The process; `inner_pytest()` starts and ends it."""
+    """A running server process; `inner_pytest()` starts and ends it."""
 
     process: subprocess.Popen[str]
 
     def run(self, directory: Path, *arguments: str, **variables: str) -> Outcome:
-        """Run pytest in a directory, with the plugins for Django and xdist and no others."""
+        """Run pytest in a directory. Only the plugins for Django and xdist are loaded."""
         output = directory / "output"
         job = {
             "directory": str(directory),
-            "arguments": [*PLUGINS, *IMPORTED_EARLY, *arguments],
+            "arguments": [*PLUGINS, *IGNORED_WARNINGS, *arguments],
             "variables": variables,
         }
         assert self.process.stdin is not None
@@ -64,8 +64,8 @@ class InnerPytest:
 
 @contextmanager
 def inner_pytest() -> Iterator[InnerPytest]:
-    """Start the process, and end it with the block."""
-    # The files of a project change between its runs, within the second that bytecode is compared by.
+    """Run the server process during the block."""
+    # The tests change files within one second. Python would not notice that a bytecode file is out of date.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {"PYTHONPATH": str(ROOT)}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
@@ -78,9 +78,9 @@ def inner_pytest() -> Iterator[InnerPytest]:
 
 def serve() -> None:
     """Fork for each line of stdin, and write the exit status of the run."""
-    for name in IMPORTED:
+    for name in PRELOADED_MODULES:
         importlib.import_module(name)
-    # Pytest collects garbage at the end of each run; what was imported here is none.
+    # pytest collects garbage at the end of each run. Exclude the imported modules, because that is slow.
     gc.freeze()
     for line in sys.stdin:
         job = json.loads(line)
@@ -93,8 +93,8 @@ def serve() -> None:
 
 
 def _run(job: dict[str, Any]) -> NoReturn:
-    """Run pytest in the forked process, which ends without the clean-up of the one that forked it."""
-    import pytest  # noqa: PLC0415 - the tests import this module, too, and need none of it
+    """Run pytest in the forked process, and end it without the clean-up of the server process."""
+    import pytest  # noqa: PLC0415 - the tests also import this module, and do not need pytest from here
 
     status = 1
     try:
@@ -107,7 +107,7 @@ def _run(job: dict[str, Any]) -> NoReturn:
         status = int(pytest.main(job["arguments"]))
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:  # noqa: BLE001 - nothing may leave the forked process
+    except BaseException:  # noqa: BLE001 - the forked process must always end here
         traceback.print_exc()
     finally:
         os._exit(status)

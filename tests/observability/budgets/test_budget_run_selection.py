@@ -1,4 +1,4 @@
-"""Full runs: they include all tests that the budget file is about."""
+"""Full runs: runs that include all tests of the budget file's roots."""
 
 import pytest
 
@@ -48,9 +48,9 @@ STALE = "GET /gone/ has a budget, but no test measures it"
 
 @pytest.fixture
 def project(empty_project: Project) -> Project:
-    """Return a project whose budget file is about tests/service and has an entry that no test measures.
+    """Return a project with the root tests/service. Its budget file has an entry that no test measures.
 
-    A full run fails because of that entry.
+    A full run fails because of this entry.
     """
     empty_project.write(FILES)
     empty_project.configure("query_budget_tests = tests/service", "testpaths = tests", "markers = slow")
@@ -97,13 +97,13 @@ PARTIAL = [
 
 
 @pytest.mark.parametrize("arguments", FULL)
-def test_run_of_all_tests_below_the_roots_is_full(arguments: str, project: Project) -> None:
+def test_run_that_includes_all_roots_is_full(arguments: str, project: Project) -> None:
     assert is_full(project, *arguments.split())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", PARTIAL)
-def test_run_that_leaves_out_a_test_below_the_roots_is_not_full(arguments: str, project: Project) -> None:
+def test_run_that_leaves_out_a_test_of_a_root_is_not_full(arguments: str, project: Project) -> None:
     assert not is_full(project, *arguments.split())
 
 
@@ -112,7 +112,9 @@ def test_run_that_leaves_out_a_test_below_the_roots_is_not_full(arguments: str, 
     ("arguments", "expected"),
     [("tests/service", True), ("-m not(slow)", True), ("-k not(nothing)", False), ("tests/service/api", False)],
 )
-def test_workers_of_xdist_report_if_they_left_out_a_test(arguments: str, *, expected: bool, project: Project) -> None:
+def test_run_with_xdist_is_full_if_no_worker_left_out_a_test(
+    arguments: str, *, expected: bool, project: Project
+) -> None:
     assert is_full(project, "-n2", *arguments.split()) is expected
 
 
@@ -139,21 +141,21 @@ def test_run_is_not_full_if_a_worker_crashed_after_its_tests(project: Project) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("directory", "expected"), [("tests/service", True), ("tests/settings", False)])
-def test_run_in_a_directory_is_full_if_the_directory_covers_the_roots(
+def test_run_in_a_subdirectory_is_full_if_it_includes_all_roots(
     directory: str, *, expected: bool, project: Project
 ) -> None:
     assert is_full(project, directory=directory) is expected
 
 
 @pytest.mark.slow
-def test_run_is_not_full_if_a_plugin_drops_a_test_silently(project: Project) -> None:
+def test_run_is_not_full_if_a_plugin_removes_a_test(project: Project) -> None:
     hook = "def pytest_collection_modifyitems(items):\n    items[:] = items[1:]\n"
     project.write({"tests/service/conftest.py": hook})
     assert not is_full(project)
 
 
 @pytest.mark.slow
-def test_run_that_ends_at_its_first_failure_says_nothing_about_missing_entries(project: Project) -> None:
+def test_run_stopped_at_its_first_failure_reports_no_missing_entries(project: Project) -> None:
     project.write({"tests/service/test_books.py": FILES["tests/service/test_books.py"].replace("pass", "assert 0")})
     project.budgets = {}
     missing = "GET /books/ has no budget: it runs 0 queries"
@@ -161,7 +163,7 @@ def test_run_that_ends_at_its_first_failure_says_nothing_about_missing_entries(p
     assert missing not in project.run("-x", "tests/service/test_books.py", "tests").output
 
 
-def test_test_that_is_skipped_counts_as_run(project: Project) -> None:
+def test_run_with_a_skipped_test_is_full(project: Project) -> None:
     skipped = "import pytest\n\ndef test_nothing():\n    pytest.skip('not here')\n"
     project.write({"tests/service/test_skipped.py": skipped})
     assert is_full(project)
@@ -184,7 +186,7 @@ def test_test_that_is_skipped_counts_as_run(project: Project) -> None:
         ("query_budget_tests = tests/service/api */test_books.py tests/*/test_books.py", "tests/service/api", False),
     ],
 )
-def test_roots_are_those_of_the_configuration_or_all_tests(
+def test_roots_come_from_the_configuration(
     configuration: str, arguments: str, *, expected: bool, project: Project
 ) -> None:
     project.configure(configuration, "markers = slow")
@@ -193,15 +195,16 @@ def test_roots_are_those_of_the_configuration_or_all_tests(
     assert (STALE in found) is expected
 
 
-def test_root_that_does_not_exist_ends_the_run_with_one_sentence(project: Project) -> None:
+def test_missing_root_is_a_usage_error(project: Project) -> None:
     project.configure("query_budget_tests = tests/servce")
     outcome = project.run()
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
-    assert f"query_budget_tests names 'tests/servce', which does not exist in {project.path}" in outcome.output
+    assert "query_budget_tests" in outcome.output
+    assert f"'tests/servce', which does not exist in {project.path}" in outcome.output
     assert "Traceback" not in outcome.output
 
 
-def test_tests_outside_of_the_roots_change_nothing_in_the_file(project: Project) -> None:
+def test_tests_outside_of_the_roots_do_not_change_the_file(project: Project) -> None:
     project.budgets = {}
     assert project.run("--query-budget=record").status == 0
     assert set(project.budgets) == set(BUDGETS)
@@ -210,7 +213,7 @@ def test_tests_outside_of_the_roots_change_nothing_in_the_file(project: Project)
 
 @pytest.fixture
 def project_with_database(project: Project) -> Project:
-    """Return the project with a database and no stale budget; `/books/?query` runs one query."""
+    """Return the project with a database and without the stale entry. `/books/?query` runs one query."""
     databases = '\nDATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}\n'
     query = "    if 'query' in request.GET:\n        connection.cursor().execute('SELECT 1')\n    return"
     urls = "from django.db import connection" + FILES["urls.py"].replace("    return", query)
@@ -220,7 +223,7 @@ def project_with_database(project: Project) -> Project:
 
 
 @pytest.mark.slow
-def test_tests_outside_of_the_roots_verify_nothing(project_with_database: Project) -> None:
+def test_tests_outside_of_the_roots_do_not_set_scale(project_with_database: Project) -> None:
     test = """
 def test_health(client, django_assert_constant_queries):
     django_assert_constant_queries(lambda rows: None, lambda: client.get("/books/"))
@@ -231,7 +234,7 @@ def test_health(client, django_assert_constant_queries):
 
 
 @pytest.mark.slow
-def test_tests_outside_of_the_roots_can_exceed_a_budget_but_raise_none(project_with_database: Project) -> None:
+def test_tests_outside_of_the_roots_can_fail_but_not_raise_a_budget(project_with_database: Project) -> None:
     test = """
 import pytest
 

@@ -1,4 +1,4 @@
-"""The message of a failing test."""
+"""The failure message of a test."""
 
 import pytest
 

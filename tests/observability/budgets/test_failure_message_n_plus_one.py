@@ -1,4 +1,4 @@
-"""N+1 queries in copies of the probe's API: each fails its test, and the message names the field or line at fault."""
+"""N+1 queries in copies of the probe's API: each fails its test with the field or line at fault and a hint."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from tests.server import ROOT
 
 pytestmark = pytest.mark.slow
 
-# The file, the code that is replaced and its replacement, the route with the N+1, and lines of the message. {code}
-# stands for the number of the line with this code.
+# The file, the replaced code, its replacement, the path with the N+1 query, and expected lines of the message. Code in
+# braces means the number of the line with this code.
 FIELDS = '        fields: tuple[str, ...] = ("isbn", "author_name", "publisher", "author", "status")\n'
 COUNT = "        counts = Book.objects.status_counts()\n"
 DEFECTS = {
@@ -71,7 +71,7 @@ DEFECTS = {
         "books/status-counts/",
         [
             "line   cursor_in_a_loop/api.py:{cursor.execute} BookViewSet.status_counts",
-            "try    one statement before the loop",
+            "try    one query before the loop",
         ],
     ),
 }
@@ -115,7 +115,7 @@ class Copies:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory, inner: InnerPytest) -> Copies:
-    """Make a copy for each defect; one run of pytest tests all paths of all copies."""
+    """Create one copy of the API per defect, and test all paths of all copies in one run of pytest."""
     project = Project(tmp_path_factory.mktemp("defects"), inner)
     names = f"NAMES, PATHS = {list(DEFECTS)!r}, {PATHS!r}\n"
     project.write({"project_settings.py": SETTINGS, "urls.py": names + URLS, "test_routes.py": names + TESTS})
@@ -137,8 +137,8 @@ def copies(tmp_path_factory: pytest.TempPathFactory, inner: InnerPytest) -> Copi
     return Copies(project.path, found)
 
 
-def with_line(text: str, path: Path) -> str:
-    """Replace the code in braces by the number of its line."""
+def replace_by_line_number(text: str, path: Path) -> str:
+    """Replace code in braces with the number of its line."""
     match = re.search(r"\{(.*)\}", text)
     if match is None:
         return text
@@ -148,11 +148,11 @@ def with_line(text: str, path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", DEFECTS)
-def test_n_plus_one_fails_the_test_of_its_route_and_is_located(name: str, copies: Copies) -> None:
+def test_n_plus_one_fails_with_its_field_or_line_and_a_hint(name: str, copies: Copies) -> None:
     file, _, _, path, expected = DEFECTS[name]
     assert [each for each in copies.failures if each[0] == name] == [(name, path)]
     message = copies.failures[name, path]
     assert "+1 per row" in message
     assert "observability/budgets/" not in message
     for line in expected:
-        assert with_line(line, copies.directory / name / file) in message
+        assert replace_by_line_number(line, copies.directory / name / file) in message

@@ -1,4 +1,4 @@
-"""The plugin in a small project: the budget file, the options, the markers."""
+"""The plugin in a small project: budget file, options and markers."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_same_members(client):
     client.get("/members/1/")
 """
 
-# A server stops after half a second; one test uses it.
+# Only one test uses a live server, because stopping the server takes half a second.
 SERVER_TESTS = """
 import urllib.request
 
@@ -91,7 +91,7 @@ OVER_BUDGET = {"max": 2, "statements": [USERS, "1x SELECT COUNT(*) FROM auth_gro
 
 @pytest.fixture
 def project(empty_project: Project) -> Project:
-    """Return a project with three views; its tests measure all of them."""
+    """Return a project with three views and tests that measure all of them."""
     empty_project.write({"project_settings.py": SETTINGS, "urls.py": URLS, "test_views.py": TESTS})
     empty_project.configure("addopts = --nomigrations")
     return empty_project
@@ -99,13 +99,13 @@ def project(empty_project: Project) -> Project:
 
 @pytest.fixture
 def recorded(project: Project) -> Project:
-    """Return the project with its budgets recorded."""
+    """Return the project with a recorded budget file."""
     project.budgets = RECORDED
     return project
 
 
 def change(project: Project, **entries: dict[str, Any] | None) -> None:
-    """Change or remove entries of the budget file, by the first word of their path."""
+    """Change or remove (None) entries of the budget file. The keywords are the first words of their paths."""
     written = project.budgets
     for name, entry in entries.items():
         key = next((key for key in written if f"/{name}/" in key), f"GET /{name}/")
@@ -118,7 +118,7 @@ def change(project: Project, **entries: dict[str, Any] | None) -> None:
 @pytest.mark.parametrize(
     ("counts", "workers"), [("[3, 1, 2]", "-n0"), pytest.param("[2, 1, 3]", "-n4", marks=pytest.mark.slow)]
 )
-def test_tests_in_any_order_and_process_record_the_same_file(counts: str, workers: str, project: Project) -> None:
+def test_recorded_file_does_not_depend_on_test_order_or_workers(counts: str, workers: str, project: Project) -> None:
     project.write({"test_views.py": TESTS.replace("[3, 1, 2]", counts), "test_server.py": SERVER_TESTS})
     outcome = project.run("--query-budget=record", workers)
     assert (outcome.status, project.budgets) == (0, RECORDED)
@@ -126,7 +126,7 @@ def test_tests_in_any_order_and_process_record_the_same_file(counts: str, worker
 
 
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n2", marks=pytest.mark.slow)])
-def test_route_over_its_budget_fails_with_the_command_that_raises_it(workers: str, recorded: Project) -> None:
+def test_route_over_budget_fails_with_the_record_command(workers: str, recorded: Project) -> None:
     change(recorded, members=OVER_BUDGET)
     outcome = recorded.run("-k", "test_members", workers)
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
@@ -158,7 +158,7 @@ def test_only_a_full_run_lowers_a_budget(recorded: Project) -> None:
     change(recorded, users={"max": 9})
     outcome = recorded.run("--query-budget=record", "-k", "test_users or test_members")
     assert (outcome.status, recorded.budgets["GET /users/"]["max"]) == (0, 9)
-    assert "a part of the tests ran: nothing was lowered or dropped" in outcome.output
+    assert "not all tests ran: no budget was lowered or removed" in outcome.output
     assert recorded.run("--query-budget=record").status == 0
     assert recorded.budgets == RECORDED
 
@@ -188,7 +188,7 @@ def test_route_without_a_test_fails_if_routes_are_required(recorded: Project) ->
 
 
 @pytest.mark.slow
-def test_report_has_every_route_with_its_budget(recorded: Project) -> None:
+def test_report_has_each_route_with_its_budget(recorded: Project) -> None:
     assert recorded.run("--query-budget-report=out/report.md").status == 0
     report = (recorded.path / "out" / "report.md").read_text()
     assert "| `GET /members/<int:page>/` | 4 | 4 | 0 | 0 |  |" in report
@@ -222,28 +222,28 @@ def test_without_a_reason():
 
 
 @pytest.mark.slow
-def test_markers_limit_or_exclude_the_requests_of_their_test(recorded: Project) -> None:
+def test_markers_limit_or_exclude_the_requests_of_a_test(recorded: Project) -> None:
     recorded.write({"test_markers.py": MARKED})
     outcome = recorded.run("test_markers.py")
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
     assert "2 passed" in outcome.output
     assert "GET /members/<int:page>/ runs 3 queries, at most 1 allowed" in outcome.output
-    assert 'needs a reason: no_query_budget(…, reason="why")' in outcome.output
+    assert 'has no reason. Write no_query_budget(…, reason="why")' in outcome.output
 
 
-def test_unusable_file_ends_the_run_with_one_sentence(project: Project) -> None:
+def test_invalid_budget_file_is_a_usage_error(project: Project) -> None:
     project.write({"query_budgets.json": '{"GET /": {"max": 1},\n<<<<<<< HEAD'})
     outcome = project.run()
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
-    assert "query_budgets.json:2: not JSON" in outcome.output
+    assert "query_budgets.json:2 is not valid JSON" in outcome.output
     assert "Traceback" not in outcome.output
 
 
 @pytest.mark.parametrize("option", ["--query-budget-reason=it has to", "--query-budget-prune"])
-def test_option_for_recording_is_an_error_without_it(option: str, recorded: Project) -> None:
+def test_recording_option_without_record_is_a_usage_error(option: str, recorded: Project) -> None:
     outcome = recorded.run(option)
     assert outcome.status == pytest.ExitCode.USAGE_ERROR
-    assert f"{option.partition('=')[0]} is for recording: add --query-budget=record" in outcome.output
+    assert f"{option.partition('=')[0]} has no effect without --query-budget=record" in outcome.output
 
 
 FAILING = """
@@ -262,7 +262,7 @@ def test_over(client):
 
 
 @pytest.mark.slow
-def test_call_that_grows_is_neither_compared_with_the_file_nor_recorded(recorded: Project) -> None:
+def test_failed_scaling_test_does_not_change_or_check_the_file(recorded: Project) -> None:
     recorded.write({"test_failing.py": FAILING})
     arguments = ["--query-budget=record", "--query-budget-reason=why", "test_failing.py::test_grows"]
     assert "FAILED query_budgets.json" not in recorded.run(arguments[-1]).output
@@ -271,7 +271,7 @@ def test_call_that_grows_is_neither_compared_with_the_file_nor_recorded(recorded
 
 
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
-def test_only_the_terminal_gets_colours(workers: str, recorded: Project) -> None:
+def test_only_terminal_output_has_colours(workers: str, recorded: Project) -> None:
     recorded.write({"test_failing.py": FAILING})
     coloured = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
     assert coloured.output.count("\x1b[36mline\x1b[0m   urls.py") == 2

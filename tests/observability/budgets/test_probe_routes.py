@@ -1,4 +1,4 @@
-"""The routes of the probe, whose budgets are in tests/probe/query_budgets.json."""
+"""The routes of the probe project. Their budgets are in tests/probe/query_budgets.json."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from tests.probe.library import make_books, make_publishers
 
 
 @pytest.mark.parametrize("path", ["books/", "books/status-counts/", "publishers/"])
-def test_list_runs_as_many_queries_for_any_number_of_rows(
+def test_list_runs_a_constant_number_of_queries(
     path: str, admin_user: AbstractBaseUser, django_assert_constant_queries: Callable[..., Any]
 ) -> None:
     client = APIClient()

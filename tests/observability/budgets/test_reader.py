@@ -1,4 +1,4 @@
-"""The query budget reader and `strict()`: requests over the budget of their route."""
+"""Requests over the budget of their route: the query budget reader and `strict()`."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def line(caplog: pytest.LogCaptureFixture) -> tuple[str, dict[str, Any]]:
     return record.levelname, record_facts(record)
 
 
-def test_access_log_of_a_request_over_its_budget_is_a_warning_with_the_budget(
+def test_access_log_line_over_budget_is_a_warning_with_the_budget(
     budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(max=2)
@@ -57,7 +57,7 @@ def test_access_log_of_a_request_over_its_budget_is_a_warning_with_the_budget(
 
 
 @pytest.mark.parametrize("entry", [{"max": 3}, {"max": None, "reason": "it reports"}])
-def test_access_log_of_a_request_within_its_budget_or_without_one_is_unchanged(
+def test_access_log_line_within_budget_has_no_budget_keys(
     entry: dict[str, Any], budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(**entry)
@@ -72,7 +72,7 @@ def test_server_timing_shows_an_exceeded_budget(budgets: Callable[..., None], cl
     assert 'desc="3 queries, 2 allowed"' in client.get("/ordinary/3/").headers["Server-Timing"]
 
 
-def test_first_request_over_a_budget_logs_its_repeated_statement(
+def test_first_request_over_budget_logs_its_most_repeated_query(
     budgets: Callable[..., None], client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     budgets(max=2)
@@ -85,14 +85,14 @@ def test_first_request_over_a_budget_logs_its_repeated_statement(
     assert facts["db.query.text"].startswith("SELECT")
 
 
-def test_unreadable_file_prints_a_line_and_fails_no_request(
+def test_invalid_budget_file_is_reported_on_stderr_and_requests_succeed(
     tmp_path: Path, settings: Settings, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "budgets.json"
     file.write_text('{"GET /": {"max": 1},\n<<<<<<< HEAD')
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"BUDGET_FILE": str(file)}
     assert client.get("/ordinary/3/").status_code == 200
-    assert f"{file}:2: not JSON" in capsys.readouterr().err
+    assert f"{file}:2 " in capsys.readouterr().err
 
 
 def test_strict_budget_raises_at_the_query_that_exceeds_it(
@@ -100,7 +100,7 @@ def test_strict_budget_raises_at_the_query_that_exceeds_it(
 ) -> None:
     budgets(max=2)
     with (
-        pytest.raises(OverBudget, match=r"GET /ordinary/<int:count>/ runs 3 queries, its budget is 2: SELECT"),
+        pytest.raises(OverBudget, match=r"GET /ordinary/<int:count>/ runs 3 queries, its budget is 2\. .*SELECT"),
         strict(),
     ):
         client.get("/ordinary/9/")
@@ -118,15 +118,15 @@ def test_strict_budget_raises_once_per_request(budgets: Callable[..., None]) -> 
     assert observation.query_count == 4
 
 
-def test_strict_budget_ignores_a_request_within_its_budget(budgets: Callable[..., None], client: Client) -> None:
+def test_strict_budget_does_not_raise_within_the_budget(budgets: Callable[..., None], client: Client) -> None:
     budgets(max=3)
     with strict():
         assert client.get("/ordinary/3/").status_code == 200
 
 
-def test_production_is_never_strict(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strict_is_refused_in_production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("django.core.mail.outbox")
-    with pytest.raises(RuntimeError, match="tests and development"), strict():
+    with pytest.raises(RuntimeError, match="DEBUG is off"), strict():
         pass
 
 

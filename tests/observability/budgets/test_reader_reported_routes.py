@@ -1,4 +1,4 @@
-"""Each route over its budget is reported once per release, by one of the processes of a machine."""
+"""A route over its budget is reported once per release, by only one process of a machine."""
 
 import subprocess
 import sys
@@ -33,18 +33,18 @@ def test_damaged_file_is_replaced(file: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("absent", ["RELEASE", "VAR_DIR"])
-def test_without_a_release_or_a_file_each_process_reports(file: Path, settings: Settings, absent: str) -> None:
+def test_each_process_reports_without_a_release_or_var_dir(file: Path, settings: Settings, absent: str) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {absent: ""}
     assert [claim_report("GET /a/") for _ in range(2)] == [True, True]
     assert not file.exists()
 
 
 def test_route_is_reported_if_the_file_cannot_be_written(file: Path) -> None:
-    file.parent.write_text("no directory")
+    file.parent.write_text("not a directory")
     assert claim_report("GET /a/")
 
 
-def test_one_of_several_processes_reports_a_route(file: Path) -> None:
+def test_only_one_of_several_processes_reports_a_route(file: Path) -> None:
     program = (
         "from django.conf import settings\n"
         f"settings.configure(OBSERVABILITY={{'RELEASE': 'r1', 'VAR_DIR': {str(file.parent)!r}}})\n"

@@ -1,4 +1,4 @@
-"""The verdict of a run: problems, and the updated budgets."""
+"""The verdict of a run: its problems, and the updated budgets."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ def titles(
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_count_within_the_budget_is_no_problem(count: int) -> None:
+def test_count_within_the_budget_is_allowed(count: int) -> None:
     assert titles(BUDGETS, measured(count), FULL) == []
 
 
@@ -56,12 +56,12 @@ def test_constant_budget_that_no_test_verifies_is_a_problem() -> None:
     assert titles(BUDGETS, measured(2, scale=""), FULL) == ["GET /list/ is marked `constant`, but no test verifies it"]
 
 
-def test_required_route_is_measured_with_each_of_its_methods() -> None:
+def test_required_route_must_be_measured_with_each_of_its_methods() -> None:
     route = Route("/list/", ("GET", "POST"), "views.List")
     assert titles(BUDGETS, measured(2), FULL, [route]) == ["POST /list/ is not measured by any test"]
 
 
-def test_view_that_declares_no_methods_is_measured_with_any() -> None:
+def test_route_without_declared_methods_must_be_measured_with_one() -> None:
     budgets = {"POST /list/": Budget(2, "constant")}
     assert titles(budgets, measured(2, key="POST /list/"), FULL, [Route("/list/", (), "views.list")]) == []
 
@@ -73,23 +73,23 @@ def test_raising_a_budget_needs_a_reason() -> None:
     assert (updated[LIST].maximum, updated[LIST].reason, refused) == (3, "it shows more", [])
 
 
-def test_reason_stays() -> None:
+def test_existing_reason_is_kept() -> None:
     budgets = {LIST: Budget(2, "", (), "it shows more")}
     assert update_budgets(budgets, measured(1), FULL)[0][LIST].reason == "it shows more"
     assert update_budgets(budgets, measured(3), FULL)[0][LIST].maximum == 3
 
 
 @pytest.mark.parametrize(("run", "maximum"), [(FULL, 1), (PART, 2), (FAILED, 2)])
-def test_budget_is_lowered_by_a_full_run_that_passed(run: RunResult, maximum: int) -> None:
+def test_only_a_passed_full_run_lowers_a_budget(run: RunResult, maximum: int) -> None:
     assert update_budgets(BUDGETS, measured(1), run)[0][LIST].maximum == maximum
 
 
 @pytest.mark.parametrize(("run", "prune", "is_present"), [(FULL, True, False), (FULL, False, True), (PART, True, True)])
-def test_stale_entry_is_pruned_by_a_full_run_with_prune(run: RunResult, prune: bool, is_present: bool) -> None:
+def test_only_a_full_run_with_prune_removes_a_stale_entry(run: RunResult, prune: bool, is_present: bool) -> None:
     assert (LIST in update_budgets(BUDGETS, Measurements(), run, prune=prune)[0]) is is_present
 
 
-def test_measurements_are_the_same_in_any_order() -> None:
+def test_merged_measurements_do_not_depend_on_their_order() -> None:
     several = [
         (LIST, Measurement(2, ("2x b",), test="1")),
         (LIST, Measurement(3, ("3x a",), test="2")),
@@ -102,7 +102,7 @@ def test_measurements_are_the_same_in_any_order() -> None:
     assert forwards == backwards == {LIST: Measurement(3, ("3x a",), test="2", scale="constant")}
 
 
-def test_measurements_of_a_worker_arrive_unchanged() -> None:
+def test_measurements_survive_json() -> None:
     sent = measured(3)
     assert Measurements.from_json(sent.to_json()) == sent
 

@@ -1,4 +1,4 @@
-"""The projection of the record."""
+"""The keys and values of an observation."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ ACCESS_KEYS = {
 
 @dataclass
 class Extension:
-    """What a package keeps with an observation."""
+    """An extension of an observation with one key."""
 
     is_logged: bool
 
@@ -32,7 +32,7 @@ class Extension:
         return {"package.number": 7}
 
 
-def test_request_and_other_work_share_the_keys_of_the_work() -> None:
+def test_span_has_its_name_and_a_subset_of_the_keys_of_a_request() -> None:
     request = to_dict(Observation("request", "GET", http=HttpAttributes("GET", "/")))
     with observe("import_books") as span:
         pass
@@ -41,7 +41,7 @@ def test_request_and_other_work_share_the_keys_of_the_work() -> None:
 
 
 @pytest.mark.parametrize("is_logged", [True, False])
-def test_keys_of_a_package_are_logged_if_it_says_so(is_logged: bool) -> None:
+def test_keys_of_an_extension_are_logged_if_is_logged_is_true(is_logged: bool) -> None:
     observation = Observation("span", "import_books")
     observation.extensions[Extension] = Extension(is_logged)
     observation.extensions["state"] = object()
@@ -49,17 +49,17 @@ def test_keys_of_a_package_are_logged_if_it_says_so(is_logged: bool) -> None:
     assert ("package.number" in to_log_keys(observation)) == is_logged
 
 
-def test_only_declared_numbers_of_recorders_are_keys() -> None:
+def test_only_recorded_keys_appear_in_the_measurements() -> None:
     observation = Observation("request", "POST", http=HttpAttributes("POST", "/"))
     observation.measurements |= {"http.request.body.size": 5, "undeclared": 6}
     keys = to_dict(observation)
     assert (keys["http.request.body.size"], "undeclared" in keys) == (5, False)
 
 
-def test_summary_has_the_event_and_the_keys_that_say_something() -> None:
+def test_summary_leaves_out_empty_values() -> None:
     assert summarize_request(ACCESS_KEYS) == ("GET /books/ 200", {"ms": 12.3, "queries": 2})
 
 
-def test_summary_has_repeated_queries_and_notes() -> None:
+def test_summary_has_repeated_queries_and_noted_facts() -> None:
     _, keys = summarize_request(ACCESS_KEYS | {"db.repeated_count": 7, "tenant": "acme"})
     assert (keys["repeated"], keys["tenant"]) == (7, "acme")

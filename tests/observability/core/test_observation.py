@@ -1,4 +1,4 @@
-"""Observations: their facts, their bounds, their end."""
+"""Observations: the current one, facts, limits, failures and the end."""
 
 import time
 from contextvars import copy_context
@@ -15,8 +15,8 @@ from observability.core.steps import Step
 from observability.core.trace_context import TraceParent
 
 
-class Recording:
-    """A reader that counts what it is told."""
+class RecordingReader:
+    """A reader that keeps the steps and counts the closed observations."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -33,7 +33,7 @@ def query(statement: str) -> Step:
     return Step("query", statement, "default", 1.0, statement)
 
 
-def test_current_observation_is_the_innermost_and_none_afterwards() -> None:
+def test_current_is_the_innermost_open_observation() -> None:
     with observe("outer") as outer:
         with observe("inner") as inner:
             assert current() is inner
@@ -41,7 +41,7 @@ def test_current_observation_is_the_innermost_and_none_afterwards() -> None:
     assert current() is None
 
 
-def test_current_observation_is_restored_after_an_exception() -> None:
+def test_current_is_restored_after_an_exception() -> None:
     with pytest.raises(KeyboardInterrupt), observe("work"):
         raise KeyboardInterrupt
     assert current() is None
@@ -53,12 +53,12 @@ def test_root_is_the_outermost_observation() -> None:
         assert outer.root is outer
 
 
-def test_note_outside_of_any_work_does_nothing() -> None:
+def test_note_outside_of_an_observation_is_a_no_op() -> None:
     note(imported=1)
     assert current() is None
 
 
-def test_facts_beyond_the_bound_are_counted_and_known_keys_still_change() -> None:
+def test_facts_over_the_limit_are_counted_and_existing_facts_can_change() -> None:
     with observe("work") as observation:
         note(**{f"key_{number}": number for number in range(MAX_FACTS + 3)})
         note(key_0="changed")
@@ -66,37 +66,37 @@ def test_facts_beyond_the_bound_are_counted_and_known_keys_still_change() -> Non
     assert observation.facts["key_0"] == "changed"
 
 
-def test_facts_are_primitives_of_bounded_length() -> None:
-    class Unspeakable:
+def test_facts_are_primitive_values_of_limited_length() -> None:
+    class Unprintable:
         def __str__(self) -> str:
             raise RuntimeError
 
     with observe("work") as observation:
-        note(long="x" * 5000, listed=[1, 2], unspeakable=Unspeakable(), number=1.5, nothing=None)
+        note(long="x" * 5000, listed=[1, 2], unprintable=Unprintable(), number=1.5, nothing=None)
     assert observation.facts["long"] == "x" * 1023 + "…"
     assert observation.facts["listed"] == "[1, 2]"
-    assert "unprintable" in str(observation.facts["unspeakable"])
+    assert "unprintable" in str(observation.facts["unprintable"])
     assert (observation.facts["number"], observation.facts["nothing"]) == (1.5, None)
 
 
 @pytest.mark.django_db
-def test_time_of_a_step_lies_within_its_work() -> None:
+def test_end_of_a_step_is_a_time_during_the_work() -> None:
     with observe("work") as observation:
         before = time.time()
         connection.cursor().execute("SELECT 1")
         after = time.time()
-    # The clocks of a computer do not tick together.
+    # The monotonic clock and the wall clock may differ a little.
     assert before - 0.05 <= observation.step_ended_at(observation.last_steps[0]) <= after + 0.05
 
 
-def test_step_began_its_duration_before_it_ended() -> None:
+def test_start_of_a_step_is_its_end_minus_its_duration() -> None:
     observation = Observation("span", "short")
     step = Step("query", "a", "default", 2.0, "a", observation._started_ns + 5_000_000)
     assert observation.step_started_ms(step) == 3.0
     assert observation.step_started_ms(step._replace(duration_ms=9.0)) == 0.0
 
 
-def test_what_is_kept_does_not_grow_with_the_steps() -> None:
+def test_size_of_an_observation_is_bounded() -> None:
     observation = Observation("span", "large")
     for number in range(10_000):
         observation.add_step(query(f"SELECT {number}"))
@@ -104,8 +104,8 @@ def test_what_is_kept_does_not_grow_with_the_steps() -> None:
     assert observation.query_count == 10_000
 
 
-def test_readers_hear_of_the_end_once_and_of_no_step_after_it() -> None:
-    reader = Recording()
+def test_readers_get_closed_once_and_no_later_step() -> None:
+    reader = RecordingReader()
     with readers.added(reader):
         observation = Observation("span", "twice")
         observation.close()
@@ -114,13 +114,13 @@ def test_readers_hear_of_the_end_once_and_of_no_step_after_it() -> None:
     assert (reader.closed_count, reader.steps, observation.query_count) == (1, [], 0)
 
 
-def test_duration_stands_still_after_the_end() -> None:
+def test_duration_does_not_change_after_close() -> None:
     observation = Observation("span", "short")
     observation.close()
     assert observation.duration_ms == observation.duration_ms > 0
 
 
-def test_repeated_count_is_that_of_the_most_repeated_statement() -> None:
+def test_repeated_count_is_the_count_of_the_most_repeated_query() -> None:
     observation = Observation("span", "repeating")
     assert observation.repeated_count == 0
     for statement in ("a", "b", "b", "b", "c"):
@@ -128,7 +128,7 @@ def test_repeated_count_is_that_of_the_most_repeated_statement() -> None:
     assert observation.repeated_count == 3
 
 
-def test_thread_that_carries_the_context_counts_in_the_same_observation() -> None:
+def test_threads_with_a_copied_context_add_to_the_same_observation() -> None:
     with observe("work") as observation:
         context = copy_context()
 
@@ -146,7 +146,7 @@ def test_thread_that_carries_the_context_counts_in_the_same_observation() -> Non
     assert observation.query_count == 8000
 
 
-def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
+def test_first_exception_sets_failed_unless_it_is_expected() -> None:
     with pytest.raises(ValueError, match="bad"), observe("work") as failed:
         raise ValueError("bad")
     with pytest.raises(LookupError), observe("work", expected=(LookupError,)) as expected:
@@ -156,7 +156,7 @@ def test_failure_is_the_first_exception_and_an_expected_one_is_none() -> None:
     assert (expected.error_type, expected.failed) == ("LookupError", False)
 
 
-def test_interrupted_work_is_named_and_no_failure() -> None:
+def test_interrupt_sets_error_type_but_not_failed() -> None:
     with pytest.raises(KeyboardInterrupt), observe("work") as observation:
         raise KeyboardInterrupt
     assert (observation.error_type, observation.failed) == ("KeyboardInterrupt", False)
@@ -173,18 +173,18 @@ def test_interrupted_work_is_named_and_no_failure() -> None:
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     ],
 )
-def test_malformed_traceparent_is_none(header: str) -> None:
+def test_invalid_traceparent_is_ignored(header: str) -> None:
     assert TraceParent.parse(header) is None
 
 
-def test_block_with_none_belongs_to_no_observation() -> None:
+def test_activate_none_hides_the_current_observation() -> None:
     with observe("work") as observation:
         with activate(None):
             assert current() is None
         assert current() is observation
 
 
-def test_closed_observation_changes_no_more() -> None:
+def test_closed_observation_does_not_change() -> None:
     with observe("outer") as outer:
         inner = Observation("span", "inner", parent=outer)
     outer.note(late=1)
@@ -203,7 +203,7 @@ def test_long_texts_are_cut() -> None:
     assert (len(key), len(str(value)), len(observation.last_steps[0].text)) == (128, 1_024, 2_048)
 
 
-def test_calls_are_counted_and_are_no_queries() -> None:
+def test_outgoing_requests_are_counted_separately_from_queries() -> None:
     with observe("outer") as outer, observe("inner") as inner:
         inner.add_step(Step("http_client", "GET a 200", "a", 1.5))
         inner.add_step(Step("http_client", "GET b 200", "b", 2.5))
@@ -212,21 +212,21 @@ def test_calls_are_counted_and_are_no_queries() -> None:
         assert (observation.query_count, observation.query_duration_ms, observation.fingerprints) == (0, 0.0, {})
 
 
-def test_span_has_the_ids_of_the_work_around_it() -> None:
+def test_span_inherits_the_ids_of_its_parent() -> None:
     with observe("outer") as outer, observe("inner") as inner:
         pass
     assert (inner.request_id, inner.trace_id) == (outer.request_id, outer.trace_id)
     assert (inner.parent_span_id, outer.parent_span_id) == (outer.span_id, None)
 
 
-def test_trace_and_request_id_that_are_given_win_over_those_of_the_parent() -> None:
+def test_explicit_ids_override_those_of_the_parent() -> None:
     caller = TraceParent("a" * 32, "b" * 16)
     parent = Observation("span", "outer")
     child = Observation("span", "inner", request_id="own-request", caller=caller, parent=parent)
     assert (child.request_id, child.trace_id, child.parent_span_id) == ("own-request", *caller)
 
 
-def test_what_has_to_be_done_before_the_next_observation_is_done_once() -> None:
+def test_first_observation_callback_runs_once() -> None:
     done: list[int] = []
     on_first_observation(lambda: done.append(1))
     assert done == []

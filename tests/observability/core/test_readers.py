@@ -1,4 +1,4 @@
-"""Readers that fail, and the order in which readers run."""
+"""The order in which readers run, and what happens if one fails."""
 
 from types import SimpleNamespace
 
@@ -12,84 +12,84 @@ from observability.core.readers import AbortWork, Headers, Readers
 from observability.core.steps import Step
 
 
-class Failing:
+class FailingReader:
     def step(self, observation: Observation, step: Step) -> None:
-        raise RuntimeError("no room")
+        raise RuntimeError("broken")
 
     def response_started(self, observation: Observation, headers: Headers) -> None:
-        raise RuntimeError("no room")
+        raise RuntimeError("broken")
 
     def closed(self, observation: Observation) -> None:
-        raise RuntimeError("no room")
+        raise RuntimeError("broken")
 
 
-class Named:
-    def __init__(self, name: str, heard: list[str]) -> None:
-        self.name, self.heard = name, heard
+class OrderReader:
+    def __init__(self, name: str, called: list[str]) -> None:
+        self.name, self.called = name, called
 
     def closed(self, observation: Observation) -> None:
-        self.heard.append(self.name)
+        self.called.append(self.name)
 
 
-def test_failing_reader_costs_one_line_a_second_and_the_others_run(
+def test_failing_reader_prints_one_line_per_second_and_other_readers_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diagnostics, "time", SimpleNamespace(monotonic=lambda: 5.0))
-    heard: list[str] = []
+    called: list[str] = []
     readers = Readers()
-    readers.install([Failing(), Named("after", heard)])
+    readers.install([FailingReader(), OrderReader("after", called)])
     for _ in range(3):
         readers.closed(Observation("span", "work"))
-    assert heard == ["after"] * 3
-    assert capsys.readouterr().err == "observability: Failing.closed failed: RuntimeError('no room').\n"
+    assert called == ["after"] * 3
+    assert capsys.readouterr().err == "observability: FailingReader.closed failed: RuntimeError('broken').\n"
 
 
-def test_work_goes_on_where_a_reader_fails_at_a_step_or_at_the_response(capsys: pytest.CaptureFixture[str]) -> None:
+def test_work_continues_if_a_reader_fails(capsys: pytest.CaptureFixture[str]) -> None:
     readers = Readers()
-    readers.install([Failing()])
+    readers.install([FailingReader()])
     readers.step(Observation("span", "work"), Step("log", "imported", "tests"))
     readers.response_started(Observation("span", "work"), {})
-    assert "Failing.step failed" in capsys.readouterr().err
+    assert "FailingReader.step failed" in capsys.readouterr().err
 
 
-def test_failing_reader_is_loud_where_that_is_asked_for() -> None:
+def test_exception_of_a_reader_is_raised_with_raise_errors() -> None:
     readers = Readers()
-    readers.install([Failing()], raise_errors=True)
-    with pytest.raises(RuntimeError, match="no room"):
+    readers.install([FailingReader()], raise_errors=True)
+    with pytest.raises(RuntimeError, match="broken"):
         readers.closed(Observation("span", "work"))
 
 
-def test_reader_that_ends_the_work_is_not_swallowed() -> None:
-    class Refusing:
+def test_abort_work_is_always_raised() -> None:
+    class AbortingReader:
         def step(self, observation: Observation, step: Step) -> None:
             raise AbortWork
 
     readers = Readers()
-    readers.install([Refusing()])
+    readers.install([AbortingReader()])
     with pytest.raises(AbortWork):
         readers.step(Observation("span", "work"), Step("log", "imported", "tests"))
 
 
-def test_readers_run_in_the_order_in_which_they_are_listed() -> None:
-    heard: list[str] = []
+def test_readers_run_in_order_and_added_readers_last() -> None:
+    called: list[str] = []
     readers = Readers()
-    readers.install([Named("first", heard), Named("second", heard)])
-    with readers.added(Named("third", heard)):
+    readers.install([OrderReader("first", called), OrderReader("second", called)])
+    with readers.added(OrderReader("third", called)):
         readers.closed(Observation("span", "work"))
     readers.closed(Observation("span", "work"))
-    assert heard == ["first", "second", "third", "first", "second"]
+    assert called == ["first", "second", "third", "first", "second"]
 
 
-def test_reader_that_was_added_stays_if_another_one_goes() -> None:
-    heard: list[str] = []
+def test_removing_one_added_reader_keeps_the_others() -> None:
+    called: list[str] = []
     readers = Readers()
-    with readers.added(Named("outer", heard)):
-        with readers.added(Named("inner", heard)):
+    with readers.added(OrderReader("outer", called)):
+        with readers.added(OrderReader("inner", called)):
             pass
         readers.closed(Observation("span", "work"))
-    assert heard == ["outer"]
+    assert called == ["outer"]
 
 
-def test_reader_that_cannot_be_imported_is_named(settings: Settings) -> None:
+def test_reader_that_cannot_be_imported_is_an_error(settings: Settings) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"contains 'nowhere.Reader', which cannot be imported"):
         settings.OBSERVABILITY = {"READERS": ["nowhere.Reader"]}

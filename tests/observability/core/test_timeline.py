@@ -1,4 +1,4 @@
-"""All that one unit of work did, as the recorders tell it."""
+"""The timeline of a profiled observation."""
 
 import logging
 from contextlib import suppress
@@ -15,7 +15,7 @@ from observability.recorders.query_origin import QueryOrigin
 from tests.other_service import other_service
 from tests.probe.models import Publisher
 
-log = logging.getLogger("tests.details")
+log = logging.getLogger("tests.timeline")
 
 
 def entries_of(work: Observation) -> list[TimelineEntry]:
@@ -27,14 +27,14 @@ def kinds_of(work: Observation) -> list[str]:
     return [entry.step.kind for entry in entries_of(work)]
 
 
-def test_nothing_is_kept_where_nobody_wants_to_see_it() -> None:
+def test_observation_has_no_timeline_by_default() -> None:
     with observe("work") as observation:
         log.warning("imported")
     assert observation.timeline is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_is_told_from_its_begin_with_its_savepoints(detailed_work: Observation) -> None:
+def test_timeline_has_the_begin_savepoints_and_end_of_a_transaction(profiled_observation: Observation) -> None:
     with transaction.atomic():
         Publisher.objects.create(name="kept")
         with suppress(ZeroDivisionError), transaction.atomic():
@@ -42,7 +42,7 @@ def test_transaction_is_told_from_its_begin_with_its_savepoints(detailed_work: O
             raise ZeroDivisionError
         with transaction.atomic():
             Publisher.objects.count()
-    assert kinds_of(detailed_work) == [
+    assert kinds_of(profiled_observation) == [
         "begin",
         "query",
         "savepoint",
@@ -56,94 +56,96 @@ def test_transaction_is_told_from_its_begin_with_its_savepoints(detailed_work: O
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_that_executed_nothing_is_told_and_is_no_step(detailed_work: Observation) -> None:
+def test_transaction_without_queries_is_in_the_timeline_but_not_in_last_steps(
+    profiled_observation: Observation,
+) -> None:
     with suppress(ZeroDivisionError), transaction.atomic():
         raise ZeroDivisionError
-    assert kinds_of(detailed_work) == ["begin", "rollback"]
-    assert list(detailed_work.last_steps) == []
+    assert kinds_of(profiled_observation) == ["begin", "rollback"]
+    assert list(profiled_observation.last_steps) == []
 
 
 @pytest.mark.django_db
-def test_query_has_its_cause_and_a_failed_one_its_error(detailed_work: Observation) -> None:
+def test_failed_query_has_its_origin_and_error(profiled_observation: Observation) -> None:
     with suppress(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM nowhere")
-    (query,) = (entry for entry in entries_of(detailed_work) if entry.step.kind == "query")
+    (query,) = (entry for entry in entries_of(profiled_observation) if entry.step.kind == "query")
     assert isinstance(query.origin, QueryOrigin)
     assert any("test_timeline.py" in str(site) for site in query.origin.source_lines)
     assert "nowhere" in query.error
 
 
-def test_line_has_its_level_and_its_facts_without_secrets(detailed_work: Observation) -> None:
+def test_log_entry_has_level_and_redacted_facts(profiled_observation: Observation) -> None:
     log.error("refused", extra={"book": 7, "password": "hunter2"})
-    (line,) = entries_of(detailed_work)
-    assert (line.step.text, line.step.source, line.level) == ("refused", "tests.details", "error")
+    (line,) = entries_of(profiled_observation)
+    assert (line.step.text, line.step.source, line.level) == ("refused", "tests.timeline", "error")
     assert line.facts == {"book": 7, "password": "[redacted]"}
 
 
-def test_line_has_the_traceback_that_its_record_carries(detailed_work: Observation) -> None:
+def test_log_entry_has_the_traceback_of_its_record(profiled_observation: Observation) -> None:
     try:
         raise ZeroDivisionError
     except ZeroDivisionError:
         log.exception("refused")
-    assert entries_of(detailed_work)[0].stack.rstrip().endswith("ZeroDivisionError")
+    assert entries_of(profiled_observation)[0].stack.rstrip().endswith("ZeroDivisionError")
 
 
-def test_exception_that_ended_the_work_is_told_once() -> None:
-    details = Timeline()
+def test_failure_has_its_traceback_only_once() -> None:
+    timeline = Timeline()
     with suppress(ValueError), observe("work") as observation:
-        observation.timeline = details
+        observation.timeline = timeline
         raise ValueError("broken")
-    assert details.failure is not None
-    assert (details.failure.type, details.failure.message) == ("ValueError", "broken")
-    assert "test_timeline.py" in details.failure.stack
+    assert timeline.failure is not None
+    assert (timeline.failure.type, timeline.failure.message) == ("ValueError", "broken")
+    assert "test_timeline.py" in timeline.failure.stack
     error = ValueError("the same")
-    details = Timeline()
-    details.fail(error)
-    assert details.format_other_traceback(error) == ""
+    timeline = Timeline()
+    timeline.fail(error)
+    assert timeline.format_other_traceback(error) == ""
 
 
-def test_work_within_the_work_is_an_entry_and_shares_its_details(detailed_work: Observation) -> None:
+def test_inner_span_is_an_entry_and_shares_the_timeline(profiled_observation: Observation) -> None:
     with observe("import"):
         log.warning("imported")
-    assert [(entry.step.kind, entry.step.text) for entry in entries_of(detailed_work)] == [
+    assert [(entry.step.kind, entry.step.text) for entry in entries_of(profiled_observation)] == [
         ("log", "imported"),
         ("span", "import"),
     ]
 
 
-def test_call_to_another_service_is_an_entry(detailed_work: Observation) -> None:
+def test_outgoing_request_is_an_entry(profiled_observation: Observation) -> None:
     with other_service() as other, httpx.Client(trust_env=False) as client:
         client.get(other.url("/status/200/"))
-    assert [entry.step.text for entry in entries_of(detailed_work)] == [f"GET {other.host} 200"]
+    assert [entry.step.text for entry in entries_of(profiled_observation)] == [f"GET {other.host} 200"]
 
 
-def test_step_began_at_its_milliseconds(detailed_work: Observation) -> None:
+def test_steps_start_in_order_within_the_work(profiled_observation: Observation) -> None:
     log.warning("first")
     log.warning("second")
-    first, second = (detailed_work.step_started_ms(entry.step) for entry in entries_of(detailed_work))
-    assert 0 <= first <= second <= detailed_work.duration_ms
+    first, second = (profiled_observation.step_started_ms(entry.step) for entry in entries_of(profiled_observation))
+    assert 0 <= first <= second <= profiled_observation.duration_ms
 
 
-def test_what_is_too_many_is_counted() -> None:
-    details = Timeline()
+def test_entries_over_the_limit_are_counted() -> None:
+    timeline = Timeline()
     for _ in range(MAX_ENTRIES + 2):
-        details.add(Step("log", "again", "tests"))
-    assert (len(details.entries), details.dropped) == (MAX_ENTRIES, {"log": 2})
+        timeline.add(Step("log", "again", "tests"))
+    assert (len(timeline.entries), timeline.dropped) == (MAX_ENTRIES, {"log": 2})
 
 
-class MuteError(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError
 
 
-def test_exception_without_a_text_is_told() -> None:
-    details = Timeline()
-    details.fail(MuteError())
-    assert details.failure is not None
-    assert (details.failure.type, details.failure.message) == ("MuteError", "<unprintable MuteError>")
+def test_failure_with_a_broken_str_has_its_type() -> None:
+    timeline = Timeline()
+    timeline.fail(UnprintableError())
+    assert timeline.failure is not None
+    assert (timeline.failure.type, timeline.failure.message) == ("UnprintableError", "<unprintable UnprintableError>")
 
 
-def test_very_long_traceback_keeps_its_end() -> None:
+def test_long_traceback_keeps_its_end() -> None:
     stack = format_traceback(ValueError("x" * MAX_STACK_TEXT + "end"))
     assert len(stack) == MAX_STACK_TEXT + len("… ")
     assert stack.endswith("end\n")

@@ -143,7 +143,7 @@ def test_asgi_shows_page_and_toolbar_with_the_same_count(asgi_server: Server) ->
 def test_panel_of_the_budget_counts_the_application_s_queries_alone(server: Server) -> None:
     answer = server.get(LIST, **NAVIGATION)
     content = panel(server, answer, "QueryBudgetPanel")
-    assert "2 queries of the application, a budget of 2; 0 of the framework" in content
+    assert "2 application queries, budget 2; 0 framework queries" in content
     assert "SELECT COUNT(*) FROM probe_book" in content
 
 

@@ -18,10 +18,10 @@ from observability.recorders.client_address import client_address
         (1, "<script>", "10.0.0.1"),
     ],
 )
-def test_only_the_entries_of_trusted_proxies_are_read(proxy_count: int, forwarded: str, expected: str) -> None:
+def test_only_entries_of_trusted_proxies_are_used(proxy_count: int, forwarded: str, expected: str) -> None:
     meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": forwarded}
     assert client_address(meta, proxy_count) == expected
 
 
-def test_server_on_a_unix_socket_gives_none() -> None:
+def test_client_of_a_unix_socket_has_no_address() -> None:
     assert client_address({"REMOTE_ADDR": ""}, 0) is None

@@ -1,4 +1,4 @@
-"""Management commands as units of work."""
+"""The command recorder."""
 
 import logging
 
@@ -10,7 +10,7 @@ from observability.recorders import commands
 
 
 class Command(BaseCommand):
-    """A command of a project; its module is not Django's."""
+    """A command of a project: its module is not part of Django."""
 
     def handle(self, *args: object, **options: object) -> None:
         match options["fail_with"]:
@@ -28,7 +28,7 @@ def line(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
     return record
 
 
-def test_command_leaves_one_line_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
+def test_command_is_one_log_line_with_its_name(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     call_command(Command())
     record = line(caplog)
@@ -36,7 +36,7 @@ def test_command_leaves_one_line_with_its_name(caplog: pytest.LogCaptureFixture)
     assert record.__dict__["facts"]["command.name"] == "test_commands"
 
 
-def test_command_that_fails_has_its_traceback_in_the_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_line_of_a_failed_command_has_its_exception(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="broken"):
         call_command(Command(), fail_with="exception")
     record = line(caplog)
@@ -45,7 +45,7 @@ def test_command_that_fails_has_its_traceback_in_the_line(caplog: pytest.LogCapt
     assert isinstance(record.exc_info[1], ValueError)
 
 
-def test_command_error_is_a_warning_and_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+def test_command_error_is_a_warning_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CommandError):
         call_command(Command(), fail_with="command error")
     record = line(caplog)
@@ -62,12 +62,12 @@ def test_command_error_is_a_warning_and_no_failure(caplog: pytest.LogCaptureFixt
         ("tests.probe.management.commands", "runserver", False),
     ],
 )
-def test_batch_commands_are_observed_and_servers_are_not(package: str, name: str, is_observed: bool) -> None:
+def test_project_and_batch_commands_are_observed(package: str, name: str, is_observed: bool) -> None:
     assert commands.is_observed(package, name) is is_observed
 
 
 @pytest.mark.parametrize(
-    ("argv", "is_its_own"),
+    ("argv", "owns_stdout"),
     [
         (["manage.py", "dumpdata"], True),
         (["/srv/app/manage.py", "migrate", "--noinput"], True),
@@ -80,11 +80,11 @@ def test_batch_commands_are_observed_and_servers_are_not(package: str, name: str
         ([], False),
     ],
 )
-def test_commands_own_stdout_and_servers_do_not(argv: list[str], is_its_own: bool) -> None:
-    assert commands.owns_stdout(argv) is is_its_own
+def test_only_management_commands_own_stdout(argv: list[str], owns_stdout: bool) -> None:
+    assert commands.owns_stdout(argv) is owns_stdout
 
 
-def test_installing_twice_observes_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_second_install_does_not_log_a_command_twice(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     commands.install()
     call_command(Command())

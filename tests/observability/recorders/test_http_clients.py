@@ -1,4 +1,4 @@
-"""The recorder of calls to other services, by real clients against real servers."""
+"""The HTTP client recorder, with real clients and real servers."""
 
 import asyncio
 import gc
@@ -95,8 +95,8 @@ CLIENTS: dict[str, Callable[[str, dict[str, str], float], int]] = {
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call without the proxy of the machine that the tests run on."""
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore the proxy settings of the machine that runs the tests."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -104,7 +104,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=CLIENTS)
 def get(request: pytest.FixtureRequest) -> Callable[..., int]:
-    """A client's way to get a URL and to return the status."""
+    """Return a function that gets a URL with one of the clients and returns the status."""
 
     def get(url: str, headers: dict[str, str] | None = None, timeout: float = TIMEOUT_S) -> int:
         return CLIENTS[request.param](url, headers or {}, timeout)
@@ -125,7 +125,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own_certificate(tmp_path_factory.mktemp("tls"))
 
 
-def calls(observation: Observation) -> list[str]:
+def recorded_requests(observation: Observation) -> list[str]:
     assert observation.outgoing_count == len([step for step in observation.last_steps if step.kind == "http_client"])
     return [step.text for step in observation.last_steps if step.kind == "http_client"]
 
@@ -133,7 +133,7 @@ def calls(observation: Observation) -> list[str]:
 # What is recorded
 
 
-def test_call_is_method_host_and_status(get: Callable[..., int], service: OtherService) -> None:
+def test_step_has_method_host_and_status(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work:
         assert get(service.url("/status/200/some/path?token=secret#part")) == 200
     (step,) = [step for step in work.last_steps if step.kind == "http_client"]
@@ -141,81 +141,81 @@ def test_call_is_method_host_and_status(get: Callable[..., int], service: OtherS
     assert work.outgoing_duration_ms == step.duration_ms > 0
 
 
-def test_answer_that_refuses_is_a_call_with_its_status(get: Callable[..., int], service: OtherService) -> None:
+def test_error_status_is_recorded(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work:
         assert get(service.url("/status/503/")) == 503
-    assert calls(work) == [f"GET {service.host} 503"]
+    assert recorded_requests(work) == [f"GET {service.host} 503"]
 
 
-def test_redirect_is_a_call_of_its_own(get: Callable[..., int], service: OtherService) -> None:
+def test_redirect_is_a_separate_request(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work, other_service() as second:
         status = get(service.url(f"/to/{second.url('/status/200/')}"))
     followed = [f"GET {second.host} 200"] if status == 200 else []
-    assert calls(work) == [f"GET {service.host} 302", *followed]
+    assert recorded_requests(work) == [f"GET {service.host} 302", *followed]
 
 
-def test_answer_in_chunks_is_one_call(get: Callable[..., int], service: OtherService) -> None:
+def test_chunked_response_is_one_request(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work:
         get(service.url("/chunked/"))
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
-def test_answer_of_http_1_0_is_one_call(get: Callable[..., int], service: OtherService) -> None:
+def test_http_1_0_response_is_one_request(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work:
         get(service.url("/old/"))
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
-def test_connection_that_is_refused_is_a_call(get: Callable[..., int]) -> None:
+def test_refused_connection_is_recorded(get: Callable[..., int]) -> None:
     port = free_port()
     with observe("work") as work, pytest.raises((OSError, urllib3.exceptions.HTTPError, httpx.ConnectError)):
         get(f"http://127.0.0.1:{port}/")
-    assert calls(work) == [f"GET 127.0.0.1:{port} ConnectionRefusedError"]
+    assert recorded_requests(work) == [f"GET 127.0.0.1:{port} ConnectionRefusedError"]
 
 
-def test_server_that_does_not_answer_in_time_is_a_call(get: Callable[..., int]) -> None:
+def test_timeout_is_recorded(get: Callable[..., int]) -> None:
     with (
         silent_service() as port,
         observe("work") as work,
         pytest.raises((OSError, urllib3.exceptions.HTTPError, httpx.ReadTimeout)),
     ):
         get(f"http://127.0.0.1:{port}/", timeout=0.2)
-    assert calls(work) == [f"GET 127.0.0.1:{port} TimeoutError"]
+    assert recorded_requests(work) == [f"GET 127.0.0.1:{port} TimeoutError"]
 
 
-def test_name_that_is_not_known_is_a_call(get: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_recorded(get: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> object:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with observe("work") as work, pytest.raises((OSError, urllib3.exceptions.HTTPError, httpx.ConnectError)):
         get("http://api.example.com/")
-    assert calls(work) == ["GET api.example.com gaierror"]
+    assert recorded_requests(work) == ["GET api.example.com gaierror"]
 
 
-def test_server_that_hangs_up_is_a_call(get: Callable[..., int], service: OtherService) -> None:
+def test_disconnect_by_the_server_is_recorded(get: Callable[..., int], service: OtherService) -> None:
     with (
         observe("work") as work,
         pytest.raises((OSError, urllib3.exceptions.HTTPError, httpx.RemoteProtocolError)),
     ):
         get(service.url("/broken/"))
-    (text,) = calls(work)
+    (text,) = recorded_requests(work)
     assert text in {f"GET {service.host} RemoteDisconnected", f"GET {service.host} RemoteProtocolError"}
 
 
-def test_call_outside_of_work_is_not_recorded(get: Callable[..., int], service: OtherService) -> None:
+def test_request_outside_of_an_observation_is_not_recorded(get: Callable[..., int], service: OtherService) -> None:
     with observe("work") as work, activate(None):
         assert get(service.url("/status/200/")) == 200
-    assert calls(work) == []
+    assert recorded_requests(work) == []
 
 
-def test_call_counts_in_the_work_around_its_work(get: Callable[..., int], service: OtherService) -> None:
+def test_request_counts_in_inner_and_outer_observation(get: Callable[..., int], service: OtherService) -> None:
     with observe("outer") as outer, observe("inner") as inner:
         get(service.url("/status/200/"))
-    assert calls(outer) == calls(inner) == [f"GET {service.host} 200"]
+    assert recorded_requests(outer) == recorded_requests(inner) == [f"GET {service.host} 200"]
 
 
-def test_exception_of_a_failed_call_is_the_clients_own() -> None:
+def test_exception_of_a_failed_request_is_unchanged() -> None:
     port = free_port()
     with pytest.raises(ConnectionRefusedError) as outside:
         CLIENTS["http.client"](f"http://127.0.0.1:{port}/", {}, TIMEOUT_S)
@@ -227,15 +227,15 @@ def test_exception_of_a_failed_call_is_the_clients_own() -> None:
 # Connections
 
 
-def test_connection_that_is_used_again_counts_each_request(service: OtherService) -> None:
+def test_each_request_on_a_reused_connection_is_recorded(service: OtherService) -> None:
     with closing(http.client.HTTPConnection(service.host)) as connection, observe("work") as work:
         for status in (200, 404):
             connection.request("GET", f"/status/{status}/")
             connection.getresponse().read()
-    assert calls(work) == [f"GET {service.host} 200", f"GET {service.host} 404"]
+    assert recorded_requests(work) == [f"GET {service.host} 200", f"GET {service.host} 404"]
 
 
-def test_connection_belongs_to_whoever_asks_now(service: OtherService) -> None:
+def test_request_on_a_shared_connection_counts_in_the_current_observation(service: OtherService) -> None:
     with closing(http.client.HTTPConnection(service.host)) as connection:
         with observe("first") as first:
             connection.request("GET", "/status/200/")
@@ -246,37 +246,37 @@ def test_connection_belongs_to_whoever_asks_now(service: OtherService) -> None:
         with observe("second") as second:
             connection.request("GET", "/status/404/")
             connection.getresponse().read()
-    assert (calls(first), calls(second)) == ([], [f"GET {service.host} 404"])
+    assert (recorded_requests(first), recorded_requests(second)) == ([], [f"GET {service.host} 404"])
 
 
-def test_pool_of_urllib3_counts_each_request(service: OtherService) -> None:
+def test_each_request_of_a_urllib3_pool_is_recorded(service: OtherService) -> None:
     with urllib3.PoolManager() as pool, observe("work") as work:
         for status in (200, 404):
             pool.request("GET", service.url(f"/status/{status}/"))
         (connections,) = (each.num_connections for each in pool.pools._container.values())
-    assert (connections, calls(work)) == (1, [f"GET {service.host} 200", f"GET {service.host} 404"])
+    assert (connections, recorded_requests(work)) == (1, [f"GET {service.host} 200", f"GET {service.host} 404"])
 
 
-def test_retries_are_calls_of_their_own() -> None:
+def test_each_retry_is_recorded() -> None:
     port = free_port()
     with urllib3.PoolManager() as pool, observe("work") as work, pytest.raises(urllib3.exceptions.MaxRetryError):
         pool.request("GET", f"http://127.0.0.1:{port}/", retries=2)
-    assert calls(work) == [f"GET 127.0.0.1:{port} ConnectionRefusedError"] * 3
+    assert recorded_requests(work) == [f"GET 127.0.0.1:{port} ConnectionRefusedError"] * 3
 
 
 @pytest.mark.parametrize("body", [b"x" * 100_000, iter([b"one", b"two"])], ids=["whole", "chunks"])
-def test_body_that_is_sent_is_part_of_its_call(service: OtherService, body: Any) -> None:  # noqa: ANN401
+def test_request_with_a_body_is_recorded_once(service: OtherService, body: Any) -> None:  # noqa: ANN401
     with requests.Session() as session, observe("work") as work:
         headers = {} if isinstance(body, bytes) else {"Connection": "close"}
         session.post(service.url("/status/201/"), data=body, headers=headers, timeout=TIMEOUT_S)
-    assert calls(work) == [f"POST {service.host} 201"]
+    assert recorded_requests(work) == [f"POST {service.host} 201"]
 
 
-def test_answer_that_is_not_read_is_a_call_and_keeps_nothing(service: OtherService) -> None:
+def test_unread_response_does_not_keep_the_observation_alive(service: OtherService) -> None:
     work = Observation("span", "work")
     with requests.Session() as session, activate(work):
         answer = session.get(service.url("/status/200/"), stream=True, timeout=TIMEOUT_S)
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
     answer.close()
     gone = weakref.ref(work)
     del work
@@ -284,28 +284,28 @@ def test_answer_that_is_not_read_is_a_call_and_keeps_nothing(service: OtherServi
     assert gone() is None
 
 
-def test_request_that_http_client_refuses_is_no_call(service: OtherService) -> None:
+def test_invalid_request_of_http_client_is_not_recorded(service: OtherService) -> None:
     with closing(http.client.HTTPConnection(service.host)) as connection, observe("work") as work:
         with pytest.raises(http.client.InvalidURL):
             connection.request("GET", "/with space")
         connection.close()
-    assert calls(work) == []
+    assert recorded_requests(work) == []
 
 
 # Proxies and TLS
 
 
-def test_host_behind_a_tunnel_is_the_targets(service: OtherService) -> None:
+def test_host_of_a_request_through_a_tunnel_is_the_target(service: OtherService) -> None:
     with other_service() as proxy, closing(http.client.HTTPConnection(proxy.host)) as connection:
         connection.set_tunnel("127.0.0.1", service.port)
         with observe("work") as work:
             connection.request("GET", "/status/200/")
             connection.getresponse().read()
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
 @pytest.mark.parametrize("name", ["urllib3", "requests", "httpx"])
-def test_host_behind_a_proxy_that_forwards_is_the_targets(service: OtherService, name: str) -> None:
+def test_host_of_a_request_through_a_proxy_is_the_target(service: OtherService, name: str) -> None:
     url = service.url("/status/200/")
     with other_service() as proxy, observe("work") as work:
         proxy_url = proxy.url("")
@@ -318,11 +318,11 @@ def test_host_behind_a_proxy_that_forwards_is_the_targets(service: OtherService,
             case "httpx":
                 with httpx.Client(proxy=proxy_url) as client:
                     client.get(url)
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
-def get_by_tls(name: str, service: OtherService, certificate: Path | None) -> None:
-    """Ask by TLS; a certificate is the one that is trusted."""
+def get_with_tls(name: str, service: OtherService, certificate: Path | None) -> None:
+    """Send a request with TLS; only `certificate` is trusted."""
     url = service.url("/status/200/").replace("http:", "https:")
     trusted = ssl.create_default_context(cafile=certificate)
     match name:
@@ -340,28 +340,26 @@ def get_by_tls(name: str, service: OtherService, certificate: Path | None) -> No
                 client.get(url)
 
 
-by_tls = pytest.mark.parametrize("name", ["http.client", "urllib3", "requests", "httpx"])
+each_tls_client = pytest.mark.parametrize("name", ["http.client", "urllib3", "requests", "httpx"])
 
 
-@by_tls
-def test_call_by_tls_is_recorded(certificate: Path, name: str) -> None:
+@each_tls_client
+def test_tls_request_is_recorded(certificate: Path, name: str) -> None:
     with other_service(certificate) as service, observe("work") as work:
-        get_by_tls(name, service, certificate)
-    assert calls(work) == [f"GET {service.host} 200"]
+        get_with_tls(name, service, certificate)
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
-@by_tls
-def test_certificate_that_is_not_trusted_is_a_call(certificate: Path, name: str) -> None:
+@each_tls_client
+def test_untrusted_certificate_is_recorded(certificate: Path, name: str) -> None:
     failures = (OSError, urllib3.exceptions.HTTPError, httpx.ConnectError)
     with other_service(certificate) as service, observe("work") as work, pytest.raises(failures):
-        get_by_tls(name, service, None)
-    assert calls(work) == [f"GET {service.host} SSLCertVerificationError"]
+        get_with_tls(name, service, None)
+    assert recorded_requests(work) == [f"GET {service.host} SSLCertVerificationError"]
 
 
 @pytest.mark.parametrize("name", ["http.client", "urllib3", "requests"])
-def test_connecting_by_tls_is_part_of_the_duration(
-    certificate: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duration_includes_connecting_with_tls(certificate: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns, connect = [0], socket.socket.connect
 
     def connect_within_a_second(self: socket.socket, address: tuple[str, int]) -> None:
@@ -371,41 +369,41 @@ def test_connecting_by_tls_is_part_of_the_duration(
     monkeypatch.setattr(http_clients, "perf_counter_ns", lambda: now_ns[0])
     with other_service(certificate) as service, observe("work") as work:
         monkeypatch.setattr(socket.socket, "connect", connect_within_a_second)
-        get_by_tls(name, service, certificate)
+        get_with_tls(name, service, certificate)
     assert work.outgoing_duration_ms == 1000.0
 
 
-def test_tunnel_of_urllib3_is_part_of_its_call(certificate: Path) -> None:
+def test_tunnel_of_urllib3_is_not_a_separate_request(certificate: Path) -> None:
     trusted = ssl.create_default_context(cafile=certificate)
     with other_service(certificate) as service, other_service() as proxy:
         url = service.url("/status/200/").replace("http:", "https:")
         with urllib3.ProxyManager(proxy.url(""), ssl_context=trusted) as pool, observe("work") as work:
             pool.request("GET", url)
             pool.request("GET", url)
-    assert calls(work) == [f"GET {service.host} 200"] * 2
+    assert recorded_requests(work) == [f"GET {service.host} 200"] * 2
 
 
-def test_tunnel_that_fails_is_one_call_by_connect(service: OtherService) -> None:
+def test_failed_tunnel_is_one_connect_request(service: OtherService) -> None:
     with (
         urllib3.ProxyManager(service.url("")) as pool,
         observe("work") as work,
         pytest.raises(urllib3.exceptions.ProxyError),
     ):
         pool.request("GET", "https://127.0.0.1:1/", retries=False)
-    assert calls(work) == ["CONNECT 127.0.0.1:1 OSError"]
+    assert recorded_requests(work) == ["CONNECT 127.0.0.1:1 OSError"]
 
 
 # Threads and tasks
 
 
-def test_threads_that_inherit_the_work_count_in_it(service: OtherService) -> None:
+def test_requests_of_threads_count_in_the_inherited_observation(service: OtherService) -> None:
     with observe("work") as work, ThreadPoolExecutor(4) as pool:
         for _ in range(8):
             pool.submit(copy_context().run, by_requests, service.url("/status/200/"), {}, TIMEOUT_S)
-    assert calls(work) == [f"GET {service.host} 200"] * 8
+    assert recorded_requests(work) == [f"GET {service.host} 200"] * 8
 
 
-def test_tasks_that_inherit_the_work_count_in_it(service: OtherService) -> None:
+def test_requests_of_tasks_count_in_the_inherited_observation(service: OtherService) -> None:
     async def gather() -> Observation:
         url = service.url("/status/200/")
         with observe("work") as work:
@@ -413,10 +411,10 @@ def test_tasks_that_inherit_the_work_count_in_it(service: OtherService) -> None:
                 await asyncio.gather(*(client.get(url) for _ in range(3)), sync_to_async(by_requests)(url, {}, 10))
         return work
 
-    assert calls(asyncio.run(gather())) == [f"GET {service.host} 200"] * 4
+    assert recorded_requests(asyncio.run(gather())) == [f"GET {service.host} 200"] * 4
 
 
-def test_task_that_is_cancelled_leaves_its_call() -> None:
+def test_request_of_a_cancelled_task_is_recorded() -> None:
     async def cancel(port: int) -> Observation:
         with observe("work") as work:
             async with httpx.AsyncClient() as client:
@@ -425,76 +423,78 @@ def test_task_that_is_cancelled_leaves_its_call() -> None:
         return work
 
     with silent_service() as port:
-        assert calls(asyncio.run(cancel(port))) == [f"GET 127.0.0.1:{port} CancelledError"]
+        assert recorded_requests(asyncio.run(cancel(port))) == [f"GET 127.0.0.1:{port} CancelledError"]
 
 
-def test_call_that_ends_after_its_work_is_dropped(service: OtherService) -> None:
+def test_request_that_ends_after_its_observation_is_dropped(service: OtherService) -> None:
     with observe("work") as work, closing(http.client.HTTPConnection(service.host)) as connection:
         connection.request("GET", "/status/200/")
         work.close()
         connection.getresponse().read()
-    assert calls(work) == []
+    assert recorded_requests(work) == []
 
 
-# What is passed on
+# Trace headers
 
 
 @pytest.fixture
-def passed_on(service: OtherService, settings: Settings) -> OtherService:
-    """A service that the setting names."""
+def listed_service(service: OtherService, settings: Settings) -> OtherService:
+    """A service whose host is in PROPAGATE_TO."""
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"PROPAGATE_TO": [service.host]}
     return service
 
 
-def test_ids_are_passed_on_to_a_host_that_is_named(get: Callable[..., int], passed_on: OtherService) -> None:
+def test_listed_host_gets_trace_headers(get: Callable[..., int], listed_service: OtherService) -> None:
     with observe("work") as work:
-        get(passed_on.url("/status/200/"))
-    (headers,) = passed_on.requests
+        get(listed_service.url("/status/200/"))
+    (headers,) = listed_service.requests
     assert headers.get_all("traceparent") == [f"00-{work.trace_id}-{work.span_id}-01"]
     assert headers.get_all("X-Request-ID") == [work.request_id]
 
 
-def test_ids_are_passed_on_nowhere_by_default(get: Callable[..., int], service: OtherService) -> None:
+def test_no_host_gets_trace_headers_by_default(get: Callable[..., int], service: OtherService) -> None:
     with observe("work"):
         get(service.url("/status/200/"))
     (headers,) = service.requests
     assert ("traceparent" in headers, "X-Request-ID" in headers) == (False, False)
 
 
-def test_ids_are_not_passed_on_by_a_redirect_to_another_host(get: Callable[..., int], passed_on: OtherService) -> None:
+def test_redirect_to_another_host_has_no_trace_headers(get: Callable[..., int], listed_service: OtherService) -> None:
     with observe("work"), other_service() as other:
-        get(passed_on.url(f"/to/{other.url('/status/200/')}"))
+        get(listed_service.url(f"/to/{other.url('/status/200/')}"))
         get(other.url("/status/200/"))
-    assert "traceparent" in passed_on.requests[0]
+    assert "traceparent" in listed_service.requests[0]
     assert [name for headers in other.requests for name in ("traceparent", "X-Request-ID") if name in headers] == []
 
 
-def test_ids_that_the_caller_set_stay(get: Callable[..., int], passed_on: OtherService) -> None:
+def test_headers_of_the_application_are_not_replaced(get: Callable[..., int], listed_service: OtherService) -> None:
     with observe("work") as work:
-        get(passed_on.url("/status/200/"), headers={"x-request-id": "callers-own"})
-    (headers,) = passed_on.requests
+        get(listed_service.url("/status/200/"), headers={"x-request-id": "callers-own"})
+    (headers,) = listed_service.requests
     assert headers.get_all("X-Request-ID") == ["callers-own"]
     assert headers.get_all("traceparent") == [f"00-{work.trace_id}-{work.span_id}-01"]
 
 
-def test_ids_are_passed_on_outside_of_work_to_nobody(get: Callable[..., int], passed_on: OtherService) -> None:
-    get(passed_on.url("/status/200/"))
-    assert "traceparent" not in passed_on.requests[0]
+def test_request_outside_of_an_observation_has_no_trace_headers(
+    get: Callable[..., int], listed_service: OtherService
+) -> None:
+    get(listed_service.url("/status/200/"))
+    assert "traceparent" not in listed_service.requests[0]
 
 
-def test_id_that_no_header_can_hold_does_not_break_the_call(get: Callable[..., int], passed_on: OtherService) -> None:
+def test_invalid_request_id_is_left_out_of_the_headers(get: Callable[..., int], listed_service: OtherService) -> None:
     work = Observation("span", "work", request_id="one\r\nX-Admin: yes")
     with activate(work):
-        assert get(passed_on.url("/status/200/")) == 200
+        assert get(listed_service.url("/status/200/")) == 200
     work.close()
-    (headers,) = passed_on.requests
+    (headers,) = listed_service.requests
     assert ("X-Request-ID" in headers, "X-Admin" in headers, "traceparent" in headers) == (False, False, True)
 
 
-def test_body_of_a_call_that_passes_ids_on_arrives(passed_on: OtherService) -> None:
+def test_trace_headers_do_not_change_the_body(listed_service: OtherService) -> None:
     with observe("work"), httpx.Client() as client:
-        client.post(passed_on.url("/status/200/"), json={"a": 1}).raise_for_status()
-    (headers,) = passed_on.requests
+        client.post(listed_service.url("/status/200/"), json={"a": 1}).raise_for_status()
+    (headers,) = listed_service.requests
     assert (headers["Content-Length"], headers["Content-Type"]) == ("7", "application/json")
 
 
@@ -512,7 +512,9 @@ def test_body_of_a_call_that_passes_ids_on_arrives(passed_on: OtherService) -> N
         ("ada:secret@api.example.com", 80, 80, "api.example.com"),
     ],
 )
-def test_host_is_named_as_one_would_write_it(host: str, port: int | None, default_port: int | None, named: str) -> None:
+def test_format_host_is_in_lower_case_with_a_non_default_port(
+    host: str, port: int | None, default_port: int | None, named: str
+) -> None:
     assert format_host(host, port, default_port) == named
 
 
@@ -520,33 +522,33 @@ def test_userinfo_of_a_url_is_not_recorded(service: OtherService) -> None:
     with observe("work") as work:
         by_requests(f"http://ada:secret@{service.host}/status/200/", {}, TIMEOUT_S)
         by_httpx(f"http://ada:secret@{service.host}/status/200/", {}, TIMEOUT_S)
-    assert calls(work) == [f"GET {service.host} 200"] * 2
+    assert recorded_requests(work) == [f"GET {service.host} 200"] * 2
 
 
-def test_error_with_causes_that_are_endless_has_a_name() -> None:
+def test_error_name_of_a_cyclic_chain_is_found() -> None:
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
     assert find_error_name(first, None) == "ValueError"
 
 
-def test_error_that_the_caller_handles_meanwhile_is_not_the_calls(service: OtherService) -> None:
-    def call_in_spite_of_an_error() -> None:
+def test_error_that_the_application_was_handling_is_not_the_outcome(service: OtherService) -> None:
+    def request_while_an_error_is_handled() -> None:
         try:
             raise PermissionError
         except PermissionError:
             by_http_client(service.url("/broken/"), {}, TIMEOUT_S)
 
     with observe("work") as work, pytest.raises(http.client.RemoteDisconnected):
-        call_in_spite_of_an_error()
-    assert calls(work) == [f"GET {service.host} RemoteDisconnected"]
+        request_while_an_error_is_handled()
+    assert recorded_requests(work) == [f"GET {service.host} RemoteDisconnected"]
 
 
-# Where it is shown
+# Log lines and headers
 
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.probe.urls")
-def test_access_line_counts_the_calls_of_its_request(
+def test_access_log_line_counts_outgoing_requests(
     client: Client, service: OtherService, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "observability.access")
@@ -558,7 +560,7 @@ def test_access_line_counts_the_calls_of_its_request(
     assert re.search(r', outgoing;dur=\d+\.\d;desc="2 requests"', answer.headers["Server-Timing"])
 
 
-def test_line_of_work_counts_its_calls(service: OtherService, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_line_of_a_span_counts_outgoing_requests(service: OtherService, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "observability.span")
     with observe("work"):
         by_http_client(service.url("/status/200/"), {}, TIMEOUT_S)
@@ -566,17 +568,17 @@ def test_line_of_work_counts_its_calls(service: OtherService, caplog: pytest.Log
     assert record.__dict__["facts"]["outgoing.count"] == 1
 
 
-def test_what_sentry_sends_is_no_call_of_the_work() -> None:
+def test_requests_of_the_sentry_sdk_are_not_recorded() -> None:
     with sentry_sink() as sink, reporting_to(sink.dsn), observe("work") as work:
-        sentry_sdk.capture_message("told")
+        sentry_sdk.capture_message("message")
         sentry_sdk.flush(TIMEOUT_S)
         assert len(sink.events) == 1
-    assert calls(work) == []
+    assert recorded_requests(work) == []
 
 
 @contextmanager
 def reporting_to(dsn: str) -> Iterator[None]:
-    """Report to this DSN until the block ends."""
+    """Let the Sentry SDK report to this DSN during the block."""
     before = sentry_sdk.get_global_scope().client
     sentry_sdk.init(dsn=dsn, default_integrations=False)
     try:
@@ -589,12 +591,12 @@ def reporting_to(dsn: str) -> Iterator[None]:
 # Installation
 
 
-def test_installing_twice_records_once(get: Callable[..., int], service: OtherService) -> None:
+def test_second_install_does_not_record_a_request_twice(get: Callable[..., int], service: OtherService) -> None:
     http_clients.install()
     http_clients.install_in_packages()
     with observe("work") as work:
         get(service.url("/status/200/"))
-    assert calls(work) == [f"GET {service.host} 200"]
+    assert recorded_requests(work) == [f"GET {service.host} 200"]
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -602,7 +604,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_packages_are_imported_for_the_first_work_and_not_before() -> None:
+def test_packages_are_imported_at_the_first_observation() -> None:
     answer = run(
         "import sys\n"
         "from observability.recorders import http_clients\n"
@@ -616,13 +618,13 @@ def test_packages_are_imported_for_the_first_work_and_not_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "told"),
+    ("failure", "message"),
     [
         ("ModuleNotFoundError(name)", ""),
-        ("RuntimeError('broken')", "HTTP client recorder: cannot record requests of"),
+        ("RuntimeError('broken')", "HTTP client recorder: requests of"),
     ],
 )
-def test_package_that_is_absent_or_broken_leaves_the_others(failure: str, told: str) -> None:
+def test_missing_or_broken_package_does_not_affect_the_others(failure: str, message: str) -> None:
     with other_service() as service:
         answer = run(
             "import sys, http.client\n"
@@ -643,19 +645,19 @@ def test_package_that_is_absent_or_broken_leaves_the_others(failure: str, told: 
             "print(work.outgoing_count)\n"
         )
     assert answer.stdout == "1\n"
-    assert answer.stderr.startswith(told) if told else answer.stderr == ""
+    assert answer.stderr.startswith(message) if message else answer.stderr == ""
 
 
-def test_threads_that_begin_work_at_once_wait_for_the_packages() -> None:
+def test_first_observations_of_several_threads_wait_for_the_set_up() -> None:
     answer = run(
         "import threading\n"
         "from observability.recorders import http_clients\n"
         "from observability.core.context import observe\n"
         "http_clients.install()\n"
         "seen = []\n"
-        "together = threading.Barrier(8)\n"
+        "barrier = threading.Barrier(8)\n"
         "def work():\n"
-        "    together.wait()\n"
+        "    barrier.wait()\n"
         "    with observe('work'):\n"
         "        import httpx\n"
         "        seen.append(hasattr(httpx.HTTPTransport, 'handle_request_is_observed'))\n"
@@ -667,9 +669,9 @@ def test_threads_that_begin_work_at_once_wait_for_the_packages() -> None:
     assert (answer.stdout, answer.stderr) == (f"{[True] * 8}\n", "")
 
 
-def test_new_thread_belongs_to_no_work(service: OtherService) -> None:
+def test_new_thread_has_no_observation(service: OtherService) -> None:
     with observe("work") as work:
         thread = threading.Thread(target=by_urllib3, args=(service.url("/status/200/"), {}, TIMEOUT_S))
         thread.start()
         thread.join()
-    assert (len(service.requests), calls(work)) == (1, [])
+    assert (len(service.requests), recorded_requests(work)) == (1, [])

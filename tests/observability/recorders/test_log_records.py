@@ -1,4 +1,4 @@
-"""Log records and their observations."""
+"""The observation and the facts of a log record."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from observability.recorders.log_records import ObservationHandler, bound_facts,
 log = logging.getLogger("tests.records")
 
 
-def test_record_becomes_a_step_of_its_observation() -> None:
+def test_log_record_is_a_step_of_its_observation() -> None:
     with observe("work") as observation:
         log.warning("imported")
     assert [(step.kind, step.text, step.source) for step in observation.last_steps] == [
@@ -22,28 +22,28 @@ def test_record_becomes_a_step_of_its_observation() -> None:
     ]
 
 
-def test_record_of_an_observation_that_ended_is_none_of_its_steps() -> None:
+def test_log_record_is_not_a_step_of_a_closed_observation() -> None:
     observation = Observation("span", "ended")
     observation.close()
     log.warning("late", extra={"observation": observation})
     assert list(observation.last_steps) == []
 
 
-def test_observation_that_a_record_names_comes_before_the_current_one() -> None:
+def test_observation_of_a_record_overrides_the_current_one() -> None:
     named = Observation("span", "named")
     with observe("current"):
         assert find_observation(logging.makeLogRecord({"observation": named})) is named
 
 
-def test_observation_of_an_exception_serves_where_there_is_no_other() -> None:
+def test_observation_of_an_exception_is_used_if_none_is_current() -> None:
     error = ValueError()
     error.observation = observation = Observation("span", "failed")  # type: ignore[attr-defined]
     record = logging.makeLogRecord({"exc_info": (ValueError, error, None)})
     assert find_observation(record) is observation
 
 
-class Lazy:
-    """A request that cannot be made, such as a SimpleLazyObject whose database is away."""
+class BrokenLazyRequest:
+    """A lazy request that raises when it is read, such as a SimpleLazyObject whose database is unreachable."""
 
     @property
     def observation(self) -> Observation:
@@ -51,29 +51,30 @@ class Lazy:
 
 
 @pytest.mark.parametrize(
-    "extra", [{"bound_facts": "x"}, {"extra_facts": 3}, {"name": "n", "facts": {"a": 1}}, {"request": Lazy()}]
+    "extra",
+    [{"bound_facts": "x"}, {"extra_facts": 3}, {"name": "n", "facts": {"a": 1}}, {"request": BrokenLazyRequest()}],
 )
-def test_no_extra_raises_or_is_lost(extra: dict[str, object]) -> None:
+def test_unusual_extra_values_become_facts(extra: dict[str, object]) -> None:
     record = ExtraLogger("tests").makeRecord("tests", logging.INFO, "", 0, "event", (), None, extra=extra)
     with observe("work") as observation:
         ObservationHandler().handle(record)
     assert len(observation.last_steps) == 1
-    assert record_facts(record) == {key: value for key, value in flat(extra).items() if key != "request"}
+    assert record_facts(record) == {key: value for key, value in flatten(extra).items() if key != "request"}
 
 
-def flat(extra: dict[str, object]) -> dict[str, object]:
+def flatten(extra: dict[str, object]) -> dict[str, object]:
     facts = extra.get("facts")
     return {key: value for key, value in extra.items() if key != "facts"} | (facts if isinstance(facts, dict) else {})
 
 
 @pytest.mark.parametrize("exc_info", [(), (ValueError,), "text"])
-def test_exc_info_that_is_none_of_pythons_raises_nothing(exc_info: object) -> None:
+def test_invalid_exc_info_is_ignored(exc_info: object) -> None:
     record = logging.makeLogRecord({"exc_info": exc_info})
     ObservationHandler().handle(record)
     assert find_observation(record) is None
 
 
-def test_names_that_threads_bind_at_the_same_time_are_all_known() -> None:
+def test_variables_bound_by_many_threads_are_found() -> None:
     def bind(number: int) -> None:
         structlog.contextvars.bind_contextvars(**{f"thread_{number}": number})
         bound_facts()
@@ -86,5 +87,5 @@ def test_names_that_threads_bind_at_the_same_time_are_all_known() -> None:
 
 
 @pytest.mark.parametrize("given", [{"isbn": "X"}, {"facts": {"isbn": "X"}}])
-def test_facts_are_those_of_the_caller(given: dict[str, object]) -> None:
+def test_facts_of_the_caller_may_be_in_extra_or_in_facts(given: dict[str, object]) -> None:
     assert record_facts(logging.makeLogRecord(given)) == {"isbn": "X"}

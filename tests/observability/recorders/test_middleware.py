@@ -1,4 +1,4 @@
-"""The contract of an observation under real servers: one per request, with the right counts, from end to end."""
+"""Requests under real servers: one observation and one access log line per request, with correct counts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def server(request: pytest.FixtureRequest, servers: Servers) -> Server:
 
 
 @pytest.mark.database
-def test_access_line_has_every_field_in_order(server: Server) -> None:
+def test_access_log_line_has_all_keys_in_order(server: Server) -> None:
     answer = server.get("/ordinary/3/?token=1", User_Agent="tests")
     line = server.access_line(answer.headers["X-Request-ID"])
     assert list(line)[: len(FIELDS)] == FIELDS
@@ -61,11 +61,11 @@ def test_access_line_has_every_field_in_order(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ordinary/2/", "/async/2/", "/streaming/2/", "/streaming-async/2/"])
-def test_every_line_of_a_request_carries_its_ids(server: Server, path: str) -> None:
+def test_each_log_line_of_a_request_has_its_ids(server: Server, path: str) -> None:
     request_id = server.get(path).headers["X-Request-ID"]
     access = server.access_line(request_id)
     lines = server.lines(request_id)
-    # On a busy machine any query may be slow.
+    # On a busy machine, any query may be logged as slow.
     loggers = {line["logger"] for line in lines} - {"observability.sql"}
     assert loggers == {"probe", "probe.standard", "observability.access"}
     assert {line["trace_id"] for line in lines} == {access["trace_id"]}
@@ -74,14 +74,14 @@ def test_every_line_of_a_request_carries_its_ids(server: Server, path: str) -> N
 
 @pytest.mark.database
 @pytest.mark.parametrize("path", ["/streaming/4/", "/streaming-async/4/"])
-def test_streaming_body_is_part_of_its_request(server: Server, path: str) -> None:
+def test_queries_of_a_streaming_body_count_in_its_request(server: Server, path: str) -> None:
     answer = server.get(path)
     line = server.access_line(answer.headers["X-Request-ID"])
     assert answer.body == b"x" * 40
     assert (line["db.query_count"], line["asked"], line["http.response.body.size"]) == (4, 4, 40)
 
 
-def test_file_response_is_whole_and_has_its_size(server: Server) -> None:
+def test_file_response_is_complete_and_its_size_is_logged(server: Server) -> None:
     answer = server.get("/file/")
     line = server.access_line(answer.headers["X-Request-ID"])
     assert answer.body == b"x" * 5000
@@ -91,14 +91,14 @@ def test_file_response_is_whole_and_has_its_size(server: Server) -> None:
 @pytest.mark.parametrize(
     ("header", "size"), [("5", 5), (None, None), ("-5", None), ("five", None), ("٥", None), ("9" * 5_000, None)]
 )
-def test_request_has_the_size_that_its_client_declared(header: str | None, size: int | None) -> None:
+def test_valid_content_length_is_the_request_body_size(header: str | None, size: int | None) -> None:
     request = RequestFactory().post("/", data=b"12345", content_type="text/plain")
     del request.META["CONTENT_LENGTH"]
     request.META |= {} if header is None else {"CONTENT_LENGTH": header}
     assert to_dict(observe_request(request)).get("http.request.body.size") == size
 
 
-def test_head_of_a_streaming_body_leaves_one_line(server: Server) -> None:
+def test_head_request_of_a_streaming_view_is_one_access_log_line(server: Server) -> None:
     answer = server.get("/streaming/2/", method="HEAD")
     line = server.access_line(answer.headers["X-Request-ID"])
     assert line["http.request.method"] == "HEAD"
@@ -112,7 +112,7 @@ def test_head_of_a_streaming_body_leaves_one_line(server: Server) -> None:
         ("/ordinary/1/", {"X_Fail": "1"}, "RuntimeError"),
     ],
 )
-def test_exception_is_one_traceback_and_one_access_line(
+def test_exception_is_logged_once_with_one_access_log_line(
     server: Server, path: str, headers: dict[str, str], error: str
 ) -> None:
     answer = server.get(path, **headers)
@@ -123,10 +123,10 @@ def test_exception_is_one_traceback_and_one_access_line(
     assert [each["span_id"] for each in failures] == [line["span_id"]]
 
 
-def test_failure_is_in_the_file_of_errors(server: Server) -> None:
+def test_failure_is_in_errors_jsonl(server: Server) -> None:
     request_id = server.get("/failing/").headers["X-Request-ID"]
     server.access_line(request_id)
-    # The file of errors is written after that of all lines.
+    # errors.jsonl is written after service.jsonl.
     lines = wait_for(
         lambda: server.lines(request_id, "errors.jsonl")[1:] and server.lines(request_id, "errors.jsonl"), "2"
     )
@@ -134,17 +134,17 @@ def test_failure_is_in_the_file_of_errors(server: Server) -> None:
 
 
 @pytest.mark.parametrize("path", ["/failing-body/", "/failing-body-async/"])
-def test_exception_in_a_body_ends_the_request_as_a_failure(server: Server, path: str) -> None:
+def test_exception_in_a_streaming_body_is_a_failed_request(server: Server, path: str) -> None:
     request_id = f"failing-body-{server.name}-{len(path)}"
-    # It reads up to the end: a client that goes away before the body failed is another case.
+    # Read to the end: a client that disconnects before the body fails is another case.
     server.hang_up(path, request_id=request_id, read_bytes=10_000)
     line = server.access_line(request_id)
     assert (line["level"], line["error.type"]) == ("error", "RuntimeError")
     wait_for(lambda: [each for each in server.lines(request_id) if "exception.stacktrace" in each], "the traceback")
 
 
-def test_client_that_hangs_up_in_a_body_leaves_one_line(server: Server) -> None:
-    # Django reads a body of the other kind to its end before it sends any of it.
+def test_client_disconnect_during_a_body_is_one_access_log_line(server: Server) -> None:
+    # Django reads a sync body under ASGI, and an async body under WSGI, to the end before it sends the first byte.
     path = "/endless/" if server.name == "gunicorn" else "/endless-async/"
     request_id = f"hang-up-{server.name}"
     server.hang_up(path, request_id=request_id, read_bytes=2000)
@@ -152,7 +152,7 @@ def test_client_that_hangs_up_in_a_body_leaves_one_line(server: Server) -> None:
     assert 0 < line["http.response.body.size"] < 2_000_000
 
 
-def test_client_that_hangs_up_before_the_answer_leaves_one_line(server: Server) -> None:
+def test_client_disconnect_before_the_response_is_one_access_log_line(server: Server) -> None:
     path = "/sleeping/" if server.name == "gunicorn" else "/sleeping-async/"
     request_id = f"hang-up-early-{server.name}"
     server.hang_up(path, request_id=request_id)
@@ -169,22 +169,22 @@ def test_error_handled_by_drf_is_a_warning_without_a_traceback(server: Server) -
     assert "exception.type" not in request_lines[0]
 
 
-def test_address_that_does_not_exist_has_no_route(server: Server) -> None:
+def test_unknown_path_has_no_route(server: Server) -> None:
     line = server.access_line(server.get("/nowhere/").headers["X-Request-ID"])
     assert (line["http.route"], line["url.path"], line["http.response.status_code"]) == (None, "/nowhere/", 404)
 
 
 @pytest.mark.database
 @pytest.mark.parametrize("kind", ["ordinary", "async", "streaming", "streaming-async"])
-def test_more_requests_at_once_than_threads_share_nothing(server: Server, kind: str) -> None:
-    def ask(number: int) -> str:
+def test_concurrent_requests_do_not_share_counts_or_context(server: Server, kind: str) -> None:
+    def send_request(number: int) -> str:
         request_id = f"{kind}-{server.name}-{number:02}"
         answer = server.get(f"/{kind}/{number % 7}/", X_Request_ID=request_id)
         assert answer.headers["X-Request-ID"] == request_id
         return request_id
 
     with ThreadPoolExecutor(24) as pool:
-        request_ids = list(pool.map(ask, range(24)))
+        request_ids = list(pool.map(send_request, range(24)))
     for number, request_id in enumerate(request_ids):
         line = server.access_line(request_id)
         assert (line["db.query_count"], line["asked"]) == (number % 7, number % 7)
@@ -193,14 +193,14 @@ def test_more_requests_at_once_than_threads_share_nothing(server: Server, kind: 
         assert not [each for each in others if "bound" in each]
 
 
-def test_warning_of_python_is_a_line_of_its_request(server: Server) -> None:
+def test_python_warning_is_a_log_line_of_its_request(server: Server) -> None:
     request_id = server.get("/warning/").headers["X-Request-ID"]
     server.access_line(request_id)
     lines = [line for line in server.lines(request_id) if line["logger"] == "py.warnings"]
     assert ["the view warns" in line["event"] for line in lines] == [True]
 
 
-def test_every_record_is_written_once_and_the_server_logs_no_requests(server: Server) -> None:
+def test_each_record_is_written_once_and_there_is_no_server_access_log(server: Server) -> None:
     request_id = server.get("/ordinary/1/").headers["X-Request-ID"]
     server.access_line(request_id)
     loggers = [line["logger"] for line in server.lines(request_id)]
@@ -209,7 +209,7 @@ def test_every_record_is_written_once_and_the_server_logs_no_requests(server: Se
     assert not others & {"gunicorn.access", "uvicorn.access"}
 
 
-def test_trace_of_the_caller_is_continued(server: Server) -> None:
+def test_traceparent_of_the_caller_is_continued(server: Server) -> None:
     trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     answer = server.get("/ordinary/1/", traceparent=f"00-{trace_id}-{span_id}-01")
     line = server.access_line(answer.headers["X-Request-ID"])
@@ -218,20 +218,20 @@ def test_trace_of_the_caller_is_continued(server: Server) -> None:
 
 
 @pytest.mark.parametrize("inbound", ["short", "has space in it", "x" * 129, 'quote"s-and-more'])
-def test_malformed_request_id_is_replaced(server: Server, inbound: str) -> None:
+def test_invalid_request_id_is_replaced(server: Server, inbound: str) -> None:
     request_id = server.get("/ordinary/0/", X_Request_ID=inbound).headers["X-Request-ID"]
     assert request_id != inbound
     assert server.access_line(request_id)["http.response.status_code"] == 200
 
 
-def test_server_timing_tells_the_count_of_the_access_line(server: Server) -> None:
+def test_server_timing_has_the_query_count_of_the_access_log(server: Server) -> None:
     answer = server.get("/ordinary/3/")
     assert 'desc="3 queries"' in answer.headers["Server-Timing"]
     assert server.access_line(answer.headers["X-Request-ID"])["db.query_count"] == 3
 
 
 @pytest.mark.database
-def test_slow_query_names_the_line_that_caused_it(server: Server) -> None:
+def test_slow_query_is_logged_with_its_source_line(server: Server) -> None:
     request_id = server.get("/slow-query/").headers["X-Request-ID"]
     server.access_line(request_id)
     (line,) = server.lines(request_id, "sql.jsonl")
@@ -241,24 +241,24 @@ def test_slow_query_names_the_line_that_caused_it(server: Server) -> None:
     assert "i < %s" in line["db.query.text"]
 
 
-def test_health_checks_that_succeed_leave_no_access_line(server: Server) -> None:
+def test_successful_health_checks_are_not_logged(server: Server) -> None:
     request_id = server.get("/livez").headers["X-Request-ID"]
     server.access_line(server.get("/ordinary/0/").headers["X-Request-ID"])
     assert access_lines(server.lines(request_id)) == []
 
 
 @pytest.mark.database
-def test_eight_threads_that_read_and_write_meet_no_locked_database(server: Server) -> None:
-    def ask(number: int) -> Answer:
+def test_concurrent_reads_and_writes_do_not_fail_on_a_locked_database(server: Server) -> None:
+    def send_request(number: int) -> Answer:
         return server.get(f"/read-then-write/{server.name}-{number}/")
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(48)))
+        answers = list(pool.map(send_request, range(48)))
     assert [answer.status for answer in answers] == [200] * 48
 
 
 class FailingUser:
-    """A user of a project's own class, whose key cannot be read."""
+    """A user of a custom class whose primary key cannot be read."""
 
     is_authenticated = True
 
@@ -267,7 +267,7 @@ class FailingUser:
         raise LookupError
 
 
-def test_user_who_cannot_be_read_fails_no_request() -> None:
+def test_user_with_a_broken_key_is_ignored() -> None:
     request, http = RequestFactory().get("/"), HttpAttributes("GET", "/")
     request.user = FailingUser()  # type: ignore[assignment]
     note_user(request, http)
@@ -279,7 +279,5 @@ async def respond_async(_: HttpRequest) -> HttpResponse:
 
 
 @pytest.mark.parametrize(("get_response", "is_async"), [(respond_async, True), (lambda _: HttpResponse(), False)])
-def test_middleware_is_marked_as_asynchronous_if_what_it_calls_is(
-    get_response: Callable[..., Any], is_async: bool
-) -> None:
+def test_middleware_is_async_if_get_response_is(get_response: Callable[..., Any], is_async: bool) -> None:
     assert iscoroutinefunction(ObservationMiddleware(get_response)) is is_async

@@ -1,4 +1,4 @@
-"""What caused a query: lines, fields, relations; in views of every kind."""
+"""The origin of a query: source lines, serializer fields and relations, in sync and async views."""
 
 import asyncio
 import contextvars
@@ -23,61 +23,61 @@ QueryCollector = Callable[[], Any]
 
 @pytest.fixture
 def client() -> APIClient:
-    """A client of the API that is logged in."""
+    """An API client with the token of a user."""
     client = APIClient()
     token = Token.objects.create(user=get_user_model().objects.create_user("reader"))
     client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
     return client
 
 
-def causes(recording: Any, text: str) -> list[QueryOrigin]:  # noqa: ANN401
+def query_origins(recording: Any, text: str) -> list[QueryOrigin]:  # noqa: ANN401
     return [query.origin for query in recording.queries if text in query.summary]
 
 
-def test_method_of_a_serializer_is_named_with_the_lines_behind_it(
+def test_origin_has_the_serializer_method_and_its_source_lines(
     client: APIClient, django_query_collector: QueryCollector
 ) -> None:
     make_loan(make_books(1)[0])
     with django_query_collector() as recording:
         client.get(f"/api/v1/books/{isbn()}/")
-    (cause,) = causes(recording, "FROM probe_loan")
-    assert str(cause.field) == "tests.probe.serializers.BookDetailSerializer.latest_loan"
-    assert [site.function for site in cause.source_lines] == [
+    (origin,) = query_origins(recording, "FROM probe_loan")
+    assert str(origin.field) == "tests.probe.serializers.BookDetailSerializer.latest_loan"
+    assert [line.function for line in origin.source_lines] == [
         "LoanQuerySet.newest_of",
         "BookDetailSerializer.get_latest_loan",
     ]
-    assert cause.view == "tests.probe.api.BookViewSet.retrieve"
+    assert origin.view == "tests.probe.api.BookViewSet.retrieve"
 
 
-def test_field_that_validates_is_named(client: APIClient, django_query_collector: QueryCollector) -> None:
+def test_origin_has_the_field_that_validates(client: APIClient, django_query_collector: QueryCollector) -> None:
     model = make_books(1)[0].author_id
     with django_query_collector() as recording:
         client.post("/api/v1/books/", {"isbn": isbn(2), "author": model})
-    (unique,) = causes(recording, "SELECT 1 FROM probe_book")
-    (related,) = causes(recording, "FROM probe_author")
+    (unique,) = query_origins(recording, "SELECT 1 FROM probe_book")
+    (related,) = query_origins(recording, "FROM probe_author")
     named = [str(unique.field), str(related.field)]
     assert named == [f"tests.probe.serializers.BookSerializer.{name}" for name in ("isbn", "author")]
 
 
-def test_relation_that_is_followed_is_named(django_query_collector: QueryCollector) -> None:
+def test_origin_has_the_relation_that_was_followed(django_query_collector: QueryCollector) -> None:
     make_books(1)
     book = Book.objects.get()
     with django_query_collector() as recording:
         assert book.author is not None
-    (cause,) = causes(recording, "FROM probe_author")
-    assert (cause.relation, cause.is_raw) == ("author", False)
+    (origin,) = query_origins(recording, "FROM probe_author")
+    assert (origin.relation, origin.is_raw) == ("author", False)
 
 
 @pytest.mark.urls("tests.probe.urls")
 @pytest.mark.parametrize("path", ["/async/2/", "/ordinary/2/"])
-def test_line_of_a_view_is_found_under_asgi(path: str, django_query_collector: QueryCollector) -> None:
-    async def ask() -> None:
+def test_origin_has_the_line_of_a_view_under_asgi(path: str, django_query_collector: QueryCollector) -> None:
+    async def send_request() -> None:
         await AsyncClient().get(path)
 
     with django_query_collector() as recording:
-        # What the view binds stays there: asgiref hands it back to its caller.
-        contextvars.copy_context().run(async_to_sync(ask))
-    assert {cause.source_lines[0].path for cause in causes(recording, "")} == {"tests/probe/views.py"}
+        # Run in a copy of the context, because asgiref copies the variables that the view binds to its caller.
+        contextvars.copy_context().run(async_to_sync(send_request))
+    assert {origin.source_lines[0].path for origin in query_origins(recording, "")} == {"tests/probe/views.py"}
 
 
 async def iterated() -> None:
@@ -88,26 +88,26 @@ async def gathered() -> None:
     await asyncio.gather(Book.objects.acount(), asyncio.sleep(0))
 
 
-@pytest.mark.parametrize("ask", [iterated, gathered])
-def test_line_that_awaits_a_query_is_found(
-    ask: Callable[[], Awaitable[None]], django_query_collector: QueryCollector
+@pytest.mark.parametrize("query", [iterated, gathered])
+def test_origin_has_the_line_that_awaits_a_query(
+    query: Callable[[], Awaitable[None]], django_query_collector: QueryCollector
 ) -> None:
-    async def awaiting_positions() -> None:
-        await ask()
+    async def await_query() -> None:
+        await query()
 
     with django_query_collector() as recording:
-        async_to_sync(awaiting_positions)()
-    (cause,) = causes(recording, "FROM probe_book")
-    assert cause.is_raw is False
-    # A coroutine that was gathered is a task of its own: nothing of the project is on its stack.
-    assert any("iterated" in site.function for site in cause.source_lines) == (ask is iterated)
+        async_to_sync(await_query)()
+    (origin,) = query_origins(recording, "FROM probe_book")
+    assert origin.is_raw is False
+    # `gather` runs the coroutine in a separate task, and the stack of the task has no project code.
+    assert any("iterated" in line.function for line in origin.source_lines) == (query is iterated)
 
 
-def test_thread_knows_who_asked_and_the_coroutine_forgets_it_after_that() -> None:
-    async def ask() -> tuple[int, int]:
+def test_thread_gets_the_positions_of_its_caller_only_during_the_call() -> None:
+    async def count_positions() -> tuple[int, int]:
         inside = await sync_to_async(awaiting_positions)()
         return len(inside), len(awaiting_positions())
 
-    in_the_thread, afterwards = async_to_sync(ask)()
-    assert in_the_thread > 0
+    in_thread, afterwards = async_to_sync(count_positions)()
+    assert in_thread > 0
     assert afterwards == 0

@@ -1,4 +1,4 @@
-"""Responses that a server does not read to the end, by Django's own handlers."""
+"""The end of a response under Django's WSGI handler, also of a response that is not read to its end."""
 
 import gc
 import io
@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 
 
 @pytest.fixture(autouse=True)
-def connection_stays_open() -> Iterator[None]:
-    """Let no request close the connection, and lose the test's transaction; Django's test client does the same."""
+def keep_connection_open() -> Iterator[None]:
+    """Keep the connection open after a request, or the test loses its transaction (as in Django's test client)."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -33,13 +33,13 @@ def connection_stays_open() -> Iterator[None]:
 
 @pytest.fixture
 def get() -> Callable[..., Any]:
-    """Ask Django's WSGI handler as a server does, and return what it gives the server."""
+    """Send a request to Django's WSGI handler as a server does, and return the response."""
     handler = WSGIHandler()
 
     def start_response(*_: object) -> Callable[[bytes], object]:
         return bytes
 
-    def ask(path: str, **extra: object) -> Any:  # noqa: ANN401
+    def send(path: str, **extra: object) -> Any:  # noqa: ANN401
         environ = {
             "REQUEST_METHOD": "GET",
             "PATH_INFO": path,
@@ -51,17 +51,17 @@ def get() -> Callable[..., Any]:
         }
         return handler(environ, start_response)
 
-    return ask
+    return send
 
 
-def test_body_that_is_never_iterated_ends_at_close(get: Callable[..., Any], closed: list[Observation]) -> None:
+def test_close_ends_the_observation_of_an_unread_body(get: Callable[..., Any], closed: list[Observation]) -> None:
     response = get("/streaming/3/")
     assert closed == []
     response.close()
     assert [(each.query_count, each.is_closed) for each in closed] == [(0, True)]
 
 
-def test_body_that_is_read_in_part_ends_at_close(get: Callable[..., Any], closed: list[Observation]) -> None:
+def test_close_ends_the_observation_of_a_partly_read_body(get: Callable[..., Any], closed: list[Observation]) -> None:
     response = get("/streaming/3/")
     next(iter(response))
     response.close()
@@ -70,27 +70,27 @@ def test_body_that_is_read_in_part_ends_at_close(get: Callable[..., Any], closed
     assert (observation.query_count, observation.http.response_body_size) == (1, 10)
 
 
-def test_nothing_is_current_between_the_chunks_of_a_body(get: Callable[..., Any]) -> None:
+def test_no_observation_is_current_between_the_chunks_of_a_body(get: Callable[..., Any]) -> None:
     response = get("/streaming/3/")
     assert [current() for _ in response] == [None] * 3
     response.close()
 
 
-def test_response_that_is_closed_twice_ends_once(get: Callable[..., Any], closed: list[Observation]) -> None:
+def test_second_close_of_a_response_is_ignored(get: Callable[..., Any], closed: list[Observation]) -> None:
     response = get("/ordinary/1/")
     response.close()
     response.close()
     assert len(closed) == 1
 
 
-def test_answer_to_head_has_no_body(get: Callable[..., Any], closed: list[Observation]) -> None:
+def test_response_to_head_has_body_size_zero(get: Callable[..., Any], closed: list[Observation]) -> None:
     get("/ordinary/1/", REQUEST_METHOD="HEAD").close()
     (observation,) = closed
     assert observation.http is not None
     assert observation.http.response_body_size == 0
 
 
-def test_response_is_freed_when_it_was_closed_and_let_go(get: Callable[..., Any]) -> None:
+def test_closed_response_is_freed_without_garbage_collection(get: Callable[..., Any]) -> None:
     gc.disable()
     try:
         response = get("/ordinary/1/")
@@ -102,7 +102,7 @@ def test_response_is_freed_when_it_was_closed_and_let_go(get: Callable[..., Any]
         gc.enable()
 
 
-def test_response_may_be_closed_while_a_chunk_of_its_body_is_made(closed: list[Observation]) -> None:
+def test_response_may_be_closed_while_its_body_produces_a_chunk(closed: list[Observation]) -> None:
     def body() -> Iterator[bytes]:
         response.close()
         yield b"x"
@@ -114,7 +114,7 @@ def test_response_may_be_closed_while_a_chunk_of_its_body_is_made(closed: list[O
     assert len(closed) == 1
 
 
-def test_file_is_handed_to_the_server_as_it_is(get: Callable[..., Any], closed: list[Observation]) -> None:
+def test_file_response_is_not_wrapped(get: Callable[..., Any], closed: list[Observation]) -> None:
     wrapped: list[Any] = []
 
     def file_wrapper(stream: Any, block_size: int) -> Any:  # noqa: ANN401
@@ -128,7 +128,7 @@ def test_file_is_handed_to_the_server_as_it_is(get: Callable[..., Any], closed: 
     assert len(closed) == 1
 
 
-def test_exception_that_leaves_the_application_ends_the_request(
+def test_exception_raised_to_the_server_ends_the_request(
     get: Callable[..., Any],
     closed: list[Observation],
     settings: Any,  # noqa: ANN401
@@ -142,7 +142,7 @@ def test_exception_that_leaves_the_application_ends_the_request(
     assert current() is None
 
 
-def test_body_has_what_its_request_bound_and_lets_nothing_out(get: Callable[..., Any]) -> None:
+def test_context_variables_of_a_request_are_visible_in_its_body_only(get: Callable[..., Any]) -> None:
     structlog.contextvars.clear_contextvars()
     response = get("/binding-body/")
     assert b"".join(response) == b"['body', 'view']"

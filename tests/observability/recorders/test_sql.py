@@ -1,4 +1,4 @@
-"""Fingerprints of statements."""
+"""Fingerprints, transaction control and implicit commits."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from observability.recorders.sql import MAX_LENGTH, fingerprint, parse_sql
         ("SELECT  1\n", "SELECT 1"),
     ],
 )
-def test_statements_that_differ_in_their_values_only_are_equal(one: str, other: str) -> None:
+def test_fingerprint_does_not_depend_on_values(one: str, other: str) -> None:
     assert fingerprint(one) == fingerprint(other)
 
 
@@ -28,17 +28,17 @@ def test_statements_that_differ_in_their_values_only_are_equal(one: str, other: 
         ('INSERT INTO "t" ("a") VALUES (%s)', 'INSERT INTO "t" ("a") VALUES (%s) ON CONFLICT DO NOTHING'),
     ],
 )
-def test_statements_that_differ_in_more_are_not(one: str, other: str) -> None:
+def test_fingerprint_depends_on_the_rest_of_the_sql(one: str, other: str) -> None:
     assert fingerprint(one) != fingerprint(other)
 
 
 def test_large_insert_has_a_short_fingerprint() -> None:
-    """A pattern that backtracks would not come to an end here."""
+    """A pattern that backtracks would run for a very long time here."""
     rows = ", ".join(["(%s, %s, COALESCE(%s, 1))"] * 20_000)
     assert len(fingerprint(f'INSERT INTO "t" ("a", "b", "c") VALUES {rows}')) <= MAX_LENGTH
 
 
-def test_text_of_a_statement_is_one_object_and_of_a_large_one_its_fingerprint() -> None:
+def test_text_is_cached_and_long_text_is_replaced_by_its_fingerprint() -> None:
     texts = [f"SELECT {number}" for number in ("1", "1")]
     assert parse_sql(texts[0]).text is parse_sql(texts[1]).text
     assert parse_sql(f"SELECT 1 WHERE 1 IN ({'%s, ' * MAX_LENGTH}%s)").text == "SELECT 1 WHERE 1 IN (…)"
@@ -48,11 +48,11 @@ def test_text_of_a_statement_is_one_object_and_of_a_large_one_its_fingerprint() 
     "sql",
     ["BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK", 'SAVEPOINT "s"', 'RELEASE SAVEPOINT "s"', "ROLLBACK TO s"],
 )  # fmt: skip
-def test_transaction_control_is_recognised(sql: str) -> None:
+def test_transaction_control_is_recognized(sql: str) -> None:
     assert parse_sql(sql).is_transaction_control
 
 
-def test_query_that_names_transaction_control_is_a_query() -> None:
+def test_keyword_of_transaction_control_inside_a_query_is_ignored() -> None:
     assert not parse_sql('SELECT "begin" FROM "savepoint"').is_transaction_control
 
 
@@ -66,5 +66,5 @@ def test_query_that_names_transaction_control_is_a_query() -> None:
         ("INSERT INTO t VALUES ('DROP TABLE')", False),
     ],
 )
-def test_statement_that_commits_implicitly_is_recognised(sql: str, *, commits: bool) -> None:
+def test_implicit_commit_is_recognized(sql: str, *, commits: bool) -> None:
     assert parse_sql(sql).commits_implicitly is commits

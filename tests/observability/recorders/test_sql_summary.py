@@ -1,4 +1,4 @@
-"""A statement in few words, and whose it is."""
+"""The summary and the table of a query, and whether it is a framework query."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -10,7 +10,7 @@ from observability.recorders.sql import find_table, fingerprint, summarize
 from tests.probe.models import Book, Loan
 
 
-def text_of(queryset: QuerySet[Book]) -> str:
+def fingerprint_of(queryset: QuerySet[Book]) -> str:
     return fingerprint(str(queryset.query))
 
 
@@ -34,25 +34,25 @@ def text_of(queryset: QuerySet[Book]) -> str:
         ("PRAGMA foreign_keys", "PRAGMA foreign_keys"),
     ],
 )
-def test_statement_reads_the_same_on_every_database(statement: str, expected: str) -> None:
+def test_summary_is_the_same_on_every_database(statement: str, expected: str) -> None:
     assert summarize(fingerprint(statement)) == expected
 
 
-def test_dropped_join_is_seen() -> None:
-    assert summarize(text_of(Book.objects.with_author())).endswith("JOIN probe_author JOIN probe_publisher")
+def test_summary_has_joins() -> None:
+    assert summarize(fingerprint_of(Book.objects.with_author())).endswith("JOIN probe_author JOIN probe_publisher")
 
 
-def test_table_is_that_of_the_outer_query() -> None:
+def test_table_of_a_query_with_a_subquery_is_the_outer_one() -> None:
     subquery = Loan.objects.filter(book=OuterRef("pk"))
-    assert find_table(text_of(Book.objects.filter(Exists(subquery)))) == "probe_book"
+    assert find_table(fingerprint_of(Book.objects.filter(Exists(subquery)))) == "probe_book"
 
 
-def test_statement_about_content_types_is_the_framework_s() -> None:
+def test_query_of_content_types_is_a_framework_query() -> None:
     assert is_framework_query(fingerprint(str(ContentType.objects.all().query)))
-    assert not is_framework_query(text_of(Book.objects.all()))
+    assert not is_framework_query(fingerprint_of(Book.objects.all()))
 
 
-def test_user_of_a_session_is_the_framework_s_once_in_a_request() -> None:
+def test_one_query_per_request_for_the_session_user_is_a_framework_query() -> None:
     user = get_user_model()._meta.db_table
     by_key = fingerprint(f'SELECT "{user}"."id" FROM "{user}" WHERE "{user}"."id" = %s LIMIT 21')
     by_name = fingerprint(f'SELECT "{user}"."id" FROM "{user}" WHERE "{user}"."username" = %s LIMIT 21')

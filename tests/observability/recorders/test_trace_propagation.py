@@ -1,4 +1,4 @@
-"""Which hosts get the ids of the work."""
+"""Which hosts get trace headers."""
 
 import pytest
 from pytest_django import Settings
@@ -8,7 +8,7 @@ from observability.recorders.trace_propagation import is_host, is_propagated_to,
 
 
 @pytest.mark.parametrize(
-    ("entry", "host", "is_for_it"),
+    ("entry", "host", "is_match"),
     [
         ("api.example.com", "api.example.com", True),
         ("API.Example.com", "api.example.com", True),
@@ -28,18 +28,18 @@ from observability.recorders.trace_propagation import is_host, is_propagated_to,
         ("[::1]", "[::1]:8000", False),
     ],
 )
-def test_entry_is_for_its_host_alone(settings: Settings, entry: str, host: str, is_for_it: bool) -> None:
+def test_entry_matches_its_host_only(settings: Settings, entry: str, host: str, is_match: bool) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": ["first.example.org", entry]}
     assert is_host(entry)
-    assert is_propagated_to(host) is is_for_it
+    assert is_propagated_to(host) is is_match
 
 
-def test_string_in_the_place_of_the_list_names_no_host(settings: Settings) -> None:
+def test_string_instead_of_a_list_matches_no_host(settings: Settings) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": "api.example.com"}
     assert not is_propagated_to("api.example.com")
 
 
-def test_host_that_is_not_named_gets_nothing(settings: Settings) -> None:
+def test_only_a_listed_host_gets_trace_headers(settings: Settings) -> None:
     settings.OBSERVABILITY = {"PROPAGATE_TO": ["api.example.com"]}
     work = Observation("span", "work")
     assert trace_headers("other.example.com", work) == {}

@@ -1,4 +1,4 @@
-"""Each way in which a transaction can end, in a test's savepoint and under a real server with a real transaction."""
+"""The outcomes of transactions, in the savepoint of a test and in a real transaction under a real server."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -15,8 +15,8 @@ from observability.recorders import database
 from tests.probe.models import Publisher
 from tests.server import Server, Servers
 
-# The way, its status, what the access line says of its transaction, and the rows that it leaves.
-WAYS = [
+# The name of a view, the status of its response, the outcome of its transaction, and the rows that are stored.
+OUTCOMES = [
     ("write", 201, "committed", ["{name}"]),
     ("write-then-raise", 500, "rolled_back", []),
     ("write-then-invalid", 400, "rolled_back", []),
@@ -28,8 +28,8 @@ WAYS = [
     ("write-then-iterate", 200, "committed", ["{name}"]),
 ]
 
-# Ways in which a real transaction alone can go. After an error PostgreSQL rolls back, also where it is told to commit.
-REAL_WAYS = [
+# Outcomes that need a real transaction. After a failed query, PostgreSQL rolls back even if it gets a COMMIT.
+REAL_TRANSACTION_OUTCOMES = [
     ("write-orphan", 500, "rolled_back", []),
     ("write-then-close", 200, "rolled_back", []),
     (
@@ -39,7 +39,7 @@ REAL_WAYS = [
     ),
 ]
 
-# How many queries each way makes, on every database.
+# The number of queries of these views, on every database; other views run one query.
 QUERY_COUNTS = {
     "write-half": 2,
     "read-then-write": 2,
@@ -60,32 +60,32 @@ def rows_of(server: Server, name: str) -> list[str]:
 
 
 @pytest.mark.database
-@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS + REAL_WAYS)
+@pytest.mark.parametrize(("view", "status", "outcome", "rows"), OUTCOMES + REAL_TRANSACTION_OUTCOMES)
 def test_transaction_of_a_request_under_a_server(
-    server: Server, way: str, status: int, outcome: str, rows: list[str]
+    server: Server, view: str, status: int, outcome: str, rows: list[str]
 ) -> None:
-    answer = server.get(f"/{way}/{way}-row/")
+    answer = server.get(f"/{view}/{view}-row/")
     line = server.access_line(answer.headers["X-Request-ID"])
     assert (answer.status, line["db.transaction"]) == (status, outcome)
-    assert line["db.query_count"] == QUERY_COUNTS.get(way, 1)
-    assert rows_of(server, f"{way}-row") == [row.format(name=f"{way}-row") for row in rows]
+    assert line["db.query_count"] == QUERY_COUNTS.get(view, 1)
+    assert rows_of(server, f"{view}-row") == [row.format(name=f"{view}-row") for row in rows]
 
 
 @pytest.mark.django_db
 @pytest.mark.urls("tests.probe.urls")
-@pytest.mark.parametrize(("way", "status", "outcome", "rows"), WAYS)
-def test_transaction_of_a_request_inside_of_a_test(
-    client: Client, closed: list[Observation], way: str, status: int, outcome: str, rows: list[str]
+@pytest.mark.parametrize(("view", "status", "outcome", "rows"), OUTCOMES)
+def test_transaction_of_a_request_inside_a_test(
+    client: Client, closed: list[Observation], view: str, status: int, outcome: str, rows: list[str]
 ) -> None:
     client.raise_request_exception = False
-    answer = client.get(f"/{way}/{way}/")
+    answer = client.get(f"/{view}/{view}/")
     b"".join(answer)
     assert (answer.status_code, closed[0].transaction) == (status, outcome)
-    assert [each.name for each in Publisher.objects.all()] == [row.format(name=way) for row in rows]
+    assert [each.name for each in Publisher.objects.all()] == [row.format(name=view) for row in rows]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_control_is_no_query() -> None:
+def test_transaction_control_does_not_count_as_a_query() -> None:
     with observe("work") as observation, transaction.atomic():
         Publisher.objects.create(name="one")
         with transaction.atomic():
@@ -94,21 +94,21 @@ def test_transaction_control_is_no_query() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_empty_transaction_is_none() -> None:
+def test_transaction_without_queries_does_not_count() -> None:
     with observe("work") as observation, transaction.atomic():
         pass
     assert observation.transaction == "none"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_queries_outside_of_a_transaction_have_none() -> None:
+def test_queries_outside_of_a_transaction_have_the_outcome_none() -> None:
     with observe("work") as observation:
         Publisher.objects.create(name="one")
     assert (observation.query_count, observation.transaction) == (1, "none")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_transaction_of_several_that_was_rolled_back_is_told() -> None:
+def test_one_rollback_of_several_transactions_decides_the_outcome() -> None:
     with observe("work") as observation:
         with transaction.atomic():
             Publisher.objects.create(name="lost")
@@ -119,7 +119,7 @@ def test_one_transaction_of_several_that_was_rolled_back_is_told() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> None:
+def test_closing_a_connection_rolls_back_its_transaction() -> None:
     with observe("work") as observation, transaction.atomic():
         Publisher.objects.create(name="lost")
         connection.close()
@@ -127,7 +127,7 @@ def test_connection_that_is_closed_inside_of_a_transaction_rolled_it_back() -> N
 
 
 @pytest.mark.django_db
-def test_transaction_of_another_database_is_a_step_and_not_the_transaction_of_the_work() -> None:
+def test_transaction_of_another_database_is_only_a_step() -> None:
     memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     other = ConnectionHandler({"default": {}, "other": memory})["other"]
     other.connect()
@@ -144,7 +144,7 @@ def test_transaction_of_another_database_is_a_step_and_not_the_transaction_of_th
 
 
 @pytest.mark.django_db(transaction=True)
-def test_new_connection_costs_no_query() -> None:
+def test_connecting_does_not_count_as_a_query() -> None:
     with observe("work") as observation:
         connection.close()
         Publisher.objects.exists()
@@ -155,7 +155,7 @@ def test_new_connection_costs_no_query() -> None:
 @pytest.mark.parametrize(
     ("ending", "outcome"), [("commit", "committed"), ("rollback", "rolled_back"), ("nothing", "none")]
 )
-def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
+def test_transaction_without_atomic_is_recorded(ending: str, outcome: str) -> None:
     connection.set_autocommit(False)
     try:
         with observe("work") as observation:
@@ -169,8 +169,8 @@ def test_transaction_by_hand_is_told(ending: str, outcome: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("ending", ["commit", "rollback"])
-def test_end_of_a_transaction_that_never_began_is_none(ending: str) -> None:
-    """In autocommit mode each statement is its own; COMMIT has nothing left to do."""
+def test_commit_and_rollback_without_a_transaction_are_ignored(ending: str) -> None:
+    """In autocommit mode each query is committed at once, so COMMIT and ROLLBACK have no effect."""
     with observe("work") as observation:
         Publisher.objects.exists()
         getattr(connection, ending)()
@@ -179,7 +179,7 @@ def test_end_of_a_transaction_that_never_began_is_none(ending: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "mysql", reason="other databases roll back DDL with its transaction")
-def test_ddl_commits_what_came_before_it() -> None:
+def test_ddl_commits_the_open_transaction() -> None:
     with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
         Publisher.objects.create(name="kept")
         cursor.execute("CREATE TABLE IF NOT EXISTS probe_publisher (id INTEGER)")
@@ -189,18 +189,18 @@ def test_ddl_commits_what_came_before_it() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "mysql", reason="other databases leave the transaction to the application")
-def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> None:
+def test_deadlock_is_a_rollback_even_if_its_error_is_handled() -> None:
     one, other = (Publisher.objects.create(name=name) for name in ("one", "other"))
-    meeting = Barrier(2, timeout=10)
+    both_hold_a_lock = Barrier(2, timeout=10)
 
     def rename(first: Publisher, second: Publisher) -> tuple[bool, str]:
-        # Statements of its own: `update()` would mark the transaction to be rolled back.
+        # Execute raw SQL: after a failed `update()`, Django marks the transaction to be rolled back.
         statement = "UPDATE probe_publisher SET name = CONCAT(name, '.') WHERE id = %s"
         is_victim = False
         try:
             with observe("work") as observation, transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(statement, [first.pk])
-                meeting.wait()
+                both_hold_a_lock.wait()
                 try:
                     cursor.execute(statement, [second.pk])
                 except OperationalError:
@@ -215,7 +215,7 @@ def test_victim_of_a_deadlock_is_rolled_back_although_its_error_is_handled() -> 
 
 
 @pytest.mark.django_db
-def test_work_inside_of_work_counts_in_both() -> None:
+def test_queries_of_an_inner_observation_count_in_both() -> None:
     with observe("outer") as outer:
         Publisher.objects.exists()
         with observe("inner") as inner:
@@ -226,7 +226,7 @@ def test_work_inside_of_work_counts_in_both() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_inside_of_work_inside_of_work_is_told_of_both() -> None:
+def test_transaction_in_an_inner_observation_is_the_outcome_of_both() -> None:
     with observe("outer") as outer, observe("inner") as inner, transaction.atomic():
         Publisher.objects.create(name="one")
     assert (outer.transaction, inner.transaction) == ("committed", "committed")
@@ -234,7 +234,7 @@ def test_transaction_inside_of_work_inside_of_work_is_told_of_both() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_away() -> None:
+def test_recorder_stays_installed_after_an_execute_wrapper_block() -> None:
     recorders = [each for each in connection.execute_wrappers if isinstance(each, database.QueryRecorder)]
     connection.execute_wrappers.remove(recorders[0])
     with connection.execute_wrapper(lambda execute, *arguments: execute(*arguments)):
@@ -245,19 +245,19 @@ def test_wrapper_that_is_there_while_a_connection_opens_takes_the_recorder_not_a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_connection_whose_wrappers_were_replaced_tells_a_transaction_once() -> None:
+def test_replaced_execute_wrappers_do_not_record_a_transaction_twice() -> None:
     connection.execute_wrappers = []
     database.install()
     with observe("work") as observation:
-        details = observation.timeline = Timeline()
+        timeline = observation.timeline = Timeline()
         with transaction.atomic():
             pass
-    assert [entry.step.kind for entry in details.entries] == ["begin", "commit"]
+    assert [entry.step.kind for entry in timeline.entries] == ["begin", "commit"]
 
 
 @pytest.mark.django_db
-def test_statement_that_is_no_text_reaches_the_database_as_it_is() -> None:
-    """Psycopg takes bytes, and statements that its `sql` module composes."""
+def test_query_that_is_not_a_string_is_executed_unchanged() -> None:
+    """Psycopg accepts bytes, and objects of its `sql` module."""
 
     class Composed:
         def as_string(self, _: object) -> str:
@@ -274,7 +274,7 @@ def test_statement_that_is_no_text_reaches_the_database_as_it_is() -> None:
 
 
 @pytest.mark.django_db
-def test_connection_is_recorded_once_however_often_it_opens() -> None:
+def test_second_install_does_not_count_a_query_twice() -> None:
     database.install()
     database.install_on(connection)
     with observe("work") as observation:
@@ -283,7 +283,7 @@ def test_connection_is_recorded_once_however_often_it_opens() -> None:
 
 
 @pytest.mark.django_db
-def test_query_that_fails_is_counted() -> None:
+def test_failed_query_is_counted() -> None:
     with observe("work") as observation, pytest.raises(DatabaseError), connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM no_such_table")
     assert observation.query_count == 1

@@ -1,4 +1,4 @@
-"""Events as a production would report them, spools, and servers that accept events."""
+"""Fixtures: reported events, spools, and servers that accept events."""
 
 import json
 import logging.config
@@ -14,15 +14,15 @@ from observability.sentry.delivery.spool import Spool
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.setup import start_sentry
 from tests.bugsink import Bugsink, Project
-from tests.observability.sentry.delivery.spooling import AWAY, QUICK
+from tests.observability.sentry.delivery.spooling import QUICK, UNREACHABLE_DSN
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import DEADLINE_S, ROOT
 
-Make = Callable[..., SpoolTransport]
+TransportFactory = Callable[..., SpoolTransport]
 
 
 class EventListHandler(logging.Handler):
-    """Collect the events that are logged instead of sent."""
+    """A handler that collects the events that are logged instead of sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class EventListHandler(logging.Handler):
 
 @pytest.fixture
 def events(tmp_path: Path, restored_logging: None) -> Iterator[list[dict[str, Any]]]:
-    """The events that a production would report, with its logging."""
+    """The events that are reported with the logging of production."""
     variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
     logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))
     handler = EventListHandler()
@@ -47,12 +47,12 @@ def events(tmp_path: Path, restored_logging: None) -> Iterator[list[dict[str, An
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    """A spool of a server that cannot be reached."""
-    return Spool.for_dsn(tmp_path / "spool", AWAY)
+    """The spool of an unreachable server."""
+    return Spool.for_dsn(tmp_path / "spool", UNREACHABLE_DSN)
 
 
 @pytest.fixture
-def listening() -> Iterator[Sink]:
+def sink() -> Iterator[Sink]:
     """A server that accepts events, for one test."""
     with sentry_sink() as sink:
         yield sink
@@ -60,14 +60,14 @@ def listening() -> Iterator[Sink]:
 
 @pytest.fixture(scope="session")
 def shared_sink() -> Iterator[Sink]:
-    """A server that accepts events, for the servers that tests share."""
+    """A server that accepts events, for server processes that several tests share."""
     with sentry_sink() as sink:
         yield sink
 
 
 @pytest.fixture
 def stopped_bugsink(bugsink: Project) -> Iterator[Bugsink]:
-    """The shared Bugsink, stopped; it runs again after the test."""
+    """The shared Bugsink, stopped for the test and started again afterwards."""
     bugsink.server.stop()
     try:
         yield bugsink.server
@@ -77,18 +77,18 @@ def stopped_bugsink(bugsink: Project) -> Iterator[Bugsink]:
 
 
 @pytest.fixture
-def transport_to(tmp_path: Path) -> Iterator[Make]:
-    """Make the transport to a DSN; it ends with the test.
+def transport_to(tmp_path: Path) -> Iterator[TransportFactory]:
+    """Return a function that creates a transport for a DSN. The transport is stopped after the test.
 
-    It waits long for an answer by default: an event that is sent again after a late answer arrives twice.
+    Its read timeout is long by default: if a late answer caused a retry, the event would arrive twice.
     """
-    made: list[SpoolTransport] = []
+    created: list[SpoolTransport] = []
 
-    def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - those of the transport
+    def make(dsn: str, **options: Any) -> SpoolTransport:  # noqa: ANN401 - the options of the transport
         defaults: dict[str, Any] = {"backoff": QUICK, "read_timeout_s": DEADLINE_S}
-        made.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
-        return made[-1]
+        created.append(SpoolTransport(dsn, tmp_path / "spool", **defaults | options))
+        return created[-1]
 
     yield make
-    for each in made:
+    for each in created:
         each.kill()

@@ -1,4 +1,4 @@
-"""The content of a Sentry event, and what it must not contain."""
+"""The content of a Sentry event, and that it has no secrets."""
 
 import json
 import logging
@@ -29,19 +29,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.probe.urls")]
 Events = list[dict[str, Any]]
 
 
-def test_request_that_succeeds_sends_nothing(client: Client, events: Events) -> None:
+def test_successful_request_is_not_an_event(client: Client, events: Events) -> None:
     client.get("/ordinary/1/")
     assert events == []
 
 
-def test_route_over_its_query_budget_is_one_event_and_one_issue(
+def test_route_over_its_query_budget_is_one_event(
     client: Client, events: Events, tmp_path: Path, settings: Settings
 ) -> None:
     file, route = tmp_path / "budgets.json", "GET /ordinary/<int:count>/"
     file.write_text(json.dumps({route: {"max": 1}}))
     others = {"RELEASE": "r1", "VAR_DIR": str(tmp_path)}
     for _ in range(2):
-        # The readers are made again, as in another process.
+        # Changing the setting creates new readers, as in another process.
         settings.OBSERVABILITY = settings.OBSERVABILITY | others | {"BUDGET_FILE": str(file)}
         client.get("/ordinary/3/")
     (event,) = events
@@ -50,19 +50,19 @@ def test_route_over_its_query_budget_is_one_event_and_one_issue(
     assert event["extra"]["db.query.text"].startswith("SELECT")
 
 
-def test_values_that_are_not_json_arrive_as_text(events: Events) -> None:
+def test_values_that_json_does_not_have_become_text(events: Events) -> None:
     logging.getLogger("tests").error(
         "import_failed", extra={"facts": {"at": datetime.now(UTC), "error": ValueError("x")}}
     )
     assert json.loads(json.dumps(events[0]["extra"]))["error"] == "ValueError('x')"
 
 
-def test_event_carries_no_secrets() -> None:
+def test_secrets_of_an_event_are_redacted() -> None:
     event: Any = {"extra": {"deep": [{"password": "s3cret"}]}, "message": "Bearer s3cret-s3cret"}
     assert "s3cret" not in str(complete_event(event, {}))
 
 
-def test_spans_of_a_transaction_carry_no_secrets() -> None:
+def test_secrets_in_spans_are_redacted() -> None:
     spans = [{"op": "http.client", "data": {"deep": {"password": SECRET}}}, {"op": "db", "description": "SELECT 1"}]
     event: Any = {"type": "transaction", "spans": spans}
     completed: Any = complete_transaction(event, {})
@@ -70,7 +70,7 @@ def test_spans_of_a_transaction_carry_no_secrets() -> None:
     assert completed["spans"][1] == spans[1]
 
 
-def test_event_says_what_the_observation_knows(client: Client, events: Events) -> None:
+def test_event_has_the_data_of_the_observation(client: Client, events: Events) -> None:
     client.raise_request_exception = False
     client.force_login(user := get_user_model().objects.create_user("ada"))
     client.get("/failures/raised-by-api/")
@@ -83,7 +83,7 @@ def test_event_says_what_the_observation_knows(client: Client, events: Events) -
     assert event["contexts"]["trace"]["trace_id"] == event["tags"]["trace_id"]
 
 
-def test_frames_of_the_project_are_its_own_and_those_of_this_layer_are_not(events: Events) -> None:
+def test_only_project_frames_are_in_app(events: Events) -> None:
     with pytest.raises(DatabaseError), observe("work"), connection.cursor() as cursor:
         cursor.execute("SELECT nothing FROM nowhere")
     frames = events[0]["exception"]["values"][-1]["stacktrace"]["frames"]
@@ -92,7 +92,7 @@ def test_frames_of_the_project_are_its_own_and_those_of_this_layer_are_not(event
     assert "observability" in own
 
 
-def test_breadcrumbs_are_the_steps_before_the_failure_in_their_order(client: Client, events: Events) -> None:
+def test_breadcrumbs_are_the_steps_before_the_failure(client: Client, events: Events) -> None:
     client.get("/failures/logged-and-swallowed/")
     crumbs = events[0]["breadcrumbs"]["values"]
     assert [(each["category"], each["message"][:11]) for each in crumbs] == [
@@ -102,24 +102,24 @@ def test_breadcrumbs_are_the_steps_before_the_failure_in_their_order(client: Cli
     assert [each["timestamp"] for each in crumbs] == sorted(each["timestamp"] for each in crumbs)
 
 
-def test_failure_within_a_transaction_says_that_it_is_open(client: Client, events: Events) -> None:
+def test_failure_inside_a_transaction_has_the_state_open(client: Client, events: Events) -> None:
     client.get("/failures/logged-and-swallowed/")
     assert events[0]["contexts"]["observation"]["db.transaction"] == "open"
 
 
-def test_transaction_that_was_not_used_is_none(client: Client, events: Events) -> None:
+def test_failure_without_queries_has_the_transaction_state_none(client: Client, events: Events) -> None:
     client.get("/failures/logged/")
     assert events[0]["contexts"]["observation"]["db.transaction"] == "none"
 
 
-def test_line_at_the_end_names_the_event(client: Client, events: Events, caplog: pytest.LogCaptureFixture) -> None:
+def test_access_log_line_has_the_event_id(client: Client, events: Events, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "observability.access")
     client.get("/failures/logged/")
     (line,) = [record_facts(each) for each in caplog.records if each.name == "observability.access"]
     assert line["sentry.event_id"] == events[0]["event_id"]
 
 
-def test_failures_of_one_name_have_one_title_and_their_values_as_keys(client: Client, events: Events) -> None:
+def test_event_name_is_the_title_and_values_are_extra_data(client: Client, events: Events) -> None:
     for left in (1, 2):
         logging.getLogger("tests").error("stock_empty", extra={"left": left})
     assert [(event["logentry"]["message"], event["extra"]) for event in events] == [
@@ -127,7 +127,7 @@ def test_failures_of_one_name_have_one_title_and_their_values_as_keys(client: Cl
     ]  # fmt: skip
 
 
-def test_answers_of_500_are_an_issue_for_each_route(client: Client, events: Events) -> None:
+def test_500_responses_are_grouped_by_route(client: Client, events: Events) -> None:
     for name in ("answered", "answered-by-exception", "answered"):
         client.get(f"/failures/{name}/")
     assert [event["fingerprint"][1:] for event in events] == [
@@ -136,8 +136,8 @@ def test_answers_of_500_are_an_issue_for_each_route(client: Client, events: Even
     assert events[0]["logentry"]["message"] == "Internal Server Error"
 
 
-def plant(client: Client) -> None:
-    """A request that fails, with a secret in each place."""
+def send_request_with_secrets_in_all_places(client: Client) -> None:
+    """Send a failing request with secrets in its URL, headers, cookies and body."""
     client.raise_request_exception = False
     client.cookies["theme"] = SECRET
     headers = {"Authorization": f"Bearer {SECRET}", "X-Api-Key": SECRET}
@@ -146,26 +146,26 @@ def plant(client: Client) -> None:
     )
 
 
-def test_no_planted_secret_leaves(client: Client, events: Events) -> None:
-    plant(client)
+def test_events_contain_no_secrets(client: Client, events: Events) -> None:
+    send_request_with_secrets_in_all_places(client)
     assert len(events) == 2
     assert SECRET not in json.dumps(events)
 
 
-def test_what_is_not_secret_stays(client: Client, events: Events) -> None:
-    plant(client)
+def test_harmless_request_data_is_unchanged(client: Client, events: Events) -> None:
+    send_request_with_secrets_in_all_places(client)
     request = events[1]["request"]
     assert (request["method"], request["data"]["isbn"]) == ("POST", "978-0-00-000001-0")
     assert ["page", "2"] in request["query_string"]
 
 
-def test_local_variables_leave_only_if_they_are_configured_and_without_secrets(client: Client, events: Events) -> None:
-    plant(client)
+def test_local_variables_are_optional_and_redacted(client: Client, events: Events) -> None:
+    send_request_with_secrets_in_all_places(client)
     assert "account" in json.dumps(events)
     frames = events[1]["exception"]["values"][-1]["stacktrace"]["frames"]
     assert not [frame for frame in frames if "vars" in frame]
     start_sentry(dsn="", release="r1", environment="test", traces_sample_rate=0, with_locals=True)
-    plant(client)
+    send_request_with_secrets_in_all_places(client)
     frames = events[3]["exception"]["values"][-1]["stacktrace"]["frames"]
     assert "message" in frames[-1]["vars"]
     assert SECRET not in json.dumps(events)
@@ -178,23 +178,23 @@ def test_large_body_is_cut(client: Client, events: Events) -> None:
     assert len(json.dumps(events[1]["request"])) < 10_000
 
 
-def test_event_that_cannot_be_completed_leaves_bare(
+def test_event_that_cannot_be_completed_is_sent_without_data(
     client: Client, events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> None:
+    def report_failures(*_: object) -> None:
         raise KeyError(SECRET[:4])
 
-    monkeypatch.setattr("observability.sentry.event.request_data", fail)
-    # Another test may have used up the one line of this second.
+    monkeypatch.setattr("observability.sentry.event.request_data", report_failures)
+    # Use new diagnostics, because another test may have written the one line of this second.
     monkeypatch.setattr("observability.sentry.event._diagnostics", Diagnostics("sentry:"))
-    plant(client)
+    send_request_with_secrets_in_all_places(client)
     assert [event["level"] for event in events] == ["error", "error"]
     assert events[1]["exception"]["values"][0]["type"] == "RuntimeError"
     assert SECRET not in json.dumps(events)
-    assert "sentry: an event cannot be completed: KeyError" in capsys.readouterr().err
+    assert "could not be completed: KeyError" in capsys.readouterr().err
 
 
-def test_event_that_leaves_bare_is_the_only_one_of_its_failure(
+def test_failure_with_an_incomplete_event_is_reported_once(
     client: Client, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("observability.sentry.event.request_data", None)
@@ -210,7 +210,7 @@ def fail_in_depth(depth: int, cause: Exception | None) -> None:
 
 
 def fail_with_long_chain() -> None:
-    """Raise the last of twelve exceptions, each with some ninety frames."""
+    """Raise an exception with a chain of twelve causes; each has about ninety frames."""
     cause = None
     for _ in range(12):
         try:
@@ -220,7 +220,7 @@ def fail_with_long_chain() -> None:
     raise KeyError from cause
 
 
-def test_long_chain_keeps_all_frames_and_what_follows_them(events: Events) -> None:
+def test_long_chain_keeps_all_frames_and_contexts(events: Events) -> None:
     with pytest.raises(KeyError), observe("work"):
         fail_with_long_chain()
     (event,) = events
@@ -230,7 +230,7 @@ def test_long_chain_keeps_all_frames_and_what_follows_them(events: Events) -> No
     assert event["contexts"]["observation"]["kind"] == "span"
 
 
-def test_event_is_smaller_than_what_sentry_takes_and_the_last_frames_are_whole(events: Events) -> None:
+def test_long_chain_is_cut_to_the_limit_of_sentry(events: Events) -> None:
     with pytest.raises(KeyError), observe("work"):
         fail_with_long_chain()
     assert len(json.dumps(events[0])) < 1_000_000
@@ -252,13 +252,13 @@ def test_containers_in_local_variables_are_shown(events: Events) -> None:
 
 
 @pytest.mark.parametrize("exception", [[{"type": "KeyError"}], {"values": [{"type": "KeyError", "stacktrace": None}]}])
-def test_event_that_the_project_made_keeps_its_exception(exception: Any) -> None:  # noqa: ANN401 - a part of an event
+def test_event_of_the_application_keeps_its_exception(exception: Any) -> None:  # noqa: ANN401 - a part of an event
     event: Any = {"event_id": "1", "exception": exception}
     completed: Any = complete_event(event, {})
     assert completed["exception"]["values"][0]["type"] == "KeyError"
 
 
-def test_event_that_the_project_made_keeps_its_tags_and_facts() -> None:
+def test_event_of_the_application_keeps_its_tags_and_extra() -> None:
     event: Any = {"event_id": "1", "tags": {"shelf": "7"}, "extra": {"left": 0}}
     with observe("work") as work:
         completed: Any = complete_event(event, {})
@@ -266,7 +266,7 @@ def test_event_that_the_project_made_keeps_its_tags_and_facts() -> None:
     assert completed["extra"] == {"left": 0}
 
 
-def test_event_of_a_block_within_a_request_names_the_block(client: Client, events: Events) -> None:
+def test_event_of_an_inner_span_has_its_name(client: Client, events: Events) -> None:
     client.raise_request_exception = False
     client.get("/failures/raised-in-block/")
     assert events[0]["contexts"]["observation"]["kind"] == "request"
@@ -276,7 +276,7 @@ def test_event_of_a_block_within_a_request_names_the_block(client: Client, event
     assert events[1]["contexts"]["observation"]["span.name"] == "inner"
 
 
-def test_failed_request_has_the_first_parameters_alone(client: Client, events: Events) -> None:
+def test_query_string_with_too_many_parameters_is_left_out(client: Client, events: Events) -> None:
     client.get(f"/failures/logged/?{'&'.join(f'page={number}' for number in range(101))}")
     client.get(f"/failures/logged/?{'&'.join(f'page={number}' for number in range(100))}")
     assert events[0]["request"]["query_string"] == [["…", "more than 100 parameters"]]
@@ -284,7 +284,7 @@ def test_failed_request_has_the_first_parameters_alone(client: Client, events: E
 
 
 @pytest.mark.django_db(transaction=True)
-def test_failure_after_the_work_says_how_its_transaction_ended(events: Events) -> None:
+def test_failure_after_the_work_has_the_outcome_of_its_transaction(events: Events) -> None:
     with observe("work") as work, transaction.atomic():
         Publisher.objects.create(name="Penguin")
     with activate(work), transaction.atomic():
@@ -293,9 +293,9 @@ def test_failure_after_the_work_says_how_its_transaction_ended(events: Events) -
     assert events[0]["contexts"]["observation"]["db.transaction"] == "committed"
 
 
-def test_breadcrumb_of_an_outgoing_request_is_one_of_http(events: Events, listening: Sink) -> None:
+def test_outgoing_request_is_an_http_breadcrumb(events: Events, sink: Sink) -> None:
     with observe("work"):
-        urlopen(f"http://127.0.0.1:{listening.port}/loans/", data=b"").close()
+        urlopen(f"http://127.0.0.1:{sink.port}/loans/", data=b"").close()
         Publisher.objects.exists()
         logging.getLogger("tests").error("stock_empty")
     outgoing, query = events[0]["breadcrumbs"]["values"]

@@ -1,4 +1,4 @@
-"""One report for each failure."""
+"""Each failure is reported once."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ log = logging.getLogger("tests.reporting")
 
 
 def get(path: str, **headers: str) -> str:
-    """Send a request, read its response to the end even if it fails; return the request id."""
+    """Send a request, read the response to its end or failure, and return the request id."""
     response: Any = Client(raise_request_exception=False).get(path, headers=headers)
     try:
         b"".join(response.streaming_content) if response.streaming else response.content
@@ -46,23 +46,23 @@ def test_failure_of_a_request_is_one_event(events: Events, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FAILURES if name != "raised-by-body"])
 def test_failure_under_asgi_is_one_event(events: Events, name: str) -> None:
-    async def ask() -> None:
+    async def send_request() -> None:
         response: Any = await AsyncClient(raise_request_exception=False).get(f"/failures/{name}/")
         if response.streaming:
             with pytest.raises(RuntimeError):
                 [chunk async for chunk in response.streaming_content]
 
-    async_to_sync(ask)()
+    async_to_sync(send_request)()
     assert [event["transaction"] for event in events] == [f"/failures/{name}/"]
 
 
 @pytest.mark.parametrize("name", NO_FAILURES)
-def test_what_the_client_caused_or_the_view_handled_is_not_a_failure(events: Events, name: str) -> None:
+def test_client_errors_and_handled_exceptions_are_not_events(events: Events, name: str) -> None:
     get(f"/failures/{name}/")
     assert events == []
 
 
-def test_host_that_is_not_allowed_is_not_a_failure(events: Events) -> None:
+def test_disallowed_host_is_not_an_event(events: Events) -> None:
     Client().get("/ordinary/1/", headers={"Host": "evil.example.com"})
     assert events == []
 
@@ -93,19 +93,19 @@ def test_exception_of_a_command_is_one_event(events: Events) -> None:
     assert event["contexts"]["observation"]["kind"] == "command"
 
 
-def test_command_that_refuses_is_not_a_failure(events: Events) -> None:
+def test_command_error_is_not_an_event(events: Events) -> None:
     with pytest.raises(CommandError):
         call_command(Command(CommandError("no such book")))
     assert events == []
 
 
-def test_exception_of_blocks_of_work_is_one_event_of_the_outermost(events: Events) -> None:
+def test_exception_of_nested_spans_is_one_event_of_the_outermost(events: Events) -> None:
     with pytest.raises(KeyError), observe("outer"), observe("inner"):
         raise KeyError
     assert [event["transaction"] for event in events] == ["outer"]
 
 
-def test_exception_of_a_block_that_outlives_its_request_is_reported(events: Events) -> None:
+def test_exception_of_a_span_that_ends_after_its_parent_is_reported(events: Events) -> None:
     def work() -> None:
         with observe("late"):
             raise KeyError
@@ -116,25 +116,25 @@ def test_exception_of_a_block_that_outlives_its_request_is_reported(events: Even
     assert len(events) == 1
 
 
-def test_error_outside_of_any_exception_is_a_failure_each_time(events: Events) -> None:
+def test_each_error_without_an_exception_is_an_event(events: Events) -> None:
     for _ in range(2):
         log.error("stock_empty")
     assert [event["logentry"]["message"] for event in events] == ["stock_empty", "stock_empty"]
 
 
-def test_exception_while_a_reported_one_is_handled_is_of_the_same_failure(events: Events) -> None:
+def test_exception_with_a_reported_context_is_not_reported_again(events: Events) -> None:
     try:
         try:
             raise KeyError
         except KeyError:
             log.exception("failed")
-            raise ValueError  # noqa: B904 - without a cause is the point
+            raise ValueError  # noqa: B904 - the test needs a context without a cause
     except ValueError:
         log.exception("failed again")
     assert [event["logentry"]["message"] for event in events] == ["failed"]
 
 
-def test_error_that_a_group_holds_is_reported_with_the_first_of_them(events: Events) -> None:
+def test_members_of_a_reported_group_are_not_reported_again(events: Events) -> None:
     try:
         raise ExceptionGroup("both", [KeyError("a"), ValueError("b")])
     except ExceptionGroup as group:
@@ -144,7 +144,7 @@ def test_error_that_a_group_holds_is_reported_with_the_first_of_them(events: Eve
     assert len(events) == 1
 
 
-def test_exception_that_refers_to_itself_is_reported(events: Events) -> None:
+def test_exception_with_a_cyclic_chain_is_reported(events: Events) -> None:
     error = KeyError("a")
     error.__cause__ = ValueError("b")
     error.__cause__.__cause__ = error
@@ -152,7 +152,7 @@ def test_exception_that_refers_to_itself_is_reported(events: Events) -> None:
     assert len(events) == 1
 
 
-def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Events) -> None:
+def test_inner_and_outer_observation_have_the_id_of_their_first_event(events: Events) -> None:
     with observe("outer") as outer, observe("inner") as inner:
         log.error("first")
         log.error("second")
@@ -160,27 +160,27 @@ def test_work_and_the_work_around_it_name_the_first_of_their_events(events: Even
 
 
 class UnreadableError(Exception):
-    """An exception that the SDK cannot describe."""
+    """An exception that raises if the SDK reads it."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         raise RuntimeError(name)
 
 
-def test_exception_that_cannot_be_shown_is_reported_by_its_type(events: Events) -> None:
+def test_unreadable_exception_is_reported_by_its_type(events: Events) -> None:
     with pytest.raises(UnreadableError), observe("work"):
         raise UnreadableError
     assert events[0]["exception"]["values"][0]["type"] == "UnreadableError"
 
 
 @pytest.mark.parametrize("status_code", [404, 503, "404", None])
-def test_error_with_the_status_of_another_service_is_a_failure(events: Events, status_code: object) -> None:
+def test_error_log_with_a_foreign_status_code_is_reported(events: Events, status_code: object) -> None:
     with observe("work"):
         log.error("stock_empty")
         log.error("upstream_failed", extra={"status_code": status_code})
     assert [event["logentry"]["message"] for event in events] == ["stock_empty", "upstream_failed"]
 
 
-def test_exception_that_is_kept_and_raised_again_is_an_event_of_each_work(events: Events) -> None:
+def test_exception_object_raised_twice_is_an_event_per_unit_of_work(events: Events) -> None:
     kept = KeyError("isbn")
     for name in ("first", "second"):
         with pytest.raises(KeyError), observe(name):
@@ -188,7 +188,7 @@ def test_exception_that_is_kept_and_raised_again_is_an_event_of_each_work(events
     assert [event["transaction"] for event in events] == ["first", "second"]
 
 
-def test_group_of_a_reported_exception_and_another_is_reported(events: Events) -> None:
+def test_group_with_an_unreported_member_is_reported(events: Events) -> None:
     reported, other = KeyError("a"), ValueError("b")
     with observe("work"):
         log.error("failed", exc_info=reported)
@@ -199,26 +199,26 @@ def test_group_of_a_reported_exception_and_another_is_reported(events: Events) -
 @pytest.mark.parametrize(
     ("level", "expected"), [(logging.WARNING, "warning"), (logging.ERROR, "error"), (logging.CRITICAL, "fatal")]
 )
-def test_level_of_the_record_is_that_of_the_event(events: Events, level: int, expected: str) -> None:
+def test_event_has_the_level_of_the_record(events: Events, level: int, expected: str) -> None:
     report_record(logging.makeLogRecord({"msg": "stock_empty", "levelno": level, "name": "tests"}))
     assert [event["level"] for event in events] == [expected]
 
 
-def test_error_whose_message_cannot_be_made_is_reported_by_its_text(events: Events) -> None:
+def test_record_that_cannot_be_formatted_is_reported_by_its_message(events: Events) -> None:
     report_record(logging.makeLogRecord({"msg": "%d left", "args": ("no",), "levelno": logging.ERROR, "name": "tests"}))
     assert events[0]["logentry"] == {"message": "%d left", "formatted": "%d left"}
 
 
-def test_failure_of_a_report_does_not_reach_the_work(
+def test_failed_report_does_not_raise(
     events: Events, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("observability.sentry.reporting.report_record", None)
     monkeypatch.setattr("observability.sentry.reporting._diagnostics", Diagnostics("sentry:"))
     log.error("stock_empty")
     assert events == []
-    assert "sentry: a failure cannot be reported: TypeError" in capsys.readouterr().err
+    assert "sentry: a failure could not be reported to Sentry: TypeError" in capsys.readouterr().err
 
 
-def test_error_of_a_framework_without_an_exception_has_its_text(events: Events) -> None:
+def test_framework_error_without_an_exception_has_its_message(events: Events) -> None:
     logging.getLogger("asyncio").error("Task was destroyed but it is pending!")
     assert events[0]["logentry"]["message"] == "Task was destroyed but it is pending!"

@@ -1,4 +1,4 @@
-"""The marks on exceptions: what one failure is, and when it counts as reported."""
+"""The marks on reported exceptions."""
 
 from typing import Any, Never
 
@@ -10,7 +10,7 @@ from observability.sentry.reporting import MAX_CHAIN, MAX_MARKS, is_reported, ma
 
 
 class UnreadableError(Exception):
-    """An exception whose class lets nobody read or set its attributes, or compare it."""
+    """An exception that raises if its attributes are read or set, or if it is compared."""
 
     def __getattr__(self, name: str) -> Never:
         raise RuntimeError(name)
@@ -27,8 +27,8 @@ class UnreadableError(Exception):
     __hash__ = None  # type: ignore[assignment]
 
 
-class AnsweringError(Exception):
-    """An exception that has any attribute, as a wrapper of another object does."""
+class DynamicAttributesError(Exception):
+    """An exception that has a value for any attribute, as a wrapper of another object may have."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return name
@@ -38,34 +38,34 @@ def work() -> Observation:
     return Observation("span", "work")
 
 
-@pytest.mark.parametrize("class_", [KeyError, UnreadableError, AnsweringError])
-def test_exception_of_any_class_is_reported_once_it_is_marked(class_: type[Exception]) -> None:
+@pytest.mark.parametrize("class_", [KeyError, UnreadableError, DynamicAttributesError])
+def test_exception_of_any_class_can_be_marked(class_: type[Exception]) -> None:
     error, observation = class_(), work()
     assert not is_reported(error, observation)
     mark_reported(error, observation)
     assert is_reported(error, observation)
 
 
-def test_exception_object_that_is_raised_again_is_a_failure_of_the_next_work() -> None:
+def test_mark_does_not_apply_to_another_unit_of_work() -> None:
     error = KeyError("isbn")
     mark_reported(error, work())
     assert not is_reported(error, work())
 
 
-def test_exception_object_is_marked_for_each_work_that_runs_at_the_same_time() -> None:
+def test_exception_has_a_mark_per_unit_of_work() -> None:
     error, works = KeyError("isbn"), (work(), work())
     for each in works:
         mark_reported(error, each)
     assert all(is_reported(error, each) for each in works)
 
 
-def test_exception_is_known_in_all_parts_of_the_work() -> None:
+def test_mark_of_a_span_applies_to_its_root() -> None:
     error, root = KeyError("isbn"), work()
     mark_reported(error, Observation("span", "inner", parent=root))
     assert is_reported(error, root)
 
 
-def test_exception_is_known_for_a_while_where_the_work_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mark_without_a_unit_of_work_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     error = KeyError("isbn")
     mark_reported(error, None)
     assert is_reported(error, work())
@@ -73,7 +73,7 @@ def test_exception_is_known_for_a_while_where_the_work_is_not(monkeypatch: pytes
     assert not is_reported(error, work())
 
 
-def test_exception_at_the_end_of_a_long_chain_is_reported_with_its_beginning() -> None:
+def test_mark_applies_to_the_end_of_a_long_chain() -> None:
     first = last = ValueError()
     for _ in range(MAX_CHAIN - 1):
         last, cause = ValueError(), last
@@ -82,7 +82,7 @@ def test_exception_at_the_end_of_a_long_chain_is_reported_with_its_beginning() -
     assert is_reported(last, None)
 
 
-def test_longer_chain_is_cut() -> None:
+def test_chain_over_the_limit_is_cut() -> None:
     error = None
     for _ in range(MAX_CHAIN * 2):
         error, cause = ValueError(), error
@@ -91,7 +91,7 @@ def test_longer_chain_is_cut() -> None:
     assert len(list(walk_chain(error))) == MAX_CHAIN
 
 
-def test_group_is_reported_once_all_of_its_members_are() -> None:
+def test_group_is_reported_if_all_members_are() -> None:
     first, second = KeyError(), ValueError()
     group = ExceptionGroup("both", [first, ExceptionGroup("inner", [second])])
     mark_reported(first, None)
@@ -100,7 +100,7 @@ def test_group_is_reported_once_all_of_its_members_are() -> None:
     assert is_reported(group, None)
 
 
-def test_exception_object_has_the_marks_of_the_newest_works_only() -> None:
+def test_only_the_newest_marks_are_kept() -> None:
     error, works = KeyError("isbn"), [work() for _ in range(MAX_MARKS + 1)]
     for each in works:
         mark_reported(error, each)

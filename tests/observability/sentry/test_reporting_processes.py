@@ -1,6 +1,6 @@
-"""Every way to fail, reported by real processes: one event each, with its content.
+"""Failures of all kinds in real processes: each is reported as one complete event.
 
-The events are those that a sink accepts, and those that a real server of Sentry's protocol stores.
+The events are sent to a sink, and to Bugsink, a real server that implements Sentry's protocol.
 """
 
 import json
@@ -15,13 +15,19 @@ from typing import Any
 import pytest
 
 from tests.bugsink import Project
-from tests.observability.sentry.failing import SECRET, ask, ask_with_secrets, failures_of, names_of
+from tests.observability.sentry.failing import (
+    SECRET,
+    failing_views_of,
+    send_request,
+    send_request_with_secrets,
+    views_of,
+)
 from tests.probe.failures import NO_FAILURES
 from tests.sentry_sink import Sink
 from tests.server import ROOT, Server, Servers, own_environment, wait_for
 
-# Of the transaction of a request, when its event was made; those that are not named used none.
-FATES = {
+# The state of the transaction in the event, by view. Other views do not use a transaction.
+TRANSACTION_STATES = {
     "raised-by-view": "rolled_back",
     "raised-by-api": "rolled_back",
     "raised-in-block": "rolled_back",
@@ -32,16 +38,16 @@ FATES = {
     "captured-then-logged": "open",
     "logged-then-answered": "open",
 }
-# Without a query, or after the response began.
+# Views that fail without a query, or after the response started.
 WITHOUT_QUERIES = ("raised-by-async", "raised-by-async-body", "logged", "answered", "answered-by-exception")
-# Each server reports to a sink, and to Bugsink.
-WAYS: dict[str, list[pytest.MarkDecorator]] = {
+# Servers, each with the sink and with Bugsink.
+TARGETS: dict[str, list[pytest.MarkDecorator]] = {
     "gunicorn": [pytest.mark.database],
     "uvicorn": [],
     "gunicorn-bugsink": [pytest.mark.external("bugsink")],
     "uvicorn-bugsink": [pytest.mark.external("bugsink")],
 }
-# A command that refuses its arguments, and a block that fails, in a process without a server.
+# A command that raises CommandError, and a span that fails, in a process without a server.
 SCRIPT = """
 from contextlib import suppress
 import django; django.setup()
@@ -55,8 +61,8 @@ with observe("nightly_import", rows=3):
 
 
 @dataclass(frozen=True)
-class Reported:
-    """The requests that were sent to a server, by name, and the events that it reported of them all."""
+class ServerReport:
+    """The ids of the requests that were sent to a server, by view, and all events that it reported."""
 
     server: Server
     request_ids: dict[str, str]
@@ -66,69 +72,71 @@ class Reported:
         return [event for event in self.events if dict(event["tags"])["request_id"] == self.request_ids[name]]
 
 
-Report = Callable[[str], Reported]
+Report = Callable[[str], ServerReport]
 
 
-def events_at(place: Sink | Project) -> list[dict[str, Any]]:
-    return [each["data"] for each in place.events()] if isinstance(place, Project) else place.events
+def events_of_destination(destination: Sink | Project) -> list[dict[str, Any]]:
+    return [each["data"] for each in destination.events()] if isinstance(destination, Project) else destination.events
 
 
 @pytest.fixture(scope="module")
 def report(request: pytest.FixtureRequest, servers: Servers, shared_sink: Sink) -> Report:
-    """Return what was reported in one of WAYS; the requests are sent once for all tests."""
+    """Return a function that returns the report of one of TARGETS. The requests are sent once for all tests."""
 
     @cache
-    def report(way: str) -> Reported:
-        name, _, is_stored = way.partition("-")
-        place: Sink | Project = request.getfixturevalue("bugsink") if is_stored else shared_sink
-        server = servers.get(name, SENTRY_DSN=place.dsn, SENTRY_LOCALS="true", RELEASE="r1")
-        ids = {each: ask(server, f"/failures/{each}/") for each in names_of(name)}
-        ids["middleware"] = ask(server, "/ordinary/1/", X_Fail="1")
-        ids["secrets"] = ask_with_secrets(server)
-        # A second report of a failure would come before that of a later one.
-        last_id = ask(server, "/failures/logged/")
-        wait_for(lambda: place.events_of(last_id), "the last event")
-        return Reported(server, ids, list(events_at(place)))
+    def report(target: str) -> ServerReport:
+        name, _, is_stored = target.partition("-")
+        destination: Sink | Project = request.getfixturevalue("bugsink") if is_stored else shared_sink
+        server = servers.get(name, SENTRY_DSN=destination.dsn, SENTRY_LOCALS="true", RELEASE="r1")
+        ids = {each: send_request(server, f"/failures/{each}/") for each in views_of(name)}
+        ids["middleware"] = send_request(server, "/ordinary/1/", X_Fail="1")
+        ids["secrets"] = send_request_with_secrets(server)
+        # If a failure was reported twice, both events arrive before the event of this later failure.
+        last_id = send_request(server, "/failures/logged/")
+        wait_for(lambda: destination.events_of(last_id), "the last event")
+        return ServerReport(server, ids, list(events_of_destination(destination)))
 
     return report
 
 
-def each_way(names: Callable[[str], list[str]]) -> pytest.MarkDecorator:
-    """Run a test for each of these names in each of WAYS."""
+def parametrize_targets(names: Callable[[str], list[str]]) -> pytest.MarkDecorator:
+    """Run a test for each target and each of the names."""
     cases = [
-        pytest.param(way, name, marks=marks) for way, marks in WAYS.items() for name in names(way.partition("-")[0])
+        pytest.param(target, name, marks=marks)
+        for target, marks in TARGETS.items()
+        for name in names(target.partition("-")[0])
     ]
-    return pytest.mark.parametrize(("way", "name"), cases)
+    return pytest.mark.parametrize(("target", "name"), cases)
 
 
-@each_way(failures_of)
-def test_failure_of_a_request_is_one_event_that_says_what_is_known(report: Report, way: str, name: str) -> None:
-    reported = report(way)
+@parametrize_targets(failing_views_of)
+def test_failed_request_is_one_event_with_its_context(report: Report, target: str, name: str) -> None:
+    reported = report(target)
     (event,) = reported.events_of(name)
     line = reported.server.access_line(reported.request_ids[name])
     assert (event["event_id"], dict(event["tags"])["trace_id"]) == (line["sentry.event_id"], line["trace_id"])
     assert (event["transaction"], event["release"]) == (f"/failures/{name}/", "r1")
     assert event["environment"] == "production"
     numbers = event["contexts"]["observation"]
-    assert numbers["db.transaction"] == FATES.get(name, "none")
+    assert numbers["db.transaction"] == TRANSACTION_STATES.get(name, "none")
     assert numbers["db.query_count"] == (0 if name in WITHOUT_QUERIES else 1)
     assert bool(event["breadcrumbs"]["values"]) == (name not in WITHOUT_QUERIES)
 
 
-@each_way(lambda _: list(NO_FAILURES))
-def test_what_is_not_a_failure_is_not_reported(report: Report, way: str, name: str) -> None:
-    assert report(way).events_of(name) == []
+@parametrize_targets(lambda _: list(NO_FAILURES))
+def test_handled_and_client_errors_are_not_reported(report: Report, target: str, name: str) -> None:
+    assert report(target).events_of(name) == []
 
 
-@each_way(lambda _: ["middleware"])
-def test_exception_of_a_middleware_is_one_event(report: Report, way: str, name: str) -> None:
-    (event,) = report(way).events_of(name)
+@parametrize_targets(lambda _: ["middleware"])
+def test_exception_of_a_middleware_is_one_event(report: Report, target: str, name: str) -> None:
+    (event,) = report(target).events_of(name)
     assert event["exception"]["values"][-1]["value"] == "the middleware failed"
 
 
-@each_way(lambda _: ["secrets"])
-def test_no_planted_secret_leaves(report: Report, way: str, name: str) -> None:
-    logged, raised = report(way).events_of(name)
+@parametrize_targets(lambda _: ["secrets"])
+def test_events_contain_no_secrets(report: Report, target: str, name: str) -> None:
+    logged, raised = report(target).events_of(name)
     assert raised["request"]["data"]["isbn"] == "978-0-00-000001-0"
     assert any("vars" in frame for frame in raised["exception"]["values"][-1]["stacktrace"]["frames"])
     assert SECRET not in json.dumps([logged, raised])
@@ -143,14 +151,14 @@ def test_no_planted_secret_leaves(report: Report, way: str, name: str) -> None:
     ],
     ids=["command", "block"],
 )
-def test_failure_of_other_work_is_one_event_and_a_refusal_is_none(
-    tmp_path: Path, listening: Sink, command: list[str], name: str, error: str
+def test_failed_command_or_span_is_one_event(
+    tmp_path: Path, sink: Sink, command: list[str], name: str, error: str
 ) -> None:
-    """The command finds no tables in its database."""
-    environment = own_environment(tmp_path, SENTRY_DSN=listening.dsn, DATABASE_URL=f"sqlite:///{tmp_path}/empty")
+    """The command fails because its database has no tables."""
+    environment = own_environment(tmp_path, SENTRY_DSN=sink.dsn, DATABASE_URL=f"sqlite:///{tmp_path}/empty")
     completed = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=False)
     assert completed.returncode == 1
-    (event,) = listening.events
+    (event,) = sink.events
     assert event["transaction"] == name
     assert event["exception"]["values"][-1]["type"] == error
     assert {"request_id", "trace_id"} <= set(event["tags"])

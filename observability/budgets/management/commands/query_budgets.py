@@ -1,4 +1,4 @@
-"""`manage.py query_budgets diff FILE_OR_REVISION`: what changed in the budget file, as Markdown for a pull request."""
+"""`manage.py query_budgets diff FILE_OR_REVISION`: the changes of the budget file, as Markdown for a pull request."""
 
 import subprocess
 from collections.abc import Iterable
@@ -19,13 +19,15 @@ from observability.budgets.budget_file import (
 class Command(BaseCommand):
     """Compare the budget file with an older one."""
 
-    help = "Print what changed in the budget file, as Markdown: routes that got worse, better, are new or gone."
+    help = "Print the changes of the budget file as Markdown: routes with worse, better, new or removed budgets."
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's form
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="what", required=True)
-        diff = commands.add_parser("diff", help="compare with an older file, or with the file of a git revision")
-        diff.add_argument("old", metavar="FILE_OR_REVISION", help="for example old.json, main or HEAD~1")
+        diff = commands.add_parser(
+            "diff", help="compare the budget file with another file, or with the budget file of a git revision"
+        )
+        diff.add_argument("old", metavar="FILE_OR_REVISION", help="the older budgets, such as old.json, main or HEAD~1")
 
     def handle(self, *_: object, old: str, **__: object) -> None:
         path = budget_path()
@@ -37,27 +39,29 @@ class Command(BaseCommand):
 
 
 def _load_revision(revision: str, path: Path) -> Budgets:
-    """Return the budgets of the file in a git revision; none if the revision has no such file."""
-    # git would take a text that begins with a dash for an option.
+    """Return the budgets of the file in a git revision; an empty dict if the revision does not have the file."""
+    # git would parse a text that starts with a dash as an option.
     if revision.startswith("-") or _git(path, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
-        raise CommandError(f"{revision} is neither a file nor a revision of this git repository.")
+        raise CommandError(
+            f"{revision!r} is neither an existing file nor a revision of the git repository of {path.parent}."
+        )
     name = f"{revision}:./{path.name}"
     text = _git(path, "show", name)
     return {} if text is None else parse_budgets(text, name)
 
 
 def _git(path: Path, *arguments: str) -> str | None:
-    """Return what git prints in the directory of the file; None if it fails or is not installed."""
+    """Run git in the directory of the file, and return its output; None if it fails or is not installed."""
     command = ["git", *arguments]
     try:
-        completed = subprocess.run(command, cwd=path.parent, capture_output=True, check=True)  # noqa: S603 - a revision, no option
+        completed = subprocess.run(command, cwd=path.parent, capture_output=True, check=True)  # noqa: S603 - no shell, and the caller checks that a revision is not an option
     except (OSError, subprocess.CalledProcessError):
         return None
     return completed.stdout.decode(errors="replace")
 
 
 def render_changes(old: Budgets, new: Budgets) -> str:
-    """Return a section for each kind of change: worse, better, new, gone, and changed in the statements only."""
+    """Return Markdown with a section per kind of change: worse, better, new, removed, and other changes."""
     both = sorted(old.keys() & new.keys())
     worse = [key for key in both if _weight(new[key]) > _weight(old[key])]
     better = [key for key in both if _weight(new[key]) < _weight(old[key])]
@@ -66,15 +70,15 @@ def render_changes(old: Budgets, new: Budgets) -> str:
         _render_section("Worse", worse, old, new),
         _render_section("Better", better, old, new),
         _render_section("New", sorted(new.keys() - old.keys()), old, new),
-        _render_section("Gone", sorted(old.keys() - new.keys()), old, new),
-        _render_section("Changed", other, old, new),
+        _render_section("Removed", sorted(old.keys() - new.keys()), old, new),
+        _render_section("Other changes", other, old, new),
     ]
     text = "\n".join(filter(None, sections))
     return f"## Query budgets\n\n{text.rstrip() or 'Nothing changed.'}\n"
 
 
 def _weight(budget: Budget) -> tuple[float, bool]:
-    """Order budgets: a waived one is the largest; of two equal ones, the one that is not constant."""
+    """Return a sort key: a waived budget is the largest; of equal budgets, one that is not constant is larger."""
     return (float("inf") if budget.maximum is None else budget.maximum, not budget.scale)
 
 

@@ -1,4 +1,4 @@
-"""`manage.py sentry`: send a test event (`test`), show the events that wait (`status`), send them now (`flush`)."""
+"""`manage.py sentry`: send a test event (`test`), show the waiting events (`status`), or send them now (`flush`)."""
 
 import logging
 import time
@@ -26,6 +26,14 @@ from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.reporting import ReportedEvent
 from observability.text import format_count
 
+NO_DSN = (
+    "SENTRY_DSN is not set: events are not sent, but written to sentry.jsonl in LOG_DIR. "
+    "To send them, set SENTRY_DSN to a DSN such as https://key@sentry.example.com/1."
+)
+NO_SPOOL = (
+    "SENTRY_SPOOL_DIR is not set: each event is sent once, and is lost if Sentry is unreachable. "
+    "To keep events, set SENTRY_SPOOL_DIR to a directory."
+)
 SELF_TEST_EVENT = "sentry_self_test"
 FLUSH_TIMEOUT_S = 30.0
 UNITS = (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -34,19 +42,29 @@ log = logging.getLogger("observability.sentry")
 
 
 class Command(BaseCommand):
-    """Each subcommand is a method of its name."""
+    """The subcommands `test`, `status` and `flush`; each is the method with its name."""
 
-    help = "Shows whether events arrive at Sentry and which ones wait in the spool, and sends those."
-    # People run this command when something is wrong already.
+    help = "Send a test event to Sentry, show the events that wait in the spool, or send them now."
+    # People run this command to find an error, so it must also work if a system check fails.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
         commands.add_parser(
-            "test", help="self-test: send an event and print the server's answer; exit code 1 if it did not arrive"
+            "test",
+            help="self-test: send an event and print the server's response; "
+            "exit code 1 if it did not arrive or SENTRY_DSN is not set",
         )
-        commands.add_parser("status", help="show the events that wait in the spool, since when, and why")
-        flush = commands.add_parser("flush", help="send the events of the spool now; exit code 1 if some remain")
+        commands.add_parser(
+            "status",
+            help="show the number of events that wait in the spool, since when, and why, or that Sentry is not "
+            "configured; exit code 0, or 1 if the spool cannot be read",
+        )
+        flush = commands.add_parser(
+            "flush",
+            help="send the events of the spool now; "
+            "exit code 1 if some remain, or if SENTRY_DSN or SENTRY_SPOOL_DIR is not set",
+        )
         flush.add_argument(
             "--timeout",
             dest="timeout_s",
@@ -57,7 +75,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, subcommand: str, **options: Any) -> None:  # noqa: ANN401 - Django's signature
-        # The worker of this process must not send the events that the command is about.
+        # Stop the worker of this process, or it may send the waiting events while the command runs.
         transport = sentry_sdk.get_client().transport
         if isinstance(transport, SpoolTransport):
             transport.kill()
@@ -65,59 +83,66 @@ class Command(BaseCommand):
         subcommands[subcommand](**options)
 
     def test(self, **_: object) -> None:
-        """Send an event, and print where to find it."""
+        """Send an event, and print the address of the server and the title of the issue."""
         dsn = settings.SENTRY_DSN
         if not dsn:
-            raise CommandError("SENTRY_DSN is not set: events are lines of sentry.jsonl, and nothing is sent.")
+            raise CommandError(NO_DSN)
         result = run_self_test(dsn)
-        self._line("project", masked_project_url(dsn))
+        self._print_line("project", masked_project_url(dsn))
         if result.event_id is None or result.answer is None:
-            raise CommandError(f"Nothing reported the error: LOGGING has no handler {HANDLER} for it.")
-        self._line("event", result.event_id)
-        self._line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
+            raise CommandError(
+                f"The test error was not reported: LOGGING has no handler {HANDLER} for it. "
+                "Add this handler to the root logger."
+            )
+        self._print_line("event", result.event_id)
+        self._print_line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
         if result.answer.outcome is not Outcome.ACCEPTED:
-            raise CommandError(f"The event did not arrive: {result.answer.reason}.")
-        self._line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
+            raise CommandError(f"The event did not arrive: {result.answer.reason}. Check SENTRY_DSN and the server.")
+        self._print_line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
 
     def status(self, **_: object) -> None:
-        """Print the events that wait, since when, and why."""
+        """Print the number of waiting events, since when they wait, and why."""
+        if problem := find_missing_setting():
+            self.stdout.write(problem)
+            return
         spool = configured_spool()
         events = spool.events()
-        self._line("project", masked_project_url(settings.SENTRY_DSN))
-        self._line("spool", spool.path)
-        self._line("waiting", describe_events(events) if events else "nothing")
+        self._print_line("project", masked_project_url(settings.SENTRY_DSN))
+        self._print_line("spool", spool.path)
+        self._print_line("waiting", describe_events(events) if events else "no events")
         if events:
-            self._line("oldest", format_moment(min(event.written_at for event in events)))
+            self._print_line("oldest", format_moment(min(event.written_at for event in events)))
             failure = read_last_failure(spool)
-            self._line("error", describe_failure(failure) if failure else "none so far")
+            self._print_line("error", describe_failure(failure) if failure else "none so far")
         for other in find_other_spools(spool):
             if events := other.events():
-                self._line("also", f"{describe_events(events)}, of {other.project}; only its own DSN sends them")
+                text = f"{describe_events(events)} for {other.project}. To send them, run `sentry flush` with its DSN"
+                self._print_line("also", text)
 
     def flush(self, *, timeout_s: float, **_: object) -> None:
-        """Send the events that wait."""
+        """Send the waiting events."""
         spool = configured_spool()
         if timeout_s <= 0:
-            raise CommandError(f"--timeout is {timeout_s:g}, but must be a number of seconds above 0.")
+            raise CommandError(f"--timeout is {timeout_s:g}. Allowed: a number of seconds above 0.")
         project = masked_project_url(settings.SENTRY_DSN)
         if spool.is_empty():
-            self.stdout.write(f"No events wait for {project}.")
+            self.stdout.write(f"No events are waiting for {project}.")
             return
         result = flush_spool(spool, settings.SENTRY_DSN, timeout_s)
         if result.sent_count:
             self.stdout.write(f"{format_count(result.sent_count, 'event')} sent to {project}.")
         for reason, count in result.dropped.items():
-            self.stdout.write(f"{format_count(count, 'event')} dropped, because the server rejected them: {reason}.")
+            self.stdout.write(f"{format_count(count, 'event')} rejected by the server and dropped: {reason}.")
         if result.remaining_count:
             raise CommandError(f"{format_count(result.remaining_count, 'event')} still waiting: {result.reason}.")
 
-    def _line(self, name: str, value: object) -> None:
+    def _print_line(self, name: str, value: object) -> None:
         self.stdout.write(f"{name:8} {value}")
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestResult:
-    """The event's id, the server's answer, and how long it took. The id is None if nothing reported the error."""
+    """The id of the event, the server's answer, and its duration. The id is None if no handler reported the error."""
 
     event_id: str | None
     answer: Answer | None
@@ -125,7 +150,7 @@ class SelfTestResult:
 
 
 def run_self_test(dsn: str) -> SelfTestResult:
-    """Log an error as the service does, and send its event without the spool, to get the answer."""
+    """Log an error as the service does, and send its event without the spool, so that the answer is known."""
     client = sentry_sdk.get_client()
     transport, direct = client.transport, _DirectTransport(Server(dsn))
     client.transport = direct
@@ -138,7 +163,7 @@ def run_self_test(dsn: str) -> SelfTestResult:
 
 
 class _DirectTransport(Transport):
-    """Send at once, and wait for the answer."""
+    """A transport that sends each event at once, and waits for the answer."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -148,60 +173,62 @@ class _DirectTransport(Transport):
 
     def capture_envelope(self, envelope: Envelope) -> None:
         started = time.perf_counter()
-        # The request to the server is not part of the work that is reported.
+        # Do not count the request to Sentry as an outgoing request of the reported work.
         with activate(None):
             self.answer = self.server.post(envelope.serialize())
         self.duration_ms = (time.perf_counter() - started) * 1000
 
 
-def configured_spool() -> Spool:
-    """Return the spool of the settings. Raises `CommandError` if there is none, or it cannot be read."""
-    spool_dir = getattr(settings, "SENTRY_SPOOL_DIR", "")
+def find_missing_setting() -> str:
+    """Return a message if SENTRY_DSN or SENTRY_SPOOL_DIR is not set, otherwise ""."""
     if not settings.SENTRY_DSN:
-        raise CommandError("SENTRY_DSN is not set: failures are not reported to Sentry, and no events wait for it.")
-    if not spool_dir:
-        raise CommandError(
-            "SENTRY_SPOOL_DIR is empty: events do not wait; Sentry accepts them at once or they are lost."
-        )
-    spool = Spool.for_dsn(Path(spool_dir), settings.SENTRY_DSN)
+        return NO_DSN
+    return "" if getattr(settings, "SENTRY_SPOOL_DIR", "") else NO_SPOOL
+
+
+def configured_spool() -> Spool:
+    """Return the spool of the settings. Raises `CommandError` if a setting is missing, or it cannot be read."""
+    if problem := find_missing_setting():
+        raise CommandError(problem)
+    spool = Spool.for_dsn(Path(settings.SENTRY_SPOOL_DIR), settings.SENTRY_DSN)
     try:
         spool.check_readable()
     except OSError as error:
-        hint = "run this as the user of the service"
-        raise CommandError(f"{spool.path} cannot be read: {error.strerror}; {hint}.") from None
+        hint = "Run this command as the user of the service"
+        raise CommandError(f"The spool {spool.path} cannot be read: {error.strerror}. {hint}.") from None
     return spool
 
 
 def masked_project_url(dsn: str) -> str:
-    """Return the DSN with … instead of its key."""
+    """Return the DSN with `…` instead of its key."""
     return project_url(dsn).replace("://", "://…@", 1)
 
 
 def server_url(dsn: str) -> str:
-    """Return the address of the server, for a browser."""
+    """Return the address of the server for a browser."""
     parsed = Dsn(dsn)
     return f"{parsed.scheme}://{parsed.netloc}/"
 
 
 def describe_events(events: list[QueuedEvent]) -> str:
-    """Return number and size of these events."""
+    """Return the number and the size of the events, such as `3 events, 1.2 KB`."""
     size = filesizeformat(total_bytes(events)).replace("\xa0", " ")
     return f"{format_count(len(events), 'event')}, {size}"
 
 
 def describe_failure(failure: DeliveryFailure) -> str:
-    """Return the last failure, when it was, and how long the server asked to wait."""
-    rate_limit = f"; asks to wait until {format_time(failure.at + failure.wait_s)}" if failure.wait_s else ""
+    """Return the reason of the last failure, its time, and the end of the rate limit if the server set one."""
+    rate_limit = f"; rate limit until {format_time(failure.at + failure.wait_s)}" if failure.wait_s else ""
     return f"{failure.reason}; {format_moment(failure.at)}{rate_limit}"
 
 
 def format_moment(at: float) -> str:
-    """Return a time, and how long ago it was."""
+    """Return a local time, and how long ago it was."""
     seconds = max(0, int(time.time() - at))
     unit, length = next((unit for unit in UNITS if seconds >= unit[1]), UNITS[-1])
     return f"{format_time(at)} ({format_count(seconds // length, unit)} ago)"
 
 
 def format_time(at: float) -> str:
-    """Return a local time, with seconds."""
+    """Return a local time with seconds."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""Processes that report failures."""
+"""The fixture for processes that report failures."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.observability.sentry.delivery.spooling import Writers
 
 @pytest.fixture(scope="session")
 def writers() -> Iterator[Writers]:
-    """Make processes that report failures."""
-    made = Writers()
-    yield made
-    made.end()
+    """Return an object that starts processes that report failures."""
+    created = Writers()
+    yield created
+    created.end()

@@ -1,4 +1,4 @@
-"""What the tests of the spool share: short delays, envelopes, and processes that report failures."""
+"""Helpers for tests of the spool: short delays, envelopes, and processes that report failures."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from observability.sentry.delivery.transport import SpoolTransport
 from tests.server import ROOT, wait_for
 
 # Nothing listens on this port.
-AWAY = "http://key@127.0.0.1:9/1"
+UNREACHABLE_DSN = "http://key@127.0.0.1:9/1"
 QUICK = Backoff(first_delay_s=0.02, max_delay_s=0.1, scan_interval_s=0.1, gather_s=0.0, start_delay_s=0.0)
 MAX_REQUEST_BYTES = 10_000
 
@@ -31,27 +31,27 @@ def dsn_of(port: int) -> str:
 
 
 def envelope(text: str = "failure", *, kind: str = "event") -> Envelope:
-    """Return an envelope as the SDK makes it."""
-    made = Envelope(headers={"event_id": uuid.uuid4().hex, "sent_at": "2000-01-01T00:00:00Z"})
-    facts = {"event_id": made.headers["event_id"], "message": text}
+    """Return an envelope as the SDK creates it."""
+    created = Envelope(headers={"event_id": uuid.uuid4().hex, "sent_at": "2000-01-01T00:00:00Z"})
+    facts = {"event_id": created.headers["event_id"], "message": text}
     if kind == "event":
-        made.add_event({"event_id": facts["event_id"], "message": text})
+        created.add_event({"event_id": facts["event_id"], "message": text})
     else:
-        made.add_transaction({"event_id": facts["event_id"], "transaction": text, "type": "transaction"})
-    return made
+        created.add_transaction({"event_id": facts["event_id"], "transaction": text, "type": "transaction"})
+    return created
 
 
 def envelope_bytes(text: str = "failure") -> bytes:
-    """Return an envelope as it is stored and sent."""
+    """Return the bytes of an envelope as it is stored and sent."""
     return envelope(text).serialize()
 
 
 def capture(transport: SpoolTransport, count: int = 1, *, kind: str = "event") -> list[str]:
     """Report `count` failures, and return their ids."""
-    made = [envelope(f"failure {number}", kind=kind) for number in range(count)]
-    for each in made:
+    created = [envelope(f"failure {number}", kind=kind) for number in range(count)]
+    for each in created:
         transport.capture_envelope(each)
-    return [each.headers["event_id"] for each in made]
+    return [each.headers["event_id"] for each in created]
 
 
 def wait_until_sent(transport: SpoolTransport) -> None:
@@ -60,7 +60,7 @@ def wait_until_sent(transport: SpoolTransport) -> None:
 
 
 def wait_for_failure(transport: SpoolTransport, reason: str) -> None:
-    """Wait until the last failure of delivery has this reason."""
+    """Wait until the last failure in the spool has this reason."""
 
     def is_written() -> bool:
         failure = read_last_failure(transport.spool)
@@ -70,7 +70,7 @@ def wait_for_failure(transport: SpoolTransport, reason: str) -> None:
 
 
 def dropped_counts(records: list[logging.LogRecord]) -> Counter[str]:
-    """Return the numbers of dropped events in the log, by reason."""
+    """Return the number of dropped events in the log records, by reason."""
     counts: Counter[str] = Counter()
     for record in records:
         if record.getMessage() == "sentry_events_dropped":
@@ -80,9 +80,9 @@ def dropped_counts(records: list[logging.LogRecord]) -> Counter[str]:
 
 
 class Writers:
-    """Create processes of `writer.py`, which fork from one that imported everything: a new one would take seconds.
+    """Start writer processes. They are forked from one server process, because the imports of a new one take seconds.
 
-    The fixture `writers` starts and ends the process from which they fork.
+    The server process runs `writer.py`. The fixture `writers` starts and ends it.
     """
 
     def __init__(self) -> None:
@@ -94,22 +94,22 @@ class Writers:
             )
 
     def end(self) -> None:
-        """End the process from which the others fork."""
+        """End the server process."""
         self._requests.close()
         self._process.wait()
 
     def start(self, dsn: str, root: Path, mode: str, count: int) -> "Writer":
-        """Fork a process that reports `count` failures."""
-        (input_, giving), (taking, output) = os.pipe(), os.pipe()
+        """Start a writer process that reports `count` failures."""
+        (input_, input_end), (output_end, output) = os.pipe(), os.pipe()
         request = {"dsn": dsn, "root": str(root), "mode": mode, "count": count}
         socket.send_fds(self._requests, [json.dumps(request).encode()], [input_, output])
         process_id = self._answer()
         os.close(input_)
         os.close(output)
-        return Writer(self, process_id, giving, taking)
+        return Writer(self, process_id, input_end, output_end)
 
     def exit_code(self, process_id: int) -> int:
-        """Wait until a process ended."""
+        """Wait for the end of a writer process, and return its exit code."""
         self._requests.send(json.dumps({"wait_for": process_id}).encode())
         return self._answer()
 
@@ -117,10 +117,10 @@ class Writers:
         return int(self._requests.recv(MAX_REQUEST_BYTES))
 
     @contextmanager
-    def writing(
+    def running_writers(
         self, dsn: str, root: Path, *, mode: str = "stay", count: int = 0, processes: int = 1
     ) -> "Iterator[list[Writer]]":
-        """Run processes that report `count` failures each; those that still run when the block ends are killed."""
+        """Run writer processes that report `count` failures each. At the end of the block, they are killed."""
         writers = [self.start(dsn, root, mode, count) for _ in range(processes)]
         try:
             yield writers
@@ -130,32 +130,32 @@ class Writers:
 
 
 class Writer:
-    """A process of `writer.py`, made by `Writers.start()`; it has made its failures when `wait()` returns."""
+    """A writer process, created by `Writers.start()`. When `wait()` returns, it has reported its failures."""
 
-    def __init__(self, writers: Writers, process_id: int, giving: int, taking: int) -> None:
+    def __init__(self, writers: Writers, process_id: int, input_end: int, output_end: int) -> None:
         self.process_id = process_id
         self._writers = writers
-        self._input = os.fdopen(giving, "w")
-        self._output = os.fdopen(taking)
+        self._input = os.fdopen(input_end, "w")
+        self._output = os.fdopen(output_end)
         self._exit_code: int | None = None
 
     def wait(self) -> None:
-        """Wait until it has made all its failures."""
-        assert self._output.readline() == "made\n"
+        """Wait until the process has reported all its failures."""
+        assert self._output.readline() == "reported\n"
 
-    def kill_alone(self) -> None:
-        """End it by force; the children that share its input live on."""
+    def kill_process_only(self) -> None:
+        """Kill the process, but not its children."""
         if self._exit_code is None:
             os.kill(self.process_id, signal.SIGKILL)
             self._exit_code = self._writers.exit_code(self.process_id)
 
     def kill(self) -> str:
-        """End it by force, and its children by the end of their input; return what it wrote."""
-        self.kill_alone()
+        """Kill the process, end its children by closing their input, and return the output."""
+        self.kill_process_only()
         return self._written()
 
     def end(self) -> None:
-        """Let it end by itself, which has to succeed."""
+        """Let the process end normally, and check its exit code."""
         self._input.close()
         self._exit_code = self._writers.exit_code(self.process_id)
         self._written()

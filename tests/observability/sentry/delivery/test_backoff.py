@@ -1,4 +1,4 @@
-"""The retry delay, and the last failure of delivery."""
+"""The retry delay, and the last failure in the spool."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from observability.sentry.delivery.backoff import (
 from observability.sentry.delivery.spool import Spool
 
 
-def test_last_failure_is_read_by_others_until_it_is_cleared(spool: Spool) -> None:
+def test_last_failure_can_be_read_until_it_is_cleared(spool: Spool) -> None:
     spool.create()
     failure = DeliveryFailure("503 Service Unavailable", 60.0)
     write_last_failure(spool, failure)
@@ -23,20 +23,20 @@ def test_last_failure_is_read_by_others_until_it_is_cleared(spool: Spool) -> Non
     assert read_last_failure(spool) is None
 
 
-def test_without_a_spool_nothing_is_written(spool: Spool) -> None:
+def test_failure_is_not_written_without_a_spool(spool: Spool) -> None:
     write_last_failure(spool, DeliveryFailure("refused"))
     clear_last_failure(spool)
     assert not spool.root.exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"reason": "x", "unknown": 1}', "\0"])
-def test_file_of_something_else_is_ignored(spool: Spool, content: str) -> None:
+def test_invalid_last_failure_is_ignored(spool: Spool, content: str) -> None:
     spool.create()
     (spool.path / "last_failure.json").write_text(content)
     assert read_last_failure(spool) is None
 
 
-def test_link_is_not_followed(spool: Spool, tmp_path: Path) -> None:
+def test_symbolic_link_to_the_last_failure_is_not_followed(spool: Spool, tmp_path: Path) -> None:
     spool.create()
     (tmp_path / "target").write_text('{"reason": "of somebody else"}')
     (spool.path / "last_failure.json").symlink_to(tmp_path / "target")

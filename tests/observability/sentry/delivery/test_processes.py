@@ -1,4 +1,4 @@
-"""Real processes that report failures, end, fork and are killed, while a server is away and comes back."""
+"""Real processes that report failures, end, fork and are killed during an outage of the server."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from observability.sentry.delivery.spool import Spool
 from tests.bugsink import Bugsink, Project
-from tests.observability.sentry.delivery.spooling import AWAY, Writers, dsn_of, envelope_bytes
+from tests.observability.sentry.delivery.spooling import UNREACHABLE_DSN, Writers, dsn_of, envelope_bytes
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT, free_port, own_environment, running, wait_for
 
@@ -21,51 +21,49 @@ def messages(sink: Sink) -> list[str]:
 
 
 @pytest.mark.slow
-def test_failures_survive_an_outage_and_the_kill_of_their_processes_and_of_their_replayer(
-    tmp_path: Path, writers: Writers
-) -> None:
+def test_events_survive_an_outage_and_killed_processes(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
     dsn = dsn_of(port)
     spool = Spool.for_dsn(tmp_path, dsn)
-    with writers.writing(dsn, tmp_path, count=10, processes=4) as reporting:
+    with writers.running_writers(dsn, tmp_path, count=10, processes=4) as reporting:
         for each in reporting:
             each.wait()
             each.kill()
     assert len(spool.events()) == 40
     with sentry_sink(port) as sink:
         sink.max_events = 15
-        with writers.writing(dsn, tmp_path) as (replayer,):
-            # The next one is on its way when the replayer is killed.
+        with writers.running_writers(dsn, tmp_path) as (replayer,):
+            # The replayer is killed while it sends the next event.
             wait_for(lambda: sink.attempts.count("") == 1, "the first of them")
             replayer.kill()
         assert len(spool.events()) == 25
         sink.max_events = None
-        with writers.writing(dsn, tmp_path):
+        with writers.running_writers(dsn, tmp_path):
             wait_for(spool.is_empty, "an empty spool")
     assert len(sink.ids) == len(set(sink.ids)) == 40
 
 
-def test_kill_loses_no_event_whose_call_returned(tmp_path: Path, writers: Writers) -> None:
-    spool = Spool.for_dsn(tmp_path, AWAY)
-    with writers.writing(AWAY, tmp_path, mode="numbered", processes=3) as reporting:
+def test_killed_process_loses_no_captured_event(tmp_path: Path, writers: Writers) -> None:
+    spool = Spool.for_dsn(tmp_path, UNREACHABLE_DSN)
+    with writers.running_writers(UNREACHABLE_DSN, tmp_path, mode="numbered", processes=3) as reporting:
         wait_for(lambda: len(spool.events()) > 20, "some events")
         returned = sum(each.kill().count("\n") for each in reporting)
     assert 0 <= len(spool.events()) - returned <= 3
 
 
-def test_several_processes_send_each_event_once(tmp_path: Path, listening: Sink, writers: Writers) -> None:
-    spool = Spool.for_dsn(tmp_path, listening.dsn)
-    with writers.writing(listening.dsn, tmp_path, count=20, processes=4) as reporting:
+def test_several_processes_send_each_event_once(tmp_path: Path, sink: Sink, writers: Writers) -> None:
+    spool = Spool.for_dsn(tmp_path, sink.dsn)
+    with writers.running_writers(sink.dsn, tmp_path, count=20, processes=4) as reporting:
         for each in reporting:
             each.wait()
         wait_for(spool.is_empty, "an empty spool")
-    assert len(listening.ids) == len(set(listening.ids)) == 80
+    assert len(sink.ids) == len(set(sink.ids)) == 80
 
 
-def test_processes_that_live_through_an_outage_send_when_it_is_over(tmp_path: Path, writers: Writers) -> None:
+def test_running_processes_send_their_events_after_an_outage(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
     spool = Spool.for_dsn(tmp_path, dsn_of(port))
-    with writers.writing(dsn_of(port), tmp_path, count=10, processes=2) as reporting:
+    with writers.running_writers(dsn_of(port), tmp_path, count=10, processes=2) as reporting:
         for each in reporting:
             each.wait()
         with sentry_sink(port) as sink:
@@ -73,10 +71,10 @@ def test_processes_that_live_through_an_outage_send_when_it_is_over(tmp_path: Pa
     assert len(sink.ids) == len(set(sink.ids)) == 20
 
 
-def test_living_process_sends_what_a_killed_one_left(tmp_path: Path, writers: Writers) -> None:
+def test_running_process_sends_the_events_of_a_killed_one(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
     spool = Spool.for_dsn(tmp_path, dsn_of(port))
-    with writers.writing(dsn_of(port), tmp_path, count=5, processes=2) as (killed, living):
+    with writers.running_writers(dsn_of(port), tmp_path, count=5, processes=2) as (killed, living):
         killed.wait()
         living.wait()
         killed.kill()
@@ -85,60 +83,60 @@ def test_living_process_sends_what_a_killed_one_left(tmp_path: Path, writers: Wr
     assert len(sink.ids) == len(set(sink.ids)) == 10
 
 
-def test_process_that_ends_at_once_has_sent_its_event(tmp_path: Path, listening: Sink, writers: Writers) -> None:
-    with writers.writing(listening.dsn, tmp_path, mode="exit", count=1) as (writer,):
+def test_short_process_sends_its_event_before_it_ends(tmp_path: Path, sink: Sink, writers: Writers) -> None:
+    with writers.running_writers(sink.dsn, tmp_path, mode="exit", count=1) as (writer,):
         writer.end()
-    assert len(listening.ids) == 1
-    assert Spool.for_dsn(tmp_path, listening.dsn).directories() == []
+    assert len(sink.ids) == 1
+    assert Spool.for_dsn(tmp_path, sink.dsn).directories() == []
 
 
-def test_process_that_ends_during_an_outage_leaves_its_event_to_the_next(tmp_path: Path, writers: Writers) -> None:
+def test_next_process_sends_events_of_a_process_that_ended_during_an_outage(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
-    with writers.writing(dsn_of(port), tmp_path, mode="exit", count=3) as (writer,):
+    with writers.running_writers(dsn_of(port), tmp_path, mode="exit", count=3) as (writer,):
         writer.end()
     assert len(Spool.for_dsn(tmp_path, dsn_of(port)).events()) == 3
-    with sentry_sink(port) as sink, writers.writing(dsn_of(port), tmp_path):
+    with sentry_sink(port) as sink, writers.running_writers(dsn_of(port), tmp_path):
         wait_for(lambda: len(sink.ids) == 3, "the events")
 
 
-def test_process_that_forks_with_events_waiting_sends_none_twice(tmp_path: Path, writers: Writers) -> None:
-    """Five in the parent before and five after, and in each of two children."""
+def test_forked_children_do_not_send_waiting_events_again(tmp_path: Path, writers: Writers) -> None:
+    """The parent reports five events before and five after the fork; each of two children reports five."""
     port = free_port()
     spool = Spool.for_dsn(tmp_path, dsn_of(port))
-    with writers.writing(dsn_of(port), tmp_path, mode="fork", count=5) as (parent,):
+    with writers.running_writers(dsn_of(port), tmp_path, mode="fork", count=5) as (parent,):
         parent.wait()
         with sentry_sink(port) as sink:
             wait_for(spool.is_empty, "an empty spool")
     assert len(sink.ids) == len(set(sink.ids)) == 20
 
 
-def test_child_that_outlives_its_parent_holds_no_lock_of_it(tmp_path: Path, writers: Writers) -> None:
+def test_surviving_child_does_not_hold_the_lock_of_its_parent(tmp_path: Path, writers: Writers) -> None:
     port = free_port()
     spool = Spool.for_dsn(tmp_path, dsn_of(port))
-    with writers.writing(dsn_of(port), tmp_path, mode="lone-child", count=5) as (parent,):
+    with writers.running_writers(dsn_of(port), tmp_path, mode="lone-child", count=5) as (parent,):
         parent.wait()
-        # Its child reads the same input, and lives until that is closed.
-        parent.kill_alone()
-        with sentry_sink(port) as sink, writers.writing(dsn_of(port), tmp_path):
+        # The child reads the same input, and ends when that is closed.
+        parent.kill_process_only()
+        with sentry_sink(port) as sink, writers.running_writers(dsn_of(port), tmp_path):
             wait_for(spool.is_empty, "an empty spool")
     assert len(sink.ids) == 5
 
 
 @pytest.mark.slow
-def test_child_that_outlives_its_parent_sends_its_own_events(tmp_path: Path, listening: Sink, writers: Writers) -> None:
-    spool = Spool.for_dsn(tmp_path, listening.dsn)
-    with writers.writing(listening.dsn, tmp_path, mode="reporting-child", count=3) as (parent,):
+def test_surviving_child_sends_its_own_events(tmp_path: Path, sink: Sink, writers: Writers) -> None:
+    spool = Spool.for_dsn(tmp_path, sink.dsn)
+    with writers.running_writers(sink.dsn, tmp_path, mode="reporting-child", count=3) as (parent,):
         parent.wait()
         wait_for(spool.is_empty, "the events of the parent")
-        parent.kill_alone()
-        wait_for(lambda: len(listening.ids) == 6, "the events of its child")
-    assert len(set(listening.ids)) == 6
+        parent.kill_process_only()
+        wait_for(lambda: len(sink.ids) == 6, "the events of its child")
+    assert len(set(sink.ids)) == 6
 
 
 @pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--preload",)], ids=["init-after-fork", "init-before-fork"])
-def test_failures_of_gunicorn_survive_an_outage(
+def test_events_of_gunicorn_survive_an_outage(
     tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GUNICORN_CMD_ARGS", " ".join(("--workers=2", *options)))
@@ -154,13 +152,13 @@ def test_failures_of_gunicorn_survive_an_outage(
 
 
 @pytest.mark.slow
-def test_flush_command_fails_during_an_outage_and_sends_what_a_process_left_after_it(
+def test_flush_command_fails_during_an_outage_and_sends_events_afterwards(
     tmp_path: Path, settings: Settings, writers: Writers
 ) -> None:
     port = free_port()
     root = tmp_path / "spool"
     settings.SENTRY_DSN, settings.SENTRY_SPOOL_DIR = dsn_of(port), str(root)
-    with writers.writing(dsn_of(port), root, mode="exit", count=3) as (writer,):
+    with writers.running_writers(dsn_of(port), root, mode="exit", count=3) as (writer,):
         writer.end()
     command = [sys.executable, "manage.py", "sentry", "flush"]
     environment = own_environment(tmp_path, SENTRY_DSN=dsn_of(port), SENTRY_SPOOL_DIR=str(root))
@@ -172,10 +170,8 @@ def test_flush_command_fails_during_an_outage_and_sends_what_a_process_left_afte
     assert len(sink.ids) == 3
 
 
-def test_file_that_a_power_cut_left_is_dropped_and_the_others_are_sent(
-    tmp_path: Path, listening: Sink, writers: Writers
-) -> None:
-    spool = Spool.for_dsn(tmp_path, listening.dsn)
+def test_incomplete_files_are_dropped_and_other_events_are_sent(tmp_path: Path, sink: Sink, writers: Writers) -> None:
+    spool = Spool.for_dsn(tmp_path, sink.dsn)
     spool.create()
     dead = spool.path / "1-01234567"
     dead.mkdir()
@@ -183,32 +179,32 @@ def test_file_that_a_power_cut_left_is_dropped_and_the_others_are_sent(
     for number, content in enumerate(contents):
         (dead / f"{number + 1:019}-0-error.envelope").write_bytes(content)
     (dead / f".{9:019}-0-error.envelope").write_bytes(envelope_bytes("never whole"))
-    with writers.writing(listening.dsn, tmp_path):
+    with writers.running_writers(sink.dsn, tmp_path):
         wait_for(lambda: not dead.exists(), "the end of the directory")
-    assert messages(listening) == ["whole"]
+    assert messages(sink) == ["whole"]
 
 
 @pytest.mark.slow
-def test_failures_during_an_outage_of_a_real_server_are_stored_once(
+def test_real_server_stores_each_event_of_an_outage_once(
     tmp_path: Path, bugsink: Project, stopped_bugsink: Bugsink, writers: Writers
 ) -> None:
     spool = Spool.for_dsn(tmp_path, bugsink.dsn)
-    with writers.writing(bugsink.dsn, tmp_path, count=15, processes=4) as reporting:
+    with writers.running_writers(bugsink.dsn, tmp_path, count=15, processes=4) as reporting:
         for each in reporting:
             each.wait()
             each.kill()
     assert len(spool.events()) == 60
     stopped_bugsink.start()
-    with writers.writing(bugsink.dsn, tmp_path) as (replayer,):
+    with writers.running_writers(bugsink.dsn, tmp_path) as (replayer,):
         wait_for(lambda: len(spool.events()) < 55, "the first of them")
         replayer.kill()
-    with writers.writing(bugsink.dsn, tmp_path):
+    with writers.running_writers(bugsink.dsn, tmp_path):
         wait_for(spool.is_empty, "an empty spool")
-    stored = wait_for(lambda: events_if(bugsink, 60), "60 events")
+    stored = wait_for(lambda: events_if_at_least(bugsink, 60), "60 events")
     assert len({event["data"]["message"] for event in stored}) == len(stored) == 60
 
 
-def events_if(bugsink: Project, count: int) -> list[dict[str, Any]]:
-    """Return the stored events if there are so many, or more."""
+def events_if_at_least(bugsink: Project, count: int) -> list[dict[str, Any]]:
+    """Return the stored events if there are at least `count`, otherwise an empty list."""
     stored = bugsink.events()
     return stored if len(stored) >= count else []

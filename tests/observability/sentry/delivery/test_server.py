@@ -1,4 +1,4 @@
-"""Sending one envelope."""
+"""The client of the Sentry server, with one envelope."""
 
 import json
 import socket
@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from observability.sentry.delivery.server import Outcome, Server, add_sent_at
-from tests.observability.sentry.delivery.spooling import AWAY, envelope_bytes
+from tests.observability.sentry.delivery.spooling import UNREACHABLE_DSN, envelope_bytes
 from tests.sentry_sink import Sink, sentry_sink
 from tests.server import ROOT
 
-# Prints the modules that the first event loads, with a server that answers and with one that does not exist.
+# Print the modules that sending imports, with a server that answers and with a server that does not exist.
 SENDING = """
 import sys
 from observability.sentry.delivery.server import Server
@@ -24,10 +24,10 @@ print(*sorted(set(sys.modules) - before))
 """
 
 
-def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -> None:
+def test_only_sent_at_of_the_envelope_is_changed(sink: Sink) -> None:
     written = envelope_bytes()
-    Server(listening.dsn).post(written)
-    (arrived,) = listening.envelopes
+    Server(sink.dsn).post(written)
+    (arrived,) = sink.envelopes
     header, _, rest = arrived.partition(b"\n")
     sent_at = datetime.fromisoformat(json.loads(header)["sent_at"])
     assert timedelta(0) <= datetime.now(UTC) - sent_at < timedelta(minutes=1)
@@ -49,9 +49,11 @@ def test_envelope_says_when_it_was_sent_and_is_else_as_it_was(listening: Sink) -
         (503, Outcome.RETRY, "503 Service Unavailable"),
     ],
 )
-def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: Outcome, reason: str) -> None:
-    listening.status = status
-    answer = Server(listening.dsn).post(envelope_bytes())
+def test_answer_has_the_outcome_and_reason_of_the_status(
+    sink: Sink, status: int, outcome: Outcome, reason: str
+) -> None:
+    sink.status = status
+    answer = Server(sink.dsn).post(envelope_bytes())
     assert answer.outcome is outcome
     assert answer.reason.startswith(reason)
 
@@ -59,54 +61,54 @@ def test_answer_is_what_the_server_said(listening: Sink, status: int, outcome: O
 @pytest.mark.parametrize(
     ("dsn", "reason"),
     [
-        (AWAY, "connection refused"),
+        (UNREACHABLE_DSN, "connection refused"),
         ("http://key@nowhere.invalid/1", "the host name cannot be resolved"),
         ("https://key@127.0.0.1:{port}/1", "SSLError"),
     ],
 )
-def test_reason_of_a_server_that_cannot_be_reached_is_in_words(listening: Sink, dsn: str, reason: str) -> None:
-    answer = Server(dsn.format(port=listening.port)).post(envelope_bytes())
+def test_unreachable_server_has_a_readable_reason(sink: Sink, dsn: str, reason: str) -> None:
+    answer = Server(dsn.format(port=sink.port)).post(envelope_bytes())
     assert answer.outcome is Outcome.RETRY
     assert answer.reason.startswith(reason)
 
 
-def test_limits_come_with_an_answer_of_any_status(listening: Sink) -> None:
-    listening.headers = {"x-sentry-rate-limits": "60:transaction:key"}
-    assert Server(listening.dsn).post(envelope_bytes()).rate_limits == {"transaction": 60}
+def test_rate_limits_are_read_from_any_response(sink: Sink) -> None:
+    sink.headers = {"x-sentry-rate-limits": "60:transaction:key"}
+    assert Server(sink.dsn).post(envelope_bytes()).rate_limits == {"transaction": 60}
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\0\0", b"[]\n{}", b'{"event_id": "1"}', b'{"event_id": "1"}\n', b"\xff\n{}"]
 )
-def test_invalid_envelope_is_not_sent(listening: Sink, content: bytes) -> None:
+def test_invalid_envelope_is_not_sent(sink: Sink, content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         add_sent_at(content)
-    assert Server(listening.dsn).post(content).outcome is Outcome.REJECTED
-    assert listening.attempts == []
+    assert Server(sink.dsn).post(content).outcome is Outcome.REJECTED
+    assert sink.attempts == []
 
 
 @pytest.mark.parametrize("status", [301, 307, 308])
-def test_redirect_is_followed(listening: Sink, status: int) -> None:
+def test_redirect_is_followed(sink: Sink, status: int) -> None:
     with sentry_sink() as other:
-        listening.status = status
-        listening.headers = {"Location": f"http://127.0.0.1:{other.port}/api/1/envelope/"}
-        assert Server(listening.dsn).post(envelope_bytes()).outcome is Outcome.ACCEPTED
+        sink.status = status
+        sink.headers = {"Location": f"http://127.0.0.1:{other.port}/api/1/envelope/"}
+        assert Server(sink.dsn).post(envelope_bytes()).outcome is Outcome.ACCEPTED
     assert len(other.events) == 1
 
 
-def test_server_that_accepts_no_connection_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_timeout_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("observability.sentry.delivery.server.CONNECT_TIMEOUT_S", 0.1)
     with socket.socket() as listener, socket.socket() as first:
         listener.bind(("127.0.0.1", 0))
-        # The queue has room for one connection, and nobody takes it out.
+        # The queue of the listener has space for one connection, which is never accepted.
         listener.listen(0)
         first.connect(listener.getsockname())
         answer = Server(f"http://key@127.0.0.1:{listener.getsockname()[1]}/1").post(envelope_bytes())
     assert (answer.outcome, answer.reason) == (Outcome.RETRY, "no connection within 0.1 s")
 
 
-def test_sending_imports_nothing(listening: Sink) -> None:
-    """A child that is forked while another thread imports a module keeps half of that module."""
-    command = [sys.executable, "-c", SENDING, listening.dsn, "http://key@nowhere.invalid/1"]
+def test_sending_does_not_import_modules(sink: Sink) -> None:
+    """A child that is forked while another thread imports a module gets an incomplete module."""
+    command = [sys.executable, "-c", SENDING, sink.dsn, "http://key@nowhere.invalid/1"]
     completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert completed.stdout == "ACCEPTED RETRY\n\n"

@@ -1,4 +1,4 @@
-"""The rate limits of a server."""
+"""The rate limits that a server sets."""
 
 import time
 from email.utils import formatdate
@@ -38,19 +38,19 @@ def test_rate_limits_are_parsed(status: int, headers: dict[str, str], expected: 
     assert parse_rate_limits(status, headers) == expected
 
 
-def test_date_is_a_rate_limit_until_then() -> None:
+def test_retry_after_may_be_a_date() -> None:
     date = formatdate(time.time() + 100, usegmt=True)
     assert 90 < parse_rate_limits(429, {"Retry-After": date})[ALL_CATEGORIES] <= 100
 
 
-def test_rate_limit_of_all_categories_holds_for_each() -> None:
+def test_rate_limit_of_all_categories_applies_to_each() -> None:
     limits = RateLimits()
     limits.add({ALL_CATEGORIES: 100, "error": 1})
     assert 90 < limits.remaining_s("error") <= 100
     assert 90 < limits.remaining_s("transaction") <= 100
 
 
-def test_rate_limit_of_one_category_holds_for_no_other() -> None:
+def test_rate_limit_of_one_category_does_not_apply_to_others() -> None:
     limits = RateLimits()
     limits.add({"transaction": 100})
     assert limits.remaining_s("error") == 0

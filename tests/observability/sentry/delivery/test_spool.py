@@ -1,4 +1,4 @@
-"""The files of the events that wait."""
+"""The files of the waiting events."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ def directory(spool: Spool) -> ProcessDirectory:
     return ProcessDirectory.create(spool)
 
 
-def test_everything_is_for_its_owner_alone_also_under_a_loose_umask(spool: Spool) -> None:
+def test_all_files_are_private_under_any_umask(spool: Spool) -> None:
     before = os.umask(0)
     try:
         ProcessDirectory.create(spool).write(b"event", "error")
@@ -30,21 +30,21 @@ def test_everything_is_for_its_owner_alone_also_under_a_loose_umask(spool: Spool
     assert {found[each.name] for each in spool.root.rglob("*.envelope")} == {0o600}
 
 
-def test_name_and_content_do_not_show_the_key(tmp_path: Path) -> None:
+def test_spool_does_not_contain_the_key(tmp_path: Path) -> None:
     spool = Spool.for_dsn(tmp_path, "https://s3cret@sentry.example.com/1")
     spool.create()
     assert spool.path.joinpath("project").read_text() == "https://sentry.example.com/1"
     assert "s3cret" not in str(spool.path)
 
 
-def test_spool_is_that_of_host_and_project_whatever_the_key(tmp_path: Path) -> None:
+def test_spool_depends_on_host_and_project_but_not_on_the_key(tmp_path: Path) -> None:
     dsns = ["https://a@s.io/1", "https://b@s.io/1", "https://a@s.io/2", "https://a@t.io/1", "https://a@s.io/below/1"]
     names = [Spool.for_dsn(tmp_path, dsn).path for dsn in dsns]
     assert names[0] == names[1]
     assert len(set(names)) == 4
 
 
-def test_oldest_event_is_the_first(spool: Spool, directory: ProcessDirectory) -> None:
+def test_events_are_sorted_by_age(spool: Spool, directory: ProcessDirectory) -> None:
     other = ProcessDirectory.create(spool)
     for number, each in enumerate([directory, other, directory]):
         each.write(b"%d" % number, "error")
@@ -56,7 +56,7 @@ def test_oldest_event_is_the_first(spool: Spool, directory: ProcessDirectory) ->
     assert read == [b"0", b"1", b"2"]
 
 
-def test_event_is_claimed_once_at_a_time_and_not_after_its_removal(spool: Spool, directory: ProcessDirectory) -> None:
+def test_event_can_be_claimed_once_at_a_time_until_it_is_removed(spool: Spool, directory: ProcessDirectory) -> None:
     directory.write(b"event", "error")
     (event,) = spool.events()
     with spool.claim(event) as first:
@@ -68,7 +68,7 @@ def test_event_is_claimed_once_at_a_time_and_not_after_its_removal(spool: Spool,
         assert third is None
 
 
-def test_link_is_not_an_event(spool: Spool, directory: ProcessDirectory, tmp_path: Path) -> None:
+def test_symbolic_link_is_not_an_event(spool: Spool, directory: ProcessDirectory, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("of somebody else")
     name = f"{1:019}-0-error.envelope"
     (spool.path / directory.name / name).symlink_to(tmp_path / "target")
@@ -77,7 +77,7 @@ def test_link_is_not_an_event(spool: Spool, directory: ProcessDirectory, tmp_pat
     assert spool.directories() == [directory.name]
 
 
-def test_spool_that_is_a_link_is_not_followed(spool: Spool, tmp_path: Path) -> None:
+def test_spool_may_not_be_a_symbolic_link(spool: Spool, tmp_path: Path) -> None:
     spool.root.mkdir()
     (tmp_path / "elsewhere").mkdir()
     spool.path.symlink_to(tmp_path / "elsewhere")
@@ -92,7 +92,7 @@ def test_directory_of_a_running_process_is_not_adopted(spool: Spool, directory: 
     assert spool.directories() == [directory.name]
 
 
-def test_directory_of_a_dead_process_is_removed_when_it_is_empty(spool: Spool, directory: ProcessDirectory) -> None:
+def test_empty_directory_of_a_dead_process_is_removed(spool: Spool, directory: ProcessDirectory) -> None:
     directory.write(b"event", "error")
     directory.close()
     with spool.adopt(directory.name) as is_dead:
@@ -104,7 +104,7 @@ def test_directory_of_a_dead_process_is_removed_when_it_is_empty(spool: Spool, d
     assert spool.directories() == []
 
 
-def test_one_process_replays_at_a_time(spool: Spool) -> None:
+def test_only_one_process_at_a_time_can_claim_the_replay(spool: Spool) -> None:
     spool.create()
     with spool.claim_replay() as first, spool.claim_replay() as second:
         assert (first, second) == (True, False)
@@ -112,7 +112,7 @@ def test_one_process_replays_at_a_time(spool: Spool) -> None:
         assert third
 
 
-def test_other_projects_are_found_by_what_their_spool_says(spool: Spool) -> None:
+def test_spools_of_other_projects_are_found(spool: Spool) -> None:
     spool.create()
     other = Spool.for_dsn(spool.root, "https://key@sentry.example.com/7")
     other.create()
@@ -121,14 +121,14 @@ def test_other_projects_are_found_by_what_their_spool_says(spool: Spool) -> None
     ]
 
 
-def test_reading_creates_nothing(spool: Spool) -> None:
+def test_reading_does_not_create_files(spool: Spool) -> None:
     assert (spool.events(), spool.is_empty(), spool.directories()) == ([], True, [])
     with spool.claim_replay() as is_replaying:
         assert not is_replaying
     assert not spool.root.exists()
 
 
-def test_project_that_cannot_be_read_is_named_by_its_directory(spool: Spool) -> None:
+def test_unreadable_project_is_shown_by_its_directory(spool: Spool) -> None:
     spool.create()
     other = Spool.for_dsn(spool.root, "https://key@sentry.example.com/7")
     other.create()

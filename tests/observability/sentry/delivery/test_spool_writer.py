@@ -1,4 +1,4 @@
-"""The events of a process: in files, or in memory if the disk refuses them."""
+"""The events of a process: in files, or in memory if writing fails."""
 
 import os
 
@@ -15,7 +15,7 @@ def writer(spool: Spool) -> SpoolWriter:
 
 
 def put_in_memory(writer: SpoolWriter, count: int) -> None:
-    """Put events on a disk without space."""
+    """Put events while the disk is full."""
     with space_of(0):
         for number in range(count):
             writer.put(b"%d" % number, "error")
@@ -28,20 +28,22 @@ def pop_all(writer: SpoolWriter) -> list[bytes]:
     return contents
 
 
-def test_event_is_in_a_file_and_not_in_memory(writer: SpoolWriter) -> None:
+def test_event_is_written_to_a_file(writer: SpoolWriter) -> None:
     writer.put(b"event", "error")
     assert [each.category for each in writer.events()] == ["error"]
     assert writer.pop_from_memory() is None
 
 
 @pytest.mark.parametrize(("count", "kept"), [(3, [b"0", b"1", b"2"]), (5, [b"2", b"3", b"4"])])
-def test_memory_has_the_newest_events_and_counts_the_others(writer: SpoolWriter, count: int, kept: list[bytes]) -> None:
+def test_memory_keeps_the_newest_events_and_counts_the_dropped(
+    writer: SpoolWriter, count: int, kept: list[bytes]
+) -> None:
     put_in_memory(writer, count)
     assert writer.overflow_count == count - 3
     assert pop_all(writer) == kept
 
 
-def test_event_that_is_put_back_into_memory_is_the_oldest_again(writer: SpoolWriter) -> None:
+def test_event_put_back_into_memory_is_the_oldest_again(writer: SpoolWriter) -> None:
     put_in_memory(writer, 3)
     event = writer.pop_from_memory()
     assert event is not None
@@ -50,17 +52,17 @@ def test_event_that_is_put_back_into_memory_is_the_oldest_again(writer: SpoolWri
     assert pop_all(writer) == [b"0", b"1", b"2"]
 
 
-def test_event_that_is_put_back_goes_to_the_disk_if_it_has_space_again(writer: SpoolWriter) -> None:
+def test_event_is_put_back_to_disk_if_there_is_space(writer: SpoolWriter) -> None:
     assert writer.put_back(MemoryEvent(b"event", "error"))
     assert (len(writer.events()), writer.pop_from_memory()) == (1, None)
 
 
-def test_cleared_memory_is_counted(writer: SpoolWriter) -> None:
+def test_clear_memory_returns_the_number_of_events(writer: SpoolWriter) -> None:
     put_in_memory(writer, 2)
     assert (writer.clear_memory(), writer.clear_memory()) == (2, 0)
 
 
-def test_directory_is_left_to_others_after_the_end(writer: SpoolWriter, spool: Spool) -> None:
+def test_closed_writer_releases_its_directory(writer: SpoolWriter, spool: Spool) -> None:
     writer.put(b"event", "error")
     writer.close()
     (name,) = spool.directories()
@@ -69,24 +71,24 @@ def test_directory_is_left_to_others_after_the_end(writer: SpoolWriter, spool: S
     assert writer.events() == []
 
 
-def test_event_without_space_for_its_end_is_not_there_at_all(spool: Spool) -> None:
+def test_incomplete_event_is_not_left_on_a_full_disk(spool: Spool) -> None:
     directory = ProcessDirectory.create(spool)
     with space_of(3), pytest.raises(OSError, match="File too large"):
         directory.write(b"event", "error")
     assert os.listdir(spool.path / directory.name) == ["lock"]  # noqa: PTH208 - names
 
 
-def test_category_that_is_not_a_word_is_not_in_the_name(spool: Spool) -> None:
+def test_invalid_category_is_not_in_the_file_name(spool: Spool) -> None:
     ProcessDirectory.create(spool).write(b"event", "../../elsewhere")
     assert [each.category for each in spool.events()] == ["default"]
 
 
-def test_directory_that_is_closed_empty_is_gone(spool: Spool) -> None:
+def test_closing_an_empty_directory_removes_it(spool: Spool) -> None:
     ProcessDirectory.create(spool).close()
     assert spool.directories() == []
 
 
-def test_what_waits_stays_when_it_is_closed(spool: Spool) -> None:
+def test_closing_a_directory_keeps_waiting_events(spool: Spool) -> None:
     directory = ProcessDirectory.create(spool)
     directory.write(b"event", "error")
     directory.close()
@@ -94,7 +96,7 @@ def test_what_waits_stays_when_it_is_closed(spool: Spool) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for others")
-def test_what_root_writes_belongs_to_the_owner_of_the_spool(spool: Spool) -> None:
+def test_files_written_by_root_belong_to_the_owner_of_the_spool(spool: Spool) -> None:
     spool.root.parent.chmod(0o755)
     os.chown(spool.root.parent, 12345, 12345)
     ProcessDirectory.create(spool).write(b"event", "error")

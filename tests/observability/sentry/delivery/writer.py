@@ -1,4 +1,4 @@
-"""Fork processes that report failures through a spool, each in the mode that `spooling.Writers` requests."""
+"""A server process that forks writer processes, which report failures with a spool. `spooling.Writers` controls it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.observability.sentry.delivery.spooling import MAX_REQUEST_BYTES, QUIC
 
 
 def main() -> None:
-    """Answer requests: fork a writer, or wait for the end of one. In a writer, return when it has to end."""
+    """Handle requests: fork a writer process, or wait for its end. In a writer process, report failures and return."""
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         while True:
             message, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST_BYTES, 2)
@@ -39,26 +39,26 @@ def main() -> None:
 
 
 def report(dsn: str, root: Path, mode: str, count: int) -> None:
-    """Report failures in one of several modes, and live until the input ends; `exit` ends at once."""
+    """Report failures in a mode, and wait for the end of the input. In mode `exit`, do not wait."""
     start(dsn, root)
     children = []
     if mode == "fork":
-        # Its thread runs already, and has something to send.
-        fail(count)
-        children = [fork(count), fork(count)]
-    fail(count)
+        # Fork while the worker thread runs and has events to send.
+        report_failures(count)
+        children = [fork_reporting_child(count), fork_reporting_child(count)]
+    report_failures(count)
     for child in children:
         os.waitpid(child, 0)
     if mode == "lone-child":
-        # The parent has its lock, and is killed; the child lives on.
-        fork_that_stays(0)
+        # The test kills the parent, which holds the lock of its directory. The child survives.
+        fork_surviving_child(0)
     if mode == "reporting-child":
-        fork_that_stays(count)
+        fork_surviving_child(count)
     if mode == "numbered":
         for number in range(1_000_000):
-            fail(1)
-            say(f"{number}\n")
-    say("made\n")
+            report_failures(1)
+            write_stdout(f"{number}\n")
+    write_stdout("reported\n")
     if mode != "exit":
         sys.stdin.read()
 
@@ -69,34 +69,34 @@ def start(dsn: str, root: Path) -> None:
     sentry_sdk.init(dsn=dsn, default_integrations=False, integrations=[AtexitIntegration()], transport=transport)
 
 
-def fail(count: int) -> None:
+def report_failures(count: int) -> None:
     """Report `count` failures."""
     for number in range(count):
         sentry_sdk.capture_message(f"failure {number} of {os.getpid()}")
 
 
-def fork(count: int) -> int:
-    """Report `count` failures in a child, which ends as one of `multiprocessing` does: without its exit handlers."""
+def fork_reporting_child(count: int) -> int:
+    """Report `count` failures in a child, which ends without exit handlers, as processes of `multiprocessing` do."""
     child = os.fork()
     if not child:
-        fail(count)
+        report_failures(count)
         os._exit(0)
     return child
 
 
-def fork_that_stays(count: int) -> None:
-    """Fork a child that outlives its parent, and reports `count` failures after its end."""
+def fork_surviving_child(count: int) -> None:
+    """Fork a child that survives its parent, and then reports `count` failures."""
     parent = os.getpid()
     if not os.fork():
         os.close(sys.stdout.fileno())
         while count and os.getppid() == parent:
             time.sleep(0.01)
-        fail(count)
+        report_failures(count)
         sys.stdin.read()
         os._exit(0)
 
 
-def say(text: str) -> None:
+def write_stdout(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""`manage.py query_budgets diff`: what changed between two budget files."""
+"""`manage.py query_budgets diff`: the changes between two budget files."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from observability.budgets.management.commands.query_budgets import render_chang
 
 OLD = {
     "GET /better/": Budget(3, "constant", ("3x SELECT … FROM a",)),
-    "GET /gone/": Budget(1, "constant"),
+    "GET /removed/": Budget(1, "constant"),
     "GET /same/": Budget(1, "constant"),
     "GET /worse/": Budget(2, "constant", ("1x SELECT … FROM a", "1x SELECT … FROM b")),
 }
@@ -48,13 +48,13 @@ MARKDOWN = """\
 
 - `GET /new/` 1 (not constant)
 
-### Gone
+### Removed
 
-- `GET /gone/` 1
+- `GET /removed/` 1
 """
 
 
-def test_routes_are_grouped_by_how_they_changed() -> None:
+def test_changes_are_grouped_by_kind() -> None:
     assert render_changes(OLD, NEW) == MARKDOWN
 
 
@@ -75,18 +75,18 @@ def repository(tmp_path: Path, settings: Settings) -> Path:
     return tmp_path
 
 
-def test_file_is_compared_with_the_file_of_a_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_with_a_git_revision(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("query_budgets", "diff", "HEAD")
     assert "- `GET /a/` 1 → 2" in capsys.readouterr().out
 
 
-def test_file_is_compared_with_another_file(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_with_another_file(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (repository / "old.json").write_text("{}")
     call_command("query_budgets", "diff", str(repository / "old.json"))
     assert "### New\n\n- `GET /a/` 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("revision", ["no-such", "--output=x"])
-def test_text_that_is_neither_a_file_nor_a_revision_is_an_error(revision: str, repository: Path) -> None:
-    with pytest.raises(CommandError, match=f"{revision} is neither a file nor a revision"):
+def test_unknown_file_or_revision_is_an_error(revision: str, repository: Path) -> None:
+    with pytest.raises(CommandError, match=repr(revision)):
         call_command("query_budgets", "diff", "--", revision)
