@@ -156,7 +156,7 @@ def test_project_can_report_to_sentry(project: Path) -> None:
     (settings,) = blocks("Report failures to Sentry", "python")
     append(project / "mysite" / "settings.py", settings)
     assert "no issues" in succeed(project, "python", "manage.py", "check")
-    assert "waiting  nothing" in succeed(project, "python", "manage.py", "sentry", "status")
+    assert "waiting  no events" in succeed(project, "python", "manage.py", "sentry", "status")
 
 
 def test_project_can_have_query_budgets(project: Path) -> None:
