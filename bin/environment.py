@@ -98,8 +98,8 @@ def signals_deferred() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in arrived:
-            signal.raise_signal(number)
+        for arrived_number in arrived:
+            signal.raise_signal(arrived_number)
 
 
 @contextmanager
