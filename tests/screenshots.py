@@ -1,5 +1,6 @@
-"""Takes the pictures of the documentation: the probe's development server, and what Bugsink shows of a failure, in a
-real browser. `bin/screenshots` runs it.
+"""Take the screenshots of the documentation: the probe's development server and an event in Bugsink.
+
+`bin/screenshots` runs it. It uses a real browser.
 """
 
 import sys
@@ -27,8 +28,8 @@ def window(height: int) -> Iterator[Page]:
 
 
 def take_json_page(server: Server) -> Path:
-    """Take the page of a JSON answer, with the toolbar."""
-    # The first request of a process takes longer than any other.
+    """Take the page of a JSON response with the toolbar."""
+    # The first request of a process takes longer than the others.
     server.get(LIST)
     picture = IMAGES / "json-page.png"
     with window(720) as page:
@@ -41,7 +42,7 @@ def take_json_page(server: Server) -> Path:
 
 
 def take_requests(server: Server) -> list[Path]:
-    """Take the list of requests, one that repeats a query, the same after its repair, and a flame graph."""
+    """Take the list of requests, a request with repeated queries, its comparison with the fix, and a flame graph."""
     for path in ("/shelves/", LIST, FAILING, "/api/v1/books/nope/", "/write-then-raise/lost/"):
         server.get(path)
     slow, fixed = (profile_url(server, path) for path in ("/shelves/", "/shelves/?fixed"))
@@ -62,7 +63,7 @@ def profile_url(server: Server, path: str) -> str:
 
 
 def picture(name: str, address: str, height: int) -> Path:
-    """Take a page, from the element on that its address names."""
+    """Take a page, starting at the element in the fragment of its address."""
     path = IMAGES / f"{name}.png"
     with window(height) as page:
         page.goto(address)
@@ -72,7 +73,7 @@ def picture(name: str, address: str, height: int) -> Path:
 
 
 def take_event(server: Server, project: Project) -> Path:
-    """Take the event of a request that failed because a table is missing, as after a forgotten migration."""
+    """Take the event of a request that failed because a table is missing, like after a forgotten migration."""
     server.database.rows("ALTER TABLE probe_book RENAME TO probe_volume")
     request_id = server.get(FAILING).headers["X-Request-ID"]
     (event,) = wait_for(lambda: project.events_of(request_id), "the event")
@@ -88,23 +89,23 @@ def take_event(server: Server, project: Project) -> Path:
 
 
 def main() -> int:
-    """Take them; return 1 if there is no browser or no Bugsink."""
+    """Take all screenshots. Return 1 if Chromium or Bugsink is not available."""
     if chromium_path() is None:
-        sys.stderr.write("bin/screenshots needs Chromium: apt install chromium, or name it: CHROMIUM=/path.\n")
+        sys.stderr.write("bin/screenshots needs Chromium: apt install chromium, or set CHROMIUM to its path.\n")
         return 1
     if reason := why_not_installed():
-        sys.stderr.write(f"{reason}.\n")
+        sys.stderr.write(f"bin/screenshots: {reason}\n")
         return 1
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, bugsink(Path(name) / "bugsink") as sentry:
         project = sentry.new_project()
         directory = Path(name) / "probe"
         directory.mkdir()
-        # The pictures show the address and the log file: they are those of `bin/run` if that is possible.
+        # The screenshots show the address, so use the port of `bin/run` if it is free.
         port = None if is_listening(PORT) else PORT
         variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": project.dsn}
         with developing(directory, port, **variables) as server:
-            # The event comes last: its table is missing from then on.
+            # The event comes last, because it removes a table.
             pictures = [take_json_page(server), *take_requests(server), take_event(server, project)]
     sys.stdout.writelines(f"Wrote {picture.relative_to(ROOT)}.\n" for picture in pictures)
     return 0
