@@ -46,7 +46,7 @@ class Pipeline:
     record_factory: type[logging.LogRecord] = logging.LogRecord
 
 
-def floor(path: Path) -> Log:
+def lower_bound(path: Path) -> Log:
     """Return a function that only writes our line with one `os.write`."""
     ours_with_structlog(path).log()
     line = path.read_bytes().splitlines(keepends=True)[-1]

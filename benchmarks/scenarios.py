@@ -100,16 +100,16 @@ def stopped(directory: Path, *, rounds: int) -> Outcome:
             writer.begin(20)
             wait_until(lambda: counts[0, 0], first + 5, "records")
             # The current record may be in the file that is deleted now.
-            first = _delete_under(writer, other, counts) + 1
+            first = _delete_file_of_stopped(writer, other, counts) + 1
             writer.finish()
             count_from(first)
-            first = _delete_under(writer, other, counts)
+            first = _delete_file_of_stopped(writer, other, counts)
             write([writer], 20)
             count_from(first)
     return Outcome(f"stopped {2 * rounds} times, and its file deleted", total)
 
 
-def _delete_under(writer: Writer, other: Writer, counts: Counts) -> int:
+def _delete_file_of_stopped(writer: Writer, other: Writer, counts: Counts) -> int:
     """Stop a writer until the other one has caused the deletion of its file; return its number of returned calls."""
     writer.send(signal.SIGSTOP)
     write([other], 400)

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
-from service.sqlite import lift_parameter_limit
+from service.sqlite import set_parameter_limit
 
 
 class ServiceConfig(AppConfig):
@@ -14,4 +14,4 @@ class ServiceConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect to the signal that Django sends for each new connection."""
-        connection_created.connect(lift_parameter_limit, dispatch_uid="service.sqlite")
+        connection_created.connect(set_parameter_limit, dispatch_uid="service.sqlite")

@@ -18,7 +18,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def atomic_despite_deadlocks(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+def retry_on_deadlock(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Run the function in a transaction, and repeat it after a deadlock, at most 5 runs in total.
 
     Raise the `OperationalError` of the last run if it meets a deadlock too. If a transaction is already open, the

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.utils import timezone
 
-from service.deadlocks import atomic_despite_deadlocks
+from service.deadlocks import retry_on_deadlock
 from service.gbt32960 import HEARTBEAT, Frame
 from service.models import TelemetryFrame, Truck
 
@@ -33,7 +33,7 @@ class IngestResult:
     trucks_registered: int
 
 
-@atomic_despite_deadlocks
+@retry_on_deadlock
 def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = None) -> IngestResult:
     """Store the new frames and update their trucks, in one transaction: if an error is raised, nothing is stored.
 

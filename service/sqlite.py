@@ -11,7 +11,7 @@ from contextlib import suppress
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-def lift_parameter_limit(*, connection: BaseDatabaseWrapper, **_: object) -> None:
+def set_parameter_limit(*, connection: BaseDatabaseWrapper, **_: object) -> None:
     """Set the limit of this connection in Django's features, if it is SQLite. A receiver of `connection_created`."""
     if connection.vendor == "sqlite":
         limit = connection.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)

@@ -51,7 +51,7 @@ PROFILER_MIDDLEWARE = [
     "observability.profiler.middleware.JsonPageMiddleware",
     "observability.profiler.middleware.ProfileMiddleware",
 ]
-# Without the toolbar, requests are still recorded, in a third of the time.
+# Without the toolbar, requests are still recorded, at a third of the cost.
 if environment.flag("TOOLBAR", default=True):
     PROFILER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *PROFILER_MIDDLEWARE]
 else:

@@ -179,7 +179,7 @@ def developing(
     development = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.development"}
     environment = own_environment(directory, **development | variables)
     database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
-    prepared = _prepared(environment["DJANGO_SETTINGS_MODULE"])
+    prepared = _prepared_databases(environment["DJANGO_SETTINGS_MODULE"])
     for file in prepared.iterdir():
         shutil.copy(file, directory)
     with served(name, directory, environment, database, port=port, options=options) as server:
@@ -205,7 +205,7 @@ def served(
         program, gateway, *others = COMMANDS[name]
         project = "tests.probe" if environment["DJANGO_SETTINGS_MODULE"].startswith("tests.probe") else "settings"
         application = f"{project}.{gateway}:application"
-        command = [sys.executable, "-m", program, application, *others, *binding(name, port), *options]
+        command = [sys.executable, "-m", program, application, *others, *bind_options(name, port), *options]
         working_directory = ROOT
     # `runserver` starts in another directory, so Python needs the path of the project.
     variables = environment | {"PYTHONPATH": str(ROOT)}
@@ -224,35 +224,35 @@ def served(
 def migrate(database: OwnDatabase, environment: dict[str, str]) -> None:
     """Create the tables of an empty database; for SQLite, copy a file that is created once per process."""
     if database.vendor == "sqlite":
-        shutil.copy(_migrated(environment["DJANGO_SETTINGS_MODULE"]) / "db.sqlite3", database.path)
+        shutil.copy(_migrated_database(environment["DJANGO_SETTINGS_MODULE"]) / "db.sqlite3", database.path)
     else:
         manage(environment, "migrate", "--verbosity=0")
 
 
 @cache
-def _migrated(settings: str) -> Path:
-    directory = _kept_directory()
+def _migrated_database(settings: str) -> Path:
+    directory = _temporary_directory()
     manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "migrate", "--verbosity=0")
     return directory
 
 
 @cache
-def _prepared(settings: str) -> Path:
+def _prepared_databases(settings: str) -> Path:
     """Return a directory with prepared databases of a development server, to copy from."""
-    directory = _kept_directory()
+    directory = _temporary_directory()
     manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "prepare")
     shutil.rmtree(directory / "log", ignore_errors=True)
     return directory
 
 
-def _kept_directory() -> Path:
+def _temporary_directory() -> Path:
     """Return a new directory that is deleted when the process ends."""
     directory = tempfile.TemporaryDirectory(prefix="vitrine-tests-")
     atexit.register(directory.cleanup)
     return Path(directory.name)
 
 
-def binding(name: str, port: int) -> list[str]:
+def bind_options(name: str, port: int) -> list[str]:
     """Return the options with which a server of COMMANDS listens on a port of 127.0.0.1."""
     return ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
 

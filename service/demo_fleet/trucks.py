@@ -68,7 +68,7 @@ def frames_of(truck: DemoTruck, *, until: datetime) -> list[bytes]:
     return frames
 
 
-def silences(trucks: list[DemoTruck]) -> Iterator[tuple[timedelta, list[DemoTruck]]]:
+def group_by_silence(trucks: list[DemoTruck]) -> Iterator[tuple[timedelta, list[DemoTruck]]]:
     """Yield the trucks grouped by the time since their last frame, the longest time first."""
     for silence in sorted({truck.silence for truck in trucks}, reverse=True):
         yield silence, [truck for truck in trucks if truck.silence == silence]

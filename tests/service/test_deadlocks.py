@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, atomic_despite_deadlocks
+from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, retry_on_deadlock
 from service.models import Manufacturer
 
 DEADLOCK = OperationalError(MYSQL_DEADLOCK, "Deadlock found when trying to get lock; try restarting transaction")
@@ -42,7 +42,7 @@ class Work:
 @pytest.mark.parametrize("error", [DEADLOCK, postgresql_deadlock()], ids=["MariaDB", "PostgreSQL"])
 def test_transaction_is_repeated_after_a_deadlock_and_failed_runs_are_rolled_back(error: OperationalError) -> None:
     work = Work(failures=2, error=error)
-    assert atomic_despite_deadlocks(work)() == "done"
+    assert retry_on_deadlock(work)() == "done"
     assert [each.name for each in Manufacturer.objects.all()] == ["run 3"]
 
 
@@ -51,7 +51,7 @@ def test_transaction_is_repeated_after_a_deadlock_and_failed_runs_are_rolled_bac
 def test_error_is_raised_after_the_last_run_or_if_it_is_not_a_deadlock(error: OperationalError, runs: int) -> None:
     work = Work(failures=99, error=error)
     with pytest.raises(OperationalError):
-        atomic_despite_deadlocks(work)()
+        retry_on_deadlock(work)()
     assert (work.runs, Manufacturer.objects.count()) == (runs, 0)
 
 
@@ -59,5 +59,5 @@ def test_error_is_raised_after_the_last_run_or_if_it_is_not_a_deadlock(error: Op
 def test_deadlock_inside_another_transaction_is_not_retried() -> None:
     work = Work(failures=1)
     with pytest.raises(OperationalError), transaction.atomic():
-        atomic_despite_deadlocks(work)()
+        retry_on_deadlock(work)()
     assert work.runs == 1

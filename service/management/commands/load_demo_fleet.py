@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from service.demo_fleet import DemoTruck, demo_trucks, frames_of
 from service.demo_fleet.catalogue import CATALOGUE
-from service.demo_fleet.trucks import silences
+from service.demo_fleet.trucks import group_by_silence
 from service.gbt32960 import decode
 from service.ingest import ingest_frames
 from service.management.commands.mark_offline import SILENCE
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return
         now = timezone.now()
         create_trucks(missing)
-        stored = sum(ingest(some, now - silence) for silence, some in silences(missing))
+        stored = sum(ingest(some, now - silence) for silence, some in group_by_silence(missing))
         real = load_real_frames()
         Truck.objects.mark_offline(silent_since=now - SILENCE)
         self.stdout.write(f"Loaded the demo fleet: {len(missing)} trucks with {stored} frames, and {real} real frames.")

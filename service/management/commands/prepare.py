@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     help = (
         "Apply the migrations, load the demo fleet if there are no trucks, and create the login admin if it does not "
-        "exist. For development and for a trial of production on this machine only."
+        "exist. For development, or to try the production settings on this machine."
     )
     requires_migrations_checks = False
 
