@@ -88,9 +88,9 @@ def signals_deferred() -> Iterator[None]:
 
     If a signal interrupted the start of a process, the process would keep running and its id would be unknown.
     """
-    arrived: list[int] = []
+    received: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda number, _: arrived.append(number))
+        number: signal.signal(number, lambda signum, _: received.append(signum))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
@@ -98,8 +98,8 @@ def signals_deferred() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for arrived_number in arrived:
-            signal.raise_signal(arrived_number)
+        for signum in received:
+            signal.raise_signal(signum)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Take the screenshots of the documentation: the probe's development server and an event in Bugsink.
+"""Take the pictures in `docs/images` with Chromium; `bin/screenshots` runs this.
 
-`bin/screenshots` runs it. It uses a real browser.
+The pages are those of the probe project's development server, and an issue in Bugsink.
 """
 
 import sys
@@ -23,13 +23,14 @@ PORT = 8000
 
 @contextmanager
 def window(height: int) -> Iterator[Page]:
+    """Open a window of 1,280 pixels width and this height in a new browser."""
     with chromium() as browser:
         yield browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
 
 
 def take_json_page(server: Server) -> Path:
-    """Take the page of a JSON response with the toolbar."""
-    # The first request of a process takes longer than the others.
+    """Take the page of a JSON response, with the toolbar."""
+    # The first request of a process takes longer than later ones.
     server.get(LIST)
     picture = IMAGES / "json-page.png"
     with window(720) as page:
@@ -42,7 +43,10 @@ def take_json_page(server: Server) -> Path:
 
 
 def take_requests(server: Server) -> list[Path]:
-    """Take the list of requests, a request with repeated queries, its comparison with the fix, and a flame graph."""
+    """Take the list of requests, the profile of a request with a repeated query, its comparison and a flame graph.
+
+    The comparison is with the same request after the fix.
+    """
     for path in ("/shelves/", LIST, FAILING, "/api/v1/books/nope/", "/write-then-raise/lost/"):
         server.get(path)
     slow, fixed = (profile_url(server, path) for path in ("/shelves/", "/shelves/?fixed"))
@@ -58,12 +62,13 @@ def take_requests(server: Server) -> list[Path]:
 
 
 def profile_url(server: Server, path: str) -> str:
+    """Send a request, and return the URL of its profile."""
     url: str = server.get(path).headers["X-Profile-URL"]
     return url
 
 
 def picture(name: str, address: str, height: int) -> Path:
-    """Take a page, starting at the element in the fragment of its address."""
+    """Take a page; a fragment in the address (`#flame`) names the element at the top of the picture."""
     path = IMAGES / f"{name}.png"
     with window(height) as page:
         page.goto(address)
@@ -73,7 +78,7 @@ def picture(name: str, address: str, height: int) -> Path:
 
 
 def take_event(server: Server, project: Project) -> Path:
-    """Take the event of a request that failed because a table is missing, like after a forgotten migration."""
+    """Take the event of a request that fails because a table is missing, as after a forgotten migration."""
     server.database.rows("ALTER TABLE probe_book RENAME TO probe_volume")
     request_id = server.get(FAILING).headers["X-Request-ID"]
     (event,) = wait_for(lambda: project.events_of(request_id), "the event")
@@ -89,19 +94,19 @@ def take_event(server: Server, project: Project) -> Path:
 
 
 def main() -> int:
-    """Take all screenshots. Return 1 if Chromium or Bugsink is not available."""
+    """Take all pictures; return 1 if Chromium or Bugsink is missing."""
     if chromium_path() is None:
         sys.stderr.write("bin/screenshots needs Chromium: apt install chromium, or set CHROMIUM to its path.\n")
         return 1
     if reason := why_not_installed():
-        sys.stderr.write(f"bin/screenshots: {reason}\n")
+        sys.stderr.write(f"{reason}.\n")
         return 1
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, bugsink(Path(name) / "bugsink") as sentry:
         project = sentry.new_project()
         directory = Path(name) / "probe"
         directory.mkdir()
-        # The screenshots show the address, so use the port of `bin/run` if it is free.
+        # The pictures show the address and the log file. They are those of `bin/run`, if its port is free.
         port = None if is_listening(PORT) else PORT
         variables = {"LOG_DIR": str(directory / "var" / "log"), "SENTRY_DSN": project.dsn}
         with developing(directory, port, **variables) as server:
