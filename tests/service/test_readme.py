@@ -1,4 +1,4 @@
-"""The README's example of a test is one."""
+"""The example of a test in the README passes."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.django_db
-def test_example_of_a_query_budget_passes_as_it_stands(django_assert_query_budget: Any) -> None:
+def test_query_budget_example_of_the_readme_passes(django_assert_query_budget: Any) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names: dict[str, Any] = {"pytest": pytest, "Truck": Truck}
     exec(example, names)
