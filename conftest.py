@@ -1,3 +1,3 @@
-"""The plugins of all tests but those of `tests/observability`, which is a test root of its own."""
+"""Pytest plugins of all tests except `tests/observability`, which is a separate test root."""
 
 pytest_plugins = ["observability.budgets.plugin", "tests.plugin"]

@@ -1,18 +1,18 @@
 #!/usr/bin/env python
-"""Django's command line, under the development settings unless DJANGO_SETTINGS_MODULE names others."""
+"""Django's command line. It uses the development settings if DJANGO_SETTINGS_MODULE is not set."""
 
 import os
 import sys
 
 
 def main() -> None:
-    """Run the command; a wrong setting is one sentence, since a traceback through the imports would bury it."""
-    # Ctrl-C can come while Django is imported.
+    """Run the command. A wrong setting is reported as one line: a traceback through the imports would hide it."""
+    # Imported here, because Ctrl-C during the import must not print a traceback.
     from django.core.exceptions import ImproperlyConfigured
 
     try:
         if sys.argv[1:2] == ["logs"]:
-            # It reads files: to load the apps first would take longer than most of its answers.
+            # `logs` only reads files: loading the apps would take longer than most of its reports.
             from observability.log_analysis.management.commands.logs import Command
 
             Command().run_from_argv(sys.argv)

@@ -1,1 +1,1 @@
-"""What things cost; `python -m benchmarks` lists them."""
+"""Benchmarks; `bin/bench` lists them."""

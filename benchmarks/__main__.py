@@ -1,6 +1,6 @@
-"""`python -m benchmarks` lists the benchmarks, `python -m benchmarks NAME` runs one.
+"""List the benchmarks (`python -m benchmarks`) or run one (`python -m benchmarks NAME`).
 
-The list is read from the source files: it needs no installed package, so `bin/bench` shows it at once.
+The list is read from the source files, so `bin/bench` can print it before any package is installed.
 """
 
 import ast
@@ -11,13 +11,13 @@ from pathlib import Path
 USAGE = """\
 usage: bin/bench [NAME [options] | --help]
 
-Runs a benchmark and prints what it measured. `bin/bench NAME --help` lists its options.
+Run a benchmark and print its results. `bin/bench NAME --help` lists its options.
 
 """
 
 
 def find_benchmarks() -> dict[str, str]:
-    """Return the first line of the docstring of each module that has a `main(arguments)`, by name."""
+    """Return the modules that have a function `main`, with the first line of their docstrings."""
     return {
         path.stem: (ast.get_docstring(module) or "").partition("\n")[0]
         for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
@@ -27,7 +27,7 @@ def find_benchmarks() -> dict[str, str]:
 
 
 def run(arguments: list[str]) -> int:
-    """List the benchmarks, or run one, and return the exit status."""
+    """List the benchmarks, or run one. Return the exit code."""
     benchmarks = find_benchmarks()
     name, *options = arguments or ["--help"]
     if name in benchmarks:
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
             sys.stdout.write(USAGE)
         sys.stdout.writelines(f"{name:<10} {summary}\n" for name, summary in benchmarks.items())
         return 0
-    sys.stderr.write(f"There is no benchmark {name!r}: choose one of {', '.join(benchmarks)}.\n")
+    sys.stderr.write(f"bin/bench: unknown benchmark {name!r}. Available: {', '.join(benchmarks)}\n")
     return 2
 
 

@@ -1,4 +1,4 @@
-"""A list of DRF that asks for one row in each of its rows: 21 queries."""
+"""A DRF list with an N+1: one query for the list and one for each of its 20 rows."""
 
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -18,7 +18,7 @@ class Row(serializers.ModelSerializer[Author]):
 
 
 class Authors(ListAPIView[Author]):
-    """All authors, without pages: a query for the list and one for the publisher of each row."""
+    """All authors without pagination; the publisher of each author is a separate query."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -29,6 +29,6 @@ class Authors(ListAPIView[Author]):
 
 
 def fill() -> None:
-    """Make the rows."""
+    """Create the rows."""
     for number in range(ROWS):
         Author.objects.create(name=f"Author {number}", publisher=Publisher.objects.create(name=f"Publisher {number}"))

@@ -1,4 +1,4 @@
-"""What `logs top` answers, by a loop of Python over orjson: `python -m benchmarks._reading_loop DIRECTORY`."""
+"""Compute the report of `logs top` with a Python loop and orjson: `python -m benchmarks._reading_loop DIRECTORY`."""
 
 import sys
 from collections import defaultdict
@@ -9,7 +9,7 @@ import orjson
 
 
 class Group:
-    """The requests of a route."""
+    """The requests of one route."""
 
     def __init__(self) -> None:
         self.durations: list[tuple[float, float]] = []
@@ -29,7 +29,7 @@ class Group:
             self.errors += weight
 
     def percentiles(self, *shares: float) -> list[float]:
-        """Each the smallest duration that this share of the requests did not exceed."""
+        """Return for each share the smallest duration that this share of the requests did not exceed."""
         self.durations.sort()
         found, rank, wanted = [], 0.0, list(shares)
         for duration_ms, weight in self.durations:
@@ -41,7 +41,7 @@ class Group:
 
 
 def main(directory: Path) -> None:
-    """Print route, requests, errors, queries and percentiles, by time."""
+    """Print route, requests, errors, queries and percentiles, sorted by total time."""
     groups: dict[tuple[str, str], Group] = defaultdict(Group)
     for path in directory.glob("service.jsonl*"):
         with path.open("rb") as file:

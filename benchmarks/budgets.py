@@ -1,4 +1,4 @@
-"""A SQLite query that a serializer's field asks for, and what counts it: recorder, readers, tests, a debug cursor."""
+"""Cost of counting the queries of a serializer field: recorder, readers, test fixtures, debug cursor."""
 
 import argparse
 import sys
@@ -15,31 +15,31 @@ ROUTE = "/api/v1/books/"
 
 
 def main(arguments: list[str]) -> None:
-    """Print a row for each way of counting: CPU of a query, and how many times that of a bare one."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks budgets", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=300, help="how often each is measured (%(default)s)")
+    """Print a row for each way of counting: CPU time of a query, and its ratio to a query that is not counted."""
+    parser = argparse.ArgumentParser(prog="bin/bench budgets", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=300, help="number of measurements (%(default)s)")
     rounds = parser.parse_args(arguments).rounds
     with temporary_project():
-        ways, run = counted_by(), queries()
-        times: dict[str, list[float]] = {name: [] for name in ways}
+        counters, run = query_counters(), queries()
+        times: dict[str, list[float]] = {name: [] for name in counters}
         for _ in range(rounds + 1):
-            for name, way in ways.items():
-                with way():
+            for name, counter in counters.items():
+                with counter():
                     times[name].append(cpu_ms(run))
-        show({name: each[1:] for name, each in times.items()})
+        print_table({name: each[1:] for name, each in times.items()})
 
 
-def show(times_ms: dict[str, list[float]]) -> None:
-    """The quickest tenth of the rounds: what else the machine does only adds to the others."""
-    quick = {name: median(sorted(each)[: max(1, len(each) // 10)]) for name, each in times_ms.items()}
-    sys.stdout.write(f"{QUERIES} queries a round, each of one book, in a request\n\n")
-    sys.stdout.write(f"{'':<28}{'us a query':>12}{'ratio':>9}\n")
-    for name, each in quick.items():
-        sys.stdout.write(f"{name:<28}{each * 1000 / QUERIES:>12.1f}{each / quick['bare']:>9.3f}\n")
+def print_table(times_ms: dict[str, list[float]]) -> None:
+    """Print the median of the fastest tenth of the rounds: other work of the machine only slows rounds down."""
+    fastest = {name: median(sorted(each)[: max(1, len(each) // 10)]) for name, each in times_ms.items()}
+    sys.stdout.write(f"{QUERIES} queries per round, each for one book, in a request\n\n")
+    sys.stdout.write(f"{'':<28}{'us/query':>12}{'ratio':>9}\n")
+    for name, each in fastest.items():
+        sys.stdout.write(f"{name:<28}{each * 1000 / QUERIES:>12.1f}{each / fastest['bare']:>9.3f}\n")
 
 
 def queries() -> Callable[[], object]:
-    """What the request for a list does whose serializer asks for something in each row, to its end."""
+    """Return a function that serializes a list with one query in each row, and closes the observation."""
     from rest_framework import serializers  # noqa: PLC0415 - Django is set up by now
 
     from observability import current  # noqa: PLC0415 - as above
@@ -52,7 +52,7 @@ def queries() -> Callable[[], object]:
             Book.objects.filter(isbn="978-0-00-000001-0").first()
 
     def run() -> None:
-        Row(list(range(QUERIES)), many=True).data  # noqa: B018 - it is made when it is read
+        Row(list(range(QUERIES)), many=True).data  # noqa: B018 - reading it runs the queries
         observation = current()
         if observation is not None:
             observation.close()
@@ -60,15 +60,15 @@ def queries() -> Callable[[], object]:
     return run
 
 
-def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
-    """The ways of counting, by name."""
+def query_counters() -> dict[str, Callable[[], AbstractContextManager[object]]]:
+    """Return the ways of counting by name, as context managers."""
     from django.db import connection  # noqa: PLC0415
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
 
     from observability.core.readers import readers  # noqa: PLC0415
 
     connection.ensure_connection()
-    installed = readers._installed  # noqa: SLF001 - it puts back what it takes out
+    installed = readers._installed  # noqa: SLF001 - to restore them
     budgets = [each for each in installed if type(each).__name__ == "QueryBudgetReader"]
 
     @contextmanager
@@ -79,7 +79,7 @@ def counted_by() -> dict[str, Callable[[], AbstractContextManager[object]]]:
     return {
         "bare": lambda: _without_recorder(connection),
         "bare again": lambda: _without_recorder(connection),
-        "recorder, outside of work": nullcontext,
+        "recorder, no observation": nullcontext,
         "recorder": _request,
         "recorder and budget": lambda: _request(*budgets),
         "in tests, line and field": lambda: _request(_query_collector()),
@@ -99,19 +99,19 @@ def _without_recorder(connection: Any) -> Iterator[None]:  # noqa: ANN401 - of a
 
 
 @contextmanager
-def _request(*read_by: object) -> Iterator[None]:
-    """A request with these readers, which is open until the block ends."""
+def _request(*active_readers: object) -> Iterator[None]:
+    """Open an observation of a request with these readers until the block ends."""
     from observability.core.context import activate  # noqa: PLC0415
     from observability.core.http_attributes import HttpAttributes  # noqa: PLC0415
     from observability.core.observation import Observation  # noqa: PLC0415
     from observability.core.readers import readers  # noqa: PLC0415
 
     installed = readers._installed  # noqa: SLF001 - as above
-    exchange = HttpAttributes("GET", ROUTE, route=ROUTE)
+    http = HttpAttributes("GET", ROUTE, route=ROUTE)
     with ExitStack() as stack:
-        readers.install(read_by)
+        readers.install(active_readers)
         stack.callback(readers.install, installed)
-        stack.enter_context(activate(Observation("request", "GET", http=exchange)))
+        stack.enter_context(activate(Observation("request", "GET", http=http)))
         yield
 
 

@@ -1,4 +1,4 @@
-"""Count what processes wrote to a log file and its backups: what is lost, doubled, torn or out of order."""
+"""Count the records in a log file and its backups: lost, duplicate, torn or out of order."""
 
 import json
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.writer import EVENT
 
-# How a line of the log files begins; a reader that found no JSON looks for the next.
+# The start of a log line. If a line is not JSON, a reader continues at the next start.
 BEGINNING = b'{"timestamp":'
 
 Place = tuple[int, int]
@@ -17,41 +17,41 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Census:
-    """What the files hold of the records whose log call returned.
+    """Counts of the records in the files, compared with the log calls that returned.
 
-    `torn` counts the lines that are no JSON: a fragment, which a reader skips up to the beginning of the next record.
-    `others` are the records that no writer numbered, such as that of lost records.
+    `torn` counts lines that are not JSON: fragments, which a reader skips up to the start of the next record. `others`
+    are records without a number, such as the one that reports dropped records.
     """
 
     files: int = 0
     lines: int = 0
     written: int = 0
     lost: int = 0
-    doubled: int = 0
+    duplicate: int = 0
     torn: int = 0
     disordered: int = 0
     longest_line_bytes: int = 0
     others: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, other: "Census") -> None:
-        """Add the counts of another one."""
-        for name in ("files", "lines", "written", "lost", "doubled", "torn", "disordered"):
+        """Add the counts of another census."""
+        for name in ("files", "lines", "written", "lost", "duplicate", "torn", "disordered"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def is_clean(self) -> bool:
-        """Whether each record is there exactly once, and in the order of its thread."""
-        return not (self.lost or self.doubled or self.disordered)
+        """Return whether each record is there exactly once, and in the order of its thread."""
+        return not (self.lost or self.duplicate or self.disordered)
 
 
-def chain(path: Path) -> list[Path]:
-    """A log file after its backups, the oldest first."""
+def log_files(path: Path) -> list[Path]:
+    """Return the backups of a log file, oldest first, and then the file."""
     backups = [each for each in path.parent.glob(f"{path.name}.*") if each.suffix[1:].isdigit()]
     return [*sorted(backups, key=lambda each: -int(each.suffix[1:])), path]
 
 
 def take_census(files: Iterable[Path], written: Mapping[Place, range]) -> Census:
-    """Count the records of the files, oldest first, against the numbers of those whose log call returned."""
+    """Count the records of the files (oldest first) and compare them with the numbers of the calls that returned."""
     census = Census(written=sum(map(len, written.values())))
     found: Counter[tuple[int, int, int]] = Counter()
     latest: dict[Place, int] = {}
@@ -72,7 +72,7 @@ def take_census(files: Iterable[Path], written: Mapping[Place, range]) -> Census
             found[*place, record["number"]] += 1
             census.disordered += record["number"] < latest.get(place, -1)
             latest[place] = record["number"]
-    census.doubled = sum(count - 1 for count in found.values())
+    census.duplicate = sum(count - 1 for count in found.values())
     census.lost = sum((*place, number) not in found for place, numbers in written.items() for number in numbers)
     return census
 

@@ -1,4 +1,4 @@
-"""What the log files lose to kills, rotation, a full disk and others who move them: nothing, or the status is 1."""
+"""Records lost by kills, rotation, a full disk or moved files; the exit code is 1 if a loss is not reported."""
 
 import argparse
 import sys
@@ -11,24 +11,25 @@ from benchmarks import scenarios
 from benchmarks.scenarios import Outcome
 
 NAMES = ("rotation", "kill", "stop", "fork", "rename", "disk", "directory", "permission", "large", "threads")
-HEADINGS = ("written", "files", "lost", "reported", "doubled", "torn", "disordered")
+HEADINGS = ("written", "files", "lost", "reported", "duplicate", "torn", "disordered")
 
 
 def main(arguments: list[str]) -> int:
-    """Print a line for each fault; 1 if a record was lost in silence, written twice or out of order."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks faults", description=__doc__)
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"some of {', '.join(NAMES)}; all, if none is named")
-    parser.add_argument("--records", type=int, default=200_000, help="of the rotation and the kills (%(default)s)")
-    parser.add_argument("--kills", type=int, default=43, help="processes that are killed (%(default)s)")
+    """Print a line for each fault. Return 1 if a record was lost without a report, written twice or out of order."""
+    parser = argparse.ArgumentParser(prog="bin/bench faults", description=__doc__)
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"one or more of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--records", type=int, default=200_000, help="records for rotation and kill (%(default)s)")
+    parser.add_argument("--kills", type=int, default=43, help="number of killed processes (%(default)s)")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.faults) - set(NAMES):
-        parser.error(f"there is no fault {', '.join(sorted(unknown))}: choose among {', '.join(NAMES)}")
+        parser.error(f"unknown fault {', '.join(sorted(unknown))}. Available: {', '.join(NAMES)}")
     faults = _faults(chosen.records, chosen.kills)
     sys.stdout.write(f"{'':<46}{''.join(f'{heading:>11}' for heading in HEADINGS)}\n")
     results = [_result(faults[name]) for name in chosen.faults or NAMES]
     sys.stdout.write(
-        "\nlost: of the records whose log call returned, those that are in no file; reported: how many are lost by what"
-        "\nlog_records_dropped says; torn: what a kill left of a line, which a reader skips to the next record.\n"
+        "\nlost: records whose log call returned but that are in no file"
+        "\nreported: lost records that the event log_records_dropped counts"
+        "\ntorn: incomplete lines after a kill; readers skip them\n"
     )
     return 0 if all(results) else 1
 
@@ -53,7 +54,7 @@ def _result(fault: Callable[[Path], Outcome]) -> bool:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         outcome = fault(Path(directory))
     census = outcome.census
-    figures = (census.written, census.files, census.lost, outcome.reported_dropped, census.doubled, census.torn)
+    figures = (census.written, census.files, census.lost, outcome.reported_dropped, census.duplicate, census.torn)
     columns = "".join(f"{figure:>11,}" for figure in (*figures, census.disordered))
     sys.stdout.write(f"{outcome.fault:<46}{columns}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The whole POST of 1,000 telemetry frames against a bare bulk_create of the same rows."""
+"""A POST of 1,000 telemetry frames compared with a bulk_create of the same rows."""
 
 import argparse
 import json
@@ -16,9 +16,9 @@ TRUCKS = 100
 
 
 def main(arguments: list[str]) -> None:
-    """Print a table for each form of the body: JSON, and the frames' own bytes."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks ingest", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured (%(default)s)")
+    """Print a table for each form of the body: JSON and raw bytes."""
+    parser = argparse.ArgumentParser(prog="bin/bench ingest", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="number of measurements (%(default)s)")
     rounds = parser.parse_args(arguments).rounds
     with temporary_project("settings.production"):
         raw_frames = realtime_frames()
@@ -29,18 +29,18 @@ def main(arguments: list[str]) -> None:
 
 
 def measure(name: str, body: bytes, content_type: str, rounds: int) -> None:
-    """Compare, and print the table and the number of statements that the POST executed."""
-    # Models exist once Django is set up.
+    """Print the comparison and the number of statements of the POST."""
+    # Models can be imported only after Django is set up.
     from django.db import transaction  # noqa: PLC0415
 
     from service.models import TelemetryFrame  # noqa: PLC0415
 
     post = poster(body, content_type)
-    statements = counted(post)
+    statements = count_statements(post)
     stored = list(TelemetryFrame.objects.all())
     rows: list[TelemetryFrame] = []
 
-    def start_afresh() -> None:
+    def reset() -> None:
         TelemetryFrame.objects.all().delete()
         for row in stored:
             row.pk = None
@@ -50,8 +50,8 @@ def measure(name: str, body: bytes, content_type: str, rounds: int) -> None:
     def bulk_create() -> None:
         TelemetryFrame.objects.bulk_create(rows)
 
-    comparison = compare(post, bulk_create, rounds, before_each=start_afresh)
-    start_afresh()
+    comparison = compare(post, bulk_create, rounds, before_each=reset)
+    reset()
     executed = ", ".join(f"{count} {verb}" for verb, count in sorted(statements.items()))
     sys.stdout.write(
         f"\n{comparison.rows(name, 'bulk_create')}\n{name}: {statements.total()} statements ({executed})\n"
@@ -59,7 +59,7 @@ def measure(name: str, body: bytes, content_type: str, rounds: int) -> None:
 
 
 def realtime_frames() -> list[bytes]:
-    """The frames, ten a truck, ten seconds apart."""
+    """Return 10 frames per truck, 10 seconds apart."""
     from service.demo_fleet import Report, encode_report, make_vin  # noqa: PLC0415
 
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,7 +72,7 @@ def realtime_frames() -> list[bytes]:
 
 
 def poster(body: bytes, content_type: str) -> Callable[[], None]:
-    """A function that posts the body through all middleware, as a user with a token, and reads the answer."""
+    """Return a function that posts the body through all middleware with a token, and reads the response."""
     from django.test import Client  # noqa: PLC0415
     from rest_framework.authtoken.models import Token  # noqa: PLC0415
 
@@ -86,13 +86,13 @@ def poster(body: bytes, content_type: str) -> Callable[[], None]:
         response = client.post("/api/v1/telemetry/frames/", body, content_type=content_type)
         answer = response.json()
         if answer.get("stored") != FRAMES:
-            raise RuntimeError(f"the POST was answered with {response.status_code}: {answer}")
+            raise RuntimeError(f"the POST returned {response.status_code}: {answer}")
 
     return post
 
 
-def counted(post: Callable[[], None]) -> Counter[str]:
-    """How many statements of each kind one POST executes when all trucks are known; transaction control is none."""
+def count_statements(post: Callable[[], None]) -> Counter[str]:
+    """Return the number of statements of one POST by kind, if all trucks are known; without transaction control."""
     from django.db import connection  # noqa: PLC0415
 
     from service.models import TelemetryFrame  # noqa: PLC0415

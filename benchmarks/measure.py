@@ -1,4 +1,4 @@
-"""Compare the CPU time of two pieces of work in one process, in turn, so that a busy machine disturbs both alike."""
+"""Compare the CPU time of functions in one process. They run in turns, so that a busy machine affects all of them."""
 
 import gc
 import time
@@ -11,18 +11,18 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """CPU milliseconds of each round of two pieces of work; a round is one run of each."""
+    """CPU milliseconds of two functions in each round; a round is one run of each."""
 
     first_ms: list[float]
     second_ms: list[float]
 
     @property
     def ratios(self) -> list[float]:
-        """How many times the second's time the first took, in each round."""
+        """Return the time of the first function divided by the time of the second, for each round."""
         return [first / second for first, second in zip(self.first_ms, self.second_ms, strict=True)]
 
     def rows(self, first_name: str, second_name: str) -> str:
-        """A table with minimum, median and maximum of both, and of the ratio."""
+        """Return a table with minimum, median and maximum of both times and of the ratio."""
         named = {f"{first_name}, ms": self.first_ms, f"{second_name}, ms": self.second_ms, "ratio": self.ratios}
         width = max(len(name) for name in named)
         lines = [f"{'':<{width}}{'min':>9}{'median':>9}{'max':>9}"]
@@ -34,16 +34,16 @@ class Comparison:
 
 
 def compare(first: Work, second: Work, rounds: int, *, before_each: Work = lambda: None) -> Comparison:
-    """Run both `rounds` times in turn, after one round that is not counted.
+    """Run both functions in turns, `rounds` times after one round that is not counted.
 
-    `before_each` runs before every run, and its time does not count.
+    `before_each` runs before each run; its time is not measured.
     """
     first_ms, second_ms = compare_all([first, second], rounds, before_each=before_each)
     return Comparison(first_ms, second_ms)
 
 
 def compare_all(works: Sequence[Work], rounds: int, *, before_each: Work = lambda: None) -> list[list[float]]:
-    """The same for any number of pieces of work: the milliseconds of each round, for each piece."""
+    """Run any number of functions like `compare`; return the milliseconds of each round for each function."""
     times_ms: list[list[float]] = [[] for _ in works]
     for _ in range(rounds + 1):
         for work, of_work in zip(works, times_ms, strict=True):
@@ -53,7 +53,7 @@ def compare_all(works: Sequence[Work], rounds: int, *, before_each: Work = lambd
 
 
 def cpu_ms(work: Work) -> float:
-    """CPU time of this process for one run, which begins without garbage of the one before."""
+    """Return the CPU milliseconds of one run, after a garbage collection."""
     gc.collect()
     started = time.process_time_ns()
     work()

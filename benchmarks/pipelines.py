@@ -1,4 +1,4 @@
-"""Ways of writing one log record to a file: ours, and those that are in use."""
+"""Pipelines that write one log record to a file: ours and common alternatives."""
 
 import importlib
 import logging
@@ -39,15 +39,15 @@ Log = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A way of writing the record; `log` writes one."""
+    """A logging set-up; `log` writes one record."""
 
     name: str
     log: Log
     record_factory: type[logging.LogRecord] = logging.LogRecord
 
 
-def floor(path: Path) -> Log:
-    """One `os.write` of the line that ours writes, with nothing around it."""
+def lower_bound(path: Path) -> Log:
+    """Return a function that only writes our line with one `os.write`."""
     ours_with_structlog(path).log()
     line = path.read_bytes().splitlines(keepends=True)[-1]
     descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
@@ -55,7 +55,7 @@ def floor(path: Path) -> Log:
 
 
 def pipelines(directory: Path) -> list[Pipeline]:
-    """All of them, each with a file of its own in the directory."""
+    """Return all pipelines, each with its own file in the directory."""
     found = [
         ours_with_structlog(directory / "ours-structlog"),
         ours_with_extra(directory / "ours-extra"),
@@ -83,7 +83,7 @@ def ours_with_extra(path: Path) -> Pipeline:
 
 
 def processor_formatter(path: Path) -> Pipeline:
-    """The form that structlog's documentation has for the standard library."""
+    """Return the set-up from structlog's documentation for the standard library."""
     handler = logging.FileHandler(path)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -98,7 +98,7 @@ def processor_formatter(path: Path) -> Pipeline:
 
 
 def log_kwargs(name: str, handler: logging.Handler) -> Pipeline:
-    """Structlog's facts as `extra=`, and python-json-logger as it comes."""
+    """Return a set-up with structlog's values as `extra=` and the default python-json-logger."""
     handler.setFormatter(PythonJsonFormatter())
     log = _structlog(handler, structlog.stdlib.render_to_log_kwargs)
     return Pipeline(name, lambda: log.info(EVENT, **FACTS))
@@ -119,7 +119,7 @@ def _ours(path: Path) -> logging.Logger:
 
 
 def _structlog(handler: logging.Handler, last: Any) -> Any:  # noqa: ANN401 - structlog's
-    log = logging.Logger(__name__, logging.INFO)  # noqa: LOG001 - the standard library's own, not the class that we set
+    log = logging.Logger(__name__, logging.INFO)  # noqa: LOG001 - the class of the standard library, not ours
     log.addHandler(handler)
     return structlog.wrap_logger(
         log,

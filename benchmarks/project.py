@@ -1,4 +1,4 @@
-"""The probe project as in production, or the service, with a database and log files of its own, for a benchmark."""
+"""Set up the probe project or the service with production settings and temporary files, for a benchmark."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ from django.db import connections
 
 @contextmanager
 def temporary_project(settings: str = "tests.probe.settings.production") -> Iterator[None]:
-    """Set up Django, with an empty, migrated SQLite file that goes away with the block. Once in a process."""
+    """Set up Django with a migrated SQLite database, which is deleted at the end of the block. Use once per process."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": settings,

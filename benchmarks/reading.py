@@ -1,4 +1,4 @@
-"""What it takes to read a million access lines: `logs top` and `logs request` beside a loop of Python, and jq."""
+"""Time and memory for reading a million access log lines: `manage.py logs`, a Python loop and jq."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ ROUTES = (
     ("POST", "/api/v1/auth/token/", 1, 4, 80.0),
 )
 STATUSES = ((200, "info", 970), (404, "warning", 15), (400, "warning", 10), (500, "error", 5))
-# What jq does least, and a part of the answer: it has no percentiles.
+# The least work for jq, and a part of the report: jq has no percentiles.
 JQ = 'select(.event == "request") | [."http.request.method", ."http.route", ."http.response.status_code", .duration_ms]'
 JQ_SUMS = """reduce (inputs | select(.event == "request")) as $line ({};
   "\\($line."http.request.method") \\($line."http.route")" as $route
@@ -37,82 +37,83 @@ JQ_SUMS = """reduce (inputs | select(.event == "request")) as $line ({};
 
 
 @dataclass(slots=True)
-class Way:
-    """A command that reads all lines, and what each run of it took."""
+class Reading:
+    """A command that reads all lines, with time, memory and output of its runs."""
 
     name: str
     command: Sequence[str]
-    wanted: str = ""
+    target: str = ""
     seconds: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
-    answer: str = ""
+    output: str = ""
 
     def run(self) -> None:
-        """Raises `RuntimeError` where the command fails."""
-        with tempfile.TemporaryFile() as output:
+        """Run the command once and record its time. Raise `RuntimeError` if it fails."""
+        with tempfile.TemporaryFile() as file:
             started = time.perf_counter()
-            process = subprocess.Popen(self.command, stdout=output, cwd=ROOT)  # noqa: S603 - our own
+            process = subprocess.Popen(self.command, stdout=file, cwd=ROOT)  # noqa: S603 - our own
             _, status, usage = os.wait4(process.pid, 0)
             self.seconds.append(time.perf_counter() - started)
             process.returncode = os.waitstatus_to_exitcode(status)
-            # Kilobytes, on macOS bytes.
+            # ru_maxrss is in kilobytes, on macOS in bytes.
             self.megabytes.append(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
-            output.seek(0)
-            self.answer = output.read().decode() if not self.name.startswith("jq") else ""
+            file.seek(0)
+            self.output = file.read().decode() if not self.name.startswith("jq") else ""
         if process.returncode:
-            raise RuntimeError(f"{' '.join(self.command)} ended with {process.returncode}")
+            raise RuntimeError(f"{' '.join(self.command)} exited with {process.returncode}")
 
 
 def main(arguments: list[str]) -> None:
-    """Print a row for each way: seconds of the whole process, memory, and how many times the time of `logs top`."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks reading", description=__doc__)
-    parser.add_argument("--lines", type=int, default=LINES, help="how many access lines (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (%(default)s)")
+    """Print a row for each command: seconds of the whole process, memory, and the ratio to `logs top`."""
+    parser = argparse.ArgumentParser(prog="bin/bench reading", description=__doc__)
+    parser.add_argument("--lines", type=int, default=LINES, help="number of access log lines (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of measurements (%(default)s)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         request_id, size = write(Path(directory), options.lines)
-        sys.stdout.write(f"{options.lines:,} access lines, {size / 1e6:.0f} MB\n\n")
-        ways = _ways(directory, request_id)
-        for way in ways:
-            # What is read from the disk for the first time, and compiled, is not what is measured.
-            way.run()
-            way.seconds.clear()
+        sys.stdout.write(f"{options.lines:,} access log lines, {size / 1e6:.0f} MB\n\n")
+        readings = _readings(directory, request_id)
+        for reading in readings:
+            # One run that is not measured: it reads the files from the disk and compiles modules.
+            reading.run()
+            reading.seconds.clear()
         for _ in range(options.rounds):
-            for way in ways:
-                way.run()
-        show(ways)
-        check(ways[0].answer, ways[2].answer)
+            for reading in readings:
+                reading.run()
+        print_table(readings)
+        check_outputs(readings[0].output, readings[2].output)
 
 
-def _ways(directory: str, request_id: str) -> list[Way]:
+def _readings(directory: str, request_id: str) -> list[Reading]:
     python = sys.executable
-    reading = [python, "-m", "observability.log_analysis", "--in", directory]
+    module = [python, "-m", "observability.log_analysis", "--in", directory]
     manage = [python, "manage.py", "logs", "--in", directory]
-    ways = [
-        Way("logs top, without settings", [*reading, "top", "--json"], "loop at least 3"),
-        Way("manage.py logs top", [*manage, "top"], "at most 1.5 s, 500 MB"),
-        Way("a loop of Python with orjson", [python, "-m", "benchmarks._reading_loop", directory]),
-        Way("logs request, without settings", [*reading, "request", request_id]),
-        Way("manage.py logs request", [*manage, "request", request_id], "at most 0.6 s"),
+    readings = [
+        Reading("logs top, without settings", [*module, "top", "--json"], "loop at least 3"),
+        Reading("manage.py logs top", [*manage, "top"], "at most 1.5 s, 500 MB"),
+        Reading("Python loop with orjson", [python, "-m", "benchmarks._reading_loop", directory]),
+        Reading("logs request, without settings", [*module, "request", request_id]),
+        Reading("manage.py logs request", [*manage, "request", request_id], "at most 0.6 s"),
     ]
     if jq := shutil.which("jq"):
         files = [str(path) for path in Path(directory).iterdir()]
-        ways.append(Way("jq, four values of each line", [jq, "-c", JQ, *files]))
-        ways.append(Way("jq, sums by route", [jq, "-n", "-c", JQ_SUMS, *files], "at least 10"))
-    return ways
+        readings.append(Reading("jq, four values of each line", [jq, "-c", JQ, *files]))
+        readings.append(Reading("jq, sums by route", [jq, "-n", "-c", JQ_SUMS, *files], "at least 10"))
+    return readings
 
 
-def show(ways: Sequence[Way]) -> None:
-    """The table; `x` is how many times the time of the first way."""
+def print_table(readings: Sequence[Reading]) -> None:
+    """Print the table; `x` is the ratio to the time of the first command."""
     sys.stdout.write(f"{'':<32}{'s':>7}{'MB':>7}{'x':>7}\n")
-    for way in ways:
-        ratio = median(other / own for own, other in zip(ways[0].seconds, way.seconds, strict=True))
-        wanted = way.wanted and f"   wanted: {way.wanted}"
-        sys.stdout.write(f"{way.name:<32}{median(way.seconds):>7.2f}{max(way.megabytes):>7.0f}{ratio:>7.1f}{wanted}\n")
+    for each in readings:
+        ratio = median(other / first for first, other in zip(readings[0].seconds, each.seconds, strict=True))
+        target = each.target and f"   target: {each.target}"
+        numbers = f"{median(each.seconds):>7.2f}{max(each.megabytes):>7.0f}{ratio:>7.1f}"
+        sys.stdout.write(f"{each.name:<32}{numbers}{target}\n")
 
 
-def check(ours: str, loop: str) -> None:
-    """Raises `RuntimeError` where the two answers are not the same."""
+def check_outputs(ours: str, loop: str) -> None:
+    """Raise `RuntimeError` if the two outputs are different."""
     rows = [json.loads(line) for line in ours.splitlines()]
     names = ("requests", "errors", "queries", "p50_ms", "p95_ms", "p99_ms")
     reported = {f"{row['method']} {row['route']}": [round(row[name], 6) for name in names] for row in rows}
@@ -121,17 +122,17 @@ def check(ours: str, loop: str) -> None:
         method, route, *numbers = line.split(" ")
         expected[f"{method} {route}"] = [round(float(number), 6) for number in numbers]
     if reported != expected:
-        raise RuntimeError(f"the answers differ:\n{reported}\n{expected}")
+        raise RuntimeError(f"the outputs differ:\n{reported}\n{expected}")
 
 
 def write(directory: Path, count: int) -> tuple[str, int]:
-    """Write access lines as the service does, the newest in `service.jsonl`; an id among them, and their bytes."""
-    chance = random.Random(1)  # noqa: S311 - the same lines each time
+    """Write access log lines like the service, the newest to `service.jsonl`. Return one request id and the bytes."""
+    chance = random.Random(1)  # noqa: S311 - the same lines in each run
     weights = [route[2] for route in ROUTES]
     when = datetime(2026, 1, 1, tzinfo=UTC)
     size, request_id = 0, ""
     parts: list[Path] = []
-    # Not held in memory: what this process takes counts for those that it starts.
+    # Do not keep the lines in memory: the memory of this process would count for its child processes.
     file = None
     for number in range(count):
         if file is None or file.tell() >= FILE_BYTES:
@@ -155,7 +156,7 @@ def _line(chance: random.Random, weights: Sequence[int], when: datetime) -> str:
     digits = f"{chance.getrandbits(128):032x}"
     path = route.replace("<str:isbn>", f"97801{chance.randrange(10**12):012}")
     duration_ms = chance.lognormvariate(0, 0.7) * typical_ms
-    sampled = ',"sample_rate":10' if chance.random() < 0.1 else ""  # noqa: PLR2004 - of one in ten
+    sampled = ',"sample_rate":10' if chance.random() < 0.1 else ""  # noqa: PLR2004 - one in ten
     return (
         f'{{"timestamp":"{when:%Y-%m-%dT%H:%M:%S.%fZ}","level":"{level}","logger":"observability.access",'
         f'"event":"request","request_id":"{digits}","trace_id":"{digits[::-1]}","span_id":"{digits[:16]}",'

@@ -1,4 +1,4 @@
-"""A request to a trivial view under the production middleware and logging against the same view bare."""
+"""A request to a trivial view with the production middleware and logging, compared with the view alone."""
 
 import argparse
 import io
@@ -16,30 +16,30 @@ from benchmarks.project import temporary_project
 REQUESTS = 500
 REST = "/rest/"
 OBSERVATION = "observability.middleware.ObservationMiddleware"
-# Each write to it fails as on a disk without space.
+# Each write to it fails, like on a full disk.
 FULL_DISK = Path("/dev/full")
 
 urlpatterns: list[Any] = []
 
 
 def main(arguments: list[str]) -> None:
-    """Print a table for all of the middleware, for the observation alone with two kinds of views, for a full disk."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks request", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="how often each is measured (%(default)s)")
+    """Print tables: all middleware, only the observation with two kinds of views, and a full disk."""
+    parser = argparse.ArgumentParser(prog="bin/bench request", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="number of measurements (%(default)s)")
     rounds = parser.parse_args(arguments).rounds
     with temporary_project():
         measure(rounds)
 
 
 def measure(rounds: int) -> None:
-    """Print the tables; Django is set up."""
-    from django.conf import settings  # noqa: PLC0415 - settings exist once Django is set up
+    """Print the tables. Django must be set up."""
+    from django.conf import settings  # noqa: PLC0415 - Django must be set up first
 
-    sys.stdout.write(f"\n{REQUESTS} requests a round, an access line each\n")
+    sys.stdout.write(f"\n{REQUESTS} requests per round, each with an access log line\n")
     bare = requests(middleware=[])
     observed = requests(middleware=[OBSERVATION])
     _print("all middleware", "bare", compare(requests(middleware=settings.MIDDLEWARE), bare, rounds))
-    _print("observation and access line", "bare", compare(observed, bare, rounds), "at most 1.35")
+    _print("observation and access log", "bare", compare(observed, bare, rounds), "at most 1.35")
     observed_rest, bare_rest = (requests(middleware=each, url_path=REST) for each in ([OBSERVATION], []))
     _print("the same with a view of DRF", "bare", compare(observed_rest, bare_rest, rounds), "at most 1.2")
     if FULL_DISK.exists():
@@ -47,16 +47,16 @@ def measure(rounds: int) -> None:
         _print("observation, disk full", "disk healthy", full, "at most 1.1")
 
 
-def _print(first_name: str, second_name: str, comparison: Comparison, wanted: str = "") -> None:
-    sys.stdout.write(f"\n{comparison.rows(first_name, second_name)}{wanted and f'   wanted: {wanted}'}\n")
+def _print(first_name: str, second_name: str, comparison: Comparison, target: str = "") -> None:
+    sys.stdout.write(f"\n{comparison.rows(first_name, second_name)}{target and f'   target: {target}'}\n")
 
 
 def requests(*, middleware: list[str], url_path: str = "/") -> Callable[[], None]:
-    """A function that sends the requests through Django's WSGI handler, as a server does, with this middleware."""
+    """Return a function that sends requests through Django's WSGI handler, like a server, with this middleware."""
     from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415
     from django.test import override_settings  # noqa: PLC0415
 
-    urlpatterns[:] = _addresses()
+    urlpatterns[:] = _url_patterns()
 
     def send() -> None:
         for _ in range(REQUESTS):
@@ -69,7 +69,7 @@ def requests(*, middleware: list[str], url_path: str = "/") -> Callable[[], None
     return override_settings(ROOT_URLCONF=__name__)(send)
 
 
-def _addresses() -> list[Any]:
+def _url_patterns() -> list[Any]:
     from django.db import transaction  # noqa: PLC0415
     from django.http import HttpRequest, JsonResponse  # noqa: PLC0415
     from django.urls import path  # noqa: PLC0415
@@ -87,13 +87,13 @@ def _addresses() -> list[Any]:
         def get(self, _: Request) -> Response:
             return Response({"status": "ok"})
 
-    # The transaction around a view would cost both the same, and hide what is measured.
+    # A transaction around the views would cost the same in both cases and hide the difference.
     views: dict[str, Callable[..., Any]] = {"": view, REST.lstrip("/"): View.as_view()}
     return [path(route, transaction.non_atomic_requests(each)) for route, each in views.items()]
 
 
 def environ(url_path: str) -> dict[str, Any]:
-    """What a server gives the application for one request."""
+    """Return the WSGI environ of one request."""
     return {
         "REQUEST_METHOD": "GET",
         "PATH_INFO": url_path,
@@ -107,7 +107,7 @@ def environ(url_path: str) -> dict[str, Any]:
 
 
 def _on_full_disk(send: Callable[[], None]) -> Callable[[], None]:
-    """The same requests while the file of the handler `service` is on a full disk, and stderr goes nowhere."""
+    """Return a function that sends the requests while the log file is on a full disk; its stderr is discarded."""
     from observability.logs.buffering import BufferingHandler  # noqa: PLC0415
     from observability.logs.handlers import SharedRotatingFileHandler  # noqa: PLC0415
 

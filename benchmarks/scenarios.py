@@ -1,4 +1,4 @@
-"""What can happen to processes that write a log file, made to happen."""
+"""Faults that can happen to processes that write a log file."""
 
 import os
 import random
@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.census import Census, chain, take_census
+from benchmarks.census import Census, log_files, take_census
 from benchmarks.writer import Counts, Job
-from benchmarks.writers import Writer, counted, empty_counts, wait_until, write, write_together, writing
+from benchmarks.writers import Writer, empty_counts, returned_calls, wait_until, write, write_together, writing
 from observability.logs.handlers import LOG_RECORDS_DROPPED
 
 NOBODY = 65_534
 SMALL_DISK_BYTES = 262_144
-NO_MOUNT = "a small file system cannot be mounted: it needs root, or namespaces of users (unshare --map-root-user)"
-# A writer looks at the path of its file once a second.
-LOOK_AGAIN_S = 1.1
+NO_MOUNT = "cannot mount a small file system: it needs root or user namespaces (unshare --map-root-user)"
+# A writer checks the path of its file once per second.
+PATH_CHECK_S = 1.1
 ENDLESS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a fault left: the census of the files, and what the writers said on stderr within some seconds."""
+    """The result of a fault: the census of the files, the stderr of the writers, and the duration in seconds."""
 
     fault: str
     census: Census
@@ -36,19 +36,19 @@ class Outcome:
 
     @property
     def reported_dropped(self) -> int:
-        """How many records the files themselves say are lost."""
+        """Return the number of lost records that the log files report."""
         return sum(each["dropped_count"] for each in self.census.others if each.get("event") == LOG_RECORDS_DROPPED)
 
     @property
     def is_good(self) -> bool:
-        """Whether each record is there once and in order, or is said to be lost."""
-        return self.census.lost <= self.reported_dropped and not (self.census.doubled or self.census.disordered)
+        """Return whether each record is there once and in order, or is reported as lost."""
+        return self.census.lost <= self.reported_dropped and not (self.census.duplicate or self.census.disordered)
 
 
 def many_writers(directory: Path, *, records: int, max_bytes: int, rounds: int = 1) -> Outcome:
-    """Four processes write files so small that one of them rotates all the time.
+    """Run four processes that write to very small files, so that they rotate very often.
 
-    A rotation renames all backups, so that those of many rounds are more than those of a long one.
+    A rotation renames all backups. Several short rounds therefore have more rotations than one long round.
     """
     total = Census()
     for number in range(rounds):
@@ -60,7 +60,7 @@ def many_writers(directory: Path, *, records: int, max_bytes: int, rounds: int =
 
 
 def killed(directory: Path, *, records: int, kills: int, max_bytes: int = 18_000) -> Outcome:
-    """Of four processes that write, one at random is killed, again and again, and another takes its place."""
+    """Run four writers; kill a random one again and again, and start another instead."""
     jobs = jobs_of(job_in(directory, max_bytes=max_bytes, filler_bytes=200), kills)
     counts = Counts(jobs[0].counts)
 
@@ -82,35 +82,35 @@ def killed(directory: Path, *, records: int, kills: int, max_bytes: int = 18_000
 
 
 def stopped(directory: Path, *, rounds: int) -> Outcome:
-    """A process is stopped while another one writes so much that retention deletes the file that it had open.
+    """Stop a writer while another one writes so much that retention deletes the file that the first has open.
 
-    It is stopped somewhere while it writes, and then between two records. What it wrote before may have been deleted,
-    as it should; what it writes when it goes on is counted.
+    It is stopped once during a write and once between two records. Records from before the stop may be deleted by
+    retention; only records after it continues are counted.
     """
     job = job_in(directory, max_bytes=10_000, backup_count=2, pause_s=0.0005)
     counts = Counts(job.counts)
-    sum_of_all = Census()
+    total = Census()
 
     def count_from(first: int) -> None:
-        sum_of_all.add(take_census(chain(Path(job.path)), {(0, 0): range(first, counts[0, 0])}))
+        total.add(take_census(log_files(Path(job.path)), {(0, 0): range(first, counts[0, 0])}))
 
     with writing([job, replace(job, number=1, pause_s=0.0)]) as (writer, other):
         for _ in range(rounds):
             first = counts[0, 0]
             writer.begin(20)
             wait_until(lambda: counts[0, 0], first + 5, "records")
-            # The one under way may be in the file that is deleted now.
-            first = _delete_under(writer, other, counts) + 1
+            # The current record may be in the file that is deleted now.
+            first = _delete_file_of_stopped(writer, other, counts) + 1
             writer.finish()
             count_from(first)
-            first = _delete_under(writer, other, counts)
+            first = _delete_file_of_stopped(writer, other, counts)
             write([writer], 20)
             count_from(first)
-    return Outcome(f"stopped {2 * rounds} times, and its file deleted", sum_of_all)
+    return Outcome(f"stopped {2 * rounds} times, and its file deleted", total)
 
 
-def _delete_under(writer: Writer, other: Writer, counts: Counts) -> int:
-    """Stop a writer until the other one caused its file to be deleted; how many calls of it had returned."""
+def _delete_file_of_stopped(writer: Writer, other: Writer, counts: Counts) -> int:
+    """Stop a writer until the other one has caused the deletion of its file; return its number of returned calls."""
     writer.send(signal.SIGSTOP)
     write([other], 400)
     returned = counts[0, 0]
@@ -119,14 +119,14 @@ def _delete_under(writer: Writer, other: Writer, counts: Counts) -> int:
 
 
 def forked(directory: Path, *, records: int) -> Outcome:
-    """A handler that has its file open is forked; the parent and three children write."""
+    """Fork a process whose handler has its file open; the parent and three children write."""
     job = job_in(directory, max_bytes=18_000, forks=3)
     write_together([job], records)
     return _outcome("three forks of a handler", [job])
 
 
 def renamed(directory: Path, *, renames: int) -> Outcome:
-    """An outside program renames the file of three processes, and tells nobody; they rotate by themselves too."""
+    """Rename the file of three writers without notice, like an external program; the writers rotate too."""
     jobs = jobs_of(job_in(directory, max_bytes=10_000_000, pause_s=0.002), 3)
     path = Path(jobs[0].path)
     with writing(jobs) as writers:
@@ -137,11 +137,11 @@ def renamed(directory: Path, *, renames: int) -> Outcome:
             path.rename(path.with_name(f"{path.name}.{renames - number}"))
             for writer in writers:
                 writer.finish()
-    return _outcome(f"renamed {renames} times by others", jobs)
+    return _outcome(f"renamed {renames} times by another program", jobs)
 
 
 def disk_full(directory: Path, *, records: int) -> Outcome:
-    """The disk fills up under two processes, and there is space again; NotImplementedError where none can be made."""
+    """Fill the disk of two writers, then free it. Raise NotImplementedError if no small file system can be mounted."""
     job = job_in(directory, max_bytes=10_000_000)
     with ExitStack() as stack:
         disk = stack.enter_context(_small_disk(Path(job.path).parent))
@@ -153,26 +153,26 @@ def disk_full(directory: Path, *, records: int) -> Outcome:
         write(writers, records)
         (disk / "filler").unlink()
         write(writers, 20)
-        return replace(_outcome("disk full, and space again", jobs, writers), seconds=time.monotonic() - started)
+        return replace(_outcome("disk full, then free again", jobs, writers), seconds=time.monotonic() - started)
 
 
 def directory_removed(directory: Path) -> Outcome:
-    """The directory of a process is removed and made again; what it wrote since its last look is gone with it."""
+    """Delete and create the directory of a writer. Records since its last check of the path are lost."""
     job = job_in(directory, max_bytes=10_000_000)
     with writing([job]) as writers:
         write(writers, 5)
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(PATH_CHECK_S)
         shutil.rmtree(directory / "log")
         write(writers, 5)
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(PATH_CHECK_S)
         write(writers, 5)
         (directory / "log").mkdir()
         write(writers, 5)
-        return _outcome("directory removed and made again", [job], writers)
+        return _outcome("directory deleted and created again", [job], writers)
 
 
 def permission_lost(directory: Path) -> Outcome:
-    """A process may not write to its directory, then may, then may not even search it, and may again."""
+    """Take the write permission of the directory from a writer, then all permissions; restore them after each."""
     job = job_in(directory, max_bytes=2_000, uid=0 if os.getuid() else NOBODY, options={"delay": True})
     log = Path(job.path).parent
     directory.chmod(0o755)
@@ -182,7 +182,7 @@ def permission_lost(directory: Path) -> Outcome:
         log.chmod(0o777)
         write(writers, 20)
         log.chmod(0)
-        time.sleep(LOOK_AGAIN_S)
+        time.sleep(PATH_CHECK_S)
         write(writers, 20)
         log.chmod(0o777)
         write(writers, 20)
@@ -190,14 +190,14 @@ def permission_lost(directory: Path) -> Outcome:
 
 
 def large_records(directory: Path, *, records: int) -> Outcome:
-    """Four processes write records of 20 kB."""
+    """Write records of 20 kB by four processes."""
     jobs = jobs_of(job_in(directory, max_bytes=500_000, filler_bytes=20_000), 4)
     write_together(jobs, records)
     return _outcome("records of 20 kB by four processes", jobs)
 
 
 def many_threads(directory: Path, *, records: int) -> Outcome:
-    """64 threads of one process write."""
+    """Write by 64 threads of one process."""
     job = job_in(directory, max_bytes=18_000, threads=64)
     write_together([job], records)
     return _outcome("64 threads", [job])
@@ -211,7 +211,7 @@ def job_in(
     options: dict[str, Any] | None = None,
     **others: Any,  # noqa: ANN401 - the fields of a job
 ) -> Job:
-    """A job that writes `log/service.jsonl` in this directory."""
+    """Return a job that writes `log/service.jsonl` in this directory."""
     log = directory / "log"
     log.mkdir()
     every_option = {"maxBytes": max_bytes, "backupCount": backup_count, **(options or {})}
@@ -219,18 +219,18 @@ def job_in(
 
 
 def jobs_of(job: Job, count: int) -> list[Job]:
-    """The same job for so many processes."""
+    """Return the same job for this number of processes."""
     return [replace(job, number=number) for number in range(count)]
 
 
 def _outcome(fault: str, jobs: list[Job], writers: Iterable[Writer] = ()) -> Outcome:
-    census = take_census(chain(Path(jobs[0].path)), counted(jobs))
+    census = take_census(log_files(Path(jobs[0].path)), returned_calls(jobs))
     return Outcome(fault, census, [line for writer in writers for line in writer.stderr_lines])
 
 
 @contextmanager
 def _small_disk(directory: Path) -> Iterator[Path]:
-    """A small file system, mounted in a namespace of its own, by root or anybody; the path by which others reach it."""
+    """Mount a small file system in a new namespace, with or without root; return the path for other processes."""
     mount = f'mount -t tmpfs -o size={SMALL_DISK_BYTES} tmpfs "$0" && echo mounted && exec cat'
     for namespace in (["--mount"], ["--mount", "--map-root-user"]):
         command = ["unshare", *namespace, "sh", "-c", mount, str(directory)]

@@ -1,7 +1,7 @@
 """A process that writes numbered log records: `python -m benchmarks.writer JOB`, with a Job as JSON.
 
-A line `5` on its stdin lets each of its threads write five records; it answers `done`, and ends with its stdin. How
-many log calls returned is counted in a file that it shares with whoever started it: the number outlives `kill -9`.
+If it reads the line `5` from stdin, each of its threads writes five records; then it prints `done`. It exits at the end
+of stdin. It counts the log calls that returned in a shared file, so that the count survives `kill -9`.
 """
 
 import importlib
@@ -33,11 +33,11 @@ HANDLER = "observability.logs.handlers.SharedRotatingFileHandler"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to write, and how.
+    """The task of a writer.
 
-    `path` is the log file, `options` are the handler's; `counts` is the file of `Counts`. At each command the process
-    forks `forks` children, numbered after it, which write as many records with the handler made before. With
-    another `formatter` than ours, the record is made by the standard library.
+    `path` is the log file, `options` are those of the handler, `counts` is the file of `Counts`. At each command the
+    process forks `forks` children, which have the next numbers and write the same number of records with the same
+    handler. If `formatter` is not ours, the standard library creates the records.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Job:
 
 
 class Counts:
-    """How many log calls of each thread of each writer returned; a file that several processes map."""
+    """The number of returned log calls per thread of each writer, in a file that several processes map."""
 
     def __init__(self, path: str) -> None:
         with Path(path).open("r+b") as file:
@@ -66,12 +66,12 @@ class Counts:
 
     @staticmethod
     def slot(writer: int, thread: int) -> int:
-        """Where the count of a thread stands among the slots."""
+        """Return the index of the count of a thread."""
         return writer * MAX_THREADS + thread
 
 
-def handler_of(job: Job) -> logging.Handler:
-    """The handler that a job names, made by its user, with its formatter."""
+def create_handler(job: Job) -> logging.Handler:
+    """Create the handler of a job with its formatter; change to the user of the job first."""
     if job.packages:
         sys.path.append(job.packages)
     handler_class = _named(job.handler)
@@ -89,10 +89,10 @@ def _named(dotted: str) -> Any:  # noqa: ANN401 - a class
 
 
 def write(job: Job, counts: Counts, thread: int, records: int) -> None:
-    """Write the next records of one thread; each is counted when its call returned."""
+    """Write the next records of one thread; count each record after its call has returned."""
     log = _log(job)
     writer, pause_s, filler = job.number, job.pause_s, "x" * job.filler_bytes
-    # Nothing here may cost as much as what is measured.
+    # This loop must be cheap compared with the log call that is measured.
     slots, slot = counts.slots, counts.slot(writer, thread)
     first = slots[slot]
     for number in range(first, first + records):
@@ -119,7 +119,7 @@ def write_by_threads(job: Job, counts: Counts, records: int) -> None:
 
 
 def write_by_children(job: Job, counts: Counts, records: int) -> None:
-    """Write with the handler made before the fork, in this process and its children at the same time."""
+    """Write in this process and its children at the same time, with the handler from before the fork."""
     fields = {name: getattr(job, name) for name in job.__slots__}
     children = []
     for index in range(job.forks):
@@ -134,14 +134,14 @@ def write_by_children(job: Job, counts: Counts, records: int) -> None:
 
 
 def serve(job: Job) -> None:
-    """Write as stdin commands, until it ends."""
+    """Execute the commands from stdin until its end."""
     settings.configure()
     if job.formatter == FORMATTER:
         configure_structlog()
     counts = Counts(job.counts)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
-    root.addHandler(handler_of(job))
+    root.addHandler(create_handler(job))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for command in sys.stdin:

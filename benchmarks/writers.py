@@ -1,4 +1,4 @@
-"""Start, steer and end the processes of `benchmarks.writer`."""
+"""Start, control and stop processes of `benchmarks.writer`."""
 
 import json
 import os
@@ -19,7 +19,7 @@ DEADLINE_S = 60
 
 
 class Writer:
-    """A running writer, killed at the end of its `with` block where it did not end before."""
+    """A running writer; the end of the `with` block kills it if it is still running."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -41,11 +41,11 @@ class Writer:
         return self._stderr.read_text().splitlines()
 
     def wait_until_ready(self) -> None:
-        """Wait until it can write; RuntimeError with what it said where it ended instead."""
+        """Wait until it can write. Raise RuntimeError with its stderr if it ends instead."""
         self._expect("ready")
 
     def begin(self, records: int) -> None:
-        """Let each of its threads write so many records."""
+        """Let each of its threads write this number of records."""
         stdin = _pipe(self._process.stdin)
         stdin.write(f"{records}\n")
         stdin.flush()
@@ -58,7 +58,7 @@ class Writer:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it as `kill -9` does, wherever it is."""
+        """Kill it with SIGKILL."""
         self._process.kill()
         self._process.wait()
         _pipe(self._process.stdin).close()
@@ -67,17 +67,17 @@ class Writer:
     def _expect(self, answer: str) -> None:
         if _pipe(self._process.stdout).readline().strip() != answer:
             status = self._process.wait(DEADLINE_S)
-            raise RuntimeError(f"a writer ended with {status}: {self._stderr.read_text()[-500:]}")
+            raise RuntimeError(f"a writer exited with {status}: {self._stderr.read_text()[-500:]}")
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None  # noqa: S101 - each process has been given one
+    assert stream is not None  # noqa: S101 - each process has one
     return stream
 
 
 @contextmanager
 def writing(jobs: Iterable[Job]) -> Iterator[list[Writer]]:
-    """Writers that are ready to write, until the block ends."""
+    """Start writers and wait until they are ready; kill them at the end of the block."""
     writers = [Writer(job) for job in jobs]
     try:
         for writer in writers:
@@ -89,7 +89,7 @@ def writing(jobs: Iterable[Job]) -> Iterator[list[Writer]]:
 
 
 def write(writers: Iterable[Writer], records: int) -> float:
-    """Let writers write so many records per thread, all at the same time; the seconds that it took."""
+    """Let writers write this number of records per thread at the same time; return the seconds."""
     started = time.perf_counter()
     for writer in writers:
         writer.begin(records)
@@ -99,23 +99,23 @@ def write(writers: Iterable[Writer], records: int) -> float:
 
 
 def write_together(jobs: Iterable[Job], records: int) -> float:
-    """The same, by a new process for each job."""
+    """Start a process for each job and let them write; return the seconds."""
     with writing(jobs) as writers:
         return write(writers, records)
 
 
 def empty_counts(directory: Path) -> str:
-    """Make the file in which writers count, beside the directory of their log files."""
+    """Create the file in which writers count their log calls; return its path."""
     path = directory / "counts"
     path.write_bytes(b"")
     os.truncate(path, COUNTS_BYTES)
-    # A writer may be of another user.
+    # A writer may run as another user.
     path.chmod(0o666)
     return str(path)
 
 
-def counted(jobs: Iterable[Job]) -> dict[tuple[int, int], range]:
-    """The numbers of the records whose log call returned, by writer and thread."""
+def returned_calls(jobs: Iterable[Job]) -> dict[tuple[int, int], range]:
+    """Return the numbers of the records whose log call returned, by writer and thread."""
     written: dict[tuple[int, int], range] = {}
     for job in jobs:
         counts = Counts(job.counts)
@@ -125,7 +125,7 @@ def counted(jobs: Iterable[Job]) -> dict[tuple[int, int], range]:
 
 
 def wait_until(count: Callable[[], int], goal: int, what: str) -> None:
-    """Wait until a count that writers raise reaches a goal; TimeoutError after a minute."""
+    """Wait until a count of the writers reaches a goal. Raise TimeoutError after a minute."""
     deadline = time.monotonic() + DEADLINE_S
     while count() < goal:
         if time.monotonic() > deadline:

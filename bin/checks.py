@@ -1,6 +1,7 @@
-"""The checks of `bin/check`. One that fails does not keep the others from running.
+"""The checks of `bin/check`. If one fails, the others still run.
 
-Each check is a program with no input: one that waits for an answer would stop CI. What it writes is shown if it fails.
+Each check is a program. It gets no input, because a program that waits for an answer would block CI. Its output is
+printed if it fails.
 """
 
 import os
@@ -16,10 +17,10 @@ PYTHON_LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports_com
 
 @dataclass(frozen=True)
 class Check:
-    """A program, and what to do if it fails.
+    """A program to run, and what to do if it fails.
 
-    `arguments` are those of Python. The group of `pattern` in the output is what the program counted or named, and
-    `summary` says it in a few words.
+    `arguments` are the arguments of Python. The group in `pattern` matches the result in the output, such as "3
+    errors", and `summary` formats it.
     """
 
     label: str
@@ -34,7 +35,7 @@ CHECKS = (
         "ruff check .",
         ("-m", "ruff", "check", "."),
         r"^Found (\d+ errors?)",
-        "Run bin/check --fix, which makes the safe fixes. Correct the others by hand.",
+        "Run bin/check --fix, which applies the safe fixes. Correct the other errors by hand.",
     ),
     Check(
         "ruff format --check .",
@@ -46,25 +47,25 @@ CHECKS = (
         "mypy .",
         ("-m", "mypy", "."),
         r"^Found (\d+ errors? in \d+ files?)",
-        "Correct the types, or add `# type: ignore[code]` to the line, with the code in brackets above.",
+        "Correct the types, or add `# type: ignore[code]` to the line; the code is in brackets above.",
     ),
     Check(
         "lint-imports",
         ("-c", PYTHON_LINT_IMPORTS),
         r"^Contracts: .*?(\d+ broken)",
-        "Remove the import, or change the contract under [tool.importlinter] in pyproject.toml.",
+        "Remove the import, or change the contract in [tool.importlinter] in pyproject.toml.",
     ),
     Check(
         "manage.py check",
         ("manage.py", "check"),
         r"^System check identified (\d+ issues?)",
-        "Follow the HINT of each issue.",
+        "Follow the hint of each issue.",
     ),
     Check(
         "manage.py makemigrations --check --dry-run",
         ("manage.py", "makemigrations", "--check", "--dry-run", "--no-input"),
         r"^Migrations for ('\w+')",
-        "Run .venv/bin/python manage.py makemigrations, and commit the file that it writes.",
+        "Run bin/manage makemigrations and commit the new file.",
         "no migration for {}",
     ),
 )
@@ -76,7 +77,7 @@ FIXES = {
 
 
 def run(arguments: Sequence[str]) -> tuple[int, str]:
-    """Return the exit status of a program, and what it wrote."""
+    """Return the exit code and the output of a program."""
     completed = subprocess.run(
         [sys.executable, *arguments],
         stdin=subprocess.DEVNULL,
@@ -99,35 +100,35 @@ def last_line(output: str) -> str:
 
 
 def summarize(check: Check, output: str) -> str:
-    """Say what is wrong in a few words; if the program did not get that far, its last line says it."""
+    """Return the result in a few words, or the last line of the output if `pattern` does not match."""
     found = re.findall(check.pattern, output, re.MULTILINE)
     return check.summary.format(", ".join(found)) if found else last_line(output)
 
 
 def fix() -> None:
-    """Make the safe fixes of ruff and format; the checks report what cannot be fixed."""
+    """Apply the safe fixes of ruff and format all files; the checks report the remaining errors."""
     for label, arguments in FIXES.items():
         write(f"{label:<{WIDTH}} ")
         write(f"{last_line(run(arguments)[1])}\n")
 
 
-def passes(check: Check) -> bool:
-    """Run a check and show its result in one line, with the output below if it failed."""
+def run_check(check: Check) -> bool:
+    """Run a check and print its result in one line, and its output if it failed. Return whether it passed."""
     write(f"{check.label:<{WIDTH}} ")
     status, output = run(check.arguments)
     if status == 0:
         write("passed\n")
         return True
-    write(f"FAILED: {summarize(check, output) or f'exit status {status}'}\n\n{output}\n\n")
+    write(f"FAILED: {summarize(check, output) or f'exit code {status}'}\n\n{output}\n\n")
     return False
 
 
 def main(arguments: list[str]) -> int:
-    """Fix if that is requested, then run all checks; the exit status is 1 if one failed."""
+    """Run all checks, after the fixes if `--fix` is given. Return 1 if a check failed, otherwise 0."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "settings.test"
     if "--fix" in arguments:
         fix()
-    failed = [check for check in CHECKS if not passes(check)]
+    failed = [check for check in CHECKS if not run_check(check)]
     if failed:
         sys.stderr.write(f"{len(failed)} of {len(CHECKS)} checks failed:\n")
         sys.stderr.writelines(f"  {check.label:<{WIDTH - 2}} {check.advice}\n" for check in failed)

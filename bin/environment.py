@@ -1,13 +1,18 @@
-"""Makes a virtual environment what requirements files say, then becomes the command that needs it.
+"""Install requirements files into a virtual environment, then run a command in it.
 
-`environment.py [--directory DIRECTORY] [--prepare] FILE … [-- argument …]`: the arguments after `--` are those of the
-environment's own Python, which takes the place of this process, so that a signal reaches it. The environment is .venv,
-or the directory that is given. `--prepare` runs `manage.py prepare` before that.
+`environment.py [--directory DIRECTORY] [--prepare] FILE … [-- ARGUMENT …]`: the arguments after `--` are passed to the
+Python of the environment. It replaces this process (exec), so that it receives signals. The environment is `.venv` if
+there is no `--directory`. `--prepare` runs `manage.py prepare` before the command.
 
-A directory that is there proves nothing: `python3 -m venv` leaves one behind when it fails, and a killed installation
-leaves half a package that its installer takes for whole. So a stamp is written last, and a mark lies in the directory
-as long as an installation runs: with the mark it is made anew, without the stamp it is installed into. Processes that
-come at the same time wait for each other; each of them may be killed at any moment, and the next one makes good.
+The existence of the directory does not prove that it is complete: `python3 -m venv` leaves a directory if it fails, and
+a killed installer leaves an incomplete package that it later treats as installed. Two kinds of files record the state:
+
+- `unfinished` exists while an installation runs. If it exists at the start, the environment is created again.
+- `FILE.stamp` is written after the installation of a requirements file. If it is missing or out of date, the file is
+  installed into the existing environment.
+
+If several processes start at the same time, one sets up the environment and the others wait. If a process is killed,
+the next one repairs the environment.
 """
 
 import argparse
@@ -30,24 +35,24 @@ OLDEST = (3, 11)
 SHOWN_LINES = 12
 
 NO_INSTALLER = (
-    "This Python cannot make an environment with pip in it: install what is missing (on Debian and Ubuntu: "
+    "This Python cannot create a virtual environment with pip. Install the missing package (on Debian and Ubuntu: "
     "apt install python3-venv), then run the command again."
 )
 FAILED_INSTALLATION = (
-    "The packages of {name} could not be installed, for the reason above: look at the network and the free space of "
-    "the disk and run the command again; a package whose hash does not match is not the one that was locked."
+    "Could not install the packages of {name}; the reason is above. Check the network and the free disk space, then "
+    "run the command again. If a hash does not match, the downloaded package is not the locked one."
 )
 
 Command = Sequence[str | Path]
 
 
 class SetUpError(Exception):
-    """The environment could not be made; the message is for the person who started the command."""
+    """The environment could not be set up. The message is printed for the user."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The directory of a virtual environment, in whatever state it is."""
+    """The directory of a virtual environment, which may be missing or broken."""
 
     path: Path
 
@@ -57,22 +62,22 @@ class Environment:
 
     @property
     def unfinished(self) -> Path:
-        """The mark of an installation that runs, or was killed."""
+        """The file that exists while an installation runs, and after it was killed."""
         return self.path / "unfinished"
 
     @property
-    def outside_python(self) -> str:
-        """A Python that stays when the directory is removed: an activated environment is the one of this process."""
+    def base_python(self) -> str:
+        """The Python outside the directory, which still works if the directory is deleted."""
         is_own = Path(sys.prefix).resolve() == self.path.resolve()
         return os.path.realpath(sys.executable) if is_own else sys.executable
 
     def stamp(self, requirements: Path) -> Path:
-        """The file which says that the packages of this requirements file are installed."""
+        """Return the path of the file that records the installation of a requirements file."""
         return self.path / f"{requirements.name}.stamp"
 
 
-def say(text: str) -> None:
-    """A line for the person who waits; standard output belongs to the command that follows."""
+def report(text: str) -> None:
+    """Print a line to stderr; stdout belongs to the command that runs afterwards."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -81,7 +86,7 @@ def say(text: str) -> None:
 def signals_deferred() -> Iterator[None]:
     """Deliver SIGINT and SIGTERM only after the block has ended.
 
-    A signal that interrupts the start of a process would leave a running child whose id nobody has.
+    If a signal interrupted the start of a process, the process would keep running and its id would be unknown.
     """
     received: list[int] = []
     handlers = {
@@ -98,11 +103,10 @@ def signals_deferred() -> Iterator[None]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """One process of this repository at a time.
+def locked() -> Iterator[None]:
+    """Hold the lock for setting up this repository; wait if another process has it.
 
-    What is started inside inherits the lock, so that an installer whose parent was killed keeps the others away until
-    it has ended too.
+    Child processes inherit the lock: if this process is killed, other processes wait until its installer has ended too.
     """
     LOCK.parent.mkdir(exist_ok=True)
     with LOCK.open("a") as lock:
@@ -110,18 +114,18 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another command that is setting up this repository …")
+            report("Waiting for another command that is setting up this repository …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def run(command: Command, *, shown: bool = False) -> tuple[int, str]:
-    """The exit code of a command and what it wrote, which is nothing where it was shown at once.
+def run(command: Command, *, is_output_shown: bool = False) -> tuple[int, str]:
+    """Run a command and return its exit code and its output; the output is empty if it is shown directly.
 
-    The command gets a process group of its own: Ctrl-C and SIGTERM reach this process alone, which then ends the whole
-    group, so that nothing goes on in the background and no child shows a traceback.
+    The command runs in its own process group. Ctrl-C and SIGTERM reach only this process, which then kills the whole
+    group, so that no process keeps running in the background and no child prints a traceback.
     """
-    output = None if shown else subprocess.PIPE
+    stdout = None if is_output_shown else subprocess.PIPE
     process: subprocess.Popen[str] | None = None
     try:
         with signals_deferred():
@@ -129,113 +133,114 @@ def run(command: Command, *, shown: bool = False) -> tuple[int, str]:
                 command,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=None if shown else subprocess.STDOUT,
+                stdout=stdout,
+                stderr=None if is_output_shown else subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 close_fds=False,
                 process_group=0,
             )
-        written, _ = process.communicate()
+        output, _ = process.communicate()
     except BaseException:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         raise
-    return process.returncode, written or ""
+    return process.returncode, output or ""
 
 
-def succeeds(*command: str | Path) -> bool:
-    """Whether a command is there, runs and exits with 0."""
+def is_command_successful(*command: str | Path) -> bool:
+    """Return whether a command exists and exits with 0."""
     try:
         return run(command)[0] == 0
     except OSError:
         return False
 
 
-def failure(written: str, advice: str) -> SetUpError:
-    """The error for a command that failed: its last lines, then what to do."""
-    return SetUpError("\n".join([*written.strip().splitlines()[-SHOWN_LINES:], advice]))
+def set_up_error(output: str, advice: str) -> SetUpError:
+    """Return the error for a failed command: the last lines of its output, then what to do."""
+    return SetUpError("\n".join([*output.strip().splitlines()[-SHOWN_LINES:], advice]))
 
 
-def version(environment: Environment) -> str:
-    """The version of the environment's Python, such as 3.11.7; empty where it has none that runs.
+def find_version(environment: Environment) -> str:
+    """Return the version of the environment's Python, such as 3.11.7; empty if it does not run.
 
-    Without its pyvenv.cfg that Python is the machine's own, and installing would change the machine.
+    It is also empty if `pyvenv.cfg` is missing: then the Python is that of the machine, and pip would install there.
     """
-    question = "import sys; print(*sys.version_info[:3], sep='.'); sys.exit(sys.prefix == sys.base_prefix)"
+    print_version = "import sys; print(*sys.version_info[:3], sep='.'); sys.exit(sys.prefix == sys.base_prefix)"
     try:
-        code, written = run([environment.python, "-I", "-c", question])
+        code, output = run([environment.python, "-I", "-c", print_version])
     except OSError:
         return ""
-    return written.strip() if code == 0 else ""
+    return output.strip() if code == 0 else ""
 
 
-def can_be_kept(environment: Environment, found: str) -> bool:
-    """Whether it is worth keeping: it runs, this version of it is new enough, and nothing in it was broken off."""
-    return bool(found) and tuple(map(int, found.split(".")[:2])) >= OLDEST and not environment.unfinished.exists()
+def is_usable(environment: Environment, version: str) -> bool:
+    """Return whether packages can be installed: Python runs and is new enough, and no installation was interrupted."""
+    return bool(version) and tuple(map(int, version.split(".")[:2])) >= OLDEST and not environment.unfinished.exists()
 
 
-def seal(requirements: Path, found: str) -> str:
-    """What a valid stamp holds."""
-    return f"{hashlib.sha256(requirements.read_bytes()).hexdigest()} {found}"
+def stamp_text(requirements: Path, version: str) -> str:
+    """Return the content of a valid stamp: the hash of the requirements file and the version of Python."""
+    return f"{hashlib.sha256(requirements.read_bytes()).hexdigest()} {version}"
 
 
 def is_ready(environment: Environment, requirements: Path) -> bool:
-    """Whether there is nothing to do."""
-    found = version(environment)
-    written = environment.stamp(requirements)
-    return can_be_kept(environment, found) and written.is_file() and written.read_text() == seal(requirements, found)
+    """Return whether the packages of the requirements file are installed."""
+    version = find_version(environment)
+    stamp = environment.stamp(requirements)
+    is_installed = stamp.is_file() and stamp.read_text() == stamp_text(requirements, version)
+    return is_usable(environment, version) and is_installed
 
 
-def uv() -> str | None:
-    """uv, where it is on the PATH and runs."""
-    found = shutil.which("uv")
-    return found if found and succeeds(found, "--version") else None
+def find_uv() -> str | None:
+    """Return the path of uv, or None if it is not on the PATH or does not run."""
+    uv = shutil.which("uv")
+    return uv if uv and is_command_successful(uv, "--version") else None
 
 
 def create(environment: Environment) -> None:
-    """An empty environment in the place of whatever is there. It has no pip yet: `installer` sees to that."""
-    path, outside_python = environment.path, environment.outside_python
+    """Create an empty environment; delete an existing one first. `find_installer` installs pip if it is needed."""
+    path, base_python = environment.path, environment.base_python
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-    if found := uv():
-        code, written = run([found, "venv", "--quiet", "--python", outside_python, path])
+    if uv := find_uv():
+        code, output = run([uv, "venv", "--quiet", "--python", base_python, path])
     else:
-        code, written = run([outside_python, "-m", "venv", "--without-pip", path])
+        code, output = run([base_python, "-m", "venv", "--without-pip", path])
     if code:
-        raise failure(written, NO_INSTALLER)
+        raise set_up_error(output, NO_INSTALLER)
 
 
-def installer(environment: Environment) -> Command:
-    """The beginning of the command that installs into the environment: uv, the pip in it, or the machine's own pip.
+def find_installer(environment: Environment) -> Command:
+    """Return the first part of the command that installs packages: uv, pip of the environment, or pip of the machine.
 
-    Debian ships `ensurepip`, which puts pip into an environment, in the package python3-venv alone. Raises SetUpError
-    where there is no way.
+    If the environment has no pip, install it with `ensurepip`, which Debian has only in the package python3-venv. Raise
+    SetUpError if there is no installer.
     """
     python = environment.python
-    if found := uv():
-        return [found, "pip", "install", "--quiet", "--python", python]
-    has_pip: Command = [python, "-I", "-c", "import pip"]
-    machine_pip: Command = [environment.outside_python, "-m", "pip", "--python", python]
+    if uv := find_uv():
+        return [uv, "pip", "install", "--quiet", "--python", python]
+    import_pip: Command = [python, "-I", "-c", "import pip"]
+    machine_pip: Command = [environment.base_python, "-m", "pip", "--python", python]
     options = ["install", "--quiet", "--no-user", "--no-input", "--disable-pip-version-check"]
-    written = "" if succeeds(*has_pip) else run([python, "-m", "ensurepip"])[1]
-    if succeeds(*has_pip):
+    output = "" if is_command_successful(*import_pip) else run([python, "-m", "ensurepip"])[1]
+    if is_command_successful(*import_pip):
         return [python, "-I", "-m", "pip", *options]
-    if succeeds(*machine_pip, "--version"):
+    if is_command_successful(*machine_pip, "--version"):
         return [*machine_pip, *options]
-    raise failure(written, NO_INSTALLER)
+    raise set_up_error(output, NO_INSTALLER)
 
 
 @contextmanager
-def marked(environment: Environment, *, is_new: bool) -> Iterator[None]:
-    """The mark, as long as an installation runs.
+def marked_unfinished(environment: Environment, *, is_new: bool) -> Iterator[None]:
+    """Keep the file `unfinished` in the environment while the block runs.
 
-    It stays where the installation is killed, and where it fails in an environment that is new; one that served before
-    a failure is kept: without a network there would be no other.
+    The file stays if the process is killed, or if the installation into a new environment fails. If it fails in an
+    environment that worked before, the file is deleted: without a network, a new environment could not be created.
     """
     environment.unfinished.touch()
     try:
@@ -247,55 +252,60 @@ def marked(environment: Environment, *, is_new: bool) -> Iterator[None]:
     environment.unfinished.unlink()
 
 
-def forget_old_stamps(environment: Environment) -> None:
-    """Remove the stamps of contents that are no longer those of their files: the packages are about to change."""
-    found = version(environment)
-    for written in environment.path.glob("*.stamp"):
-        requirements = ROOT / written.stem
-        if not requirements.is_file() or written.read_text() != seal(requirements, found):
-            written.unlink()
+def delete_outdated_stamps(environment: Environment) -> None:
+    """Delete stamps that do not match their requirements file: the next installation may change those packages."""
+    version = find_version(environment)
+    for stamp in environment.path.glob("*.stamp"):
+        requirements = ROOT / stamp.stem
+        if not requirements.is_file() or stamp.read_text() != stamp_text(requirements, version):
+            stamp.unlink()
 
 
 def install(environment: Environment, requirements: Path) -> None:
-    """Make it hold the packages of the requirements file, and stamp it. Raises SetUpError where that fails."""
-    number = len(re.findall(r"^[\w.\[\]-]+ *==", requirements.read_text(), re.MULTILINE))
-    say(f"Installing {number} packages into {os.path.relpath(environment.path, ROOT)} (once) …")
-    is_new = not can_be_kept(environment, version(environment))
+    """Install the packages of the requirements file and write the stamp. Raise SetUpError if that fails."""
+    count = len(re.findall(r"^[\w.\[\]-]+ *==", requirements.read_text(), re.MULTILINE))
+    report(f"Installing {count} packages into {os.path.relpath(environment.path, ROOT)} (once) …")
+    is_new = not is_usable(environment, find_version(environment))
     if is_new:
         create(environment)
-    with marked(environment, is_new=is_new):
-        forget_old_stamps(environment)
-        code, written = run([*installer(environment), "--require-hashes", "-r", requirements])
+    with marked_unfinished(environment, is_new=is_new):
+        delete_outdated_stamps(environment)
+        code, output = run([*find_installer(environment), "--require-hashes", "-r", requirements])
         if code:
-            raise failure(written, FAILED_INSTALLATION.format(name=requirements.name))
-    environment.stamp(requirements).write_text(seal(requirements, version(environment)))
+            raise set_up_error(output, FAILED_INSTALLATION.format(name=requirements.name))
+    environment.stamp(requirements).write_text(stamp_text(requirements, find_version(environment)))
 
 
 def set_up(environment: Environment, requirements: Path) -> None:
-    """Install what is missing, after whoever is at it already."""
+    """Install the requirements file if that is not done yet; wait if another process is installing."""
     if is_ready(environment, requirements):
         return
-    with alone():
+    with locked():
         if not is_ready(environment, requirements):
             install(environment, requirements)
 
 
 def prepare(environment: Environment) -> None:
-    """Run `manage.py prepare`, which says itself what it does; where it fails, this process ends with its exit code."""
-    with alone():
-        code, _ = run([environment.python, "manage.py", "prepare"], shown=True)
+    """Run `manage.py prepare` and show its output; if it fails, exit with its exit code."""
+    with locked():
+        code, _ = run([environment.python, "manage.py", "prepare"], is_output_shown=True)
     if code:
         sys.exit(code)
 
 
 def main(arguments: list[str]) -> None:
-    """Set up, and go on as its Python with the arguments after `--`; exits with 1 where setting up failed."""
+    """Set up the environment, then run its Python with the arguments after `--`. Exit with 1 if the set-up fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    parser = argparse.ArgumentParser(description="Make a virtual environment what requirements files say.")
-    parser.add_argument("--directory", default=".venv", help="of the environment, from the root of the repository")
-    parser.add_argument("--prepare", action="store_true")
-    parser.add_argument("requirements", nargs="+", type=lambda name: ROOT / name)
+    parser = argparse.ArgumentParser(
+        description="Install requirements files into a virtual environment, then run its Python.",
+        epilog="Arguments after -- are passed to the Python of the environment.",
+    )
+    parser.add_argument(
+        "--directory", default=".venv", help="the environment, relative to the repository (default: %(default)s)"
+    )
+    parser.add_argument("--prepare", action="store_true", help="run manage.py prepare before the command")
+    parser.add_argument("requirements", nargs="+", metavar="FILE", type=lambda name: ROOT / name)
     options = parser.parse_args(arguments[:end])
     environment = Environment(ROOT / options.directory)
     try:
@@ -308,7 +318,7 @@ def main(arguments: list[str]) -> None:
     except SetUpError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error}: put that right and run the command again; nothing else has to be cleaned up.")
+        sys.exit(f"{error}. Fix this problem and run the command again; no other clean-up is necessary.")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

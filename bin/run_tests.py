@@ -1,8 +1,8 @@
-"""Run the tests in one or more pytest sessions, and sum them up: the program behind `bin/test`.
+"""Run the tests in one or more pytest sessions and print a summary; `bin/test` runs this program.
 
-There are two test roots, each with its own Django settings: `tests/observability` (the layer, on the probe project) and
-the rest of `tests/` (the service, its settings, the commands, the docs). Paths select the roots that they belong to.
-Standard library only: it runs before anything is installed.
+There are two test roots, each with its own Django settings: `tests/observability` (the layer, with the probe project)
+and the rest of `tests/` (the service, its settings, the commands, the docs). If paths are given, only their roots run.
+This program needs only the standard library, because it runs before anything is installed.
 """
 
 import argparse
@@ -25,43 +25,43 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 
 LAYER = "tests/observability"
 SERVICE = "tests"
-ROOTS = {LAYER: "the observability layer", SERVICE: "the service, its settings, the commands and the docs"}
-# The service's root has its paths in pyproject.toml: they include the tests.py of an app.
+ROOTS = {LAYER: "the observability layer", SERVICE: "the service, the settings, the commands and the docs"}
+# The paths of the service's root are in pyproject.toml: they include the tests.py of each app.
 DEFAULT_PATHS = {LAYER: [LAYER], SERVICE: []}
 
-# What `bin/test` leaves out unless it is asked for: markers of tests/plugin.py.
+# Markers of tests that `bin/test` leaves out if nothing selects them; tests/plugin.py defines the markers.
 LEFT_OUT = ("browser", "external", "slow")
 
 DRIVERS = {"postgresql": "requirements-postgresql.txt", "mysql": "requirements-mysql.txt"}
 SCHEMES = {"sqlite": "sqlite", "mysql": "mysql", "mysql2": "mysql"} | dict.fromkeys(
     ("postgres", "postgresql", "psql", "pgsql"), "postgresql"
 )
-# The servers on which `--all` runs the tests that depend on the database, and the variables that name others.
+# The servers on which `--all` runs the tests marked `database`: the variable with the URL, and its default.
 SERVERS = {
     "PostgreSQL": ("POSTGRESQL_URL", "postgresql://postgres@127.0.0.1/vitrine"),
     "MariaDB": ("MYSQL_URL", "mysql://root@127.0.0.1/vitrine"),
 }
 BUGSINK = ["--directory", "var/bugsink/venv", "bin/requirements-bugsink.txt"]
 
-# Options of pytest that select tests, and options whose next argument is their value.
+# Options of pytest that select tests, and options that take the next argument as their value.
 SELECTING = ("-k", "-m", "--lf", "--last-failed", "--deselect", "--pyargs")
 WITH_VALUE = ("-k", "-m", "-n", "-p", "-o", "-c", "-W", "--dist", "--deselect", "--ignore", "--maxfail", "--rootdir")
-# Options that need the tests in pytest's own process.
+# Options that work only if pytest does not start worker processes.
 IN_PROCESS = ("--pdb", "--trace", "-s", "--capture=no")
 
 NO_TESTS, USAGE_ERROR, INTERRUPTED = 5, 4, 2
 SLOWEST = 25
 
 EPILOG = """\
-Other arguments go to pytest: paths (from the root of the repository), -k, -x, -n, --query-budget=record, and so on.
-Without a selection the tests marked browser, external or slow are left out; a path or -k runs all that it names.
-Tests run in random order: --randomly-seed=NUMBER repeats one, -p no:randomly keeps the order of the files.
+Other arguments are passed to pytest: paths (relative to the repository), -k, -x, -n, --query-budget=record, and so on.
+If no path, -k or -m selects tests, the tests marked browser, external or slow are left out.
+Tests run in random order: --randomly-seed=NUMBER repeats an order, -p no:randomly uses the order of the files.
 """
 
 
 @dataclass
 class Session:
-    """One run of pytest: a test root, on one database."""
+    """One run of pytest: one test root on one database."""
 
     root: str
     database: str = "SQLite"
@@ -75,7 +75,7 @@ class Session:
 
 @dataclass
 class Total:
-    """What all sessions did; `left_out` counts tests by the marker for which they were left out."""
+    """The results of all sessions. `left_out` counts the tests that were not run, by their marker."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -91,22 +91,22 @@ class Total:
         self.outcomes += outcomes
         self.left_out += Counter(summary.get("left_out", {}))
         if status not in (0, NO_TESTS) and not outcomes["failed"] + outcomes["error"]:
-            self.broken.append(f"pytest ended with {status} for {session.title}")
+            self.broken.append(f"pytest exited with {status} in: {session.title}")
 
 
 def main(arguments: list[str]) -> int:
-    """Run the sessions that the arguments ask for; 0 if all tests passed, 1 if one failed, 2 for a wrong argument."""
+    """Run the selected sessions. Return 0 if all tests passed, 1 if one failed, 2 if an argument is wrong."""
     parser = make_parser()
-    options, others = parser.parse_known_args(list(spell_out(arguments)))
-    # A database or --all may be named anywhere; `--` ends our own options.
+    options, others = parser.parse_known_args(list(add_default_durations(arguments)))
+    # Our own options may be anywhere; a `--` is not passed on to pytest.
     others = [argument for argument in others if argument != "--"]
     if options.all and options.database:
-        parser.error("--all runs the tests on each database; leave out --database")
+        parser.error("--all already runs the tests on all databases; remove --database")
     if options.database is not None and urlsplit(options.database).scheme not in SCHEMES:
-        parser.error("--database takes a URL that begins with sqlite:, postgresql: or mysql:")
+        parser.error("--database needs a URL that starts with sqlite:, postgresql: or mysql:")
     paths, unknown = find_paths(others)
     if unknown:
-        parser.error(f"there is no file or directory {unknown[0]!r}; paths start at the root of the repository")
+        parser.error(f"file or directory not found: {unknown[0]!r}; paths are relative to the repository")
     is_selection = bool(paths) or any(argument.startswith(SELECTING) for argument in others)
     others = [argument for argument in others if argument not in paths]
     if status := install(options):
@@ -133,31 +133,37 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bin/test",
         usage="bin/test [--all] [--database URL] [--coverage] [--durations [N]] [path | pytest option] …",
-        description="Run the tests: what protects a change, on SQLite.",
+        description="Run the tests. Without options, run the fast tests on SQLite.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--all", action="store_true", help="run every test, those that depend on the database also on PostgreSQL and "
-        "MariaDB (POSTGRESQL_URL and MYSQL_URL name other servers); a missing part fails the tests that need it, and "
-        "every route of the service needs a query budget"
+        "--all", action="store_true", help="run all tests; run the tests marked database on PostgreSQL and MariaDB too "
+        "(servers: POSTGRESQL_URL and MYSQL_URL); if an optional part such as Chromium is missing, the tests that need "
+        "it fail; every route of the service must have a query budget"
     )  # fmt: skip
-    parser.add_argument("--database", metavar="URL", help="run on this database, such as postgresql://user@host/name")
-    parser.add_argument("--coverage", action="store_true", help="measure branch coverage, subprocesses too")
-    parser.add_argument("--durations", type=int, metavar="N", help=f"print the N slowest tests ({SLOWEST})")
+    parser.add_argument(
+        "--database", metavar="URL", help="run the tests on this database, such as postgresql://user@host/name"
+    )
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="measure branch coverage, also of subprocesses; the report is in var/coverage/html",
+    )
+    parser.add_argument("--durations", type=int, metavar="N", help=f"print the N slowest tests (default: {SLOWEST})")
     return parser
 
 
-def spell_out(arguments: list[str]) -> Iterator[str]:
-    """Give `--durations` its default, so that argparse does not take a path for its value."""
+def add_default_durations(arguments: list[str]) -> Iterator[str]:
+    """Add the default value to `--durations`, so that argparse does not use a path as its value."""
     for argument, following in pairwise([*arguments, ""]):
         is_bare = argument == "--durations" and not following.isdecimal()
         yield f"--durations={SLOWEST}" if is_bare else argument
 
 
 def find_paths(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Return the paths of tests, such as tests/service/test_admin.py::test_login, and those that do not exist."""
+    """Return the existing paths, such as tests/service/test_admin.py::test_login, and those that do not exist."""
     pairs = pairwise(["", *arguments])
     named = [each for previous, each in pairs if not each.startswith("-") and previous not in WITH_VALUE]
     unknown = [each for each in named if not (ROOT / each.partition("::")[0]).exists()]
@@ -165,13 +171,13 @@ def find_paths(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def install(options: argparse.Namespace) -> int:
-    """Install what the sessions need; the exit status of the installer."""
+    """Install the packages that the sessions need. Return the exit code of the installer."""
     requirements = ["requirements-dev.txt"]
     if options.database and (driver := DRIVERS.get(SCHEMES[urlsplit(options.database).scheme])):
         requirements.append(driver)
     if options.all:
         requirements += DRIVERS.values()
-        # A failure is reported by the tests that need it.
+        # If this fails, the tests that need Bugsink report it.
         subprocess.run([sys.executable, "bin/environment.py", *BUGSINK], cwd=ROOT, check=False)
     return subprocess.run([sys.executable, "bin/environment.py", *requirements], cwd=ROOT, check=False).returncode
 
@@ -179,7 +185,7 @@ def install(options: argparse.Namespace) -> int:
 def plan(
     options: argparse.Namespace, paths: list[str], arguments: list[str], *, is_selection: bool
 ) -> Iterator[Session]:
-    """Return the sessions in their order."""
+    """Yield the sessions in the order in which they run."""
     common = [*workers(paths, arguments), *arguments]
     if options.all:
         common.append("--require-parts")
@@ -207,35 +213,35 @@ def root_of(path: str) -> str:
 
 
 def workers(paths: list[str], arguments: list[str]) -> list[str]:
-    """One process for each core; the tests of a file stay together, since they share servers."""
+    """Return the options for one worker per core; tests of a file share servers, so they run in the same worker."""
     if any(argument.startswith("-n") or argument in IN_PROCESS for argument in arguments):
         return []
     is_one_file = len(paths) == 1 and (ROOT / paths[0].partition("::")[0]).is_file()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # In the order in which tests/plugin.py puts the files.
+    # --no-loadscope-reorder keeps the order of tests/plugin.py, which sorts slow files first.
     return [] if is_one_file else ["-n", str(cores), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def run(sessions: list[Session]) -> Total:
     """Run the sessions one after the other."""
-    # Images of containers often set PYTHONDONTWRITEBYTECODE: each process of the tests would compile all modules again.
+    # Container images often set PYTHONDONTWRITEBYTECODE: then each test process would compile all modules again.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     total = Total()
-    begun = time.monotonic()
+    started = time.monotonic()
     for session in sessions:
         if len(sessions) > 1:
-            say(f"\nTests of {session.title}\n")
+            print_now(f"\nTests of {session.title}\n")
         with tempfile.TemporaryDirectory() as directory:
             summary = Path(directory) / "summary.json"
             command = [str(PYTHON), "-m", "pytest", f"--summary-file={summary}", *session.arguments]
             status = subprocess.run(command, cwd=ROOT, env=inherited | session.variables, check=False).returncode
             total.add(session, status, json.loads(summary.read_text()) if summary.exists() else {})
         if status == USAGE_ERROR:
-            # Pytest has printed which argument or setting is wrong.
+            # Pytest has already printed the wrong argument or setting.
             sys.exit(2)
         if status == INTERRUPTED:
             break
-    total.seconds = time.monotonic() - begun
+    total.seconds = time.monotonic() - started
     return total
 
 
@@ -244,22 +250,22 @@ def coverage(*arguments: str) -> None:
 
 
 def report(total: Total, seed: str, *, is_complete: bool) -> None:
-    """Print what was left out and how to run it, then the closing line."""
+    """Print which tests were left out and how to run them, then the line with the totals."""
     lines = [*total.broken]
     if total.failed and seed:
-        lines.append(f"The order was that of --randomly-seed={seed}.")
+        lines.append(f"To repeat the order of the tests, add --randomly-seed={seed}.")
     left_out = ", ".join(f"{count} {marker}" for marker, count in sorted(total.left_out.items()))
     if left_out and not is_complete:
         lines.append(f"Left out: {left_out}; PostgreSQL and MariaDB. `bin/test --all` runs them.")
     skipped = total.outcomes["skipped"]
     if skipped:
         lines.append(f"{skipped} skipped: the reasons are above.")
-    lines.append(f"All of it took {total.seconds:.0f} s.")
-    say("\n" + "\n".join(lines))
-    say(f"{total.outcomes['passed']} passed, {total.failed} failed, {skipped} skipped")
+    lines.append(f"Total time: {total.seconds:.0f} s.")
+    print_now("\n" + "\n".join(lines))
+    print_now(f"{total.outcomes['passed']} passed, {total.failed} failed, {skipped} skipped")
 
 
-def say(text: str) -> None:
+def print_now(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,8 +1,8 @@
-"""Serves Bugsink, a server of Sentry's protocol, for development; `bin/sentry` runs it, with Bugsink's own Python.
+"""Run Bugsink, a server with Sentry's protocol, for development. `bin/sentry` runs this with the Python of Bugsink.
 
-Everything that it stores is in one directory, which nobody else may read. `access.json` is written last, so that
-without it what lies there is half-made, and is made anew. A lock is held as long as a process of it lives: who comes
-second says where the first one is.
+All data are in one directory, which only the owner can read. `access.json` is written last: if it is missing, the data
+are incomplete and are created again. The running process holds a lock. If another process already holds it, this one
+prints the address of the running server and exits.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import IO, Any
 
 import django
 import gunicorn.util
-from address import bind, free_port_after
+from address import free_port_after, require_free
 from django.apps import apps
 from django.core.management import call_command
 from gunicorn.app.base import BaseApplication
@@ -35,11 +35,11 @@ FIRST_PORT = 8777
 PROJECT = "vitrine"
 START_S = 120
 
-# They lie in the working directory, which is that of the data.
+# Relative to the working directory, which is the directory of the data.
 ACCESS, CONFIGURATION, LOCK, PORT = map(Path, ("access.json", "bugsink_conf.py", "lock", "port"))
 
 RUNNING = """
-  Bugsink shows what is reported to it.
+  Bugsink receives and shows errors and events.
 
   Issues  http://{host}:{port}/issues/1/   login {access.login}, password {access.password}
   Report  SENTRY_DSN=http://{access.key}@{host}:{port}/1 bin/run
@@ -50,9 +50,9 @@ RUNNING = """
 
 @dataclass(frozen=True)
 class Access:
-    """What somebody needs who reads or reports: a login, a token of the API, the key of the project.
+    """The credentials: login and password, a token of the API, and the key of the project in the DSN.
 
-    `bugsink` is the version whose tables the database has.
+    `bugsink` is the version of Bugsink that created the tables.
     """
 
     login: str
@@ -63,38 +63,38 @@ class Access:
 
 
 def read_access() -> Access | None:
-    """What was written when the database was ready; None before that."""
+    """Return the credentials, or None if the database is not complete."""
     return Access(**json.loads(ACCESS.read_text())) if ACCESS.exists() else None
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file atomically."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(text)
     unfinished.replace(path)
 
 
-def say(text: str) -> None:
+def print_now(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def choose_port() -> int:
-    """That of the last time; where it is busy, the next one that is free. Raises SystemExit where there is none."""
+    """Return the port of the last run, or the next free port if it is in use. Exit if there is no free port."""
     port = int(PORT.read_text()) if PORT.exists() else FIRST_PORT
     try:
-        bind(HOST, port)
+        require_free(HOST, port)
     except OSError:
         free = free_port_after(HOST, port) or free_port_after(HOST, FIRST_PORT)
         if free is None:
-            raise SystemExit(f"No port of {HOST} from {FIRST_PORT} on is free.") from None
+            raise SystemExit(f"bin/sentry found no free port of {HOST} from {FIRST_PORT} on.") from None
         port = free
     write(PORT, str(port))
     return port
 
 
 def configure() -> None:
-    """Have Bugsink write its configuration, once: the key in it signs the sessions."""
+    """Let Bugsink write its configuration if it does not exist: it contains the key that signs sessions."""
     if not CONFIGURATION.exists():
         unfinished = CONFIGURATION.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
@@ -106,14 +106,14 @@ def configure() -> None:
 
 
 def prepare() -> Access:
-    """The database with its tables, a login, a project and a token, made where they are not there yet."""
+    """Create the tables, a login, a project and a token if they are missing. Return the credentials."""
     access, current = read_access(), version("bugsink")
     if access and access.bugsink == current:
         return access
-    sys.stderr.write("Making the tables of Bugsink (once) …\n")
+    sys.stderr.write("Creating the tables of Bugsink (once) …\n")
     if access is None:
-        for half_made in Path().glob("*.sqlite3*"):
-            half_made.unlink()
+        for incomplete in Path().glob("*.sqlite3*"):
+            incomplete.unlink()
     django.setup()
     for database in ("default", "snappea"):
         call_command("migrate", database=database, verbosity=0, interactive=False)
@@ -123,7 +123,7 @@ def prepare() -> Access:
 
 
 def first_access(current: str) -> Access:
-    """The login, the project and the token of a database that has none."""
+    """Create a login, a project and a token in an empty database. Return the credentials."""
     model: Callable[[str], Any] = apps.get_model
     login, password = "admin", secrets.token_urlsafe(9)
     model("users.User").objects.create_superuser(username=login, email="admin@localhost", password=password)
@@ -133,7 +133,7 @@ def first_access(current: str) -> Access:
 
 
 class Server(BaseApplication):
-    """gunicorn with Bugsink; `when_ready` is called when it is loaded and listens."""
+    """gunicorn with Bugsink. It calls `when_ready` when Bugsink is loaded and the port is open."""
 
     def __init__(self, port: int, when_ready: Callable[[Arbiter], None]) -> None:
         self.settings: dict[str, Any] = {
@@ -141,7 +141,7 @@ class Server(BaseApplication):
             "workers": 1,
             "worker_class": "gthread",
             "threads": 4,
-            # Those who report keep their connections open.
+            # Seconds. Clients keep their connections open, so a longer wait would not help.
             "graceful_timeout": 3,
             "preload_app": True,
             "loglevel": "warning",
@@ -159,8 +159,8 @@ class Server(BaseApplication):
 
 
 def serve(lock: IO[str], *, only_prepare: bool) -> None:
-    """Prepare what is missing, and serve until a signal ends it."""
-    survives_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    """Prepare the data, then serve until a signal arrives."""
+    ignores_sighup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     port = choose_port()
     configure()
     access = prepare()
@@ -168,19 +168,19 @@ def serve(lock: IO[str], *, only_prepare: bool) -> None:
         return
 
     def when_ready(server: Arbiter) -> None:
-        # gunicorn would start anew when the terminal is closed, and go on where nobody sees it.
+        # gunicorn restarts on SIGHUP. If the terminal is closed, it would keep running in the background.
         signal.signal(
-            signal.SIGHUP, signal.SIG_IGN if survives_hangup else lambda *_: server.signal(signal.SIGTERM, None)
+            signal.SIGHUP, signal.SIG_IGN if ignores_sighup else lambda *_: server.signal(signal.SIGTERM, None)
         )
         lock.write(str(os.getpid()))
         lock.flush()
-        say(RUNNING.format(host=HOST, port=port, access=access, stop="Ctrl-C stops it."))
+        print_now(RUNNING.format(host=HOST, port=port, access=access, stop="Ctrl-C stops it."))
 
     Server(port, when_ready).run()
 
 
-def taken(lock: IO[str]) -> bool:
-    """Whether this process has the lock now."""
+def acquire(lock: IO[str]) -> bool:
+    """Try to lock the file. Return whether this process has the lock."""
     with suppress(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.truncate(0)
@@ -195,21 +195,21 @@ def is_alive(process_id: int) -> bool:
     return False
 
 
-def tell_running(lock: Path) -> bool:
-    """Say where the one is that holds the lock; False where it is not ready."""
+def print_running_server(lock: Path) -> bool:
+    """Print the address of the server that holds the lock. Return False if it is not ready yet."""
     process_id, access = lock.read_text(), read_access()
     if not (process_id and access and is_alive(int(process_id))):
         return False
-    stop = f"It is running already: Ctrl-C where it was started, or `kill {process_id}`, stops it."
-    say(RUNNING.format(host=HOST, port=PORT.read_text(), access=access, stop=stop))
+    stop = f"It is already running. `kill {process_id}` stops it, or Ctrl-C in its terminal."
+    print_now(RUNNING.format(host=HOST, port=PORT.read_text(), access=access, stop=stop))
     return True
 
 
 def main() -> None:
-    """Serve, or tell where another one of this directory serves; exits with 1 where neither is to be had."""
+    """Serve, or print the address of the running server. Exit with 1 if another process is not ready in time."""
     parser = argparse.ArgumentParser(description="Serve Bugsink for development.")
-    parser.add_argument("--directory", type=Path, default=DATA, help="where it stores everything")
-    parser.add_argument("--only-prepare", action="store_true", help="make what is missing, and serve nothing")
+    parser.add_argument("--directory", type=Path, default=DATA, help="the directory of the data (default: %(default)s)")
+    parser.add_argument("--only-prepare", action="store_true", help="create the data if they are missing, and exit")
     options = parser.parse_args()
     directory: Path = options.directory
     os.umask(0o077)
@@ -218,11 +218,11 @@ def main() -> None:
     os.chdir(directory)
     deadline = time.monotonic() + START_S
     with LOCK.open("a") as lock:
-        while not taken(lock):
-            if tell_running(LOCK):
+        while not acquire(lock):
+            if print_running_server(LOCK):
                 return
             if time.monotonic() > deadline:
-                sys.exit(f"Another bin/sentry has been starting for {START_S} s: end it, and run the command again.")
+                sys.exit(f"Another bin/sentry did not start within {START_S} s. Stop it, and run the command again.")
             time.sleep(0.1)
         serve(lock, only_prepare=options.only_prepare)
 

@@ -1,6 +1,6 @@
-"""Bugsink's settings: those that bugsink-create-conf wrote, and what is different here.
+"""Settings of Bugsink: the file that bugsink-create-conf wrote, with changes for development.
 
-Read by `bin/sentry_server.py`, in whose working directory that file, the port and everything that Bugsink stores are.
+`bin/sentry_server.py` uses this module. Its working directory has that file, the file `port` and all data of Bugsink.
 """
 
 from pathlib import Path
@@ -8,28 +8,28 @@ from pathlib import Path
 import bugsink_conf
 from bugsink_conf import *
 
-ENOUGH_EVENTS = 1_000_000_000
+NO_QUOTA = 1_000_000_000
 
 BUGSINK = bugsink_conf.BUGSINK | {
     "BASE_URL": f"http://127.0.0.1:{Path('port').read_text()}",
     "SITE_TITLE": "Bugsink for Vitrine",
     "PHONEHOME": False,
     "INGEST_STORE_BASE_DIR": str(Path("ingestion").absolute()),
-    # Whoever looks for failures provokes many at once, and its answer to those over a quota would be a pause.
+    # A developer causes many errors in a short time. Over a quota, Bugsink would reject events for a while.
     **{
-        f"MAX_EVENTS_{scope}{time}": ENOUGH_EVENTS
+        f"MAX_EVENTS_{scope}{time}": NO_QUOTA
         for scope in ("PER_PROJECT_", "")
         for time in ("PER_5_MINUTES", "PER_HOUR", "PER_MONTH")
     },
 }
 
-# Browsers send cookies to every port of a machine: with Django's names a login here would end the one of the service.
+# Browsers send cookies to all ports of a host: with Django's names, a login here would end the session of the service.
 SESSION_COOKIE_NAME = "bugsink_sessionid"
 CSRF_COOKIE_NAME = "bugsink_csrftoken"
 
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
-# The terminal shows where to look, and what goes wrong.
+# Show only warnings and errors in the terminal.
 LOGGING = bugsink_conf.LOGGING | {"root": {"level": "WARNING"}}
 LOGGING["loggers"]["bugsink"]["level"] = "WARNING"

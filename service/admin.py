@@ -1,4 +1,4 @@
-"""The tables of the service in Django's admin."""
+"""Django admin of the service's models."""
 
 from typing import Any
 
@@ -31,9 +31,9 @@ class TruckModelAdmin(admin.ModelAdmin):
 
 @admin.register(Truck)
 class TruckAdmin(admin.ModelAdmin):
-    """What the frames of a truck say cannot be changed, and a truck that has frames cannot be deleted here.
+    """Trucks. The fields that frames set are read-only, and a truck that has frames cannot be deleted here.
 
-    The API deletes it, with its frames: the admin would first list each of them.
+    The API deletes a truck with its frames. The admin would first list every frame on its confirmation page.
     """
 
     actions = None
@@ -52,7 +52,7 @@ class TruckAdmin(admin.ModelAdmin):
         return is_allowed and (obj is None or not obj.frames.exists())
 
     def save_model(self, request: HttpRequest, obj: Truck, form: "ModelForm[Truck]", change: bool) -> None:
-        """Write the changed columns alone: frames may have arrived since the page was opened."""
+        """Write only the changed columns: frames may have arrived since the page was opened."""
         if change:
             obj.save(update_fields=form.changed_data)
         else:
@@ -61,18 +61,18 @@ class TruckAdmin(admin.ModelAdmin):
 
 @admin.register(TelemetryFrame)
 class TelemetryFrameAdmin(admin.ModelAdmin):
-    """Frames are what the trucks sent: to be read, never changed."""
+    """The frames that trucks sent, read-only."""
 
     exclude = ("raw",)
     list_display = ("truck", "command", "recorded_at", "speed_kmh", "soc_percent", "alarm_level")
     list_filter = ("command",)
     list_select_related = ("truck",)
     search_fields = ("truck__vin__startswith", "digest__exact")
-    # Counting all frames takes longer than showing some.
+    # Counting all frames takes longer than reading one page of them.
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TelemetryFrame]:
-        """Leave the raw bytes, by far the longest column, to the page of one frame."""
+        """Return the frames without `raw`, by far the longest column; only the page of one frame reads it."""
         return super().get_queryset(request).defer("raw")
 
     def get_fields(self, request: HttpRequest, obj: TelemetryFrame | None = None) -> list[Any]:
@@ -83,7 +83,7 @@ class TelemetryFrameAdmin(admin.ModelAdmin):
 
     @admin.display(description="raw")
     def raw_bytes(self, frame: TelemetryFrame) -> str:
-        """The bytes as hexadecimal text."""
+        """Return the bytes as hexadecimal text."""
         return bytes(frame.raw).hex(" ")
 
     def has_add_permission(self, _request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Work that is begun again when the database chose its transaction as the victim of a deadlock."""
+"""Repeat a transaction if the database rolled it back because of a deadlock."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,15 +18,16 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-def atomic_despite_deadlocks(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Run the function in a transaction, and up to five times where it meets deadlocks.
+def retry_on_deadlock(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Run the function in a transaction, and repeat it after a deadlock, at most 5 runs in total.
 
-    Inside of another transaction it runs once, since the victim loses all of that one: whoever began it has to begin
-    again. The function must be one that can run again after a rollback.
+    Raise the `OperationalError` of the last run if it meets a deadlock too. If a transaction is already open, the
+    function runs once: the deadlock rolls back the outer transaction as well, so only the code that opened it can
+    repeat it. The function must be safe to run again after a rollback.
     """
 
     @wraps(work)
-    def begin_again(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    def run_with_retries(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         attempts = 1 if connection.in_atomic_block else ATTEMPTS
         for attempt in range(1, attempts):
             try:
@@ -37,10 +38,10 @@ def atomic_despite_deadlocks(work: Callable[Parameters, Result]) -> Callable[Par
                 log.debug("deadlock_met", attempt=attempt)
         return transaction.atomic(work)(*args, **kwargs)
 
-    return begin_again
+    return run_with_retries
 
 
 def is_deadlock(error: OperationalError) -> bool:
-    """Whether the database ended the transaction because another one waited for it."""
+    """Return whether the error reports a deadlock: two transactions that wait for each other."""
     sqlstate = getattr(error.__cause__, "sqlstate", None)
     return error.args[:1] == (MYSQL_DEADLOCK,) or sqlstate == POSTGRESQL_DEADLOCK

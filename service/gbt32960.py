@@ -1,4 +1,4 @@
-"""Decode frames of GB/T 32960.3-2016, the protocol by which electric vehicles in China report to a remote platform.
+"""Decode frames of GB/T 32960.3-2016, the protocol in which electric vehicles in China report to a remote platform.
 
 Source: GB/T 32960.3-2016, "Technical specifications of remote service and management system for electric vehicles,
 Part 3: Communication protocol and data format", clauses 6 and 7. All numbers are big endian. A frame:
@@ -7,30 +7,30 @@ Part 3: Communication protocol and data format", clauses 6 and 7. All numbers ar
 |---|---|---|
 | start | 2 | `##` |
 | command | 1 | 1 login, 2 realtime, 3 reissued, 4 logout, 7 heartbeat, 8 clock |
-| response | 1 | 0xFE a command; 1 success, 2 error, 3 VIN repeated: an answer |
-| VIN | 17 | ASCII; a factory number stands there sometimes |
+| response | 1 | 0xFE command; answers: 1 success, 2 error, 3 duplicate VIN |
+| VIN | 17 | ASCII; some vehicles send a factory number instead |
 | encryption | 1 | 1 none, 2 RSA, 3 AES128 |
-| length | 2 | of the data |
+| length | 2 | of the data, in bytes |
 | data | length | commands 1 to 4 begin with the time: year - 2000, month, day, hour, minute, second in UTC+8 |
 | checksum | 1 | XOR of all bytes from the command to the end of the data |
 
-The data of realtime and reissued frames go on with units, each a byte for its type and a body:
+In realtime and reissued frames, units follow the time. Each unit is a type byte and a body:
 
 | type | unit | bytes of the body |
 |---|---|---|
 | 1 | vehicle | 20 |
-| 2 | motors | 1 + 12 per motor, their number in the first byte |
+| 2 | motors | 1 + 12 per motor; the first byte is the number of motors |
 | 4 | engine | 5 |
 | 5 | location | 9 |
 | 6 | extremes | 14 |
 | 7 | alarms: highest level, flags (4), four lists | 5 + for each list 1 + 4 per entry |
-| 8 | cell voltages | 1 + per subsystem 10 + 2 per cell of this frame, their number in its tenth byte |
-| 9 | cell temperatures | 1 + per subsystem 3 + 1 per probe, their number in its bytes 2 and 3 |
-| 0x80 to 0xFE | the manufacturer's own | 2 + the number in the first two bytes |
+| 8 | cell voltages | 1 + per subsystem 10 + 2 per cell in this frame; its tenth byte is the number of cells |
+| 9 | cell temperatures | 1 + per subsystem 3 + 1 per probe; its bytes 2 and 3 are the number of probes |
+| 0x80 to 0xFE | defined by the manufacturer | 2 + the number in the first two bytes |
 
-Any other type ends the decoding, and so does a body that is cut short: its length, and so the next unit, is not known.
-What is left is kept as `Frame.undecoded`. A value of 0xFF bytes is invalid, one that ends in 0xFE after 0xFF bytes is
-abnormal: both are None, not a number.
+Decoding stops at a unit of any other type, and at a unit that is longer than the rest of the data: the start of the
+next unit is not known then. `Frame.undecoded` holds the remaining bytes. A value whose bytes are all 0xFF is invalid, a
+value with 0xFE as its last byte and 0xFF before it is abnormal. Both are decoded as None.
 """
 
 import re
@@ -64,7 +64,7 @@ ALARMS_UNIT: Final = 7
 VEHICLE: Final = Struct(">BBxHIHHB6x")
 LOCATION: Final = Struct(">BII")
 
-# The lowest value of each size that is none: abnormal; the one above it is invalid.
+# The value "abnormal" for each size in bytes. The next higher value is "invalid"; all lower values are numbers.
 ABNORMAL_1: Final = 0xFE
 ABNORMAL_2: Final = 0xFFFE
 ABNORMAL_4: Final = 0xFFFFFFFE
@@ -87,9 +87,9 @@ _NO_LOCATION: Final[_LocationValues] = (None, None)
 
 
 class InvalidFrame(ValueError):
-    """The bytes are no frame. `problem` says what is wrong, with the value that was expected and the one found.
+    """The bytes are not a valid frame. `problem` names what is wrong, the value found and the value expected.
 
-    `index` (from 0) and `offset` (in bytes) tell where in a stream the frame begins; None outside of a stream.
+    `index` (from 0) and `offset` (in bytes) are the position of the frame in a stream; None if there is no stream.
     """
 
     def __init__(self, problem: str, *, index: int | None = None, offset: int | None = None) -> None:
@@ -101,7 +101,7 @@ class InvalidFrame(ValueError):
 
 
 class Unit(NamedTuple):
-    """A decoded unit of realtime data: its type, and its body without the type byte."""
+    """A unit of realtime data: its type, and its body without the type byte."""
 
     type: int
     body: bytes
@@ -109,12 +109,12 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What one frame says. None is no value: not in this frame, invalid, abnormal, or encrypted.
+    """The values of one frame. A value is None if it is missing, invalid, abnormal or encrypted.
 
-    `recorded_at` is the truck's own clock (aware, UTC+8); None too where it shows an impossible date. Longitude and
-    latitude are in degrees, negative in the west and in the south; a truck without reception repeats its last position.
-    `status` is the running status that follows from the frame: alerting, charging, driving, stopped or offline; None
-    where it tells none. `undecoded` are the bytes of the data after the last part that was decoded.
+    `recorded_at` is the time of the truck's clock (aware, UTC+8); it is also None if the date is impossible. Longitude
+    and latitude are in degrees, negative in the west and in the south; a truck without reception repeats its last
+    position. `status` is the running status that follows from the frame: alerting, charging, driving, stopped or
+    offline; None if no status follows. `undecoded` holds the bytes of the data after the last decoded part.
     """
 
     command: int
@@ -138,7 +138,7 @@ class Frame:
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """The units that could be decoded, in order; cut from the raw bytes at each access, as few ask for them."""
+        """The complete units in order. They are extracted from `raw` at each access, because few callers need them."""
         if not _is_report(self.raw):
             return ()
         raw = self.raw
@@ -146,7 +146,7 @@ class Frame:
 
 
 def decode(raw: bytes) -> Frame:
-    """The frame that these bytes are, all of them. Raises `InvalidFrame`, and nothing else, for any other bytes."""
+    """Decode exactly one frame. Raise `InvalidFrame`, and no other exception, if the bytes are not one frame."""
     command, response, vin, encryption = _envelope(raw)
     recorded_at: datetime | None = None
     vehicle, location, alarm_level = _NO_VEHICLE, _NO_LOCATION, None
@@ -181,10 +181,10 @@ def decode(raw: bytes) -> Frame:
 
 
 def split(stream: bytes) -> Iterator[bytes]:
-    """The raw frames that stand one after another in `stream`, told apart by their length fields.
+    """Yield the raw frames of a stream, which follow one another; the length field of each gives its end.
 
-    Raises `InvalidFrame` with index and offset where no frame begins or the last one is cut short; the frames before it
-    have been yielded then. Checksum and VIN are left to `decode()`.
+    Raise `InvalidFrame` with index and offset if bytes are not the start of a frame, or if the last frame is
+    incomplete; the frames before it have been yielded by then. `decode()` verifies checksum and VIN.
     """
     offset = index = 0
     while offset < len(stream):
@@ -204,9 +204,9 @@ def split(stream: bytes) -> Iterator[bytes]:
 
 
 def checksum(content: bytes) -> int:
-    """XOR of all bytes, at most those of the longest frame.
+    """Return the XOR of all bytes; the content is at most as long as the longest possible frame.
 
-    The number that they make is folded in halves, 9 times for 440 bytes: much faster than a loop over them.
+    The bytes are read as one integer, which is folded in halves: 9 times for 440 bytes, much faster than a loop.
     """
     folded = int.from_bytes(content)
     foldings = max(len(content) - 1, 0).bit_length()
@@ -216,7 +216,7 @@ def checksum(content: bytes) -> int:
 
 
 def _envelope(raw: bytes) -> tuple[int, int, str, int]:
-    """Command, response, VIN and encryption of a frame whose envelope is as it must be."""
+    """Return command, response, VIN and encryption. Raise `InvalidFrame` if the bytes are not one valid frame."""
     if len(raw) < OVERHEAD_BYTES:
         raise InvalidFrame(f"length is {len(raw)} bytes, expected at least {OVERHEAD_BYTES}")
     start, command, response, vin, encryption, length = HEADER.unpack_from(raw)
@@ -224,9 +224,10 @@ def _envelope(raw: bytes) -> tuple[int, int, str, int]:
         raise InvalidFrame(_wrong_start(start))
     if len(raw) != OVERHEAD_BYTES + length:
         raise InvalidFrame(
-            f"length is {len(raw)} bytes, expected {OVERHEAD_BYTES + length}: its length field says {length} of data"
+            f"length is {len(raw)} bytes, expected {OVERHEAD_BYTES + length}: "
+            f"the length field says {length} bytes of data"
         )
-    # The start bytes are equal and the last byte is the checksum of the rest: together they are 0.
+    # The two start bytes cancel out, and the last byte is the checksum of the rest: the XOR of all bytes is 0.
     difference = checksum(raw)
     if difference:
         raise InvalidFrame(f"checksum is {raw[-1]:#04x}, computed {raw[-1] ^ difference:#04x}")
@@ -240,7 +241,7 @@ def _wrong_start(found: bytes) -> str:
 
 
 def _is_report(raw: bytes) -> bool:
-    """Whether the data of this frame are a time and units that can be read."""
+    """Return whether the data of this frame are a time and units, and not encrypted."""
     return raw[2] in REPORTS and raw[21] == UNENCRYPTED and len(raw) >= OVERHEAD_BYTES + TIME.size
 
 
@@ -253,7 +254,7 @@ def _moment(raw: bytes) -> datetime | None:
 
 
 def _unit_bounds(raw: bytes) -> list[int]:
-    """Where each unit of a report begins, up to the first that cannot be decoded, and where the last of them ends."""
+    """Return the start of each complete unit of a report, and the end of the last; stop if one cannot be decoded."""
     position = HEADER.size + TIME.size
     bounds = [position]
     end = len(raw) - 1
@@ -265,7 +266,7 @@ def _unit_bounds(raw: bytes) -> list[int]:
                 break
             bounds.append(position)
     except IndexError:
-        # A count within the body lies beyond the end of the frame, or the type is unknown.
+        # A count that is needed is beyond the end of the frame, or the type of the unit is unknown.
         pass
     return bounds
 
@@ -292,7 +293,7 @@ def _location(raw: bytes, position: int) -> _LocationValues:
 
 
 def _degrees(millionths: int, *, maximum: int, is_negative: bool) -> float | None:
-    # No place on earth is beyond the maximum; invalid (0xFFFFFFFF) and abnormal (0xFFFFFFFE) are.
+    # The values for invalid (0xFFFFFFFF) and abnormal (0xFFFFFFFE) are above the maximum too.
     if millionths > maximum:
         return None
     return (-millionths if is_negative else millionths) / 1_000_000
@@ -317,8 +318,8 @@ def _status(command: int, alarm_level: int | None, vehicle: _VehicleValues | Non
     return "driving" if state == 1 and speed else "stopped"
 
 
-# Each function below takes the data and the position of a unit's body, and returns where the body ends, which may be
-# beyond the end of the data. It raises IndexError where a count that it needs is beyond it.
+# Each function below takes the data and the position of a unit's body, and returns the end of the body, which may be
+# beyond the end of the data. It raises IndexError if a count that it needs is beyond the end.
 _EndOfUnit: TypeAlias = Callable[[bytes, int], int]
 
 _shifts = [8 << power for power in reversed(range((OVERHEAD_BYTES + MAX_DATA_BYTES).bit_length()))]
@@ -355,7 +356,7 @@ def _temperatures_end(data: bytes, position: int) -> int:
     return position
 
 
-def _own_end(data: bytes, position: int) -> int:
+def _manufacturer_end(data: bytes, position: int) -> int:
     return position + 2 + (data[position] << 8 | data[position + 1])
 
 
@@ -372,6 +373,6 @@ _known_units: dict[int, _EndOfUnit] = {
     7: _alarms_end,
     8: _voltages_end,
     9: _temperatures_end,
-    **dict.fromkeys(range(0x80, 0xFF), _own_end),
+    **dict.fromkeys(range(0x80, 0xFF), _manufacturer_end),
 }
 _end_of_unit = [_known_units.get(unit_type, _unknown_end) for unit_type in range(0x100)]

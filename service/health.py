@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can serve: for the probes of an orchestrator or a load balancer."""
+"""Health checks: `/livez` (the process answers) and `/readyz` (it can serve), for orchestrators and load balancers."""
 
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +17,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 class MigrationsMissing(Exception):
-    """The database is behind the code; `count` migrations have to be applied."""
+    """The database lacks `count` migrations of the code."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -25,7 +25,10 @@ class MigrationsMissing(Exception):
 
 
 def probe(view: View) -> View:
-    """GET and HEAD only, never cached, and outside of a transaction, which would need the database before the view."""
+    """Return the view as a health check: GET and HEAD only, never cached, and not in a transaction.
+
+    ATOMIC_REQUESTS would need the database before the view runs.
+    """
     for alias in settings.DATABASES:
         view = transaction.non_atomic_requests(using=alias)(view)
     return cache_control(no_store=True)(csrf_exempt(require_safe(view)))
@@ -33,15 +36,15 @@ def probe(view: View) -> View:
 
 @probe
 def livez(_request: HttpRequest) -> HttpResponse:
-    """200 as long as the process answers, whatever its database does: a restart would not mend that."""
+    """Return 200 if the process answers. The database does not matter: a restart of the process would not repair it."""
     return JsonResponse({"status": "ok"})
 
 
 @probe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """200 when the database answers and has all migrations; else 503 and what is wrong, without a secret.
+    """Return 200 if the database answers and has all migrations, else 503 and the problem, without secrets.
 
-    Costs one `SELECT 1` from the first positive answer on.
+    After the first 200 it costs one `SELECT 1`.
     """
     try:
         with connection.cursor() as cursor:
@@ -50,17 +53,20 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     except MigrationsMissing as error:
         return _not_ready(f"{error.count} migrations are not applied: run `manage.py migrate`")
     except Exception as error:
-        # Not its message, which may hold a password.
+        # The message of the error may contain a password.
         return _not_ready(f"the database does not answer: {type(error).__name__}")
     return JsonResponse({"status": "ok"})
 
 
 @cache
 def require_migrations() -> None:
-    """Raise `MigrationsMissing` unless all are applied; that they are is remembered for the life of the process."""
+    """Raise `MigrationsMissing` if migrations are not applied.
+
+    If all are applied, the process does not check again.
+    """
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    # An app whose tables are in another database does not make this one wait.
+    # Skip apps whose tables are in another database.
     missing = [migration for migration, _ in plan if router.allow_migrate(connection.alias, migration.app_label)]
     if missing:
         raise MigrationsMissing(len(missing))

@@ -1,4 +1,4 @@
-"""Store telemetry frames, and let their trucks follow them."""
+"""Store telemetry frames and update the status and the last contact of their trucks."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,13 @@ from typing import Any
 import structlog
 from django.utils import timezone
 
-from service.deadlocks import atomic_despite_deadlocks
+from service.deadlocks import retry_on_deadlock
 from service.gbt32960 import HEARTBEAT, Frame
 from service.models import TelemetryFrame, Truck
 
 log = structlog.get_logger(__name__)
 
-# What a row takes over from its frame, in the order of the model's fields.
+# The values that a row copies from its frame, in the order of the model's fields.
 _columns = attrgetter(
     *(field.attname for field in TelemetryFrame._meta.concrete_fields if field.attname in Frame.__slots__)
 )
@@ -24,7 +24,7 @@ _columns = attrgetter(
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What became of the frames: `received` is the sum of stored, duplicates and heartbeats."""
+    """Counts of one ingestion: `received` is the sum of stored, duplicates and heartbeats."""
 
     received: int
     stored: int
@@ -33,23 +33,23 @@ class IngestResult:
     trucks_registered: int
 
 
-@atomic_despite_deadlocks
+@retry_on_deadlock
 def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = None) -> IngestResult:
-    """Store the frames that are new and bring their trucks up to date: all of it or, on any error, nothing.
+    """Store the new frames and update their trucks, in one transaction: if an error is raised, nothing is stored.
 
-    A truck that is not known is registered. A frame is a duplicate when its bytes are stored already or stand twice in
-    `frames`. Heartbeats are not stored. Every frame is a contact, at `received_at` (now, where it is None); the status
-    follows the newest of the new frames by the frame's own time, unless the truck's is of a newer one.
+    Register the truck if its VIN is unknown. A frame is a duplicate if its bytes are already stored or occur earlier in
+    `frames`. Heartbeats are not stored. Every frame is a contact at `received_at` (the current time if None). The new
+    frame with the newest recording time sets the status of its truck, if no newer frame has set it before.
 
-    Several processes that register the same trucks at the same time deadlock on MariaDB: the work is begun again then.
-    At most 6 statements for 1,000 frames, 4 when all trucks are known.
+    If several processes register the same trucks at the same time, MariaDB reports a deadlock: the transaction is
+    repeated then. At most 6 statements for 1,000 frames; at most 4 if all trucks are known.
     """
     if not frames:
         return IngestResult(received=0, stored=0, duplicates=0, heartbeats=0, trucks_registered=0)
     received_at = received_at or timezone.now()
     trucks, registered = _trucks({frame.vin for frame in frames})
     log.debug("trucks_locked", trucks=len(trucks), registered=registered, first_vin=frames[0].vin)
-    # The trucks are locked from here on: nobody else stores a frame of theirs between this question and its answer.
+    # The trucks are locked now: no other transaction can store frames of them between this query and the INSERT.
     new = _new_frames(frames)
     log.debug("frames_compared", received=len(frames), new=len(new))
     if new:
@@ -57,7 +57,7 @@ def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = Non
             [_row(frame, digest, trucks[frame.vin], received_at) for digest, frame in new.items()]
         )
         log.debug("frames_stored", stored=len(new))
-    _bring_up_to_date(trucks, new.values(), received_at)
+    _update_trucks(trucks, new.values(), received_at)
     log.debug("contacts_saved", trucks=len(trucks), received_at=received_at.isoformat())
     heartbeats = sum(frame.command == HEARTBEAT for frame in frames)
     return IngestResult(
@@ -70,7 +70,7 @@ def ingest_frames(*, frames: Sequence[Frame], received_at: datetime | None = Non
 
 
 def _trucks(vins: set[str]) -> tuple[dict[str, Truck], int]:
-    """The trucks by VIN, all locked, and how many of them had to be registered."""
+    """Return the trucks by VIN, locked, and how many of them were registered."""
     trucks = {truck.vin: truck for truck in Truck.objects.lock(list(vins))}
     unknown = list(vins - trucks.keys())
     if unknown:
@@ -80,7 +80,7 @@ def _trucks(vins: set[str]) -> tuple[dict[str, Truck], int]:
 
 
 def _new_frames(frames: Iterable[Frame]) -> dict[str, Frame]:
-    """The frames that are not stored yet, by digest, each once."""
+    """Return the frames that are not stored yet, by digest, without duplicates."""
     sha256 = hashlib.sha256
     by_digest = {sha256(frame.raw).hexdigest(): frame for frame in frames if frame.command != HEARTBEAT}
     for digest in TelemetryFrame.objects.stored_digests(list(by_digest)):
@@ -89,12 +89,12 @@ def _new_frames(frames: Iterable[Frame]) -> dict[str, Frame]:
 
 
 def _row(frame: Frame, digest: str, truck: Truck, received_at: datetime) -> TelemetryFrame:
-    # By position: by keyword 1,000 rows take twice as long.
+    # By position: with keyword arguments 1,000 rows take twice as long.
     values: Any = (None, truck.pk, digest, received_at, *_columns(frame))
     return TelemetryFrame(*values)
 
 
-def _bring_up_to_date(trucks: dict[str, Truck], new: Iterable[Frame], received_at: datetime) -> None:
+def _update_trucks(trucks: dict[str, Truck], new: Iterable[Frame], received_at: datetime) -> None:
     for frame in new:
         truck = trucks[frame.vin]
         if frame.status is None or frame.recorded_at is None:

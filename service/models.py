@@ -1,4 +1,4 @@
-"""Who uses the service, the trucks of the fleet, and the telemetry frames that they send."""
+"""Models: users, the trucks of the fleet, and the telemetry frames that they send."""
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import RegexValidator
@@ -9,11 +9,11 @@ from service.querysets import TelemetryFrameQuerySet, TruckQuerySet
 
 
 class User(AbstractUser):
-    """A login; a model of the service's own from the first migration on, since it could not become one later."""
+    """A login. Django recommends a custom user model from the first migration, because a later change is difficult."""
 
 
 class Manufacturer(models.Model):
-    """A maker of trucks."""
+    """A manufacturer of trucks."""
 
     name = models.CharField(max_length=100, unique=True)
 
@@ -25,7 +25,7 @@ class Manufacturer(models.Model):
 
 
 class TruckModel(models.Model):
-    """A model of truck that a manufacturer sells."""
+    """A truck model of a manufacturer."""
 
     manufacturer = models.ForeignKey(Manufacturer, on_delete=models.PROTECT, related_name="truck_models")
     name = models.CharField(max_length=100)
@@ -43,10 +43,11 @@ class TruckModel(models.Model):
 
 
 class Truck(models.Model):
-    """A truck of the fleet: made by hand, or by the first frame that arrives with its VIN; it has no model then.
+    """A truck of the fleet. It is created by a user, or by the first frame with its VIN; then it has no model.
 
-    `status_at` is the own time of the newest frame that told a status, `last_contact_at` the time when the service last
-    received anything from the truck. `service.ingest` changes both, and `status`, which `mark_offline` changes as well.
+    `status_at` is the recording time of the newest frame that set the status. `last_contact_at` is the time when the
+    service last received a frame of the truck. `service.ingest` sets both and `status`; the command `mark_offline` sets
+    `status` too.
     """
 
     class Status(models.TextChoices):
@@ -59,7 +60,7 @@ class Truck(models.Model):
         OFFLINE = "offline"
 
     class FinanceType(models.TextChoices):
-        """How the truck is paid for."""
+        """How the truck is financed."""
 
         PURCHASE = "purchase"
         LOAN = "loan"
@@ -85,7 +86,7 @@ class Truck(models.Model):
 
     class Meta:
         ordering = ["vin"]
-        # Each serves a filter or an ordering of the list, with the VIN to settle its ties.
+        # For the filters and orderings of the list. The VIN decides if trucks are equal in the first field.
         indexes = [
             models.Index(fields=["status", "vin"], name="service_truck_status"),
             models.Index(fields=["finance_type", "vin"], name="service_truck_finance_type"),
@@ -98,13 +99,13 @@ class Truck(models.Model):
 
 
 class TelemetryFrame(models.Model):
-    """A frame that a truck sent, and what it says; written once, never changed.
+    """A frame that a truck sent, and its decoded values. It is written once and never changed.
 
-    The fields from `raw` on are those of `service.gbt32960.Frame`, which says what they mean; null is no value.
+    The fields from `raw` on are those of `service.gbt32960.Frame`, which documents them; null means no value.
     """
 
     class Command(models.IntegerChoices):
-        """What the frame is for; other numbers occur, without a name."""
+        """The purpose of the frame. A frame may have other numbers, which have no name here."""
 
         LOGIN = gbt32960.LOGIN
         REALTIME = gbt32960.REALTIME
@@ -112,7 +113,7 @@ class TelemetryFrame(models.Model):
         LOGOUT = gbt32960.LOGOUT
         CLOCK = gbt32960.CLOCK
 
-    # The index `service_frame_newest` begins with the truck, one of its own would only cost time.
+    # The index `service_frame_newest` begins with the truck: a second index would only cost time.
     truck = models.ForeignKey(Truck, on_delete=models.CASCADE, related_name="frames", db_index=False)
     digest = models.CharField("SHA-256", max_length=64, unique=True)
     received_at = models.DateTimeField()

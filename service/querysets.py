@@ -1,4 +1,4 @@
-"""Every query of the service, by name."""
+"""All queries of the service, as methods of querysets."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
 
     from service.models import TelemetryFrame, Truck
 
-# No list of values in a statement is longer: MariaDB plans longer ones badly, some databases refuse them.
+# The longest list of values in a statement: MariaDB plans longer lists badly, and some databases refuse them.
 MAX_LISTED = 1_000
 
-# No INSERT carries more telemetry than this: MariaDB refuses packets over 16 MiB, and escaping can double the bytes.
+# The most telemetry in one INSERT: MariaDB refuses packets over 16 MiB, and escaping can double the bytes.
 MAX_INSERT_BYTES = 4 * 1024 * 1024
 
 
 class TruckQuerySet(models.QuerySet["Truck"]):
-    """Queries for trucks."""
+    """Queries of trucks."""
 
     def with_model(self) -> TruckQuerySet:
-        """Each truck with its model and manufacturer, in the same statement."""
+        """Return the trucks with model and manufacturer, in the same statement."""
         return self.select_related("truck_model__manufacturer")
 
     def status_counts(self) -> dict[str, int]:
-        """How many trucks have each status, zero too."""
+        """Return the number of trucks per status; 0 if no truck has the status."""
         counted = self.order_by().values_list("status").annotate(Count("pk"))
         return dict.fromkeys(self.model.Status.values, 0) | dict(counted)
 
     def mark_offline(self, *, silent_since: datetime) -> int:
-        """Give the status offline to all from which nothing was received since; returns how many changed."""
+        """Set trucks to offline that have sent nothing since `silent_since`; return the number of changed trucks."""
         silent = Q(last_contact_at__lt=silent_since) | Q(last_contact_at=None, created_at__lt=silent_since)
         offline = self.model.Status.OFFLINE
         return self.filter(silent).exclude(status=offline).update(status=offline)
 
     def known_vins(self, vins: Sequence[str]) -> set[str]:
-        """Those of the VINs that trucks have."""
+        """Return the VINs that belong to a truck."""
         return {
             vin
             for some in in_slices(vins, self.db)
@@ -47,9 +47,9 @@ class TruckQuerySet(models.QuerySet["Truck"]):
         }
 
     def lock(self, vins: Sequence[str]) -> list[Truck]:
-        """The trucks with these VINs, locked until the transaction ends, always in one order so that no two deadlock.
+        """Return the trucks with these VINs, locked until the transaction ends. The order by VIN prevents deadlocks.
 
-        SQLite locks the whole database instead, from the beginning of the transaction.
+        SQLite locks the whole database instead, from the start of the transaction.
         """
         return [
             truck
@@ -58,22 +58,22 @@ class TruckQuerySet(models.QuerySet["Truck"]):
         ]
 
     def register(self, vins: Sequence[str]) -> None:
-        """Make trucks of these VINs, and lock them; one that was made meanwhile stays as it is.
+        """Create trucks with these VINs and lock them. If another transaction has created one, it is not changed.
 
-        An upsert that changes nothing: on MariaDB an INSERT that ignores conflicts takes shared locks, and two
-        transactions that wait for a third then deadlock.
+        This is an upsert that changes nothing. An INSERT that ignores conflicts would take shared locks on MariaDB: if
+        two transactions wait for a third, they would then deadlock.
         """
         self._upsert([self.model(vin=vin) for vin in sorted(vins)], ["vin"])
 
     def save_contacts(self, trucks: Sequence[Truck]) -> None:
-        """Write status and last contact of these trucks, which exist and are locked, in one statement.
+        """Write status and last contact of these trucks in one statement. The trucks must exist and be locked.
 
-        An upsert that never inserts: `bulk_update()` costs several times as much.
+        This is an upsert that never inserts: `bulk_update()` costs several times as much.
         """
         self._upsert(trucks, ["status", "status_at", "last_contact_at"])
 
     def _upsert(self, trucks: Sequence[Truck], update_fields: list[str]) -> None:
-        # MySQL and MariaDB cannot be told which conflict is meant.
+        # MySQL and MariaDB have no syntax to name the column of the conflict.
         takes_target = connections[self.db].features.supports_update_conflicts_with_target
         self.bulk_create(
             trucks, update_conflicts=True, unique_fields=["vin"] if takes_target else None, update_fields=update_fields
@@ -81,15 +81,15 @@ class TruckQuerySet(models.QuerySet["Truck"]):
 
 
 class TelemetryFrameQuerySet(models.QuerySet["TelemetryFrame"]):
-    """Queries for telemetry frames."""
+    """Queries of telemetry frames."""
 
     def newest_of(self, truck: Truck) -> TelemetryFrame | None:
-        """The newest frame of this truck by the frame's own time, without its raw bytes."""
+        """Return the newest frame of this truck by its recording time, without its raw bytes; None if there is none."""
         recorded = self.filter(truck=truck, recorded_at__isnull=False).defer("raw", "digest")
         return recorded.order_by("-recorded_at", "-pk").first()
 
     def stored_digests(self, digests: Sequence[str]) -> set[str]:
-        """Those of the digests whose frames are stored."""
+        """Return the digests of frames that are already stored."""
         return {
             digest
             for some in in_slices(digests, self.db)
@@ -97,13 +97,13 @@ class TelemetryFrameQuerySet(models.QuerySet["TelemetryFrame"]):
         }
 
     def store(self, frames: Sequence[TelemetryFrame]) -> None:
-        """Insert these frames, in one statement unless they are very large."""
+        """Insert these frames, in one statement if `MAX_INSERT_BYTES` allows it."""
         largest_bytes = max(len(frame.raw) for frame in frames)
         self.bulk_create(frames, batch_size=max(MAX_INSERT_BYTES // largest_bytes, 1))
 
 
 def in_slices(values: Sequence[str], alias: str) -> Iterator[Sequence[str]]:
-    """The values in slices that a statement of this database can list."""
+    """Yield the values in slices that are short enough for one statement of this database."""
     size = min(MAX_LISTED, connections[alias].features.max_query_params or MAX_LISTED)
     for start in range(0, len(values), size):
         yield values[start : start + size]

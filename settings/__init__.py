@@ -1,1 +1,1 @@
-"""How the project is configured, assembled and served; the only place that reads the environment."""
+"""Settings, URLs and servers of the project. Only this package reads environment variables."""

@@ -1,4 +1,4 @@
-"""What holds in every environment; `development`, `test` and `production` add to it."""
+"""Settings for all environments; `development`, `test` and `production` extend them."""
 
 import re
 from pathlib import Path
@@ -12,19 +12,19 @@ from settings.revision import git_revision
 BASE_DIR = Path(__file__).resolve().parent.parent
 # A relative path starts at the root of the repository.
 VAR_DIR = BASE_DIR / environment.text(
-    "VAR_DIR", default="var", allowed="the directory of the files that the service makes"
+    "VAR_DIR", default="var", allowed="the directory for files that the service writes"
 )
 
 SERVICE_NAME = environment.text(
-    "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="small letters, digits, . _ and -"
+    "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="lower-case letters, digits, . _ and -"
 )
-LOG_DIR = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory of the log files")
-RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="the version that runs")
+LOG_DIR = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory for log files")
+RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="the version of the running code")
 
-# Plain HTTP under the production settings, to try them on this machine.
+# Allow plain HTTP with the production settings, to try them on this machine.
 INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
 
-# Assembly
+# Apps, middleware and templates
 
 ROOT_URLCONF = "settings.urls"
 WSGI_APPLICATION = "settings.wsgi.application"
@@ -75,7 +75,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 STATIC_URL = "static/"
 STATIC_ROOT = environment.text(
-    "STATIC_ROOT", default=str(VAR_DIR / "static"), allowed="the directory that collectstatic fills"
+    "STATIC_ROOT", default=str(VAR_DIR / "static"), allowed="the directory for static files, which collectstatic fills"
 )
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -102,7 +102,7 @@ TRUSTED_PROXY_COUNT = environment.number(
     "TRUSTED_PROXY_COUNT",
     int,
     default=0,
-    allowed="the number of proxies before this service, from 0",
+    allowed="the number of proxies in front of this service, 0 or more",
     is_allowed=lambda count: count >= 0,
 )
 
@@ -155,11 +155,11 @@ OBSERVABILITY: dict[str, Any] = {
 SENTRY_DSN = environment.secret(
     "SENTRY_DSN",
     default="",
-    allowed="a DSN such as https://key@sentry.example.com/1, or nothing",
+    allowed="a DSN such as https://key@sentry.example.com/1, or empty",
     is_allowed=lambda dsn: re.fullmatch(r"https?://[^@/\s]+@\S+/\d+", dsn) is not None,
 )
 SENTRY_SPOOL_DIR = environment.text(
-    "SENTRY_SPOOL_DIR", default=str(VAR_DIR / "sentry-spool"), allowed="the directory of events that wait for Sentry"
+    "SENTRY_SPOOL_DIR", default=str(VAR_DIR / "sentry-spool"), allowed="the directory for events that are not sent yet"
 )
 SENTRY_TRACES_SAMPLE_RATE = environment.number(
     "SENTRY_TRACES_SAMPLE_RATE",
@@ -171,14 +171,17 @@ SENTRY_TRACES_SAMPLE_RATE = environment.number(
 
 SENTRY_LOCALS = environment.flag("SENTRY_LOCALS", default=False)
 
-# dictConfig with errors that name the line.
+# Like logging.config.dictConfig, but errors name the line of logging.yaml.
 LOGGING_CONFIG = "observability.logs.config.configure"
 
 
 def logging_layers(*default: str) -> dict[str, Any]:
-    """Return the LOGGING dictionary of the layers that LOGGING_LAYERS names, or of `default`, under LOGGING_OVERRIDES."""
+    """Return the LOGGING dictionary of the layers in LOGGING_LAYERS, or of `default` if it is not set.
+
+    LOGGING_OVERRIDES adds one more layer on top.
+    """
     names = environment.names("LOGGING_LAYERS", default=list(default), allowed="names of layers of logging.yaml")
-    overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="a YAML file with one more layer")
+    overrides = environment.text("LOGGING_OVERRIDES", default="", allowed="the path of a YAML file with one more layer")
     syslog_address = environment.text(
         "SYSLOG_ADDRESS",
         default="unix:/dev/log",

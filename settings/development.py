@@ -1,4 +1,4 @@
-"""The settings of a developer's machine: no variable is needed."""
+"""Settings for development. They need no environment variable."""
 
 from importlib.util import find_spec
 
@@ -20,15 +20,19 @@ ENVIRONMENT = "development"
 
 DEBUG = True
 SECRET_KEY = environment.environment.str("SECRET_KEY", default="") or machine_secret_key(VAR_DIR / "secret-key")
-ALLOWED_HOSTS = environment.names("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"], allowed="host names")
-INTERNAL_IPS = environment.names("INTERNAL_IPS", default=["127.0.0.1", "::1"], allowed="addresses of developers")
+ALLOWED_HOSTS = environment.names(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"], allowed="host names, separated by commas"
+)
+INTERNAL_IPS = environment.names(
+    "INTERNAL_IPS", default=["127.0.0.1", "::1"], allowed="IP addresses of developers, separated by commas"
+)
 ROOT_URLCONF = "settings.development_urls"
 LOGIN_URL = "admin:login"
 LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
-    # Last: it shows the results of the other readers.
+    # The last reader: it shows the results of the other readers.
     "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.reader.ProfileReader"],
 }
 REST_FRAMEWORK = REST_FRAMEWORK | {
@@ -40,25 +44,25 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
 
-# The profiler: the toolbar wraps the JSON page, which wraps the profile of the request.
+# The profiler. In order, from outside: the toolbar, the JSON page, the profile of the request.
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
 PROFILER_MIDDLEWARE = [
     "observability.profiler.middleware.JsonPageMiddleware",
     "observability.profiler.middleware.ProfileMiddleware",
 ]
-# Without the toolbar, requests are still recorded, in a third of the time.
+# Without the toolbar, requests are still recorded, at a third of the cost.
 if environment.flag("TOOLBAR", default=True):
     PROFILER_MIDDLEWARE = ["observability.profiler.toolbar.ToolbarMiddleware", *PROFILER_MIDDLEWARE]
 else:
-    # The toolbar's check expects its middleware.
+    # The toolbar's check requires its middleware.
     SILENCED_SYSTEM_CHECKS = ["debug_toolbar.W001"]
 DEBUG_TOOLBAR_CONFIG = {
     "SHOW_TOOLBAR_CALLBACK": "observability.profiler.toolbar.show_toolbar",
     "TOOLBAR_STORE_CLASS": "observability.profiler.toolbar.ProfileToolbarStore",
     "SHOW_TEMPLATE_CONTEXT": False,
 }
-# What one API request did. The panels for settings, versions and signals would cost time in every request.
+# Panels about one API request. The panels for settings, versions and signals would cost time in every request.
 DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.history.HistoryPanel",
     "debug_toolbar.panels.timer.TimerPanel",
@@ -74,7 +78,7 @@ DEBUG_TOOLBAR_PANELS = [
     "debug_toolbar.panels.templates.TemplatesPanel",
 ]
 
-# silk records only requests that ask for it, in a separate database. The service works without the package.
+# silk records a request only if the request asks for it, in a separate database. The package is optional.
 
 if find_spec("silk"):
     INSTALLED_APPS = [*INSTALLED_APPS, "silk"]

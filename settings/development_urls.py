@@ -1,4 +1,4 @@
-"""The addresses of the service, with those of the tools of development."""
+"""URLs of the service and of the development tools."""
 
 from debug_toolbar.toolbar import debug_toolbar_urls
 from django.apps import apps

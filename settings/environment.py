@@ -1,8 +1,8 @@
-"""Typed reading of environment variables, by django-environ.
+"""Read environment variables with types, with django-environ.
 
-Each function returns the variable's value, or `default` if the variable is not set. A variable that is required and
-missing, or whose value is not allowed, raises `ImproperlyConfigured` with one sentence that names the variable, the
-value and what is allowed. Values of secrets are never repeated.
+Each function returns the value of the variable, or `default` if the variable is not set or empty. It raises
+`ImproperlyConfigured` if a required variable is not set, or if a value is not valid. The message names the variable,
+the value and the allowed values. Values of secrets are not shown.
 """
 
 import re
@@ -19,71 +19,71 @@ Value = TypeVar("Value")
 environment = environ.Env()
 
 
-def refused(name: str, value: object, allowed: str) -> ImproperlyConfigured:
-    """The error for a variable whose value is not allowed."""
-    return ImproperlyConfigured(f"{name} is {value!r}: {allowed}.")
+def invalid(name: str, value: object, allowed: str) -> ImproperlyConfigured:
+    """Return the error for a variable whose value is not valid."""
+    return ImproperlyConfigured(f"{name} is {value!r}, which is not valid. Expected: {allowed}.")
 
 
 def missing(name: str, allowed: str) -> ImproperlyConfigured:
-    """The error for a variable that is required and not set."""
-    return ImproperlyConfigured(f"{name} is not set: {allowed}.")
+    """Return the error for a required variable that is not set."""
+    return ImproperlyConfigured(f"{name} is not set. Expected: {allowed}.")
 
 
 def text(name: str, *, allowed: str, default: str | None = None, pattern: str = ".*") -> str:
-    """A string that matches `pattern` as a whole; an empty value counts as not set."""
+    """Return a string. The whole value must match `pattern`."""
     value: str = environment.str(name, default="") or (default or "")
     if not value and default is None:
         raise missing(name, allowed)
     if not re.fullmatch(pattern, value):
-        raise refused(name, value, allowed)
+        raise invalid(name, value, allowed)
     return value
 
 
 def secret(name: str, *, allowed: str, is_allowed: Callable[[str], bool], default: str | None = None) -> str:
-    """A string that no message may show; an empty value counts as not set."""
+    """Return a string that is not shown in error messages."""
     value: str = environment.str(name, default="")
     if not value and default is None:
         raise missing(name, allowed)
     if not value:
         return default or ""
     if not is_allowed(value):
-        raise refused(name, "…", f"{allowed} (the value is not shown)")
+        raise invalid(name, "…", f"{allowed} (the value is not shown)")
     return value
 
 
 def number(
     name: str, kind: Callable[[str], Value], *, default: Value, allowed: str, is_allowed: Callable[[Value], bool]
 ) -> Value:
-    """A number of the given kind (`int` or `float`)."""
-    written: str = environment.str(name, default="")
-    if not written:
+    """Return a number of the given kind (`int` or `float`)."""
+    raw: str = environment.str(name, default="")
+    if not raw:
         return default
     try:
-        value = kind(written)
+        value = kind(raw)
     except ValueError:
-        raise refused(name, written, allowed) from None
+        raise invalid(name, raw, allowed) from None
     if not is_allowed(value):
-        raise refused(name, written, allowed)
+        raise invalid(name, raw, allowed)
     return value
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """A boolean: true, false, yes, no, on, off, 1 or 0."""
-    written: str = environment.str(name, default="").lower()
+    """Return a boolean. The value is true, false, yes, no, on, off, 1 or 0, in any case."""
+    raw: str = environment.str(name, default="").lower()
     values = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if not written:
+    if not raw:
         return default
-    if written not in values:
-        raise refused(name, written, f"one of {', '.join(values)}")
-    return values[written]
+    if raw not in values:
+        raise invalid(name, raw, f"one of {', '.join(values)}")
+    return values[raw]
 
 
 def names(name: str, *, default: list[str] | None = None, allowed: str, pattern: str = ".+") -> list[str]:
-    """A list of names, separated by commas, each of which matches `pattern` as a whole."""
+    """Return a list of names, which are separated by commas. Each whole name must match `pattern`."""
     found = [part.strip() for part in environment.str(name, default="").split(",") if part.strip()]
     for each in found:
         if not re.fullmatch(pattern, each):
-            raise refused(name, each, allowed)
+            raise invalid(name, each, allowed)
     if found:
         return found
     if default is None:
@@ -92,28 +92,28 @@ def names(name: str, *, default: list[str] | None = None, allowed: str, pattern:
 
 
 def database(name: str, *, default: str) -> dict[str, Any]:
-    """An entry of DATABASES from a URL such as `postgresql://user:password@host/name`, for one of three engines."""
+    """Return an entry of DATABASES from a URL: SQLite, PostgreSQL, or MySQL and MariaDB."""
     allowed = (
         "a URL such as sqlite:////srv/db.sqlite3, postgresql://user:password@host/name or "
-        "mysql://user:password@host/name (the value is not shown, it may hold a password)"
+        "mysql://user:password@host/name (the value is not shown because it may contain a password)"
     )
     engines = {f"django.db.backends.{engine}" for engine in ("sqlite3", "postgresql", "mysql")}
     try:
         with warnings.catch_warnings():
-            # Of an engine that it does not know django-environ warns with the password.
+            # If django-environ does not know the engine, it warns with the whole URL, which contains the password.
             warnings.simplefilter("ignore", UserWarning)
             entry: dict[str, Any] = environment.db_url(name, default=default)
     except (ValueError, ImproperlyConfigured):
-        raise refused(name, "…", allowed) from None
+        raise invalid(name, "…", allowed) from None
     if entry.get("ENGINE") not in engines or not entry.get("NAME"):
-        raise refused(name, "…", allowed)
+        raise invalid(name, "…", allowed)
     return entry
 
 
 def make_directory(name: str, directory: Path) -> None:
-    """Make the directory that a variable asks for, if it is not there."""
+    """Create the directory of a variable if it does not exist."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        allowed = f"a place that can be written; {directory} cannot be made ({error.strerror})"
-        raise refused(name, "…", allowed) from None
+        allowed = f"a writable directory; {directory} cannot be created ({error.strerror})"
+        raise invalid(name, "…", allowed) from None

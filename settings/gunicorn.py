@@ -1,8 +1,8 @@
-"""gunicorn's configuration: `gunicorn --config settings/gunicorn.py` serves the production settings.
+"""The configuration of gunicorn: `gunicorn --config settings/gunicorn.py` serves the production settings.
 
-Its own messages are lines of `logging.yaml` like all others, and the access line is ours. On SIGTERM it answers the
-requests that it has and takes no new ones. Django's settings are read by the workers, after the fork, but for those
-that the master needs.
+gunicorn's messages go to the log files of `logging.yaml`. Its own access log is off: the service writes one. On SIGTERM
+gunicorn finishes the requests in progress and accepts no new ones. The master process reads only the settings that it
+needs; each worker reads all of Django's settings after the fork.
 """
 
 import logging
@@ -23,7 +23,7 @@ try:
     from settings import environment
     from settings.base import INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
 
-    HOST = environment.text("HOST", default="127.0.0.1", allowed="an address of this machine")
+    HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
     PORT = environment.number(
         "PORT", int, default=8000, allowed="a number from 1 to 65535", is_allowed=lambda port: 0 < port < 1 << 16
     )
@@ -31,14 +31,14 @@ try:
         "WEB_CONCURRENCY",
         int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        allowed="the number of processes, from 1",
+        allowed="the number of worker processes, 1 or more",
         is_allowed=lambda count: count > 0,
     )
     logconfig_dict = logging_layers("production")
 except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
-# Errors at the start also go to stderr. The workers, which read Django's settings, write to the files only.
+# Errors of the master also go to stderr. The workers read Django's settings and write only to the log files.
 logconfig_dict.setdefault("handlers", {})["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
 gunicorn_error = logconfig_dict.setdefault("loggers", {}).setdefault("gunicorn.error", {})
 gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]
@@ -46,12 +46,13 @@ gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]
 wsgi_app = "settings.wsgi:application"
 bind = [f"[{HOST}]:{PORT}" if ":" in HOST else f"{HOST}:{PORT}"]
 
-# The work waits for the database most of the time: a process for each processor, and threads that wait.
+# Requests wait for the database most of the time: one process per processor, and threads that wait.
 workers = WEB_CONCURRENCY
 worker_class = "gthread"
 threads = 8
 
-# A worker that does not answer is replaced after a minute; one that ends has half of it for the requests that it has.
+# Seconds. A worker that does not respond is replaced after `timeout`. A worker that stops has `graceful_timeout` to
+# finish its requests.
 timeout = 60
 graceful_timeout = 30
 
@@ -59,8 +60,8 @@ accesslog = None
 control_socket_disable = True
 
 
-TRIAL = """
-  {name} · production · {workers} processes with {threads} threads each, by plain HTTP for this machine only
+STARTED = """
+  {name} with the production settings: {workers} processes with {threads} threads each, plain HTTP, this machine only
 
   API     http://{address}/api/v1/
   Admin   http://{address}/admin/   login admin, password in {directory}/password
@@ -73,7 +74,7 @@ TRIAL = """
 def when_ready(server: "Arbiter") -> None:
     """Print the addresses if INSECURE_HTTP is on."""
     if INSECURE_HTTP:
-        text = TRIAL.format(
+        text = STARTED.format(
             name=SERVICE_NAME.capitalize(),
             workers=server.cfg.workers,
             threads=server.cfg.threads,
@@ -85,22 +86,22 @@ def when_ready(server: "Arbiter") -> None:
 
 
 def _short(path: Path) -> Path:
-    """Return the path relative to the working directory if it is below it."""
+    """Return the path relative to the working directory if it is inside it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def on_starting(server: "Arbiter") -> None:
-    """Refuse plain HTTP if other machines could connect, whatever `--bind` says.
+    """Exit with an error if INSECURE_HTTP is on and other machines could connect, also because of `--bind`.
 
-    The master, which loads no app, has configured logging by now: its warnings are lines like all others from here on.
+    The master has configured logging by now, so Python warnings go to the log files from here on.
     """
     logging.captureWarnings(capture=True)
     for address in server.cfg.address:
-        # A Unix socket or an inherited one has no host.
+        # A Unix socket or an inherited socket has no host.
         if INSECURE_HTTP and isinstance(address, tuple) and not is_loopback(address[0]):
             print(
-                f"gunicorn: INSECURE_HTTP is 'true' and it would listen on {address[0]}: only with HOST 127.0.0.1, ::1 "
-                "or localhost; elsewhere put a proxy with HTTPS before it, and unset INSECURE_HTTP.",
+                f"gunicorn: INSECURE_HTTP is 'true', so gunicorn must not listen on {address[0]}. Set HOST to "
+                "127.0.0.1, ::1 or localhost, or unset INSECURE_HTTP and put an HTTPS proxy in front of the service.",
                 file=sys.stderr,
             )
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""The settings of production: what is not safe is refused at the start."""
+"""Settings for production. The service does not start if a value is not safe."""
 
 from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX as PREFIX
 from django.core.checks.security.base import SECRET_KEY_MIN_LENGTH as LENGTH
@@ -12,22 +12,22 @@ ENVIRONMENT = "production"
 
 DEBUG = False
 if environment.flag("DEBUG", default=False):
-    raise environment.refused("DEBUG", "true", "production never runs with DEBUG; use settings.development for it")
+    raise environment.invalid("DEBUG", "true", "false or not set; for DEBUG use settings.development")
 
 SECRET_KEY = environment.secret(
     "SECRET_KEY",
-    allowed=f"{LENGTH} characters or more, at random, not the key of a developer's machine ({PREFIX}…)",
+    allowed=f"at least {LENGTH} random characters, and not a key for development ({PREFIX}…)",
     is_allowed=lambda key: len(key) >= LENGTH and len(set(key)) >= UNIQUE and not key.startswith(PREFIX),
 )
 ALLOWED_HOSTS = environment.names(
     "ALLOWED_HOSTS",
-    # A leading dot stands for all names below it, as Django has it.
+    # In Django, a leading dot stands for the domain and all its subdomains.
     pattern=r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]",
-    allowed="the host names that it serves, separated by commas; not a URL, and not * for every name",
+    allowed="the host names of the service, separated by commas; not a URL, and not * for all names",
 )
 
-# HTTP requests are redirected to HTTPS, except health checks. settings/gunicorn.py refuses INSECURE_HTTP if other
-# machines could connect.
+# HTTP requests are redirected to HTTPS, except health checks. settings/gunicorn.py does not allow INSECURE_HTTP if
+# other machines could connect.
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 if TRUSTED_PROXY_COUNT:
@@ -36,14 +36,14 @@ HSTS_SECONDS = environment.number(
     "HSTS_SECONDS",
     int,
     default=3600,
-    allowed="the seconds for which browsers come by HTTPS only, from 1",
+    allowed="the number of seconds for which browsers use only HTTPS, 1 or more",
     is_allowed=lambda seconds: seconds > 0,
 )
 SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else HSTS_SECONDS
-# Both bind the whole domain, other services on it too: its owner's decision, not a template's.
+# Both checks want settings for the whole domain, including other services on it. The owner of the domain decides that.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
-# Static files: names with a hash of the content, kept by browsers for good.
+# The names of static files contain a hash of the content, so browsers may cache them without limit.
 SECURITY = MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1
 MIDDLEWARE = [*MIDDLEWARE[:SECURITY], "whitenoise.middleware.WhiteNoiseMiddleware", *MIDDLEWARE[SECURITY:]]
 STORAGES = {

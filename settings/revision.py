@@ -1,4 +1,4 @@
-"""The revision of git that runs, read without git itself: a server seldom has it."""
+"""Read the git revision of the running code from `.git`, because most servers do not have git."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ _revision = re.compile(r"[0-9a-f]{40,64}")
 
 
 def git_revision(directory: Path) -> str:
-    """Return the full hash of HEAD; empty if the directory is not a checkout."""
+    """Return the full hash of HEAD, or an empty string if the directory is not a checkout."""
     try:
         return _read(directory / ".git")
     except (OSError, UnicodeDecodeError):
@@ -16,17 +16,17 @@ def git_revision(directory: Path) -> str:
 
 def _read(git: Path) -> str:
     if git.is_file():
-        # Another work tree of a repository, or a submodule, says where it is.
+        # In a worktree or a submodule `.git` is a file with the path of the git directory.
         git = git.parent / git.read_text().removeprefix("gitdir:").strip()
     head = (git / "HEAD").read_text().strip()
     if not head.startswith("ref: "):
         return head if _revision.fullmatch(head) else ""
     name = head.removeprefix("ref: ")
     common = git / "commondir"
-    for place in (git, git / common.read_text().strip() if common.is_file() else git):
-        if (place / name).is_file():
-            return (place / name).read_text().strip()
-        packed = place / "packed-refs"
+    for directory in (git, git / common.read_text().strip() if common.is_file() else git):
+        if (directory / name).is_file():
+            return (directory / name).read_text().strip()
+        packed = directory / "packed-refs"
         lines = packed.read_text().splitlines() if packed.is_file() else []
         found = [line.partition(" ")[0] for line in lines if line.endswith(f" {name}")]
         if found:

@@ -1,17 +1,17 @@
-"""The secret key of a developer's machine, made once and kept out of git."""
+"""The secret key for development, which is created once per machine and not committed."""
 
 import os
 from pathlib import Path
 
-# By its prefix settings.production refuses the key.
+# settings.production rejects a key with this prefix.
 from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX as PREFIX
 from django.core.management.utils import get_random_secret_key
 
 
 def machine_secret_key(path: Path) -> str:
-    """The key in the file at `path` (mode 0600), which is made when it is not there.
+    """Return the key from the file at `path`; create the file (mode 0600) if it does not exist or has no valid key.
 
-    Safe when several processes start at once: the file appears whole or not at all, and all of them read the first.
+    It is safe if several processes start at the same time: the file is created atomically, and all read the same key.
     """
     if not path.is_file() or not path.read_text().startswith(PREFIX):
         path.parent.mkdir(parents=True, exist_ok=True)

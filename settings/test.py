@@ -1,4 +1,4 @@
-"""The settings of the tests: fast, silent, and strict with readers that fail."""
+"""Settings for tests: fast, without log output, and errors of readers are raised."""
 
 from settings.base import *
 from settings.base import OBSERVABILITY, logging_layers

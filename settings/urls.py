@@ -1,4 +1,4 @@
-"""The addresses of the service."""
+"""URLs of the service."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,6 +1,6 @@
-"""A real server of Sentry's protocol for the tests: the Bugsink of `bin/sentry`, with data of its own.
+"""A real server with Sentry's protocol for the tests: the Bugsink of `bin/sentry`, with separate data.
 
-Its environment is that of `bin/sentry`, which `why_not_installed()` makes where there is none.
+It uses the virtual environment of `bin/sentry`; `why_not_installed()` creates it if it does not exist.
 """
 
 import fcntl
@@ -27,12 +27,12 @@ REQUIREMENTS = ROOT / "bin" / "requirements-bugsink.txt"
 SERVER = ROOT / "bin" / "sentry_server.py"
 PYTHON = VAR / "venv" / "bin" / "python"
 
-NOT_INSTALLED = "Bugsink could not be installed ({reason})"
+NOT_INSTALLED = "could not install Bugsink ({reason})"
 
 
 @dataclass
 class Bugsink:
-    """A Bugsink on one port; `bugsink()` starts and ends it, and a test may stop it in between."""
+    """A Bugsink server on one port. `bugsink()` starts and stops it; a test may stop and start it too."""
 
     directory: Path
     port: int
@@ -44,12 +44,12 @@ class Bugsink:
 
     @cached_property
     def access(self) -> dict[str, str]:
-        """`login` and `password` of a person, `token` of the API, `key` of the first project."""
+        """Return the credentials: `login` and `password`, `token` of the API, `key` of the first project."""
         access: dict[str, str] = json.loads((self.directory / "access.json").read_text())
         return access
 
     def start(self) -> None:
-        """Serve, on the same port and with the events that it has."""
+        """Start it on the same port with its existing data."""
         (self.directory / "port").write_text(str(self.port))
         with (self.directory / "output").open("ab") as output:
             self.process = process = subprocess.Popen(command(self.directory), stdout=output, stderr=output)
@@ -57,14 +57,14 @@ class Bugsink:
         assert process.poll() is None, (self.directory / "output").read_text()
 
     def stop(self) -> None:
-        """End it as Ctrl-C does; connections are refused from now on."""
+        """Stop it with SIGINT, like Ctrl-C."""
         if self.process:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(DEADLINE_S)
             self.process = None
 
     def new_project(self) -> "Project":
-        """Return a project without events, in a team of its own."""
+        """Create a new team with a project that has no events; return the project."""
         name = uuid4().hex
         team = self.call("teams/", {"name": name})
         self.call("projects/", {"name": name, "team": team["id"]})
@@ -72,7 +72,7 @@ class Bugsink:
         return Project(self, str(created["id"]), created["dsn"])
 
     def call(self, address: str, data: dict[str, Any] | None = None) -> Any:
-        """Return the JSON that its API answers to GET, or to POST if there is data."""
+        """Send a GET to the API, or a POST if there is data; return the JSON of the response."""
         url = urljoin(f"{self.origin}/api/canonical/0/", address)
         headers = {"Authorization": f"Bearer {self.access['token']}", "Content-Type": "application/json"}
         body = None if data is None else json.dumps(data).encode()
@@ -82,7 +82,7 @@ class Bugsink:
 
 @dataclass
 class Project:
-    """A project of a Bugsink, to which the holder of its DSN can report."""
+    """A project of a Bugsink server, with the DSN for reports to it."""
 
     server: Bugsink
     id: str
@@ -90,11 +90,11 @@ class Project:
     details: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def issues(self) -> list[dict[str, Any]]:
-        """Return its issues, oldest first, as the API describes them: `id`, `digested_event_count` …"""
+        """Return its issues, oldest first, with the keys of the API: `id`, `digested_event_count` …"""
         return self._pages(f"issues/?project={self.id}")
 
     def events(self) -> list[dict[str, Any]]:
-        """Return all its events, issue by issue: `id`, `issue`, `event_id`, and `data`, which is what was sent."""
+        """Return all its events by issue: `id`, `issue`, `event_id`, and `data`, which is the event as it was sent."""
         listed = [event for issue in self.issues() for event in self._pages(f"events/?order=asc&issue={issue['id']}")]
         for event in listed:
             if event["id"] not in self.details:
@@ -102,7 +102,7 @@ class Project:
         return [self.details[event["id"]] for event in listed]
 
     def events_of(self, request_id: str) -> list[dict[str, Any]]:
-        """Return the events with the tag of this request, so far."""
+        """Return the received events with the tag of this request."""
         return [event for event in self.events() if tags_of(event).get("request_id") == request_id]
 
     def _pages(self, address: str) -> list[dict[str, Any]]:
@@ -115,13 +115,13 @@ class Project:
 
 
 def tags_of(event: dict[str, Any]) -> dict[str, str]:
-    """The tags that an event was sent with; it may have none."""
+    """Return the tags of an event; empty if it has no tags."""
     return dict(event["data"].get("tags") or {})
 
 
 @contextmanager
 def bugsink(directory: Path) -> Iterator[Bugsink]:
-    """Serve an empty Bugsink from this directory until the block ends; it has to be installed."""
+    """Run an empty Bugsink with its data in this directory until the block ends. Bugsink must be installed."""
     shutil.copytree(empty_bugsink(), directory, dirs_exist_ok=True)
     server = Bugsink(directory, free_port())
     try:
@@ -137,7 +137,7 @@ def command(directory: Path, *arguments: str) -> list[str]:
 
 @cache
 def why_not_installed() -> str:
-    """Install Bugsink where it is not; one line that says why that failed, or nothing."""
+    """Install Bugsink if necessary. Return the reason in one line if that fails, otherwise an empty string."""
     installation = [sys.executable, "bin/environment.py", "--directory", str(PYTHON.parents[1]), str(REQUIREMENTS)]
     result = subprocess.run(installation, cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode == 0:
@@ -147,7 +147,7 @@ def why_not_installed() -> str:
 
 
 def empty_bugsink() -> Path:
-    """The data of a Bugsink that took no event yet, made once for each version: its tables take seconds."""
+    """Return the data directory of a Bugsink without events; create it once per version, because it takes seconds."""
     directory = VAR / f"empty-{hashlib.sha256(REQUIREMENTS.read_bytes() + SERVER.read_bytes()).hexdigest()[:12]}"
     with (VAR / "empty.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A real browser for the tests: the Chromium of the machine, driven by Playwright, which downloads no other one."""
+"""A real browser for the tests: the installed Chromium, controlled by Playwright. Playwright downloads no browser."""
 
 import asyncio
 import os
@@ -21,13 +21,13 @@ ARGUMENTS = (
 
 
 def chromium_path() -> str | None:
-    """Return the program that CHROMIUM names, or the `chromium` of the machine; None if there is neither."""
+    """Return the program in CHROMIUM, or `chromium` on the PATH; None if it does not exist."""
     return shutil.which(os.environ.get("CHROMIUM") or "chromium")
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run the browser until the block ends. Meanwhile this thread counts as asynchronous for Django's database."""
+    """Run the browser until the block ends. In the block, Django does not allow database access in this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
         try:
@@ -37,10 +37,10 @@ def chromium() -> Iterator[Browser]:
 
 
 class SharedBrowser:
-    """One browser for many tests of a process: the first `used()` starts it, `close()` ends it.
+    """One browser for many tests of a process. The first `used()` starts it, `close()` stops it.
 
-    Playwright marks its event loop as running in the thread that drives the browser, also between two calls, and Django
-    refuses the database to such a thread. The mark is taken off after each use, and set again before the next one.
+    Playwright marks its event loop as running in the thread of the browser, also between two calls. Django does not
+    allow database access in such a thread. Therefore the mark is removed after each use and set before the next one.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class SharedBrowser:
 
     @contextmanager
     def used(self) -> Iterator[Browser]:
-        """Let the block drive the browser, and not use the database."""
+        """Give the browser to the block. The block must not use the database."""
         asyncio._set_running_loop(self._loop)
         try:
             if self._browser is None:
@@ -70,10 +70,10 @@ class SharedBrowser:
 
 @contextmanager
 def window(browser: Browser, origin: str, *, javascript: bool = True, others: bool = False) -> Iterator[Page]:
-    """Open a window for the paths of this origin until the block ends.
+    """Open a browser window for the paths of this origin until the block ends.
 
-    It fails if the browser reports an error other than a status, and, unless `others`, if it sent a request to another
-    host.
+    Fail if the browser reports an error other than an HTTP status. Fail if it sends a request to another host, and
+    `others` is false.
     """
     context = browser.new_context(
         base_url=origin, viewport={"width": 1280, "height": 800}, java_script_enabled=javascript
@@ -91,7 +91,7 @@ def window(browser: Browser, origin: str, *, javascript: bool = True, others: bo
 
 
 def low_contrasts(page: Page) -> dict[str, float]:
-    """Return the visible elements of a page whose text has less contrast than WCAG AA requires (4.5), with it."""
+    """Return the visible text elements with a contrast below 4.5 (WCAG AA), with their contrast."""
     return cast("dict[str, float]", page.evaluate(LOW_CONTRASTS))
 
 

@@ -1,6 +1,6 @@
-"""Databases of their own for the processes that tests start, on the server that DATABASE_URL names.
+"""Separate databases for the processes that tests start, on the server of DATABASE_URL.
 
-They are reached without Django's connections, which pytest-django keeps from tests that did not ask for the database.
+They do not use Django's connections, because pytest-django blocks these for tests without a database fixture.
 """
 
 import os
@@ -19,24 +19,24 @@ from django.db.utils import ConnectionHandler
 
 @dataclass(frozen=True)
 class OwnDatabase:
-    """A database that one test made; `vendor` is Django's name of its kind."""
+    """A database of one test; `vendor` is Django's name for its kind."""
 
     url: str
     vendor: str
 
     @property
     def path(self) -> Path:
-        """The file, of a SQLite database."""
+        """Return the file of a SQLite database."""
         return Path(self.url.removeprefix("sqlite:///"))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What a SELECT returns."""
+        """Return the rows of a SELECT."""
         with cursor(self.url) as executing:
             executing.execute(sql, parameters)
             return [tuple(row) for row in executing.fetchall()]
 
-    def take_away(self) -> None:
-        """Remove the database, whoever uses it."""
+    def remove(self) -> None:
+        """Remove the database, even if a process uses it."""
         if self.vendor == "sqlite":
             self.path.unlink()
             self.path.mkdir()
@@ -46,11 +46,11 @@ class OwnDatabase:
 
 @contextmanager
 def own_database(directory: Path) -> Iterator[OwnDatabase]:
-    """An empty database, of the kind that the tests run on, until the block ends; SQLite's file is in the directory."""
+    """Create an empty database of the kind that the tests use, and drop it after the block. SQLite: in `directory`."""
     if connection.vendor == "sqlite":
         yield OwnDatabase(f"sqlite:///{directory / 'db.sqlite3'}", connection.vendor)
         return
-    url = named(f"vitrine_process_{uuid4().hex[:12]}")
+    url = url_of_database(f"vitrine_process_{uuid4().hex[:12]}")
     with server_cursor() as executing:
         executing.execute(f"CREATE DATABASE {name_in(url)} {collation()}")
     try:
@@ -66,13 +66,13 @@ def drop(url: str) -> None:
 
 
 def collation() -> str:
-    """The collation of the test database, where it has one."""
+    """Return the SQL for the collation of the test database; empty if it has none."""
     name = connection.settings_dict["TEST"].get("COLLATION")
     return f"CHARACTER SET utf8mb4 COLLATE {name}" if name else ""
 
 
-def named(name: str) -> str:
-    """DATABASE_URL with another name of the database, the last part of its path."""
+def url_of_database(name: str) -> str:
+    """Return DATABASE_URL with another database name, which is the last part of its path."""
     parts = urlsplit(os.environ["DATABASE_URL"])
     return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}").geturl()
 
@@ -82,18 +82,18 @@ def name_in(url: str) -> str:
 
 
 def server_cursor() -> AbstractContextManager[Any]:
-    """A cursor in no database of its own, to make and drop others."""
-    # PostgreSQL needs a database to connect to, and has this one; MariaDB needs none.
+    """Return a cursor for creating and dropping databases."""
+    # PostgreSQL always connects to a database; `postgres` always exists. MariaDB needs no database.
     return cursor(os.environ["DATABASE_URL"], NAME="postgres" if connection.vendor == "postgresql" else "")
 
 
 @contextmanager
 def cursor(url: str, **others: str) -> Iterator[Any]:
-    """A cursor that commits each statement, in the database of the URL, with other settings where they are given."""
+    """Open a cursor in the database of the URL, with autocommit; `others` replace settings of the connection."""
     wrapper = ConnectionHandler({"default": environ.Env.db_url_config(url) | others})["default"]
     wrapper.connection = wrapper.get_new_connection(wrapper.get_connection_params())
     with closing(wrapper.connection):
-        # Django's stubs leave it out, and it takes no keyword.
+        # Django's stubs do not have this method, and it accepts no keyword argument.
         wrapper._set_autocommit(True)  # type: ignore[attr-defined]
         with closing(wrapper.create_cursor()) as executing:
             yield executing

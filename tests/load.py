@@ -1,4 +1,4 @@
-"""Many requests to a server at once, and what its log files say of them."""
+"""Send many concurrent requests to a server, and read their log lines."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ CONNECTIONS = 20
 
 
 def small_files(max_bytes: int) -> str:
-    """Return overrides of logging.yaml: files so small that they are moved away all the time, none of them deleted."""
+    """Return overrides of logging.yaml with small files, so that they rotate often and no backup is deleted."""
     options = f"{{maxBytes: {max_bytes}, backupCount: 100}}"
     return f"handlers: {{service: {options}, errors: {options}}}\n"
 
@@ -22,7 +22,7 @@ SMALL_FILES = small_files(200_000)
 
 
 def send(port: int, path: str, count: int = 2_000) -> list[str]:
-    """Send requests on 20 connections at once, and return the ids that they had, each of which was answered."""
+    """Send requests on 20 concurrent connections; return their request ids. Each must have a response with its id."""
     ids = [f"load-{number:06d}" for number in range(count)]
 
     def send_some(first: int) -> None:
@@ -39,7 +39,7 @@ def send(port: int, path: str, count: int = 2_000) -> list[str]:
 
 
 def logged_ids(log_dir: Path) -> list[str]:
-    """The ids of all access lines so far, sorted; every line of every file has to be JSON."""
+    """Return the request ids of all access log lines, sorted; fail if a line of a file is not JSON."""
     found: list[dict[str, Any]] = []
     for file in log_dir.glob("service.jsonl*"):
         found += map(json.loads, file.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""The settings by which mypy's Django plugin finds all models: those of the service and of the probe project."""
+"""Settings for mypy's Django plugin, with the models of the service and of the probe project."""
 
 from settings.test import *
 from settings.test import INSTALLED_APPS

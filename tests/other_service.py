@@ -1,4 +1,4 @@
-"""Another service, as the calls of tests meet it: it answers by what its path says, forwards and tunnels as a proxy."""
+"""A server for outgoing requests of tests: the path selects the response; it also works as an HTTP proxy."""
 
 import socket
 import ssl
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 @dataclass
 class OtherService:
-    """Where it listens, and the headers of the requests that came."""
+    """Its port, and the headers of the received requests."""
 
     port: int
     requests: list[Message] = field(default_factory=list)
 
     @property
     def host(self) -> str:
-        """As a call names it."""
+        """Return host and port for a URL."""
         return f"127.0.0.1:{self.port}"
 
     def url(self, path: str) -> str:
@@ -31,7 +31,7 @@ class OtherService:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """`/status/404/` answers with 404, `/chunked/` in chunks, `/to/URL` redirects, `/broken/` hangs up."""
+    """`/status/404/` returns 404, `/chunked/` sends chunks, `/to/URL` redirects, `/broken/` closes the connection."""
 
     protocol_version = "HTTP/1.1"
     service: OtherService
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         return parsed
 
     def do_CONNECT(self) -> None:
-        """Open a tunnel, unless the port is 1."""
+        """Open a tunnel; return 502 if the port is 1."""
         host, _, port = self.path.rpartition(":")
         self.close_connection = True
         if port == "1":
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def other_service(certificate: Path | None = None) -> Iterator[OtherService]:
-    """Listen on a free port until the block ends, by TLS where there is a certificate."""
+    """Listen on a free port until the block ends; use TLS if there is a certificate."""
 
     class Bound(Handler):
         pass
@@ -116,7 +116,7 @@ def other_service(certificate: Path | None = None) -> Iterator[OtherService]:
         block_on_close = False
 
         def handle_error(self, *_: object) -> None:
-            """Clients that go away, or do not trust the certificate, are what is tested."""
+            """Print nothing: tests close connections and reject certificates on purpose."""
 
     with Server(("127.0.0.1", 0), Bound) as server:
         if certificate is not None:
@@ -135,14 +135,14 @@ def other_service(certificate: Path | None = None) -> Iterator[OtherService]:
 
 @contextmanager
 def silent_service() -> Iterator[int]:
-    """The port of a server that accepts and never answers."""
+    """Return the port of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         yield port
 
 
 def own_certificate(directory: Path) -> Path:
-    """A certificate of this machine's address with its key, in one file; openssl makes it."""
+    """Create a certificate for 127.0.0.1 and its key in one file, with openssl; return the file."""
     file = directory / "certificate.pem"
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]

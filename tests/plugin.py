@@ -1,7 +1,7 @@
-"""The pytest plugin of all tests: markers, optional parts, and the servers that the tests of a session share.
+"""The pytest plugin of all tests: markers, optional parts, and servers that the tests of a session share.
 
-`tests/conftest.py` (the service, its settings, the commands and docs) and `tests/observability/conftest.py` (the layer)
-load it. Each of the two directories is a test root: it has its own Django settings.
+`conftest.py` (tests of the service, the settings, the commands and the docs) and `tests/observability/conftest.py`
+(tests of the layer) load it. There are two test roots, because they have different Django settings.
 """
 
 import json
@@ -22,18 +22,18 @@ from tests.server import Servers
 MARKERS = (
     "server: starts a real server process",
     "browser: needs Chromium",
-    "external(*parts): needs programs or servers that Python packages do not bring; parts are names of tests/parts.py",
-    "slow: takes long, or starts many processes",
-    "database: depends on the database; `bin/test --all` runs it on PostgreSQL and MariaDB, too",
+    "external(*parts): needs programs or servers that are not Python packages; parts are names in tests/parts.py",
+    "slow: takes a long time, or starts many processes",
+    "database: depends on the database; `bin/test --all` also runs it on PostgreSQL and MariaDB",
 )
-# For these `bin/test` leaves a test out, unless it is selected.
+# `bin/test` leaves out tests with these markers if nothing selects them.
 LEFT_OUT_MARKERS = ("browser", "external", "slow")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
 
 LEFT_OUT = "left_out"
 left_out_key = pytest.StashKey[dict[str, int]]()
 
-# The markers that a test has if it uses these fixtures.
+# A test that uses one of these fixtures gets the marker.
 MARKERS_OF_FIXTURES = {
     "browser": pytest.mark.browser,
     "bugsink": pytest.mark.external("bugsink"),
@@ -48,8 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--summary-file", metavar="FILE", help="write the number of tests by outcome, as JSON")
 
 
-# No test fails because the machine is slow: neither an example nor the making of examples has a time limit. The
-# examples of a test are the same in each run, so that a run fails for its change; `explore` looks for new ones.
+# A slow machine must not fail a test, so neither an example nor the generation of examples has a time limit. The
+# examples are the same in each run, so that only a change of the code fails a run; `explore` generates new ones.
 LIMITS: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same examples", derandomize=True, **LIMITS)
 settings.register_profile("explore", max_examples=2_000, **LIMITS)
@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _require_database() -> None:
-    """End the session with one sentence if the database server cannot be reached; every test would fail with it."""
+    """Stop the session with one message if the database server is not available: all tests would fail."""
     if connection.vendor == "sqlite":
         return
     try:
@@ -73,29 +73,29 @@ def _require_database() -> None:
             pass
     except DatabaseError as error:
         reason = " ".join(str(error).split())
-        message = f"the {connection.vendor} server of DATABASE_URL cannot be used: {reason}"
+        message = f"cannot connect to the {connection.vendor} server of DATABASE_URL: {reason}"
         raise pytest.UsageError(message) from None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Mark tests by their fixtures before `-m` selects among them, then let files that take long begin."""
+    """Add markers for fixtures before `-m` selects tests, then sort slow files first."""
     for item in items:
         for fixture, marker in MARKERS_OF_FIXTURES.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
-        # pytest-django's mark asks for its fixtures while the test runs.
+        # pytest-django's marker requests its fixtures only when the test runs.
         if item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.database)
     yield
-    # A long file at the end would keep one process busy, and the others waiting.
-    long = {item.path for item in items if any(map(item.get_closest_marker, LEFT_OUT_MARKERS))}
-    items.sort(key=lambda item: item.path not in long)
+    # If a slow file came last, one worker would run it and the others would wait.
+    slow = {item.path for item in items if any(map(item.get_closest_marker, LEFT_OUT_MARKERS))}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose part is missing, or fail it with --require-parts."""
+    """Skip a test if its part is missing; with --require-parts fail it."""
     parts = [name for marker in item.iter_markers("external") for name in marker.args]
     parts += ["chromium" for _ in item.iter_markers("browser")]
     for reason in filter(None, map(missing, parts)):
@@ -104,7 +104,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Leave the log lines out of a failure's report: they are access lines, and bury what helps."""
+    """Remove the captured log from failure reports: access log lines hide the useful output."""
     report = yield
     report.sections = [section for section in report.sections if not section[0].startswith("Captured log")]
     return report
@@ -112,7 +112,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Servers of the probe project that all tests of a process share: each test looks for its own requests."""
+    """Return servers of the probe project that all tests of a process share; each test reads only its own requests."""
     shared = Servers(tmp_path_factory.mktemp("servers"))
     with shared.stack:
         yield shared
@@ -120,14 +120,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="session")
 def shared_bugsink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bugsink]:
-    """A real server of Sentry's protocol, which the tests of a process share."""
+    """Run a real server with Sentry's protocol, which all tests of a process share."""
     with own_bugsink(tmp_path_factory.mktemp("bugsink")) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def bugsink(shared_bugsink: Bugsink) -> Project:
-    """A project of the shared Bugsink, for the tests of one module."""
+    """Return a project of the shared Bugsink for the tests of one module."""
     return shared_bugsink.new_project()
 
 
@@ -135,7 +135,7 @@ def bugsink(shared_bugsink: Bugsink) -> Project:
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count deselected tests by the first marker for which `bin/test` leaves tests out."""
+    """Count deselected tests by their first marker in LEFT_OUT_MARKERS."""
     for item in items:
         marker = next((name for name in LEFT_OUT_MARKERS if item.get_closest_marker(name)), None)
         if marker is not None:
@@ -158,7 +158,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    # Every worker collects, and leaves out, the same tests.
+    # All workers collect and deselect the same tests.
     sent = getattr(node, "workeroutput", {}).get(LEFT_OUT)
     if sent:
         node.config.stash[left_out_key] = dict(sent)

@@ -1,4 +1,4 @@
-"""A server that takes what the Sentry SDK sends, and keeps its events; it can be slow, broken, or away."""
+"""A fake Sentry server that stores the received events. A test can make it slow, failing or silent."""
 
 import gzip
 import json
@@ -15,13 +15,14 @@ import brotli
 
 @dataclass
 class Sink:
-    """The address to send to, the events that came, and how it answers, which a test may change at any time.
+    """The port, the received events, and the behaviour of the server, which a test may change at any time.
 
-    attempts: the types of all items that came, also of those that were not taken; attempted_at: when, in seconds.
-    status, headers: of the answer; events are kept if it is below 300.
-    limited: answers 429 to events whose type is one of these.
-    answering: while it is cleared, every answer waits.
-    delay_s: before the answer. is_black_hole: no answer at all. max_events: no answer once it has this many events.
+    attempts: the types of all received items, also of rejected ones; attempted_at: their times, in seconds.
+    status, headers: of the response; events are stored if the status is below 300.
+    limited: item types for which the response is 429.
+    answering: if this event is cleared, all responses wait.
+    delay_s: seconds before the response. is_black_hole: it never responds.
+    max_events: it does not respond after it has received this number of events.
     """
 
     port: int = 0
@@ -48,11 +49,11 @@ class Sink:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the events that were taken, in the order in which they came."""
+        """Return the ids of the stored events in the order of arrival."""
         return [event["event_id"] for event in self.events]
 
     def events_of(self, request_id: str) -> list[dict[str, Any]]:
-        """Return the events with the tag of this request, so far."""
+        """Return the stored events with the tag of this request."""
         return [event for event in self.events if (event.get("tags") or {}).get("request_id") == request_id]
 
     @property
@@ -60,7 +61,7 @@ class Sink:
         return self.is_black_hole or (self.max_events is not None and len(self.events) >= self.max_events)
 
     def take(self, envelope: bytes) -> tuple[int, dict[str, str]]:
-        """Return what is answered to an envelope, whose events are kept."""
+        """Store the events of an envelope if they are accepted. Return status and headers of the response."""
         items = items_of(envelope)
         status, headers = self.status, self.headers
         if self.limited & {kind for kind, _ in items}:
@@ -76,7 +77,7 @@ class Sink:
 
 @contextmanager
 def sentry_sink(port: int = 0) -> Iterator[Sink]:
-    """Listen on this port, or a free one, until the block ends."""
+    """Listen on this port, or a free one if it is 0, until the block ends."""
     sink = Sink()
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,7 +87,7 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
                 case "gzip":
                     body = gzip.decompress(body)
                 case "br":
-                    # The SDK's own transport sends it if the package is installed.
+                    # The SDK's transport uses it if the package brotli is installed.
                     body = brotli.decompress(body)
             if sink.is_silent:
                 sink.attempts.append("")
@@ -106,7 +107,7 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """Clients are killed."""
+            """Print nothing: tests kill clients on purpose."""
 
     with Server(("127.0.0.1", port), Handler) as server:
         sink.port = server.server_port
@@ -120,7 +121,7 @@ def sentry_sink(port: int = 0) -> Iterator[Sink]:
 
 
 def items_of(envelope: bytes) -> list[tuple[str, bytes]]:
-    """The types and payloads of an envelope: a header, then a header and a payload of its length for each item."""
+    """Return type and payload of each item: after the header of the envelope, each item is a header and a payload."""
     _, _, rest = envelope.partition(b"\n")
     items = []
     while rest.strip():

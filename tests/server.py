@@ -1,4 +1,4 @@
-"""Real server processes for the tests, and their log files."""
+"""Start real server processes for tests and read their log files."""
 
 import atexit
 import http.client
@@ -25,7 +25,7 @@ DEADLINE_S = 20
 
 Value = TypeVar("Value")
 
-# The programs that serve an application, with its kind; the development server is started by `developing()`.
+# Commands of application servers, with the kind of application. `developing()` starts the development server.
 COMMANDS = {
     "gunicorn": ["gunicorn", "wsgi", "--worker-class=gthread", "--threads=16"],
     "uvicorn": ["uvicorn", "asgi", "--log-level=info"],
@@ -35,7 +35,7 @@ COMMANDS = {
 
 @dataclass
 class Answer:
-    """What a server answered."""
+    """The response of a server."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running server; `name` is that of the program."""
+    """A running server; `name` is a key of COMMANDS or `runserver`."""
 
     name: str
     port: int
@@ -58,7 +58,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
-        """Send one request on a connection of its own, and read the whole answer."""
+        """Send one request on a new connection and read the whole response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -69,9 +69,9 @@ class Server:
             connection.close()
 
     def hang_up(self, path: str, *, request_id: str, read_bytes: int = 0) -> None:
-        """Send a request, read so many bytes of the answer or up to its end, and close the connection.
+        """Send a request, read up to `read_bytes` bytes of the response, and close the connection.
 
-        If `read_bytes` is 0, it reads nothing, and closes when the view has logged its first line.
+        If `read_bytes` is 0, read nothing, and close the connection when the view has logged its first line.
         """
         with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as connection:
             head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {request_id}\r\n\r\n"
@@ -82,20 +82,20 @@ class Server:
                 read_bytes -= len(received)
 
     def lines(self, request_id: str | None, file: str = "service.jsonl") -> list[dict[str, Any]]:
-        """Return the log lines of a request, or of none, so far; each of them has to be JSON.
+        """Return the current log lines of a request (None: of no request); fail if one is not JSON.
 
-        What follows the last line break is being written: a reader may see a part of one write.
+        Text after the last line break is ignored: it may be a part of a write.
         """
         path = self.log_dir / file
         written = path.read_text().split("\n")[:-1] if path.exists() else []
-        # A server that many tests share has many lines of others.
+        # Parse only possible lines: a shared server has many lines of other tests.
         mentioned = json.dumps(request_id)
         lines = map(json.loads, (line for line in written if mentioned in line))
         return [line for line in lines if line["request_id"] == request_id]
 
     def access_line(self, request_id: str) -> dict[str, Any]:
-        """The access line of a request, which is written after its last byte was sent; it must be the only one."""
-        found = wait_for(lambda: access_lines(self.lines(request_id)), f"an access line of {request_id}")
+        """Wait for the access log line of a request, which follows the last byte; fail if there is more than one."""
+        found = wait_for(lambda: access_lines(self.lines(request_id)), f"an access log line of {request_id}")
         assert len(found) == 1
         return found[0]
 
@@ -105,7 +105,7 @@ def access_lines(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def wait_for(read: Callable[[], Value], what: str, *, deadline_s: float = DEADLINE_S) -> Value:
-    """What `read` returns as soon as it is true; fails after `deadline_s` seconds."""
+    """Call `read` until its result is true and return the result; fail after `deadline_s` seconds."""
     deadline = time.monotonic() + deadline_s
     while not (value := read()):
         assert time.monotonic() < deadline, f"{what} did not come within {deadline_s} s"
@@ -114,7 +114,7 @@ def wait_for(read: Callable[[], Value], what: str, *, deadline_s: float = DEADLI
 
 
 def production_environment(directory: Path, **others: str) -> dict[str, str]:
-    """Return the environment variables of a production that keeps everything in this directory."""
+    """Return the environment variables of a production instance that writes only to this directory."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "settings.production",
         "SECRET_KEY": "0123456789abcdef" * 4,
@@ -132,9 +132,9 @@ def production_environment(directory: Path, **others: str) -> dict[str, str]:
 
 @dataclass
 class Servers:
-    """Running servers of the probe project, one of each kind; the fixture `servers` ends them with the session.
+    """Running servers of the probe project, one of each kind. The fixture `servers` stops them after the session.
 
-    A test that changes a server for the others (its files, its processes, its logging) starts its own by `running()`.
+    If a test changes files, processes or logging of a server, it must start its own server with `running()`.
     """
 
     directory: Path
@@ -158,7 +158,7 @@ class Servers:
 
 @contextmanager
 def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
-    """Serve a project from a directory and a database of its own until the block ends; the probe by default."""
+    """Serve a project with its own directory and database until the block ends; the default is the probe project."""
     probe = "synchronous" if "synchronous" in name else "production"
     with own_database(directory) as database:
         others = {"DJANGO_SETTINGS_MODULE": f"tests.probe.settings.{probe}", "DATABASE_URL": database.url} | variables
@@ -172,14 +172,14 @@ def running(name: str, directory: Path, **variables: str) -> Iterator[Server]:
 def developing(
     directory: Path, port: int | None = None, *, name: str = "runserver", options: Sequence[str] = (), **variables: str
 ) -> Iterator[Server]:
-    """Serve a project under its development settings, with data and a login, until the block ends.
+    """Serve a project with its development settings, data and a login, until the block ends.
 
-    The project is the probe by default. `name` and `options` are another program and its options.
+    The default is the probe project. `name` and `options` select another server of COMMANDS and its options.
     """
     development = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.development"}
     environment = own_environment(directory, **development | variables)
     database = OwnDatabase(environment["DATABASE_URL"], "sqlite")
-    prepared = _prepared(environment["DJANGO_SETTINGS_MODULE"])
+    prepared = _prepared_databases(environment["DJANGO_SETTINGS_MODULE"])
     for file in prepared.iterdir():
         shutil.copy(file, directory)
     with served(name, directory, environment, database, port=port, options=options) as server:
@@ -196,22 +196,22 @@ def served(
     port: int | None = None,
     options: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """Start a program of COMMANDS, or `runserver`, and end it with the block."""
+    """Start a server of COMMANDS, or `runserver`, and stop it at the end of the block."""
     port = port or free_port()
     if name == "runserver":
         command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
-        place = directory
+        working_directory = directory
     else:
         program, gateway, *others = COMMANDS[name]
         project = "tests.probe" if environment["DJANGO_SETTINGS_MODULE"].startswith("tests.probe") else "settings"
         application = f"{project}.{gateway}:application"
-        command = [sys.executable, "-m", program, application, *others, *binding(name, port), *options]
-        place = ROOT
-    # `runserver` starts in a directory from which the project could not be imported otherwise.
+        command = [sys.executable, "-m", program, application, *others, *bind_options(name, port), *options]
+        working_directory = ROOT
+    # `runserver` starts in another directory, so Python needs the path of the project.
     variables = environment | {"PYTHONPATH": str(ROOT)}
     written = directory / "output"
     with written.open("wb") as output:
-        process = subprocess.Popen(command, cwd=place, env=variables, stdout=output, stderr=output)
+        process = subprocess.Popen(command, cwd=working_directory, env=variables, stdout=output, stderr=output)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, f"{name} on port {port}")
         assert process.poll() is None, written.read_text()
@@ -222,64 +222,64 @@ def served(
 
 
 def migrate(database: OwnDatabase, environment: dict[str, str]) -> None:
-    """Create the tables of an empty database; those of SQLite are a copy of a file that is made once a process."""
+    """Create the tables of an empty database; for SQLite, copy a file that is created once per process."""
     if database.vendor == "sqlite":
-        shutil.copy(_migrated(environment["DJANGO_SETTINGS_MODULE"]) / "db.sqlite3", database.path)
+        shutil.copy(_migrated_database(environment["DJANGO_SETTINGS_MODULE"]) / "db.sqlite3", database.path)
     else:
         manage(environment, "migrate", "--verbosity=0")
 
 
 @cache
-def _migrated(settings: str) -> Path:
-    directory = _kept_directory()
+def _migrated_database(settings: str) -> Path:
+    directory = _temporary_directory()
     manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "migrate", "--verbosity=0")
     return directory
 
 
 @cache
-def _prepared(settings: str) -> Path:
-    """The directory with the databases of a development server, ready to be copied."""
-    directory = _kept_directory()
+def _prepared_databases(settings: str) -> Path:
+    """Return a directory with prepared databases of a development server, to copy from."""
+    directory = _temporary_directory()
     manage(own_environment(directory, DJANGO_SETTINGS_MODULE=settings), "prepare")
     shutil.rmtree(directory / "log", ignore_errors=True)
     return directory
 
 
-def _kept_directory() -> Path:
-    """Return a new directory that is removed when the process ends."""
+def _temporary_directory() -> Path:
+    """Return a new directory that is deleted when the process ends."""
     directory = tempfile.TemporaryDirectory(prefix="vitrine-tests-")
     atexit.register(directory.cleanup)
     return Path(directory.name)
 
 
-def binding(name: str, port: int) -> list[str]:
-    """The options by which a program of COMMANDS listens at a port of this machine."""
+def bind_options(name: str, port: int) -> list[str]:
+    """Return the options with which a server of COMMANDS listens on a port of 127.0.0.1."""
     return ["--bind", f"127.0.0.1:{port}"] if name == "gunicorn" else ["--port", str(port)]
 
 
 def own_environment(directory: Path, **variables: str) -> dict[str, str]:
-    """The environment of a process that writes into this directory alone."""
-    # Django leaves the body of a request open whose client went away under ASGI. Python says so when it collects the
-    # garbage, in whatever request.
+    """Return the environment variables of a process that writes only to this directory."""
+    # Under ASGI, if the client disconnects, Django does not close the file of the request body. Python then warns at
+    # the next garbage collection, during any request.
     warnings = "default,ignore::ResourceWarning"
     probe = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.production", "PYTHONWARNINGS": warnings}
     return production_environment(directory, **probe | variables)
 
 
 def manage(environment: dict[str, str], *arguments: str) -> None:
-    """Run a command of `manage.py` that has to succeed."""
+    """Run a command of `manage.py`; fail if its exit code is not 0."""
     command = [sys.executable, "manage.py", *arguments]
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
-# Below the ports that the kernel gives to connections, one of which could take a port before the server has it.
+# Below the ephemeral ports of the kernel: an outgoing connection could take one before the server starts.
 PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
+    """Return a free port."""
     while True:
-        # Not by `random`: with the same seed all processes of the tests would try the same ports.
+        # Not `random`: all test processes have the same seed and would try the same ports.
         port = PORTS[secrets.randbelow(len(PORTS))]
         with socket.socket() as listener, suppress(OSError):
             listener.bind(("127.0.0.1", port))

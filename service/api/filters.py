@@ -1,4 +1,4 @@
-"""What `?…` of a list may say."""
+"""Filters and ordering of lists: the query parameters that a list accepts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,16 +15,16 @@ from service.models import Truck
 
 
 class SeparatedValues(forms.SelectMultiple):
-    """Several values of one parameter: repeated, or separated by commas."""
+    """Accept several values of one query parameter: repeated, separated by commas, or both."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
-        """The values, in the order in which they were written."""
+        """Return the values in the order of the query string."""
         written: Sequence[str] = super().value_from_datadict(data, files, name) or []
         return [value for part in written for value in part.split(",") if value]
 
 
 class AnyOf(django_filters.Filter):
-    """Keeps what has one of the chosen values; a value that is no choice is an error of the request."""
+    """Keep objects that have one of the given values; the response is 400 if a value is not a valid choice."""
 
     field_class = forms.MultipleChoiceField
 
@@ -44,17 +44,19 @@ class TruckFilters(django_filters.FilterSet):
 
 
 class StrictOrdering(OrderingFilter):
-    """`?ordering=-status,vin`: a field that the view does not offer is an error, and ties are settled by VIN.
+    """Order by `?ordering=-status,vin`, and by VIN if trucks are equal in these fields.
 
-    Without the second, pages of an ordering with ties could show a truck twice, or never.
+    Without the VIN, a truck could appear on two pages or on none if others have the same values. The response is 400 if
+    `ordering_fields` of the view does not contain a field.
     """
 
     def remove_invalid_fields(
         self, queryset: QuerySet[Any], fields: Iterable[str], view: APIView, request: Request
     ) -> list[str]:
-        """All of them, and the VIN at last. Raises `ValidationError` for one that is not offered."""
-        offered = [field for field, _ in self.get_valid_fields(queryset, view, {"request": request})]
+        """Return the fields, followed by the VIN. Raise `ValidationError` if a field is not in `ordering_fields`."""
+        allowed = [field for field, _ in self.get_valid_fields(queryset, view, {"request": request})]
         for field in fields:
-            if field.removeprefix("-") not in offered:
-                raise ValidationError({self.ordering_param: [f"{field} is none of {', '.join(offered)}."]})
+            if field.removeprefix("-") not in allowed:
+                message = f"Cannot order by {field!r}. Allowed: {', '.join(allowed)}; each also with a leading '-'."
+                raise ValidationError({self.ordering_param: [message]})
         return [*fields, "vin"]

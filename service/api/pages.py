@@ -1,10 +1,10 @@
-"""The pages of a list."""
+"""Pagination of lists."""
 
 from rest_framework.pagination import PageNumberPagination
 
 
 class Pages(PageNumberPagination):
-    """50 objects a page, or as many as `page_size` asks for, up to 200."""
+    """50 objects per page, or the number in `?page_size=`, at most 200."""
 
     page_size_query_param = "page_size"
     max_page_size = 200

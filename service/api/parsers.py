@@ -1,4 +1,4 @@
-"""From the body of a request to telemetry frames."""
+"""Parse the body of a request into telemetry frames."""
 
 import binascii
 import json
@@ -15,11 +15,14 @@ MAX_FRAMES = 5_000
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_LISTED_ERRORS = 20
 
-Written = TypeVar("Written")
+Encoded = TypeVar("Encoded")
 
 
 class InvalidFrames(APIException):
-    """400: how many frames are invalid, and the first of them by index, from 0; the numbers stay numbers in JSON."""
+    """400: some frames are invalid. Lists the first 20 of them by index, from 0.
+
+    `detail` is set after `__init__`, because REST framework would turn its numbers into strings.
+    """
 
     status_code = 400
     detail: Any
@@ -27,26 +30,26 @@ class InvalidFrames(APIException):
     def __init__(self, errors: list[tuple[int, str]]) -> None:
         super().__init__()
         listed = [{"index": index, "error": problem} for index, problem in errors[:MAX_LISTED_ERRORS]]
-        problem = "Nothing was stored: frames of this request are invalid."
+        problem = "Nothing was stored: some frames are invalid."
         self.detail = {"detail": problem, "invalid_count": len(errors), "frames": listed}
 
 
 class BodyTooLarge(APIException):
-    """413: the body is not read at all."""
+    """413: the body is too large. It is not read."""
 
     status_code = 413
     default_code = "body_too_large"
 
 
 class LengthRequired(APIException):
-    """411: a body without Content-Length, in chunks, does not reach the parsers."""
+    """411: the body has no Content-Length. A body that is sent in chunks does not reach the parsers."""
 
     status_code = 411
     default_code = "length_required"
 
 
 class _FrameParser(BaseParser):
-    """Reads the body, whatever `DATA_UPLOAD_MAX_MEMORY_SIZE` says: thousands of frames are longer than a form."""
+    """Read the body from the stream: `DATA_UPLOAD_MAX_MEMORY_SIZE`, which is meant for forms, would be too small."""
 
     def parse(
         self,
@@ -54,43 +57,47 @@ class _FrameParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, list[Frame]]:
-        """The frames as `frames`, every one of them valid. Raises what becomes a 400 or 413."""
+        """Return `{"frames": [...]}` with decoded frames.
+
+        Raise `BodyTooLarge` if Content-Length is over 32 MiB, `ParseError` if the body has another form or more than
+        5,000 frames, and `InvalidFrames` if a frame is invalid.
+        """
         length = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
         if length > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The body has {length} bytes; {MAX_BODY_BYTES} are allowed. Send fewer frames at once.")
+            raise BodyTooLarge(f"The body has {length} bytes; at most {MAX_BODY_BYTES} are allowed. Send fewer frames.")
         return {"frames": self.frames(stream.read())}
 
     def frames(self, body: bytes) -> list[Frame]:
-        """The frames in this body."""
+        """Return the decoded frames of the body."""
         raise NotImplementedError
 
 
 class JSONFrames(_FrameParser):
-    """`{"frames": ["<hex>", …]}`."""
+    """A JSON body: `{"frames": ["<hex>", …]}`."""
 
     media_type = "application/json"
 
     def frames(self, body: bytes) -> list[Frame]:
-        """Frames as hexadecimal text."""
+        """Return the decoded frames of the JSON list."""
         texts = _listed_frames(body)
         if len(texts) > MAX_FRAMES:
-            raise ParseError(f"There are {len(texts)} frames in the body; {MAX_FRAMES} are allowed.")
+            raise ParseError(f"The body has {len(texts)} frames; at most {MAX_FRAMES} are allowed.")
         return _decode_each(texts, _decode_hexadecimal)
 
 
 class BinaryFrames(_FrameParser):
-    """Raw frames, one after another."""
+    """A binary body: raw frames, one after another."""
 
     media_type = "application/octet-stream"
 
     def frames(self, body: bytes) -> list[Frame]:
-        """Frames as their own bytes."""
+        """Return the decoded frames, which their length fields separate."""
         try:
             raw_frames = list(islice(split(body), MAX_FRAMES + 1))
         except InvalidFrame as error:
             raise InvalidFrames([(error.index or 0, f"at byte {error.offset}: {error.problem}")]) from error
         if len(raw_frames) > MAX_FRAMES:
-            raise ParseError(f"There are more frames in the body than the {MAX_FRAMES} that are allowed.")
+            raise ParseError(f"The body has more than {MAX_FRAMES} frames; at most {MAX_FRAMES} are allowed.")
         return _decode_each(raw_frames, decode)
 
 
@@ -100,27 +107,27 @@ def _listed_frames(body: bytes) -> list[object]:
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The body is not JSON: {error}") from error
     if not isinstance(document, dict) or "frames" not in document:
-        raise ParseError('The body is not an object with the key "frames".')
+        raise ParseError('The body is not a JSON object with the key "frames".')
     texts = document["frames"]
     if not isinstance(texts, list):
-        raise ParseError('"frames" is not a list of hexadecimal texts.')
+        raise ParseError('"frames" is not a list of hexadecimal strings.')
     return texts
 
 
 def _decode_hexadecimal(text: object) -> Frame:
     if not isinstance(text, str):
-        raise InvalidFrame("not a text")
+        raise InvalidFrame("not a string")
     try:
         raw = binascii.unhexlify(text)
     except ValueError as error:
-        raise InvalidFrame("not hexadecimal: two digits of 0-9 and a-f for each byte") from error
+        raise InvalidFrame("not hexadecimal: each byte is two digits of 0-9 and a-f") from error
     return decode(raw)
 
 
-def _decode_each(written: Iterable[Written], decode_one: Callable[[Written], Frame]) -> list[Frame]:
+def _decode_each(encoded: Iterable[Encoded], decode_one: Callable[[Encoded], Frame]) -> list[Frame]:
     frames: list[Frame] = []
     errors: list[tuple[int, str]] = []
-    for index, one in enumerate(written):
+    for index, one in enumerate(encoded):
         try:
             frames.append(decode_one(one))
         except InvalidFrame as error:

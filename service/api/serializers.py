@@ -1,4 +1,4 @@
-"""How trucks are shown and written in JSON."""
+"""Serializers of trucks."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from service.models import TelemetryFrame, Truck, TruckModel
 
 
 class TruckSummary(serializers.ModelSerializer[Truck]):
-    """A truck in a list, and a new one."""
+    """A truck in a list, and the body of a POST that registers one."""
 
     model = serializers.CharField(source="truck_model.name", read_only=True, allow_null=True)
     manufacturer = serializers.CharField(source="truck_model.manufacturer.name", read_only=True, allow_null=True)
@@ -33,13 +33,13 @@ class TruckSummary(serializers.ModelSerializer[Truck]):
 
 
 class TruckChange(TruckSummary):
-    """A change to a truck: what names it, and what its frames say, stay as they are."""
+    """The body of a PATCH. VIN and status are read-only: the VIN identifies the truck, and frames set the status."""
 
     class Meta(TruckSummary.Meta):
         read_only_fields: tuple[str, ...] = (*TruckSummary.Meta.read_only_fields, "vin", "status")
 
     def update(self, instance: Truck, validated_data: dict[str, Any]) -> Truck:
-        """Write the changed columns alone: frames may arrive between the reading of the truck and this."""
+        """Write only the changed columns: frames may have arrived since the truck was read."""
         for name, value in validated_data.items():
             setattr(instance, name, value)
         instance.save(update_fields=list(validated_data))
@@ -47,7 +47,7 @@ class TruckChange(TruckSummary):
 
 
 class LatestFrame(serializers.ModelSerializer[TelemetryFrame]):
-    """What the newest frame of a truck says."""
+    """The values of the newest frame of a truck."""
 
     class Meta:
         model = TelemetryFrame
@@ -69,7 +69,7 @@ class LatestFrame(serializers.ModelSerializer[TelemetryFrame]):
 
 
 class TruckDetail(TruckSummary):
-    """One truck, with its newest frame."""
+    """One truck with its newest frame."""
 
     latest_frame = serializers.SerializerMethodField()
 
@@ -77,6 +77,6 @@ class TruckDetail(TruckSummary):
         fields: tuple[str, ...] = (*TruckSummary.Meta.fields, "latest_frame")
 
     def get_latest_frame(self, truck: Truck) -> dict[str, Any] | None:
-        """The newest frame that was recorded, or null."""
+        """Return the frame with the newest recording time; None if the truck has no frame with a time."""
         frame = TelemetryFrame.objects.newest_of(truck)
         return None if frame is None else dict(LatestFrame(frame).data)

@@ -12,9 +12,9 @@ from service.api.views import TelemetryFrames, Trucks
 
 
 class PlainRouter(DefaultRouter):
-    """Routes as a person writes them: `trucks/<vin>/`, without a regular expression or a converter.
+    """Routes in the form of `path()`: `trucks/<vin>/`, without a regular expression or a converter.
 
-    The root lists the addresses of the viewsets.
+    The API root lists the URLs of the viewsets.
     """
 
     include_format_suffixes = False
@@ -23,7 +23,7 @@ class PlainRouter(DefaultRouter):
         super().__init__(use_regex_path=False)
 
     def get_lookup_regex(self, viewset: type[ViewSetMixin], lookup_prefix: str = "") -> str:
-        """The part of the route that names one object; Django's `str` converter is the default of `path()`."""
+        """Return the part of the route that identifies one object; without a converter `path()` uses `str`."""
         return f"<{lookup_prefix}{cast('type[GenericAPIView[Any]]', viewset).lookup_field}>"
 
 

@@ -1,4 +1,4 @@
-"""The views: what HTTP asks, passed on to the service."""
+"""The views of the API: they pass requests on to the functions and queries of the service."""
 
 import re
 from dataclasses import asdict
@@ -51,47 +51,47 @@ class Trucks(
     pagination_class = Pages
 
     def get_serializer_class(self) -> type[BaseSerializer[Truck]]:
-        """One truck is shown with its newest frame; a change cannot touch what only frames change."""
+        """Return the serializer: with the newest frame for one truck, with a read-only status for a PATCH."""
         if self.action == "retrieve":
             return TruckDetail
         return TruckChange if self.action == "partial_update" else TruckSummary
 
     def get_object(self) -> Truck:
-        """The truck; a VIN that cannot be one is not asked for (PostgreSQL refuses a NUL in it)."""
+        """Return the truck. Raise 404 without a query if the VIN is not valid: PostgreSQL refuses a NUL character."""
         if not re.fullmatch(VIN_PATTERN, self.kwargs["vin"]):
             raise Http404
         return super().get_object()
 
     def perform_create(self, serializer: BaseSerializer[Truck]) -> None:
-        """Tell the log which truck is new."""
+        """Store the truck and log its VIN."""
         log.info("truck_registered", vin=serializer.save().vin)
 
     def perform_destroy(self, instance: Truck) -> None:
-        """Delete the truck with all its frames, and tell the log."""
+        """Delete the truck with all its frames and log its VIN."""
         instance.delete()
         log.info("truck_deleted", vin=instance.vin)
 
     @action(detail=False, url_path="status-counts")
     def status_counts(self, _request: Request) -> Response:
-        """How many trucks have each status, and how many there are."""
+        """Return the number of trucks per status, and the total."""
         counts = Truck.objects.status_counts()
         return Response({**counts, "total": sum(counts.values())})
 
 
-# The ingestion has a transaction of its own, since it may have to begin it again.
+# ingest_frames() opens its own transaction, which it repeats if the database reports a deadlock.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class TelemetryFrames(APIView):
-    """Frames of GB/T 32960, up to 5,000 in a request: as hexadecimal text in JSON, or their bytes one after another."""
+    """Up to 5,000 frames of GB/T 32960 per request: hexadecimal strings in JSON, or raw bytes one after another."""
 
     parser_classes = (JSONFrames, BinaryFrames)
 
     def post(self, request: Request) -> Response:
-        """Store all of them or none; 201 when one was new, 200 when none was."""
+        """Store all frames or none: 201 if at least one frame is new, 200 if none is."""
         frames = cast("dict[str, list[Frame]]", request.data).get("frames")
         if not frames and "Transfer-Encoding" in request.headers:
-            raise LengthRequired("The body came in chunks: send it with a Content-Length.")
+            raise LengthRequired("The body was sent in chunks. Send it with a Content-Length header.")
         if not frames:
-            raise ParseError("There are no frames in the body.")
+            raise ParseError("The body has no frames.")
         result = ingest_frames(frames=frames)
         counts = asdict(result)
         note(frames_received=result.received, frames_stored=result.stored)

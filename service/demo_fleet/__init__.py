@@ -1,4 +1,4 @@
-"""A fleet to look at: trucks that look real, and the frames that they send. Frames can be encoded for tests, too."""
+"""Demo data: trucks with realistic values and the frames that they send. Tests use the encoder too."""
 
 from service.demo_fleet.encoder import Report, encode_frame, encode_report, encode_time
 from service.demo_fleet.trucks import DemoTruck, demo_trucks, frames_of

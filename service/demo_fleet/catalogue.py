@@ -1,12 +1,12 @@
-"""Who makes the trucks of the demo fleet: real names, numbers of about the right size."""
+"""Manufacturers and models of the demo fleet: real names, approximate numbers."""
 
 from typing import Final, NamedTuple
 
 
 class CatalogueModel(NamedTuple):
-    """A model of truck. `maker` and `description` are the first 3 and the next 5 characters of its VINs.
+    """A truck model. `maker` and `description` are the first 3 and the next 5 characters of its VINs.
 
-    A hydrogen truck has a small battery and a long range.
+    Hydrogen trucks have small batteries and long ranges.
     """
 
     manufacturer: str

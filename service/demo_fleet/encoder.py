@@ -1,4 +1,4 @@
-"""Encode frames of GB/T 32960, as a truck's terminal does; the opposite of `service.gbt32960`, which has the format."""
+"""Encode frames of GB/T 32960 as a truck's terminal does. `service.gbt32960` documents the format and decodes it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,9 +35,9 @@ INVALID_4 = ABNORMAL_4 + 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a realtime frame reports. None is written as invalid.
+    """The values of a realtime frame. A value of None is encoded as invalid.
 
-    153 cells and 16 temperature probes make a frame of 440 bytes, as the battery of a truck does.
+    153 cells and 16 temperature probes make a frame of 440 bytes, a typical size for the battery of a truck.
     """
 
     vehicle_state: int | None = 1
@@ -54,7 +54,7 @@ class Report:
     probes: int = 16
 
     def units(self) -> bytes:
-        """All units, one after another."""
+        """Return all encoded units, one after another."""
         return b"".join(
             (self._vehicle(), self._motor(), self._location(), self._extremes(), self._alarms(), self._battery())
         )
@@ -88,7 +88,7 @@ class Report:
         if not self.cells:
             return b""
         cells = self.cells.to_bytes(2)
-        # 3.87 V a cell, 22 °C a probe (its offset is 40).
+        # 3.87 V per cell, 22 °C per probe (the encoded value has an offset of 40).
         voltages = b"\x01\x01" + bytes.fromhex("17702710") + cells + b"\x00\x01" + bytes([self.cells])
         temperatures = b"\x01\x01" + self.probes.to_bytes(2) + bytes([62]) * self.probes
         return bytes([VOLTAGES_UNIT]) + voltages + b"\x0f\x1f" * self.cells + bytes([TEMPERATURES_UNIT]) + temperatures
@@ -97,18 +97,18 @@ class Report:
 def encode_frame(
     *, vin: str, command: int, data: bytes = b"", response: int = IS_COMMAND, encryption: int = UNENCRYPTED
 ) -> bytes:
-    """A frame around any data."""
+    """Return a frame with this data, with header and checksum."""
     header = HEADER.pack(START, command, response, vin.encode("ascii"), encryption, len(data))
     return header + data + bytes([checksum(header[len(START) :] + data)])
 
 
 def encode_report(report: Report, *, vin: str, recorded_at: datetime, command: int = REALTIME) -> bytes:
-    """A realtime frame, or a reissued one."""
+    """Return a realtime frame, or a reissued one if `command` is REISSUED."""
     return encode_frame(vin=vin, command=command, data=encode_time(recorded_at) + report.units())
 
 
 def encode_time(moment: datetime) -> bytes:
-    """The six bytes of a time, in China Standard Time; fractions of a second are cut off."""
+    """Return the six bytes of a time, in China Standard Time without fractions of a second."""
     local = moment.astimezone(CHINA_STANDARD_TIME)
     return TIME.pack(local.year - 2000, local.month, local.day, local.hour, local.minute, local.second)
 

@@ -1,10 +1,10 @@
-"""Where the trucks of the demo fleet drive: some of China's expressways, as lines from city to city."""
+"""Routes of the demo fleet: some of China's expressways, as straight lines from city to city."""
 
 from typing import Final, NamedTuple
 
 
 class Place(NamedTuple):
-    """A place on earth, in degrees."""
+    """A position in degrees."""
 
     longitude: float
     latitude: float
@@ -60,7 +60,7 @@ HIGHWAYS: Final[dict[str, tuple[Place, ...]]] = {
 
 
 def place_along(highway: tuple[Place, ...], share: float) -> Place:
-    """The place at this share of the way, from 0 to 1; each of the highway's legs counts the same."""
+    """Return the position at this share of the route, from 0 to 1. All legs count as equally long."""
     legs = len(highway) - 1
     leg = min(int(share * legs), legs - 1)
     part = share * legs - leg

@@ -1,4 +1,4 @@
-"""The trucks of the demo fleet, always the same ones, and what they sent lately."""
+"""The trucks of the demo fleet, which are the same in each run, and their latest frames."""
 
 import random
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ ACTIVITIES: Final[dict[Activity, int]] = {
 }
 FINANCE_TYPES: Final = {"purchase": 30, "loan": 35, "lease": 25, "rental": 10}
 MODEL_YEARS: Final = "NPRS"
-# Kilometres of a highway of the demo fleet, more or less.
+# The approximate length of each highway, in kilometres.
 HIGHWAY_KM: Final = 1_500
 REPORT_INTERVAL: Final = timedelta(minutes=1)
 REPORTS: Final = 3
@@ -34,9 +34,9 @@ REPORTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class DemoTruck:
-    """A truck and what it does; a parked one logged out, a silent one went away without a word.
+    """A truck and its activity. A parked truck has logged out; a silent truck stopped sending without a logout.
 
-    `silence` is how long ago it was heard last, `way` the share of its highway that lies behind it, from 0 to 1.
+    `silence` is the time since its last frame. `way` is the completed share of its highway, from 0 to 1.
     """
 
     vin: str
@@ -52,13 +52,13 @@ class DemoTruck:
 
 
 def demo_trucks() -> list[DemoTruck]:
-    """The same trucks at each call."""
-    generator = random.Random(SEED)  # the same fleet each time
+    """Return the 500 trucks of the fleet, the same at each call."""
+    generator = random.Random(SEED)
     return [_demo_truck(generator, serial) for serial in range(1, FLEET_SIZE + 1)]
 
 
 def frames_of(truck: DemoTruck, *, until: datetime) -> list[bytes]:
-    """What the truck sent up to this time, oldest first, one report a minute."""
+    """Return the frames that the truck sent until this time, oldest first, one report per minute."""
     frames = [
         encode_report(_report(truck, back), vin=truck.vin, recorded_at=until - back * REPORT_INTERVAL)
         for back in reversed(range(REPORTS))
@@ -68,8 +68,8 @@ def frames_of(truck: DemoTruck, *, until: datetime) -> list[bytes]:
     return frames
 
 
-def silences(trucks: list[DemoTruck]) -> Iterator[tuple[timedelta, list[DemoTruck]]]:
-    """The trucks that were heard last at the same time, for each such time."""
+def group_by_silence(trucks: list[DemoTruck]) -> Iterator[tuple[timedelta, list[DemoTruck]]]:
+    """Yield the trucks grouped by the time since their last frame, the longest time first."""
     for silence in sorted({truck.silence for truck in trucks}, reverse=True):
         yield silence, [truck for truck in trucks if truck.silence == silence]
 
@@ -107,7 +107,7 @@ def _silence(generator: random.Random, activity: Activity) -> timedelta:
 
 
 def _report(truck: DemoTruck, minutes_back: int) -> Report:
-    """What it reported so many minutes before its last report."""
+    """Return the report of the truck from this number of minutes before its last one."""
     driven_km = -truck.speed_kmh * minutes_back / 60
     place = place_along(HIGHWAYS[truck.highway], truck.way + driven_km / HIGHWAY_KM)
     is_charging = truck.activity == "charging"

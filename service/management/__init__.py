@@ -1,1 +1,1 @@
-"""Commands of the service."""
+"""Management commands of the service."""

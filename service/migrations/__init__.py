@@ -1,1 +1,1 @@
-"""The history of the database's tables."""
+"""Migrations of the service's tables."""

@@ -1,9 +1,9 @@
-"""Pieces of work are measured in turn."""
+"""Measurement and comparison of functions."""
 
 from benchmarks.measure import Comparison, compare, compare_all
 
 
-def test_work_is_run_in_turn_and_once_more_than_it_counts() -> None:
+def test_functions_run_in_turns_and_the_first_round_is_not_counted() -> None:
     runs: list[str] = []
     works = [lambda name=name: runs.append(name) for name in ("first", "second")]
     times_ms = compare_all(works, 2, before_each=lambda: runs.append("before"))

@@ -1,4 +1,4 @@
-"""A repository with the commands of bin/ and nothing to install, on a machine that has the programs a test gives it."""
+"""Create checkouts with the commands of bin/, without requirements, and with a PATH that the test controls."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.server import ROOT
 
 DEADLINE_S = 60
 
-# The interpreter behind the environment of the tests, since the commands make an environment of their own.
+# The interpreter outside the virtual environment of the tests: the commands create their own environment.
 PYTHON = os.path.realpath(sys.executable)
 
 MANAGE = """\
@@ -20,8 +20,8 @@ import os, sys
 print(sys.argv[1:], os.environ["DJANGO_SETTINGS_MODULE"], flush=True)
 """
 
-# Makes an environment of what Python needs to take it for one, installs nothing, and writes down its arguments.
-UV = """\
+# A fake uv: it records its arguments, creates a minimal virtual environment, and installs nothing.
+FAKE_UV = """\
 #!/bin/sh
 echo "$*" >> "${{0}}.log"
 case "$1 $2" in
@@ -38,23 +38,23 @@ esac
 
 @dataclass
 class Checkout:
-    """A copy of bin/ at `path`, and in `programs` everything that its PATH holds."""
+    """A copy of bin/ in `path`; PATH is the directory `programs`."""
 
     path: Path
     programs: Path
 
     @property
     def environment(self) -> Path:
-        """The .venv which the commands make."""
+        """The virtual environment that the commands create."""
         return self.path / ".venv"
 
     def variables(self, **more: str) -> dict[str, str]:
-        """The environment variables of the commands: nothing of this machine's own settings, and no network for pip."""
+        """Return the variables of the commands: none of this machine, and no package index for pip."""
         home = self.programs.parent
         return {"PATH": str(self.programs), "HOME": str(home), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", **more}
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a command in the repository, in a process group of its own; both its outputs are one."""
+        """Start a command in the checkout, in its own process group; stdout and stderr are one stream."""
         return subprocess.Popen(
             command,
             cwd=self.path,
@@ -67,45 +67,45 @@ class Checkout:
         )
 
     def run(self, *command: str, **variables: str) -> tuple[int, str]:
-        """The exit code of a command, and what it wrote."""
+        """Run a command and return its exit code and output."""
         with self.start(*command, **variables) as process:
-            written, _ = process.communicate(timeout=DEADLINE_S)
-        return process.returncode, written
+            output, _ = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, output
 
     def set_up(self, requirements: str = "requirements.txt", **variables: str) -> tuple[int, str]:
-        """Make the environment, as each command does first."""
+        """Set up the virtual environment, as each command does first."""
         return self.run(PYTHON, "bin/environment.py", requirements, **variables)
 
     def prefix(self) -> Path:
-        """Where the Python of .venv says that it lives."""
+        """Return `sys.prefix` of the Python in .venv."""
         python = self.environment / "bin" / "python"
         return Path(subprocess.check_output([python, "-c", "import sys; print(sys.prefix)"], text=True).strip())
 
-    def put(self, name: str, program: str) -> Path:
-        """Put a script on the PATH."""
+    def add_program(self, name: str, program: str) -> Path:
+        """Add a script to the PATH."""
         path = self.programs / name
         path.write_text(program)
         path.chmod(0o755)
         return path
 
-    def put_python(self, name: str = "python3") -> None:
-        """Put a Python that is new enough on the PATH."""
-        self.put(name, f"#!/bin/sh\nexec '{PYTHON}' \"$@\"\n")
+    def add_python(self, name: str = "python3") -> None:
+        """Add a supported Python to the PATH."""
+        self.add_program(name, f"#!/bin/sh\nexec '{PYTHON}' \"$@\"\n")
 
-    def put_uv(self, installation: str = "exit 0") -> None:
-        """Put a stand-in for uv on the PATH, whose installing is a shell command."""
+    def add_uv(self, installation: str = "exit 0") -> None:
+        """Add a fake uv to the PATH; `installation` is the shell command that `uv pip install` runs."""
         version = sysconfig.get_python_version()
         home = Path(PYTHON).parent
-        self.put("uv", UV.format(installation=installation, python=PYTHON, home=home, version=version))
+        self.add_program("uv", FAKE_UV.format(installation=installation, python=PYTHON, home=home, version=version))
 
-    def asked_of_uv(self) -> list[str]:
-        """What the stand-in was asked for, in order, without the questions whether it runs."""
-        written = (self.programs / "uv.log").read_text().splitlines()
-        return [line for line in written if line != "--version"]
+    def uv_calls(self) -> list[str]:
+        """Return the arguments of each call of the fake uv, except `uv --version`."""
+        calls = (self.programs / "uv.log").read_text().splitlines()
+        return [line for line in calls if line != "--version"]
 
 
 def make_checkout(parent: Path) -> Checkout:
-    """A new checkout whose path has a space, on a machine with a shell and Python only."""
+    """Create a checkout whose path has a space, with only a shell and Python on its PATH."""
     checkout = Checkout(parent / "a clone", parent / "programs")
     checkout.programs.mkdir()
     shutil.copytree(ROOT / "bin", checkout.path / "bin", ignore=shutil.ignore_patterns("__pycache__"))
@@ -114,5 +114,5 @@ def make_checkout(parent: Path) -> Checkout:
     (checkout.path / "manage.py").write_text(MANAGE)
     for name in ("sh", "dirname", "ln", "mkdir", "readlink", "sleep"):
         (checkout.programs / name).symlink_to(shutil.which(name) or name)
-    checkout.put_python()
+    checkout.add_python()
     return checkout

@@ -1,4 +1,4 @@
-"""Checkouts to run the commands in."""
+"""Fixtures: checkouts in which tests run the commands."""
 
 import os
 import shutil
@@ -11,53 +11,53 @@ from tests.bin.checkout import Checkout, make_checkout
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interrupts() -> None:
-    """Let SIGINT end what the tests start: a shell that runs the tests in the background has it ignored."""
+def enable_sigint() -> None:
+    """Handle SIGINT: if a shell runs the tests in the background, they and their processes would ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A fresh clone: it has no environment yet."""
+    """Return a fresh checkout without a virtual environment."""
     return make_checkout(tmp_path)
 
 
 @pytest.fixture
 def checkout_with_uv(checkout: Checkout) -> Checkout:
-    """A fresh clone on a machine with a stand-in for uv, which makes environments quickly."""
-    checkout.put_uv()
+    """Return a fresh checkout with a fake uv on the PATH, which creates environments quickly."""
+    checkout.add_uv()
     return checkout
 
 
 @pytest.fixture(scope="session")
-def made_by_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small environment, made once."""
-    checkout = make_checkout(tmp_path_factory.mktemp("made"))
-    checkout.put_uv()
+def uv_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create a minimal environment once, with the fake uv."""
+    checkout = make_checkout(tmp_path_factory.mktemp("uv"))
+    checkout.add_uv()
     code, written = checkout.set_up()
     assert code == 0, written
     return checkout.environment
 
 
 @pytest.fixture(scope="session")
-def made_by_pip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """An environment with pip and what was written while it was made; made once, since that takes seconds."""
-    checkout = make_checkout(tmp_path_factory.mktemp("made"))
+def pip_environment(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Create an environment with pip once, because it takes seconds. Return it with the output of the command."""
+    checkout = make_checkout(tmp_path_factory.mktemp("pip"))
     code, written = checkout.set_up()
     assert code == 0, written
     return checkout.environment, written
 
 
 @pytest.fixture
-def ready_checkout(checkout: Checkout, made_by_uv: Path) -> Checkout:
-    """A clone whose environment is set up for requirements.txt."""
-    shutil.copytree(made_by_uv, checkout.environment, symlinks=True)
+def ready_checkout(checkout: Checkout, uv_environment: Path) -> Checkout:
+    """Return a checkout whose environment is set up for requirements.txt."""
+    shutil.copytree(uv_environment, checkout.environment, symlinks=True)
     return checkout
 
 
 @pytest.fixture
-def ready_checkout_with_pip(checkout: Checkout, made_by_pip: tuple[Path, str]) -> Checkout:
-    """The same, with pip in it."""
-    shutil.copytree(made_by_pip[0], checkout.environment, symlinks=True, copy_function=os.link)
+def ready_checkout_with_pip(checkout: Checkout, pip_environment: tuple[Path, str]) -> Checkout:
+    """Return a checkout whose environment is set up for requirements.txt and has pip."""
+    shutil.copytree(pip_environment[0], checkout.environment, symlinks=True, copy_function=os.link)
     return checkout

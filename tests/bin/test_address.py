@@ -1,4 +1,4 @@
-"""bin/address.py, which bin/run gets its address from."""
+"""bin/address.py, which gives bin/run its address."""
 
 import errno
 import importlib.util
@@ -11,7 +11,7 @@ from tests.server import ROOT, free_port
 
 @pytest.fixture(scope="module")
 def address() -> ModuleType:
-    """The program as a module: bin/ is no package."""
+    """Import the program as a module; bin/ is not a package."""
     specification = importlib.util.spec_from_file_location("address", ROOT / "bin" / "address.py")
     assert specification is not None
     assert specification.loader is not None
@@ -21,7 +21,7 @@ def address() -> ModuleType:
 
 
 @pytest.mark.parametrize("written", [None, ""])
-def test_port_is_8000_unless_another_is_named(
+def test_port_is_8000_if_the_variable_is_not_set(
     address: ModuleType, written: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PORT", raising=False)
@@ -30,7 +30,7 @@ def test_port_is_8000_unless_another_is_named(
     assert address.chosen_port() == 8000
 
 
-def test_host_may_stand_in_brackets(
+def test_host_may_have_brackets(
     address: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
@@ -39,6 +39,7 @@ def test_host_may_stand_in_brackets(
     assert (address.main(), capsys.readouterr().out) == (0, f"127.0.0.1:{port}\n")
 
 
-def test_port_that_needs_more_rights_is_named(address: ModuleType) -> None:
-    error = address.refused(PermissionError(errno.EACCES, "Permission denied"), "127.0.0.1", 80)
-    assert str(error) == "Port 80 of 127.0.0.1 needs more rights than you have: take another: PORT=8000 bin/run."
+def test_error_names_a_port_without_permission(address: ModuleType) -> None:
+    error = address.address_error(PermissionError(errno.EACCES, "Permission denied"), "127.0.0.1", 80)
+    assert "port 80 of 127.0.0.1" in str(error)
+    assert str(error).endswith("PORT=8000 bin/run")

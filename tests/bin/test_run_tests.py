@@ -1,4 +1,4 @@
-"""bin/test: which sessions of pytest it runs, and how it sums them up."""
+"""bin/test: the pytest sessions that it runs, and its summary."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.bin.checkout import Checkout
-from tests.bin.test_commands import stamp_all
+from tests.bin.test_commands import stamp_dev_requirements
 
-# Writes down how it was called, and ends like the sessions of PLANNED, one after the other.
+# A fake pytest: it records its arguments, and returns the results in the file `planned`, one after another.
 PYTEST = """\
 import json, os, pathlib, sys
 calls, planned = pathlib.Path("calls"), pathlib.Path("planned")
@@ -26,8 +26,8 @@ LAYER = "tests/observability"
 
 @pytest.fixture
 def checkout(ready_checkout: Checkout) -> Checkout:
-    """A clone with a stand-in for pytest, all of whose sessions pass."""
-    checkout = stamp_all(ready_checkout)
+    """Return a checkout with the fake pytest, whose sessions all pass."""
+    checkout = stamp_dev_requirements(ready_checkout)
     (checkout.path / "pytest.py").write_text(PYTEST)
     for directory in (LAYER, "tests/service"):
         (checkout.path / directory).mkdir(parents=True)
@@ -41,13 +41,13 @@ def plan(checkout: Checkout, *sessions: object) -> None:
 
 
 def calls(checkout: Checkout) -> list[tuple[str, list[str]]]:
-    """The DATABASE_URL and the arguments of each session."""
+    """Return the DATABASE_URL and the arguments of each session."""
     file: Path = checkout.path / "calls"
     return [tuple(json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def selected(arguments: list[str]) -> list[str]:
-    """The arguments without those for processes and order, which are tested on their own."""
+    """Return the arguments without those for workers and order, which have their own tests."""
     ignored = [index for index, each in enumerate(arguments) if each in ("-n", "--dist")]
     left = [each for index, each in enumerate(arguments) if index not in ignored and index - 1 not in ignored]
     return [each for each in left if not each.startswith(("--randomly-seed=", "--no-loadscope-reorder"))]
@@ -56,7 +56,7 @@ def selected(arguments: list[str]) -> list[str]:
 FAST = ["-m", "not browser and not external and not slow"]
 
 
-def test_without_arguments_both_roots_run_what_is_fast_on_sqlite(checkout: Checkout) -> None:
+def test_no_arguments_run_the_fast_tests_of_both_roots_on_sqlite(checkout: Checkout) -> None:
     code, written = checkout.run("bin/test")
     assert code == 0
     assert [(url, selected(arguments)) for url, arguments in calls(checkout)] == [
@@ -67,12 +67,12 @@ def test_without_arguments_both_roots_run_what_is_fast_on_sqlite(checkout: Check
 
 
 @pytest.mark.slow
-def test_database_of_the_environment_is_not_used(checkout: Checkout) -> None:
+def test_variable_database_url_is_not_used(checkout: Checkout) -> None:
     checkout.run("bin/test", DATABASE_URL="postgresql://root@127.0.0.1/mine")
     assert {url for url, _ in calls(checkout)} == {"sqlite://:memory:"}
 
 
-def test_tests_run_in_as_many_processes_as_there_are_cores_file_by_file(checkout: Checkout) -> None:
+def test_one_worker_per_core_runs_whole_files(checkout: Checkout) -> None:
     checkout.run("bin/test")
     arguments = calls(checkout)[0][1]
     assert arguments[0] == "-n"
@@ -84,7 +84,7 @@ def test_tests_run_in_as_many_processes_as_there_are_cores_file_by_file(checkout
 @pytest.mark.parametrize(
     "given", [["-n", "3"], ["-n0"], ["--pdb"], ["tests/service/test_a.py"], ["tests/service/test_a.py::test_b"]]
 )
-def test_number_of_processes_is_left_to_the_person_and_one_file_needs_one(checkout: Checkout, given: list[str]) -> None:
+def test_number_of_workers_can_be_set_and_one_file_needs_no_workers(checkout: Checkout, given: list[str]) -> None:
     if "::" in given[0]:
         plan(checkout, (0, {"outcomes": {"passed": 1}}))
     assert checkout.run("bin/test", *given)[0] == 0
@@ -92,20 +92,20 @@ def test_number_of_processes_is_left_to_the_person_and_one_file_needs_one(checko
 
 
 @pytest.mark.slow
-def test_order_is_random_alike_for_all_sessions_and_named_if_one_fails(checkout: Checkout) -> None:
+def test_all_sessions_have_the_same_seed_which_is_printed_after_a_failure(checkout: Checkout) -> None:
     plan(checkout, (1, {"outcomes": {"passed": 3, "failed": 1}, "left_out": {}}), PASSED)
     code, written = checkout.run("bin/test")
     seeds = {
         next(each for each in arguments if each.startswith("--randomly-seed=")) for _, arguments in calls(checkout)
     }
-    assert len(seeds) == 1
+    (seed,) = seeds
     assert code == 1
-    assert f"The order was that of {seeds.pop()}." in written.splitlines()
+    assert f" {seed}." in written
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [["-p", "no:randomly"], ["--randomly-seed=7"]])
-def test_order_that_is_given_is_kept(checkout: Checkout, given: list[str]) -> None:
+def test_given_order_is_used(checkout: Checkout, given: list[str]) -> None:
     checkout.run("bin/test", *given)
     arguments = calls(checkout)[0][1]
     assert [each for each in arguments if each.startswith("--randomly-seed=")] == [
@@ -125,7 +125,7 @@ def test_order_that_is_given_is_kept(checkout: Checkout, given: list[str]) -> No
         (["-x"], [["-x", *FAST, LAYER], ["-x", *FAST]]),
     ],
 )
-def test_selection_runs_all_that_it_names_in_its_root(
+def test_selection_runs_only_the_roots_of_its_paths(
     checkout: Checkout, given: list[str], sessions: list[list[str]]
 ) -> None:
     assert checkout.run("bin/test", *given)[0] == 0
@@ -133,10 +133,10 @@ def test_selection_runs_all_that_it_names_in_its_root(
 
 
 @pytest.mark.slow
-def test_all_requires_every_part_and_runs_on_three_databases(checkout: Checkout) -> None:
+def test_all_requires_optional_parts_and_runs_on_three_databases(checkout: Checkout) -> None:
     for name in ("postgresql", "mysql"):
         (checkout.path / f"requirements-{name}.txt").touch()
-    checkout.put_uv()
+    checkout.add_uv()
     code, written = checkout.run("bin/test", "--all", MYSQL_URL="mysql://root@db/other")
     assert code == 0
     on_server = ["--require-parts", "-m", "database"]
@@ -152,29 +152,30 @@ def test_all_requires_every_part_and_runs_on_three_databases(checkout: Checkout)
 
 
 @pytest.mark.slow
-def test_database_of_bin_test_is_that_of_the_tests_and_its_driver_is_installed(checkout: Checkout) -> None:
-    checkout.put_uv()
+def test_option_database_sets_the_database_and_installs_its_driver(checkout: Checkout) -> None:
+    checkout.add_uv()
     (checkout.path / "requirements-mysql.txt").touch()
     assert checkout.run("bin/test", "--database", "mysql://root@127.0.0.1/vitrine", "-k", "one")[0] == 0
     assert {url for url, _ in calls(checkout)} == {"mysql://root@127.0.0.1/vitrine"}
-    assert checkout.asked_of_uv()[-1].endswith("requirements-mysql.txt")
+    assert checkout.uv_calls()[-1].endswith("requirements-mysql.txt")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--database", ""], "--database takes a URL that begins with sqlite:, postgresql: or mysql:"),
+        (["--database", ""], "--database needs a URL that starts with sqlite:, postgresql: or mysql:"),
         (
             ["--database", "oracle://host/name"],
-            "--database takes a URL that begins with sqlite:, postgresql: or mysql:",
+            "--database needs a URL that starts with sqlite:, postgresql: or mysql:",
         ),
-        (["--all", "--database", "sqlite://:memory:"], "--all runs the tests on each database; leave out --database"),
-        (["tests/nothing.py"], "there is no file or directory 'tests/nothing.py'"),
+        (
+            ["--all", "--database", "sqlite://:memory:"],
+            "--all already runs the tests on all databases; remove --database",
+        ),
+        (["tests/nothing.py"], "file or directory not found: 'tests/nothing.py'"),
     ],
 )
-def test_argument_that_is_wrong_is_refused_before_anything_is_installed(
-    checkout: Checkout, given: list[str], message: str
-) -> None:
+def test_wrong_argument_is_refused_before_installation(checkout: Checkout, given: list[str], message: str) -> None:
     (checkout.environment / "requirements-dev.txt.stamp").unlink()
     code, written = checkout.run("bin/test", *given)
     assert (code, calls(checkout)) == (2, [])
@@ -182,7 +183,7 @@ def test_argument_that_is_wrong_is_refused_before_anything_is_installed(
     assert "Installing" not in written
 
 
-def test_last_lines_say_what_was_left_out_and_how_to_run_it(checkout: Checkout) -> None:
+def test_last_lines_count_left_out_and_skipped_tests(checkout: Checkout) -> None:
     first = {"outcomes": {"passed": 5, "skipped": 1}, "left_out": {"slow": 2, "browser": 4}}
     plan(checkout, (0, first), (0, {"outcomes": {"passed": 1}, "left_out": {"slow": 1}}))
     _, written = checkout.run("bin/test")
@@ -201,27 +202,27 @@ def test_last_lines_say_what_was_left_out_and_how_to_run_it(checkout: Checkout) 
         ((1, {"outcomes": {"passed": 2}}), "5 passed, 1 failed, 0 skipped"),
     ],
 )
-def test_session_that_fails_or_breaks_fails_the_whole(checkout: Checkout, session: object, closing: str) -> None:
+def test_exit_code_is_1_if_a_session_fails_or_breaks(checkout: Checkout, session: object, closing: str) -> None:
     plan(checkout, session, PASSED)
     code, written = checkout.run("bin/test")
     assert (code, written.splitlines()[-1]) == (1, closing)
 
 
 @pytest.mark.slow
-def test_no_test_at_all_is_a_failure_but_a_root_without_one_is_not(checkout: Checkout) -> None:
+def test_exit_code_is_1_only_if_no_root_has_a_test(checkout: Checkout) -> None:
     plan(checkout, (5, {"outcomes": {}}), PASSED, (5, {"outcomes": {}}), (5, {"outcomes": {}}))
     assert checkout.run("bin/test", "-k", "one")[0] == 0
     assert checkout.run("bin/test", "-k", "none")[0] == 1
 
 
 @pytest.mark.slow
-def test_durations_have_a_default(checkout: Checkout) -> None:
+def test_durations_without_a_number_prints_25(checkout: Checkout) -> None:
     checkout.run("bin/test", "--durations", "tests/service")
     assert selected(calls(checkout)[0][1]) == ["--durations=25", "--durations-min=0.2", "tests/service"]
 
 
 @pytest.mark.slow
-def test_option_that_pytest_does_not_have_ends_with_its_message_alone(checkout: Checkout) -> None:
+def test_unknown_pytest_option_ends_without_a_summary(checkout: Checkout) -> None:
     plan(checkout, (4, None), PASSED)
     code, written = checkout.run("bin/test", "--nonsense")
     assert (code, len(calls(checkout))) == (2, 1)

@@ -1,4 +1,4 @@
-"""bin/sentry with a real Bugsink: it takes an event, shows it, and ends with all of its processes."""
+"""bin/sentry with a real Bugsink: it receives and shows an event, and stops with all its processes."""
 
 import os
 import re
@@ -32,7 +32,7 @@ RUNNING = re.compile(
 
 @dataclass
 class Started:
-    """A bin/sentry that printed where it is."""
+    """A running bin/sentry and its output, which has address, login and DSN."""
 
     process: subprocess.Popen[str]
     written: str
@@ -47,9 +47,9 @@ class Started:
         return urlsplit(self["address"]).port or 0
 
 
-def with_bugsink(checkout: Checkout) -> Checkout:
-    """Install Bugsink in a clone: its environment sees the packages of the one that the tests have."""
-    checkout.put_uv()
+def install_bugsink(checkout: Checkout) -> Checkout:
+    """Install Bugsink in a checkout: its environment uses the packages of the environment of the tests."""
+    checkout.add_uv()
     arguments = ["--directory", "var/bugsink/venv", "bin/requirements-bugsink.txt"]
     code, written = checkout.run("python3", "bin/environment.py", *arguments)
     assert code == 0, written
@@ -61,21 +61,21 @@ def with_bugsink(checkout: Checkout) -> Checkout:
 
 @pytest.fixture
 def clone(checkout: Checkout) -> Checkout:
-    """A fresh clone where Bugsink is installed."""
-    return with_bugsink(checkout)
+    """Return a fresh checkout with Bugsink installed."""
+    return install_bugsink(checkout)
 
 
 @pytest.fixture(scope="module")
 def started_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, Started]]:
-    """A fresh clone and its bin/sentry, for the tests that leave it running."""
-    checkout = with_bugsink(make_checkout(tmp_path_factory.mktemp("started")))
+    """Start bin/sentry in a fresh checkout once, for the tests that do not stop it."""
+    checkout = install_bugsink(make_checkout(tmp_path_factory.mktemp("started")))
     with started(checkout) as running:
         yield checkout, running
 
 
 @pytest.fixture
 def clone_with_tables(clone: Checkout) -> Checkout:
-    """The same, where bin/sentry was run before; it has no port yet."""
+    """Return a checkout in which bin/sentry has created its data; no port is chosen yet."""
     data = clone.path / "var" / "bugsink" / "data"
     data.mkdir()
     for file in empty_bugsink().iterdir():
@@ -94,7 +94,7 @@ def data_of(checkout: Checkout) -> Path:
 
 @contextmanager
 def started(checkout: Checkout) -> Iterator[Started]:
-    """Start bin/sentry and wait until it prints where it is; its processes end with the block."""
+    """Start bin/sentry and wait for its output; kill its processes at the end of the block."""
     with checkout.start("bin/sentry") as process:
         try:
             assert process.stdout
@@ -110,7 +110,7 @@ def started(checkout: Checkout) -> Iterator[Started]:
 
 
 def page_after_login(running: Started) -> str:
-    """Return the page after the login with the address, name and password that were printed."""
+    """Log in with the printed address and credentials, and return the next page."""
     opener = build_opener(HTTPCookieProcessor(CookieJar()))
     with opener.open(running["address"], timeout=DEADLINE_S) as form:
         address, html = form.url, form.read().decode()
@@ -122,7 +122,7 @@ def page_after_login(running: Started) -> str:
         return str(page.read().decode())
 
 
-def test_from_a_fresh_clone_it_takes_an_event_and_shows_it_after_the_login(
+def test_bugsink_in_a_fresh_checkout_shows_a_received_event(
     started_once: tuple[Checkout, Started],
 ) -> None:
     _, running = started_once
@@ -132,7 +132,7 @@ def test_from_a_fresh_clone_it_takes_an_event_and_shows_it_after_the_login(
     wait_for(lambda: "the pump failed" in page_after_login(running), "the event")
 
 
-def test_second_one_says_where_the_first_is(started_once: tuple[Checkout, Started]) -> None:
+def test_second_bin_sentry_prints_the_address_of_the_first(started_once: tuple[Checkout, Started]) -> None:
     checkout, first = started_once
     code, written = checkout.run("bin/sentry")
     second = Started(first.process, written)
@@ -140,7 +140,7 @@ def test_second_one_says_where_the_first_is(started_once: tuple[Checkout, Starte
     assert f"`kill {first.process.pid}`" in written
 
 
-def test_ctrl_c_ends_all_of_it_without_a_traceback(clone_with_tables: Checkout) -> None:
+def test_ctrl_c_stops_all_processes_without_a_traceback(clone_with_tables: Checkout) -> None:
     with started(clone_with_tables) as running:
         os.killpg(running.process.pid, signal.SIGINT)
         written, _ = running.process.communicate(timeout=DEADLINE_S)
@@ -148,23 +148,23 @@ def test_ctrl_c_ends_all_of_it_without_a_traceback(clone_with_tables: Checkout) 
         assert not is_listening(running.port)
 
 
-def test_closed_terminal_ends_it(clone_with_tables: Checkout) -> None:
+def test_sighup_stops_it(clone_with_tables: Checkout) -> None:
     with started(clone_with_tables) as running:
         os.killpg(running.process.pid, signal.SIGHUP)
         running.process.communicate(timeout=DEADLINE_S)
         assert not is_listening(running.port)
 
 
-def test_address_and_login_stay_from_run_to_run(clone_with_tables: Checkout) -> None:
+def test_address_and_login_are_kept_between_runs(clone_with_tables: Checkout) -> None:
     found = []
     for _ in range(2):
         with started(clone_with_tables) as running:
             found.append((running["dsn"], running["password"]))
-            # All of it at once, as a machine that loses its power.
+            # Leaving the block kills all processes at once, like a power failure.
     assert found[0] == found[1]
 
 
-def test_busy_port_is_left_to_its_owner(clone_with_tables: Checkout) -> None:
+def test_another_port_is_used_if_the_port_is_busy(clone_with_tables: Checkout) -> None:
     with socket.socket() as owner:
         owner.bind(("127.0.0.1", busy_port := free_port()))
         owner.listen()
@@ -174,7 +174,7 @@ def test_busy_port_is_left_to_its_owner(clone_with_tables: Checkout) -> None:
             assert is_listening(running.port)
 
 
-def test_killed_alone_the_next_one_takes_its_place(clone_with_tables: Checkout) -> None:
+def test_new_bin_sentry_starts_after_the_main_process_was_killed(clone_with_tables: Checkout) -> None:
     with started(clone_with_tables) as running:
         running.process.kill()
         running.process.wait()
@@ -183,7 +183,7 @@ def test_killed_alone_the_next_one_takes_its_place(clone_with_tables: Checkout) 
             assert next_one.process.pid != running.process.pid
 
 
-def test_killed_while_it_makes_its_tables_the_next_one_makes_them(clone: Checkout) -> None:
+def test_tables_are_created_again_if_their_creation_was_killed(clone: Checkout) -> None:
     database = data_of(clone) / "db.sqlite3"
     with clone.start("bin/sentry") as process:
         wait_for(lambda: database.exists() and database.stat().st_size, "the first tables")
@@ -193,7 +193,7 @@ def test_killed_while_it_makes_its_tables_the_next_one_makes_them(clone: Checkou
         assert "Issues · vitrine" in page_after_login(running)
 
 
-def test_nobody_else_can_read_what_it_stores() -> None:
+def test_stored_files_are_readable_only_by_their_owner() -> None:
     directory = empty_bugsink()
     stored = [directory / name for name in ("access.json", "bugsink_conf.py", "db.sqlite3", "lock")]
     assert {path.stat().st_mode & 0o077 for path in [directory, *stored]} == {0}

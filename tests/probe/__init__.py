@@ -1,4 +1,4 @@
-"""The project that the layer's tests observe: a small library of books, with a view for each way a request can go.
+"""The project for the tests of the layer: a small library of books, and views for all kinds of requests.
 
-It stands for a project that adopted `observability/`: it imports nothing of `service/` or `settings/`.
+It is an example of a project that has added `observability/`: it imports nothing from `service/` or `settings/`.
 """

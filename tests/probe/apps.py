@@ -1,4 +1,4 @@
-"""The app `tests.probe`."""
+"""The Django app `tests.probe`."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The addresses of a developer's machine: those of the probe, and the tools."""
+"""URLs for development: those of the probe and of the tools."""
 
 from debug_toolbar.toolbar import debug_toolbar_urls
 from django.apps import apps

@@ -1,4 +1,4 @@
-"""A view for each way in which a request can fail; each is one failure."""
+"""Views that fail in different ways; each request is one failure."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,7 +26,7 @@ standard_log = logging.getLogger("probe.failures.standard")
 
 
 def fail() -> None:
-    """Raise, after a query, a line and a fact."""
+    """Raise an exception after a query, a log line and a noted value."""
     Publisher.objects.create(name=f"made before the failure {uuid4()}")
     log.info("working", step=1)
     note(asked="for trouble")
@@ -112,7 +112,7 @@ def logged_then_captured(request: HttpRequest) -> HttpResponse:
     try:
         fail()
     except RuntimeError as error:
-        log.error("import_failed")  # noqa: TRY400 - without its exception is the point
+        log.error("import_failed")  # noqa: TRY400 - deliberately without the exception
         sentry_sdk.capture_exception(error)
     return HttpResponse()
 
@@ -171,7 +171,7 @@ def invalid(request: Request) -> Response:
 @api_view(["POST"])
 @permission_classes([AllowAny])
 def with_secrets(request: Request) -> Response:
-    """Fail with what the client sent in the body, in a log line, in SQL and in a local variable."""
+    """Fail with a secret of the body in a log line, in SQL, in the message and in local variables."""
     sent: Any = request.data
     secret = sent["account"]["password"]
     api_token = {"nested": [secret]}
@@ -185,7 +185,7 @@ def with_secrets(request: Request) -> Response:
 
 View = Callable[..., Any]
 
-# One report each.
+# Views with exactly one report.
 FAILURES: dict[str, View] = {
     "raised-by-view": raised_by_view,
     "raised-by-api": raised_by_api,
@@ -203,7 +203,7 @@ FAILURES: dict[str, View] = {
     "answered": answered,
     "logged-then-answered": logged_then_answered,
 }
-# None.
+# Views without a report.
 NO_FAILURES: dict[str, View] = {"ignored": ignored, "refused": refused, "not-found": not_found, "invalid": invalid}
 
 urlpatterns: list[URLPattern] = [

@@ -1,4 +1,4 @@
-"""Books for the tests."""
+"""Create books for tests."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -9,12 +9,12 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 def isbn(number: int = 1) -> str:
-    """An ISBN for each number, in their order; the check digit is not right."""
+    """Return an ISBN with this number. Larger numbers sort later. The check digit is not correct."""
     return f"978-0-00-{number:06}-0"
 
 
 def make_books(count: int, **values: object) -> list[Book]:
-    """Create books with the ISBNs 1 to `count`, each by an author of its own."""
+    """Create books with the ISBNs 1 to `count`, each with another author."""
     publisher, _ = Publisher.objects.get_or_create(name="Penguin")
     return [
         Book.objects.create(
@@ -34,6 +34,6 @@ def make_publishers(count: int) -> list[Publisher]:
 
 
 def make_loan(book: Book, begun_at: datetime = NOON) -> Loan:
-    """Create a loan of the book; one at each time."""
+    """Create a loan of the book; a book has at most one loan per time."""
     digest = sha256(f"{book.isbn} {begun_at}".encode()).hexdigest()
     return Loan.objects.create(book=book, digest=digest, begun_at=begun_at)

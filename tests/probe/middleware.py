@@ -1,4 +1,4 @@
-"""Middleware that fails when it is asked to, and that lets other origins in."""
+"""Middleware that fails on request, and middleware for CORS."""
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -13,7 +13,7 @@ class FailingMiddleware(MiddlewareMixin):
 
 
 class CorsMiddleware(MiddlewareMixin):
-    """Lets scripts of any origin ask and read, as a package for CORS does."""
+    """Allow requests from scripts of any origin, like a CORS package."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers

@@ -29,11 +29,11 @@ class Author(models.Model):
 
 class BookQuerySet(models.QuerySet["Book"]):
     def with_author(self) -> BookQuerySet:
-        """Each book with its author and publisher, in the same statement."""
+        """Return books with author and publisher, in the same statement."""
         return self.select_related("author__publisher")
 
     def status_counts(self) -> dict[str, int]:
-        """The number of books by status."""
+        """Return the number of books per status."""
         counted = self.order_by().values_list("status").annotate(Count("pk"))
         return dict.fromkeys(self.model.Status.values, 0) | dict(counted)
 
@@ -63,7 +63,7 @@ class LoanQuerySet(models.QuerySet["Loan"]):
 
 
 class Loan(models.Model):
-    """A book that a reader borrowed; `scan` is the slip of paper, as an image."""
+    """A loan of a book; `scan` is an image of the loan slip."""
 
     book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="loans")
     digest = models.CharField(max_length=64, unique=True)

@@ -1,4 +1,4 @@
-"""The JSON of the library."""
+"""Serializers of the library."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class LoanSerializer(serializers.ModelSerializer[Loan]):
 
 
 class BookDetailSerializer(BookSerializer):
-    """One book, with its newest loan."""
+    """One book with its newest loan."""
 
     latest_loan = serializers.SerializerMethodField()
 

@@ -1,4 +1,4 @@
-"""The addresses of the probe."""
+"""URLs of the probe."""
 
 from django.contrib import admin
 from django.urls import include, path

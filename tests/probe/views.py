@@ -1,4 +1,4 @@
-"""A view for each way in which a request can go. `Publisher` serves as a table to read and write."""
+"""Views for all kinds of requests. They read and write the table of `Publisher`."""
 
 import asyncio
 import http.client
@@ -29,7 +29,7 @@ standard_log = logging.getLogger("probe.standard")
 
 
 def query(count: int) -> None:
-    """Run `count` queries, and write a line by each of the two kinds of loggers."""
+    """Run `count` queries, and log one line with structlog and one with logging."""
     for _ in range(count):
         Publisher.objects.exists()
     log.info("queried", count=count)
@@ -118,12 +118,12 @@ def file(request: HttpRequest) -> FileResponse:
 
 
 def with_headers(request: HttpRequest) -> HttpResponse:
-    """Answer with the headers that the query string names."""
+    """Return the parameters of the query string as response headers."""
     return JsonResponse({"known": 1}, headers=dict(request.GET.items()))
 
 
 def detailed(request: HttpRequest, status: int) -> HttpResponse:
-    """Two lines below INFO, a query and a line from INFO on; from status 500 on it fails."""
+    """Log two DEBUG lines and one INFO line, and run a query; raise if `status` is 500 or higher."""
     log.debug("asked", number=1)
     Publisher.objects.exists()
     standard_log.debug("asked %s", "again", extra={"number": 2})
@@ -135,10 +135,10 @@ def detailed(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def level(request: HttpRequest, logger: str) -> HttpResponse:
-    """Which process answers, and what its logger lets through."""
-    asked = logging.getLogger(logger)
-    asked.debug("asked")
-    return JsonResponse({"process": os.getpid(), "level": logging.getLevelName(asked.getEffectiveLevel())})
+    """Return the process id and the effective level of a logger."""
+    log = logging.getLogger(logger)
+    log.debug("asked")
+    return JsonResponse({"process": os.getpid(), "level": logging.getLevelName(log.getEffectiveLevel())})
 
 
 def failing(request: HttpRequest) -> HttpResponse:
@@ -188,7 +188,7 @@ class NotFoundByApi(APIView):
 
 
 def calling(request: HttpRequest, count: int) -> HttpResponse:
-    """Call another service of this machine, at the port that the query string names."""
+    """Send outgoing requests to a service on this machine, at the port in the query string."""
     for _ in range(count):
         with closing(http.client.HTTPConnection("127.0.0.1", int(request.GET["port"]))) as connection:
             connection.request("GET", "/status/200/?token=secret")
@@ -210,7 +210,7 @@ async def sleeping_async(request: HttpRequest) -> HttpResponse:
 
 
 def caching(request: HttpRequest) -> HttpResponse:
-    """Keep what the query says, and a session under the key that it says."""
+    """Store a value and a session in the cache, with the value and the session key in the query string."""
     cache.set("one-time", {"password": request.GET["value"]})
     cache.set(f"django.contrib.sessions.cache{request.GET['session']}", {}, timeout=1)
     return JsonResponse({})
@@ -236,7 +236,7 @@ def warning(request: HttpRequest) -> HttpResponse:
 def slow_query(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute(
-            # MariaDB ends a recursion after 1,000 rows by itself.
+            # MariaDB stops a recursion after 1,000 rows.
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %s) "
             "SELECT max(a.i + b.i) FROM n AS a, n AS b",
             [1_000],
@@ -269,7 +269,7 @@ def write_then_400(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def write_half(request: HttpRequest, name: str) -> HttpResponse:
-    """One row outside of a savepoint that is rolled back, and one inside."""
+    """Write one row before a savepoint, and one inside it, which is rolled back."""
     Publisher.objects.create(name=name)
     try:
         with transaction.atomic():
@@ -280,7 +280,7 @@ def write_half(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def write_then_catch(request: HttpRequest, name: str) -> HttpResponse:
-    """An error of the database that is handled without a savepoint; `save()` would have marked the transaction."""
+    """Catch a database error without a savepoint; in SQL, because `save()` would mark the transaction as broken."""
     Publisher.objects.create(name=name)
     try:
         with connection.cursor() as cursor:
@@ -291,14 +291,14 @@ def write_then_catch(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def write_orphan(request: HttpRequest, name: str) -> HttpResponse:
-    """A row whose foreign key leads nowhere: some databases refuse it at once, some when the transaction ends."""
+    """Write a row with an invalid foreign key: some databases reject it immediately, others at the commit."""
     Publisher.objects.create(name=name)
     Author.objects.create(publisher_id=1_000_000, name=name)
     return HttpResponse()
 
 
 def write_then_close(request: HttpRequest, name: str) -> HttpResponse:
-    """A connection that goes, or goes back to its pool, with a transaction open."""
+    """Close the connection, or return it to its pool, while a transaction is open."""
     Publisher.objects.create(name=name)
     connection.close()
     return HttpResponse()
@@ -306,14 +306,14 @@ def write_then_close(request: HttpRequest, name: str) -> HttpResponse:
 
 @transaction.non_atomic_requests
 def write_many(request: HttpRequest, name: str) -> HttpResponse:
-    """Two rows by `executemany`, in a transaction of its own."""
+    """Write two rows with `executemany` in a separate transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany("INSERT INTO probe_publisher (name) VALUES (%s)", [[f"{name}-1"], [f"{name}-2"]])
     return HttpResponse()
 
 
 def write_then_iterate(request: HttpRequest, name: str) -> StreamingHttpResponse:
-    """A body of rows that are fetched while it is sent, after the transaction."""
+    """Return a body of rows that are read from the database while it is sent, after the transaction."""
     Publisher.objects.create(name=name)
     rows = Publisher.objects.filter(name=name).values_list("name", flat=True)
     return StreamingHttpResponse(row.encode() for row in rows.iterator(chunk_size=1))

@@ -21,7 +21,7 @@ def user(db: None) -> User:
 
 @pytest.fixture
 def client(user: User) -> APIClient:
-    """A client of the API that sends a token: one query of each request reads it, with its user."""
+    """Return an API client that sends a token; each request needs one query for the token and its user."""
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=user).key}")
     return client

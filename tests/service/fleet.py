@@ -1,4 +1,4 @@
-"""Trucks and frames for the tests."""
+"""Create trucks and frames for tests."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -13,18 +13,18 @@ REAL_FRAMES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "service" / "data" / "gbt32960_frames.json").read_text()
 )
 
-# When the frames of the tests were recorded, unless a test says otherwise.
+# The default recording time of frames in tests.
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 def vin(number: int = 1) -> str:
-    """A VIN for each number, in their order: the check digit is not right."""
+    """Return a VIN with this number at its end. Larger numbers sort later. The check digit is not correct."""
     return f"LZZ5DXSBXSA{number:06}"
 
 
 def make_trucks(count: int, **values: object) -> list[Truck]:
-    """Trucks with the VINs 1 to `count`, each with a model of its own."""
+    """Create trucks with the VINs 1 to `count`, each with another model."""
     manufacturer, _ = Manufacturer.objects.get_or_create(name="Sinotruk")
     return [
         Truck.objects.create(
@@ -37,7 +37,7 @@ def make_trucks(count: int, **values: object) -> list[Truck]:
 
 
 def realtime(number: int = 1, recorded_at: datetime = NOON, command: int = REALTIME, **values: Any) -> bytes:
-    """A realtime frame of the truck with VIN `number`; the values are those of a `Report`."""
+    """Return a realtime frame of the truck with VIN `number`; the values are those of `Report`."""
     return encode_report(Report(**values), vin=vin(number), recorded_at=recorded_at, command=command)
 
 
@@ -54,7 +54,7 @@ def heartbeat(number: int = 1) -> bytes:
 
 
 def many_realtime(frames: int, trucks: int) -> list[bytes]:
-    """Different frames, spread over so many trucks."""
+    """Return different frames of this number of trucks."""
     return [realtime(index % trucks + 1, NOON + index // trucks * MINUTE) for index in range(frames)]
 
 

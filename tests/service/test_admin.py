@@ -1,4 +1,4 @@
-"""The admin of the service's tables."""
+"""Django admin of the service's models."""
 
 import pytest
 from django.contrib import admin
@@ -19,13 +19,13 @@ MODELS = ["manufacturer", "truckmodel", "truck", "telemetryframe", "user"]
 
 @pytest.fixture
 def administrator() -> Client:
-    """A client in which an administrator is logged in."""
+    """Return a client with the session of a superuser."""
     administrator = Client()
     administrator.force_login(User.objects.create_superuser("chief"))
     return administrator
 
 
-def page_of(instance: Truck | TelemetryFrame, page: str = "change") -> str:
+def admin_url(instance: Truck | TelemetryFrame, page: str = "change") -> str:
     return reverse(f"admin:service_{instance._meta.model_name}_{page}", args=[instance.pk])
 
 
@@ -42,7 +42,7 @@ def test_model_is_registered(model: type[Model]) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_list_needs_the_same_queries_for_any_number_of_rows(
+def test_list_query_count_does_not_depend_on_the_number_of_rows(
     model: str, administrator: Client, django_assert_constant_queries: ConstantQueries
 ) -> None:
     path = reverse(f"admin:service_{model}_changelist")
@@ -56,7 +56,7 @@ def test_list_can_be_searched(model: str, administrator: Client) -> None:
     assert response.context["cl"].result_count == 0
 
 
-def test_frame_is_found_by_the_vin_of_its_truck(administrator: Client) -> None:
+def test_search_finds_frames_by_the_vin_of_their_truck(administrator: Client) -> None:
     fill(3)
     found = (
         administrator.get(reverse("admin:service_telemetryframe_changelist"), {"q": vin(2)}).context["cl"].result_list
@@ -64,16 +64,16 @@ def test_frame_is_found_by_the_vin_of_its_truck(administrator: Client) -> None:
     assert [frame.truck.vin for frame in found] == [vin(2)]
 
 
-def test_frame_shows_its_bytes_as_hexadecimal_text(administrator: Client) -> None:
+def test_page_of_a_frame_shows_its_bytes_in_hexadecimal(administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    page = administrator.get(page_of(TelemetryFrame.objects.get())).content.decode()
+    page = administrator.get(admin_url(TelemetryFrame.objects.get())).content.decode()
     assert realtime().hex(" ") in page
 
 
 @pytest.mark.parametrize("page", ["change", "delete"])
-def test_frame_can_be_neither_changed_nor_deleted(page: str, administrator: Client) -> None:
+def test_frame_cannot_be_changed_or_deleted(page: str, administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    assert administrator.post(page_of(TelemetryFrame.objects.get(), page), {"post": "yes"}).status_code == 403
+    assert administrator.post(admin_url(TelemetryFrame.objects.get(), page), {"post": "yes"}).status_code == 403
 
 
 def test_frame_cannot_be_added(administrator: Client) -> None:
@@ -85,7 +85,7 @@ def test_truck_can_be_added(administrator: Client) -> None:
     assert (response.status_code, Truck.objects.get().finance_type) == (302, "lease")
 
 
-def test_change_of_a_truck_leaves_alone_what_its_frames_say(
+def test_change_of_a_truck_keeps_values_that_a_frame_has_set(
     administrator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truck = make_trucks(1)[0]
@@ -97,7 +97,7 @@ def test_change_of_a_truck_leaves_alone_what_its_frames_say(
 
     monkeypatch.setattr(Truck, "save", save_after_a_frame)
     administrator.post(
-        page_of(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""}
+        admin_url(truck), {"vin": vin(2), "finance_type": "lease", "status": "stopped", "last_contact_at": ""}
     )
     truck.refresh_from_db()
     assert (truck.finance_type, truck.vin) == ("lease", vin())
@@ -105,16 +105,16 @@ def test_change_of_a_truck_leaves_alone_what_its_frames_say(
 
 
 def test_truck_without_frames_can_be_deleted(administrator: Client) -> None:
-    administrator.post(page_of(make_trucks(1)[0], "delete"), {"post": "yes"})
+    administrator.post(admin_url(make_trucks(1)[0], "delete"), {"post": "yes"})
     assert not Truck.objects.exists()
 
 
 def test_truck_with_frames_cannot_be_deleted(administrator: Client) -> None:
     ingest_frames(frames=decoded(realtime()))
-    assert administrator.post(page_of(Truck.objects.get(), "delete"), {"post": "yes"}).status_code == 403
+    assert administrator.post(admin_url(Truck.objects.get(), "delete"), {"post": "yes"}).status_code == 403
 
 
-def test_user_is_added_with_a_password_that_is_hashed(administrator: Client) -> None:
+def test_password_of_an_added_user_is_hashed(administrator: Client) -> None:
     values = {"username": "driver", "usable_password": "true", "password1": "a good one 7", "password2": "a good one 7"}
     administrator.post(reverse("admin:service_user_add"), values)
     assert check_password("a good one 7", User.objects.get(username="driver").password)

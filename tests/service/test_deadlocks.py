@@ -1,16 +1,16 @@
-"""Work that meets a deadlock."""
+"""Repeat transactions after a deadlock."""
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, atomic_despite_deadlocks
+from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, retry_on_deadlock
 from service.models import Manufacturer
 
 DEADLOCK = OperationalError(MYSQL_DEADLOCK, "Deadlock found when trying to get lock; try restarting transaction")
 
 
 class PostgresqlError(Exception):
-    """What psycopg raises, as far as it counts here."""
+    """A stub of the error that psycopg raises."""
 
     sqlstate = POSTGRESQL_DEADLOCK
 
@@ -22,7 +22,7 @@ def postgresql_deadlock() -> OperationalError:
 
 
 class Work:
-    """Fails so many times, each time after it wrote a row."""
+    """Write a row at each call; raise the error in the first `failures` calls."""
 
     def __init__(self, failures: int, error: OperationalError = DEADLOCK) -> None:
         self.failures = failures
@@ -40,24 +40,24 @@ class Work:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [DEADLOCK, postgresql_deadlock()], ids=["MariaDB", "PostgreSQL"])
-def test_victim_begins_again_and_leaves_nothing_of_its_first_runs(error: OperationalError) -> None:
+def test_transaction_is_repeated_after_a_deadlock_and_failed_runs_are_rolled_back(error: OperationalError) -> None:
     work = Work(failures=2, error=error)
-    assert atomic_despite_deadlocks(work)() == "done"
+    assert retry_on_deadlock(work)() == "done"
     assert [each.name for each in Manufacturer.objects.all()] == ["run 3"]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("error", "runs"), [(DEADLOCK, ATTEMPTS), (OperationalError("gone"), 1)])
-def test_work_that_cannot_succeed_raises_its_error(error: OperationalError, runs: int) -> None:
+def test_error_is_raised_after_the_last_run_or_if_it_is_not_a_deadlock(error: OperationalError, runs: int) -> None:
     work = Work(failures=99, error=error)
     with pytest.raises(OperationalError):
-        atomic_despite_deadlocks(work)()
+        retry_on_deadlock(work)()
     assert (work.runs, Manufacturer.objects.count()) == (runs, 0)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_victim_inside_of_another_transaction_leaves_it_to_that_one() -> None:
+def test_deadlock_inside_another_transaction_is_not_retried() -> None:
     work = Work(failures=1)
     with pytest.raises(OperationalError), transaction.atomic():
-        atomic_despite_deadlocks(work)()
+        retry_on_deadlock(work)()
     assert work.runs == 1

@@ -1,4 +1,4 @@
-"""Decoding frames: real ones, encoded ones, and any bytes."""
+"""Decode frames: real ones, encoded ones and random bytes."""
 
 import operator
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def with_units(*units: bytes, command: int = REALTIME) -> bytes:
 
 
 def with_byte(raw: bytes, position: int, value: int) -> bytes:
-    """The frame with one byte changed and the checksum made right again."""
+    """Return the frame with one byte changed and a correct checksum."""
     changed = bytearray(raw)
     changed[position] = value
     changed[-1] = checksum(bytes(changed[2:-1]))
@@ -52,7 +52,7 @@ def is_frame_or_invalid(raw: bytes) -> bool:
 @pytest.mark.parametrize(
     ("entry", "key"), [(entry, key) for entry in REAL_FRAMES for key in STATED_KEYS if key in entry]
 )
-def test_real_frame_says_what_is_stated_of_it(entry: dict[str, Any], key: str) -> None:
+def test_real_frame_has_its_documented_values(entry: dict[str, Any], key: str) -> None:
     value = getattr(decode(bytes.fromhex(entry["hex"])), key)
     assert (value.isoformat() if key == "recorded_at" else value) == entry[key]
 
@@ -63,7 +63,7 @@ def test_all_units_of_a_real_frame_are_decoded() -> None:
 
 
 @pytest.mark.parametrize("raw", REAL_RAW[2:], ids=["location", "whole vehicle"])
-def test_units_put_together_are_the_data_after_the_time(raw: bytes) -> None:
+def test_joined_units_equal_the_data_after_the_time(raw: bytes) -> None:
     frame = decode(raw)
     assert b"".join(bytes([unit.type]) + unit.body for unit in frame.units) + frame.undecoded == raw[30:-1]
 
@@ -85,22 +85,22 @@ def test_vehicle_unit_is_20_bytes_long() -> None:
         (bytes([0x80, 1, 1, *bytes(257)]), 259),
         (bytes([0xFE, 0, 0]), 2),
     ],
-    ids=["motors", "engine", "extremes", "alarms", "voltages", "temperatures", "own", "own without content"],
+    ids=["motors", "engine", "extremes", "alarms", "voltages", "temperatures", "manufacturer", "manufacturer, empty"],
 )
-def test_unit_after_one_of_any_known_type_is_found(unit: bytes, body_bytes: int) -> None:
+def test_next_unit_is_found_after_each_known_type(unit: bytes, body_bytes: int) -> None:
     frame = decode(with_units(unit, *VEHICLE_AND_LOCATION))
     assert [(each.type, len(each.body)) for each in frame.units] == [(unit[0], body_bytes), (1, 20), (5, 9)]
 
 
 @pytest.mark.parametrize("unknown", [0, 3, 10, 0x7F, 0xFF])
-def test_unknown_type_ends_the_decoding_and_keeps_the_rest(unknown: int) -> None:
+def test_decoding_stops_at_an_unknown_type_and_keeps_the_rest(unknown: int) -> None:
     rest = bytes([unknown]) + VEHICLE_AND_LOCATION[0]
     frame = decode(with_units(VEHICLE_AND_LOCATION[1], rest))
     assert ([unit.type for unit in frame.units], frame.undecoded) == ([5], rest)
 
 
 @pytest.mark.parametrize("unit", [*VEHICLE_AND_LOCATION, b"\x02\x01" + bytes(12)])
-def test_unit_cut_short_ends_the_decoding_and_keeps_the_rest(unit: bytes) -> None:
+def test_decoding_stops_at_an_incomplete_unit_and_keeps_the_rest(unit: bytes) -> None:
     for length in range(1, len(unit)):
         frame = decode(with_units(VEHICLE_AND_LOCATION[1], unit[:length]))
         assert ([each.type for each in frame.units], frame.undecoded) == ([5], unit[:length])
@@ -128,17 +128,17 @@ def test_invalid_and_abnormal_values_are_none(name: str, written: slice, invalid
 
 
 @pytest.mark.parametrize("alarm_level", [0xFE, 0xFF])
-def test_alarm_level_without_a_value_is_none(alarm_level: int) -> None:
+def test_invalid_or_abnormal_alarm_level_is_none(alarm_level: int) -> None:
     assert decode(with_units(bytes([7, alarm_level, *bytes(8)]))).alarm_level is None
 
 
 @pytest.mark.parametrize("longitude", [180_000_001, 0xFFFFFFFE, 0xFFFFFFFF])
-def test_longitude_beyond_the_earth_is_none(longitude: int) -> None:
+def test_longitude_above_180_degrees_is_none(longitude: int) -> None:
     assert decode(with_units(b"\x05\x00" + longitude.to_bytes(4) + bytes(4))).longitude is None
 
 
 @pytest.mark.parametrize("latitude", [90_000_001, 0xFFFFFFFE, 0xFFFFFFFF])
-def test_latitude_beyond_the_earth_is_none(latitude: int) -> None:
+def test_latitude_above_90_degrees_is_none(latitude: int) -> None:
     assert decode(with_units(b"\x05\x00" + bytes(4) + latitude.to_bytes(4))).latitude is None
 
 
@@ -172,7 +172,7 @@ def test_position_is_negative_in_the_south_and_in_the_west(state: int, longitude
         (encode_frame(vin=vin(), command=CLOCK), None),
     ],
 )
-def test_status_follows_from_the_frame(raw: bytes, status: str | None) -> None:
+def test_status_follows_from_command_alarm_charging_and_speed(raw: bytes, status: str | None) -> None:
     assert decode(raw).status == status
 
 
@@ -184,23 +184,23 @@ def test_encrypted_data_are_kept_and_not_decoded(encryption: int) -> None:
 
 
 @pytest.mark.parametrize(("position", "value"), [(25, 13), (25, 0), (26, 32), (27, 24), (28, 60), (29, 60)])
-def test_impossible_date_is_none_and_the_units_are_decoded(position: int, value: int) -> None:
+def test_impossible_date_is_none_but_units_are_decoded(position: int, value: int) -> None:
     frame = decode(with_byte(realtime(speed_kmh=50), position, value))
     assert (frame.recorded_at, frame.speed_kmh) == (None, 50)
 
 
 @pytest.mark.parametrize("command", [1, 2, 3, 4])
-def test_data_too_short_for_a_time_are_kept(command: int) -> None:
+def test_data_without_a_complete_time_are_kept_undecoded(command: int) -> None:
     frame = decode(encode_frame(vin=vin(), command=command, data=bytes(5)))
     assert (frame.recorded_at, frame.undecoded) == (None, bytes(5))
 
 
-def test_command_without_a_time_has_none() -> None:
+def test_heartbeat_has_no_time() -> None:
     frame = decode(encode_frame(vin=vin(), command=HEARTBEAT, data=encode_time(NOON)))
     assert frame.recorded_at is None
 
 
-def test_time_is_that_of_china() -> None:
+def test_time_is_in_china_standard_time() -> None:
     recorded_at = decode(realtime(recorded_at=datetime(2026, 5, 4, 12, tzinfo=UTC))).recorded_at
     assert recorded_at is not None
     assert recorded_at.isoformat() == "2026-05-04T20:00:00+08:00"
@@ -212,45 +212,45 @@ def test_time_is_that_of_china() -> None:
         (lambda raw: raw[:0], "length is 0 bytes, expected at least 25"),
         (lambda raw: raw[:24], "length is 24 bytes, expected at least 25"),
         (lambda raw: b"$$" + raw[2:], "start bytes are 0x2424, expected 0x2323"),
-        (lambda raw: raw[:-1], "length is 30 bytes, expected 31: its length field says 6 of data"),
-        (lambda raw: raw + b"\0", "length is 32 bytes, expected 31: its length field says 6 of data"),
+        (lambda raw: raw[:-1], "length is 30 bytes, expected 31: the length field says 6 bytes of data"),
+        (lambda raw: raw + b"\0", "length is 32 bytes, expected 31: the length field says 6 bytes of data"),
         (lambda raw: raw[:-1] + b"\x58", "checksum is 0x58, computed 0x59"),
         (lambda raw: with_byte(raw, 4, ord("l")), "VIN is 'lGHB2V190FC200001', expected 17 of A-Z and 0-9"),
         (lambda raw: with_byte(raw, 4, 0), r"VIN is '\x00GHB2V190FC200001', expected 17 of A-Z and 0-9"),
     ],
     ids=["empty", "no length", "start", "cut", "too long", "checksum", "small letter", "NUL"],
 )
-def test_error_names_what_was_expected_and_found(change: Callable[[bytes], bytes], problem: str) -> None:
+def test_error_has_the_found_and_the_expected_value(change: Callable[[bytes], bytes], problem: str) -> None:
     with pytest.raises(InvalidFrame) as caught:
         decode(change(REAL_RAW[0]))
     assert caught.value.problem == problem
 
 
 @given(st.binary(max_size=120))
-def test_any_bytes_are_a_frame_or_invalid(raw: bytes) -> None:
+def test_random_bytes_are_decoded_or_invalid(raw: bytes) -> None:
     assert is_frame_or_invalid(raw)
 
 
 @given(st.sampled_from([1, 2, 3, 4, 7, 8, 200]), st.binary(max_size=400), st.sampled_from([1, 2]))
-def test_any_data_in_a_right_envelope_are_a_frame(command: int, data: bytes, encryption: int) -> None:
+def test_random_data_with_a_correct_header_are_decoded(command: int, data: bytes, encryption: int) -> None:
     raw = encode_frame(vin=vin(), command=command, data=data, encryption=encryption)
     assert decode(raw).raw == raw
 
 
 @given(st.binary(max_size=300))
-def test_no_byte_of_the_data_is_lost(units: bytes) -> None:
+def test_units_and_undecoded_bytes_are_all_of_the_data(units: bytes) -> None:
     frame = decode(with_units(units))
     assert b"".join(bytes([unit.type]) + unit.body for unit in frame.units) + frame.undecoded == units
 
 
 @given(st.sampled_from(REAL_RAW), st.data())
-def test_real_frame_with_other_data_is_a_frame(raw: bytes, data: st.DataObject) -> None:
+def test_real_frame_with_a_changed_data_byte_is_decoded(raw: bytes, data: st.DataObject) -> None:
     changed = with_byte(raw, data.draw(st.integers(24, len(raw) - 2)), data.draw(st.integers(0, 255)))
     assert decode(changed).vin == decode(raw).vin
 
 
 @given(st.sampled_from(REAL_RAW), st.data())
-def test_real_frame_with_a_flipped_byte_is_invalid(raw: bytes, data: st.DataObject) -> None:
+def test_real_frame_with_a_wrong_byte_is_invalid(raw: bytes, data: st.DataObject) -> None:
     changed = bytearray(raw)
     changed[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(InvalidFrame):
@@ -258,7 +258,7 @@ def test_real_frame_with_a_flipped_byte_is_invalid(raw: bytes, data: st.DataObje
 
 
 @given(st.sampled_from(REAL_RAW), st.data())
-def test_real_frame_cut_short_is_invalid(raw: bytes, data: st.DataObject) -> None:
+def test_incomplete_real_frame_is_invalid(raw: bytes, data: st.DataObject) -> None:
     with pytest.raises(InvalidFrame):
         decode(raw[: data.draw(st.integers(0, len(raw) - 1))])
 
@@ -284,7 +284,7 @@ moments = st.datetimes(datetime(2000, 1, 2), datetime(2255, 12, 30), timezones=s
 
 
 @given(reports, moments)
-def test_what_is_encoded_is_decoded(report: Report, moment: datetime) -> None:
+def test_encoded_report_is_decoded_to_the_same_values(report: Report, moment: datetime) -> None:
     frame = decode(encode_report(report, vin=vin(), recorded_at=moment))
     assert frame.recorded_at == moment.replace(microsecond=0)
     assert frame.undecoded == b""
@@ -313,7 +313,7 @@ def test_stream_is_split_into_its_frames(raw_frames: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_stream_is_split_or_invalid(stream: bytes) -> None:
+def test_random_stream_is_split_or_invalid(stream: bytes) -> None:
     frames: list[bytes] = []
     place: tuple[int | None, int | None] | None = None
     try:
@@ -335,7 +335,7 @@ def test_any_stream_is_split_or_invalid(stream: bytes) -> None:
         (REAL_RAW[0][:-1], "length is 30 bytes, expected 31"),
     ],
 )
-def test_error_in_a_stream_names_index_and_offset(rest: bytes, problem: str) -> None:
+def test_error_in_a_stream_has_index_and_offset(rest: bytes, problem: str) -> None:
     with pytest.raises(InvalidFrame) as caught:
         list(split(REAL_RAW[0] + REAL_RAW[2] + rest))
     assert str(caught.value) == f"frame 2 at byte 72: {problem}"

@@ -18,8 +18,8 @@ SECRET = "the password is hunter2"
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
-    """A process that has not answered yet."""
+def migrations_unchecked() -> Iterator[None]:
+    """Start each test as a process that has not checked its migrations yet."""
     require_migrations.cache_clear()
     yield
     require_migrations.cache_clear()
@@ -31,14 +31,14 @@ def refuse(_execute: Callable[..., object], *_: object) -> object:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PATHS)
-def test_healthy_process_answers_ok(path: str) -> None:
+def test_healthy_process_returns_200(path: str) -> None:
     response = Client().get(path)
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PATHS)
-def test_answer_is_never_stored_and_names_no_cookie(path: str) -> None:
+def test_response_is_not_cacheable_and_sets_no_cookie(path: str) -> None:
     response = Client().get(path)
     assert (response.headers["Cache-Control"], response.has_header("Vary")) == ("no-store", False)
     assert not response.cookies
@@ -46,7 +46,7 @@ def test_answer_is_never_stored_and_names_no_cookie(path: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PATHS)
-def test_head_is_answered_without_a_body(path: str) -> None:
+def test_head_returns_200_without_a_body(path: str) -> None:
     response = Client().head(path)
     assert (response.status_code, response.content) == (200, b"")
 
@@ -59,20 +59,20 @@ def test_other_methods_are_not_allowed(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_probe_asks_the_same_however_large_the_fleet_is(
+def test_query_count_does_not_depend_on_the_number_of_trucks(
     path: str, django_assert_constant_queries: ConstantQueries
 ) -> None:
     django_assert_constant_queries(make_trucks, lambda: Client().get(path))
 
 
 @pytest.mark.django_db
-def test_live_process_asks_no_database(django_assert_query_budget: QueryBudget) -> None:
+def test_livez_needs_no_query(django_assert_query_budget: QueryBudget) -> None:
     with django_assert_query_budget(exact=0):
         Client().get("/livez")
 
 
 @pytest.mark.django_db
-def test_ready_process_asks_one_thing_from_its_first_positive_answer_on(
+def test_readyz_needs_one_query_after_its_first_200(
     django_assert_query_budget: QueryBudget,
 ) -> None:
     Client().get("/readyz")
@@ -81,21 +81,21 @@ def test_ready_process_asks_one_thing_from_its_first_positive_answer_on(
 
 
 @pytest.mark.django_db
-def test_probe_is_outside_of_any_transaction() -> None:
+def test_readyz_opens_no_transaction() -> None:
     statements: list[str] = []
 
-    def note_statement(execute: Callable[..., object], sql: str, *others: object) -> object:
+    def record_statement(execute: Callable[..., object], sql: str, *others: object) -> object:
         statements.append(sql)
         return execute(sql, *others)
 
     Client().get("/readyz")
-    with connection.execute_wrapper(note_statement):
+    with connection.execute_wrapper(record_statement):
         Client().get("/readyz")
     assert statements == ["SELECT 1"]
 
 
 @pytest.mark.django_db
-def test_process_with_missing_migrations_is_not_ready_until_they_are_applied() -> None:
+def test_readyz_returns_503_until_all_migrations_are_applied() -> None:
     ((app, newest),) = MigrationLoader(connection).graph.leaf_nodes("service")
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied(app, newest)
@@ -109,7 +109,7 @@ def test_process_with_missing_migrations_is_not_ready_until_they_are_applied() -
 
 
 @pytest.mark.django_db
-def test_database_that_fails_is_named_by_its_error_alone() -> None:
+def test_readyz_reports_the_class_of_a_database_error_without_its_message() -> None:
     with connection.execute_wrapper(refuse):
         response = Client().get("/readyz")
     assert (response.status_code, response.json()) == (
@@ -119,20 +119,20 @@ def test_database_that_fails_is_named_by_its_error_alone() -> None:
 
 
 @pytest.mark.django_db
-def test_process_without_its_database_is_alive() -> None:
+def test_livez_returns_200_without_a_database() -> None:
     with connection.execute_wrapper(refuse):
         assert Client().get("/livez").status_code == 200
 
 
 class OtherDatabase:
-    """A router that keeps the tables of the service elsewhere."""
+    """A router that keeps the tables of the service in another database."""
 
     def allow_migrate(self, db: str, app_label: str, **_: object) -> bool | None:
         return False if app_label == "service" else None
 
 
 @pytest.mark.django_db
-def test_tables_of_another_database_keep_no_process_waiting(settings: Settings) -> None:
+def test_readyz_ignores_migrations_of_another_database(settings: Settings) -> None:
     MigrationRecorder(connection).record_unapplied("service", "0001_initial")
     settings.DATABASE_ROUTERS = [OtherDatabase()]
     assert Client().get("/readyz").status_code == 200

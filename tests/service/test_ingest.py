@@ -1,4 +1,4 @@
-"""What becomes of frames, and of the trucks that sent them."""
+"""Ingestion of frames and its effect on trucks."""
 
 import logging
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def truck(number: int = 1) -> Truck:
     return Truck.objects.get(vin=vin(number))
 
 
-def test_no_frames_need_no_query(django_assert_query_budget: QueryBudget) -> None:
+def test_ingestion_without_frames_needs_no_query(django_assert_query_budget: QueryBudget) -> None:
     with django_assert_query_budget(exact=0):
         assert ingest() == IngestResult(received=0, stored=0, duplicates=0, heartbeats=0, trucks_registered=0)
 
@@ -54,7 +54,7 @@ def test_real_frames_are_stored_once() -> None:
     assert TelemetryFrame.objects.count() == 4
 
 
-def test_frame_that_stands_twice_in_a_request_is_stored_once() -> None:
+def test_frame_that_occurs_twice_in_a_request_is_stored_once() -> None:
     assert ingest(realtime(), realtime()) == IngestResult(
         received=2, stored=1, duplicates=1, heartbeats=0, trucks_registered=1
     )
@@ -81,7 +81,7 @@ def test_unknown_truck_is_registered_without_a_model() -> None:
     assert [(each.vin, each.truck_model) for each in Truck.objects.all()] == [(vin(1), None), (vin(2), None)]
 
 
-def test_known_truck_keeps_what_no_frame_says() -> None:
+def test_known_truck_keeps_model_and_finance_type() -> None:
     known = make_trucks(1, finance_type=Truck.FinanceType.LEASE)[0]
     ingest(realtime(**DRIVING))
     now = truck()
@@ -101,20 +101,20 @@ def test_heartbeat_registers_an_unknown_truck() -> None:
     assert truck().status == "offline"
 
 
-def test_status_is_that_of_the_frame() -> None:
+def test_frame_sets_the_status_and_its_time() -> None:
     ingest(realtime(**DRIVING))
     assert (truck().status, truck().status_at) == ("driving", NOON)
 
 
 @pytest.mark.parametrize("newest", [0, 1, 2])
-def test_status_is_that_of_the_newest_frame_whatever_their_order(newest: int) -> None:
+def test_newest_frame_sets_the_status_in_any_order(newest: int) -> None:
     raw_frames = [realtime(recorded_at=NOON - MINUTE), login(recorded_at=NOON - 2 * MINUTE)]
     raw_frames.insert(newest, realtime(recorded_at=NOON, **CHARGING))
     ingest(*raw_frames)
     assert (truck().status, truck().status_at) == ("charging", NOON)
 
 
-def test_reissued_older_frame_changes_no_status() -> None:
+def test_older_reissued_frame_does_not_change_the_status() -> None:
     ingest(realtime(**DRIVING), received_at=NOON)
     ingest(realtime(recorded_at=NOON - MINUTE, command=REISSUED, **CHARGING), received_at=NOON + MINUTE)
     assert (truck().status, truck().status_at, truck().last_contact_at) == ("driving", NOON, NOON + MINUTE)
@@ -132,21 +132,21 @@ def test_later_frame_of_the_same_second_changes_the_status() -> None:
     assert truck().status == "driving"
 
 
-def test_frame_that_tells_no_status_changes_none() -> None:
+def test_frame_without_a_status_does_not_change_the_status() -> None:
     location_only = bytes.fromhex(REAL_FRAMES[2]["hex"])
     Truck.objects.create(vin=REAL_FRAMES[2]["vin"], status=Truck.Status.DRIVING)
     ingest(location_only)
     assert Truck.objects.get().status == "driving"
 
 
-def test_frame_with_an_impossible_date_changes_no_status() -> None:
+def test_frame_with_an_impossible_date_does_not_change_the_status() -> None:
     frame = decoded(realtime(**DRIVING))[0]
     values = {name: getattr(frame, name) for name in Frame.__slots__}
     ingest_frames(frames=[Frame(**values | {"recorded_at": None})])
     assert (truck().status, truck().status_at) == ("offline", None)
 
 
-def test_duplicate_is_a_contact_and_changes_no_status() -> None:
+def test_duplicate_is_a_contact_and_does_not_change_the_status() -> None:
     ingest(realtime(**DRIVING), received_at=NOON)
     Truck.objects.mark_offline(silent_since=NOON + MINUTE)
     ingest(realtime(**DRIVING), received_at=NOON + 2 * MINUTE)
@@ -159,7 +159,7 @@ def test_last_contact_never_moves_back() -> None:
     assert truck().last_contact_at == NOON
 
 
-def test_error_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_stored_if_an_error_occurs(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_queryset: TruckQuerySet, _trucks: Sequence[Truck]) -> None:
         raise DatabaseError
 
@@ -169,7 +169,7 @@ def test_error_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Truck.objects.count(), TelemetryFrame.objects.count()) == (0, 0)
 
 
-def test_detail_of_an_ingestion_that_fails_says_how_far_it_came(
+def test_debug_events_show_the_completed_steps_of_a_failed_ingestion(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -202,7 +202,7 @@ def test_duplicates_need_three_statements(django_assert_query_budget: QueryBudge
         ingest_frames(frames=frames)
 
 
-def test_five_thousand_frames_of_as_many_trucks_are_stored() -> None:
+def test_five_thousand_frames_of_different_trucks_are_stored() -> None:
     result = ingest(*many_realtime(5_000, trucks=5_000))
     assert (result.stored, Truck.objects.filter(status="stopped").count()) == (5_000, 5_000)
 

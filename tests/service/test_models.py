@@ -1,4 +1,4 @@
-"""The tables."""
+"""Models and their migrations."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -11,12 +11,12 @@ from tests.service.fleet import make_trucks, vin
 pytestmark = pytest.mark.django_db
 
 
-def test_migrations_make_the_tables_of_the_models() -> None:
+def test_migrations_match_the_models() -> None:
     call_command("makemigrations", "service", check=True, dry_run=True, verbosity=0)
 
 
 @pytest.mark.parametrize("wrong", ["", "short", f"{vin()}0", vin().lower(), f"{vin()[:-1]}\n", f"{vin()}\n"])
-def test_vin_has_17_capital_letters_or_digits(wrong: str) -> None:
+def test_vin_without_17_capital_letters_or_digits_is_invalid(wrong: str) -> None:
     with pytest.raises(ValidationError, match="vin"):
         Truck(vin=wrong).full_clean()
 
@@ -27,7 +27,7 @@ def test_vin_is_unique() -> None:
         Truck.objects.create(vin=vin())
 
 
-def test_name_of_a_model_is_unique_for_its_manufacturer_alone() -> None:
+def test_name_of_a_model_is_unique_per_manufacturer() -> None:
     first, second = (Manufacturer.objects.create(name=name) for name in ("Foton", "JAC"))
     TruckModel.objects.create(manufacturer=first, name="K7")
     TruckModel.objects.create(manufacturer=second, name="K7")
@@ -35,6 +35,6 @@ def test_name_of_a_model_is_unique_for_its_manufacturer_alone() -> None:
         TruckModel.objects.create(manufacturer=first, name="K7")
 
 
-def test_each_object_is_shown_by_its_name() -> None:
+def test_str_is_the_vin_or_the_name() -> None:
     truck = make_trucks(1)[0]
     assert (str(truck), str(truck.truck_model)) == (vin(), "Sinotruk HOWO 1")

@@ -1,4 +1,4 @@
-"""Queries that more than their callers' tests have to show."""
+"""Queryset methods that need more tests than those of their callers."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.service.fleet import NOON, make_trucks, vin
 pytestmark = pytest.mark.django_db
 
 
-def test_registration_leaves_a_truck_that_was_made_meanwhile_as_it_is() -> None:
+def test_register_does_not_change_a_truck_that_exists() -> None:
     make_trucks(1, finance_type="lease", status="driving", last_contact_at=NOON)
     before = Truck.objects.values().get()
     Truck.objects.register([vin(2), vin(1)])
@@ -18,7 +18,7 @@ def test_registration_leaves_a_truck_that_was_made_meanwhile_as_it_is() -> None:
     assert Truck.objects.filter(vin=vin(2)).exists()
 
 
-def test_contacts_are_saved_in_one_statement(django_assert_query_budget: QueryBudget) -> None:
+def test_save_contacts_needs_one_statement(django_assert_query_budget: QueryBudget) -> None:
     trucks = make_trucks(30)
     for truck in trucks:
         truck.status, truck.status_at, truck.last_contact_at = "driving", NOON, NOON
@@ -28,7 +28,7 @@ def test_contacts_are_saved_in_one_statement(django_assert_query_budget: QueryBu
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_LISTED, MAX_LISTED + 1, 5 * MAX_LISTED])
-def test_slices_together_are_all_values(count: int) -> None:
+def test_in_slices_yields_all_values(count: int) -> None:
     values = [str(number) for number in range(count)]
     slices = list(in_slices(values, "default"))
     assert [value for some in slices for value in some] == values

@@ -1,4 +1,4 @@
-"""A developer's machine, for commands that run in a process of their own."""
+"""Fixtures for commands that run in their own process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a machine with an empty database."""
+    """Return the environment variables of a machine with an empty database."""
     directory: Path = tmp_path_factory.mktemp("machine")
     with own_database(directory) as database:
         yield os.environ | {
@@ -31,7 +31,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture(scope="session")
 def manage(machine: dict[str, str], python: WarmPython) -> Manage:
-    """Run a command of `manage.py` on this machine."""
+    """Return a function that runs a command of `manage.py` with these variables."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return python.run("manage.py", *arguments, env=machine | variables)

@@ -1,4 +1,4 @@
-"""/livez and /readyz of a server."""
+"""/livez and /readyz of a running server."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from tests.server import running
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
-def test_server_whose_database_went_away_lives_and_is_not_ready(tmp_path: Path) -> None:
+def test_server_without_its_database_is_alive_and_not_ready(tmp_path: Path) -> None:
     with running("gunicorn", tmp_path, DJANGO_SETTINGS_MODULE="settings.development") as server:
         before = server.get("/readyz").status
-        server.database.take_away()
+        server.database.remove()
         assert (before, server.get("/livez").status, server.get("/readyz").status) == (200, 200, 503)

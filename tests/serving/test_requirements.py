@@ -1,4 +1,4 @@
-"""Production with nothing but `requirements-production.txt`."""
+"""The production settings with only the packages of `requirements-production.txt`."""
 
 import re
 import subprocess
@@ -15,14 +15,14 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 # Only `bin/test --all` installs them.
 DRIVERS = {"psycopg", "psycopg-binary", "psycopg-pool", "pymysql"}
-# -S: without the packages of the environment that runs the tests.
+# -S: do not use the packages of the environment that runs the tests.
 PYTHON = [sys.executable, "-S"]
 DEVELOPMENT_ONLY = ["debug_toolbar", "silk", "pyinstrument", "pytest"]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The variables of a production whose interpreter finds the packages of requirements-production.txt only."""
+    """Return variables with which Python finds only the packages of requirements-production.txt."""
     packages = tmp_path / "packages"
     packages.mkdir()
     requirements = (ROOT / "requirements-production.txt").read_text()
@@ -35,7 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return production_environment(tmp_path, PYTHONPATH=str(packages), RELEASE="r1", WEB_CONCURRENCY="1")
 
 
-def test_production_needs_no_package_of_the_profiler(environment: dict[str, str]) -> None:
+def test_production_needs_no_development_package(environment: dict[str, str]) -> None:
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([*PYTHON, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
 

@@ -1,8 +1,8 @@
-"""A Python that has imported what every program here imports, and runs each program in a fork of itself.
+"""A Python process that has imported the common modules, and runs each program in a fork.
 
-A program that reads the settings spends most of its time on imports: 0.7 of 0.8 seconds. A fork starts after them, with
-its own variables, directory and arguments, and ends as a program ends. What a program does before it imports Django,
-and what its interpreter does with `PYTHONWARNINGS`, is not tested this way: such a test starts an interpreter.
+A program that reads the settings needs 0.7 of its 0.8 seconds for imports. A fork starts after the imports, with its
+own variables, directory and arguments, and exits like a program. It does not test what a program does before it imports
+Django, or the effect of `PYTHONWARNINGS`: if a test needs that, it starts an interpreter.
 """
 
 import importlib
@@ -23,7 +23,7 @@ import pytest
 
 from tests.server import ROOT
 
-# None of them needs settings, none of them belongs to the tools of development.
+# These modules need no settings and are not development tools.
 MODULES = (
     "django.contrib.staticfiles.storage",
     "django.core.mail",
@@ -42,7 +42,7 @@ MODULES = (
     "structlog",
     "yaml",
 )
-# The seconds after which a program that does not end is ended by SIGALRM.
+# Seconds after which SIGALRM ends a program that is still running.
 LIMIT_S = 60
 
 
@@ -54,7 +54,7 @@ class WarmPython:
     results: IO[str]
 
     def run(self, *arguments: str, env: dict[str, str], cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-        """Run `-c CODE …`, `-m MODULE …` or `FILE …` as Python does, with these variables and no others."""
+        """Run `-c CODE …`, `-m MODULE …` or `FILE …` like Python, with only these variables."""
         with tempfile.TemporaryDirectory() as directory:
             output, errors = Path(directory) / "stdout", Path(directory) / "stderr"
             request = {"arguments": arguments, "env": env, "cwd": str(cwd), "stdout": str(output)}
@@ -66,7 +66,7 @@ class WarmPython:
 
 @contextmanager
 def warm_python() -> Iterator[WarmPython]:
-    """Start the process, and end it with the block."""
+    """Start the process, and stop it at the end of the block."""
     command = [sys.executable, "-m", "tests.serving.warm_python"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -79,28 +79,28 @@ def warm_python() -> Iterator[WarmPython]:
 
 @pytest.fixture(scope="session", name="python")
 def running_python() -> Iterator[WarmPython]:
-    """The process that the tests of a run share; a directory that needs it imports this into its conftest."""
+    """Return the process that all tests of a run share. Import this fixture into a conftest.py to use it."""
     with warm_python() as python:
         yield python
 
 
 def serve() -> None:
-    """Run a program for each line of stdin, and write its exit status; a fork returns from here to be the program."""
+    """Fork a program for each line of stdin, and write its exit status. In the fork this function returns."""
     for name in MODULES:
         importlib.import_module(name)
-    # By `readline`, not by iteration: a fork must not hold requests that were read ahead.
+    # `readline`, not iteration: iteration reads ahead, and the fork would then have later requests in its buffer.
     while request := sys.stdin.readline():
         child = os.fork()
         if not child:
-            become(**json.loads(request))
+            run_program(**json.loads(request))
             return
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def become(arguments: Sequence[str], env: dict[str, str], cwd: str, stdout: str, stderr: str) -> None:
-    """Make this process the program: its streams, variables, directory and arguments, then its code."""
+def run_program(arguments: Sequence[str], env: dict[str, str], cwd: str, stdout: str, stderr: str) -> None:
+    """Run the program in this process: set streams, variables, directory and arguments, then run its code."""
     signal.alarm(LIMIT_S)
     for descriptor, path in enumerate((os.devnull, stdout, stderr)):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC if descriptor else os.O_RDONLY)

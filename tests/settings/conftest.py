@@ -1,3 +1,3 @@
-"""What the tests of the settings share."""
+"""Fixtures of the tests of the settings."""
 
 from tests.serving.warm_python import running_python as running_python

@@ -1,4 +1,4 @@
-"""What the words of a variable mean."""
+"""Flags in environment variables."""
 
 import pytest
 
@@ -12,12 +12,14 @@ from settings import environment
         *((word, False) for word in ("false", "no", "off", "0", "False")),
     ],
 )
-def test_flag_is_one_of_its_words(written: str, *, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flag_accepts_words_for_true_and_false(
+    written: str, *, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("A_FLAG", written)
     assert environment.flag("A_FLAG", default=not expected) is expected
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_flag_without_a_word_is_its_default(monkeypatch: pytest.MonkeyPatch, *, default: bool) -> None:
+def test_empty_flag_is_its_default(monkeypatch: pytest.MonkeyPatch, *, default: bool) -> None:
     monkeypatch.setenv("A_FLAG", "")
     assert environment.flag("A_FLAG", default=default) is default

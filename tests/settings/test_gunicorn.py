@@ -1,4 +1,4 @@
-"""What gunicorn's configuration decides by itself, without a server."""
+"""The configuration of gunicorn, without a server."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.server import production_environment
 from tests.serving.warm_python import WarmPython
 
-# What a server that starts is for the configuration.
+# A stub of the server that gunicorn passes to the hooks.
 SERVER = """
 from types import SimpleNamespace
 from settings import gunicorn
@@ -15,8 +15,8 @@ server = SimpleNamespace(cfg=SimpleNamespace(workers=3, threads=8, address=[("{h
 """
 
 
-def printed(python: WarmPython, directory: Path, code: str, **variables: str) -> str:
-    """What a line of code prints after the configuration was read."""
+def output_of(python: WarmPython, directory: Path, code: str, **variables: str) -> str:
+    """Return the output of a line of code that runs after the configuration was read."""
     completed = python.run(
         "-c", f"from settings import gunicorn; {code}", env=production_environment(directory, **variables)
     )
@@ -25,8 +25,8 @@ def printed(python: WarmPython, directory: Path, code: str, **variables: str) ->
 
 
 @pytest.mark.parametrize(("host", "bound"), [("127.0.0.1", "127.0.0.1:8001"), ("::1", "[::1]:8001")])
-def test_address_is_that_of_host_and_port(python: WarmPython, tmp_path: Path, host: str, bound: str) -> None:
-    assert printed(python, tmp_path, "print(*gunicorn.bind)", HOST=host, PORT="8001") == f"{bound}\n"
+def test_bind_is_the_address_of_host_and_port(python: WarmPython, tmp_path: Path, host: str, bound: str) -> None:
+    assert output_of(python, tmp_path, "print(*gunicorn.bind)", HOST=host, PORT="8001") == f"{bound}\n"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_address_is_that_of_host_and_port(python: WarmPython, tmp_path: Path, ho
         ("example.com", True),
     ],
 )
-def test_plain_http_is_for_this_machine_only(
+def test_plain_http_is_refused_on_addresses_that_other_machines_can_reach(
     python: WarmPython, tmp_path: Path, host: str, *, is_refused: bool
 ) -> None:
     code = SERVER.replace("{host}", host) + "gunicorn.on_starting(server)"
@@ -48,7 +48,7 @@ def test_plain_http_is_for_this_machine_only(
     assert (completed.returncode, "INSECURE_HTTP is 'true'" in completed.stderr) == (is_refused, is_refused)
 
 
-def test_only_a_trial_says_where_things_are(python: WarmPython, tmp_path: Path) -> None:
+def test_addresses_are_printed_only_with_insecure_http(python: WarmPython, tmp_path: Path) -> None:
     shown = []
     for insecure in ("true", "false"):
         environment = production_environment(tmp_path, INSECURE_HTTP=insecure)

@@ -1,4 +1,4 @@
-"""How production answers requests by HTTP and by HTTPS."""
+"""Responses to HTTP and HTTPS requests with the production settings."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.server import production_environment
 from tests.serving.warm_python import WarmPython
 
-# By path and headers: the status, where a redirect leads, and the time for which a browser comes by HTTPS only.
+# Prints, for each path and headers: the status, the target of a redirect, and the Strict-Transport-Security header.
 REQUESTS = """
 import json, sys
 import django; django.setup()
@@ -32,7 +32,7 @@ def answers(
     return found
 
 
-def test_request_by_http_is_sent_to_https_and_a_probe_is_answered(python: WarmPython, tmp_path: Path) -> None:
+def test_http_requests_are_redirected_to_https_except_health_checks(python: WarmPython, tmp_path: Path) -> None:
     requests = [(path, headers) for path in (API, "/livez") for headers in ({}, BY_PROXY)]
     assert answers(python, tmp_path, *requests, INSECURE_HTTP="false") == [
         [301, f"https://127.0.0.1{API}", None],
@@ -42,7 +42,7 @@ def test_request_by_http_is_sent_to_https_and_a_probe_is_answered(python: WarmPy
     ]
 
 
-def test_word_of_a_trusted_proxy_counts_as_https(python: WarmPython, tmp_path: Path) -> None:
+def test_https_header_of_a_trusted_proxy_is_accepted(python: WarmPython, tmp_path: Path) -> None:
     variables = {"INSECURE_HTTP": "false", "TRUSTED_PROXY_COUNT": "1", "HSTS_SECONDS": "60"}
     by_http, by_https = answers(python, tmp_path, (API, {}), (API, BY_PROXY), **variables)
     assert by_http == [301, f"https://127.0.0.1{API}", None]
@@ -50,13 +50,14 @@ def test_word_of_a_trusted_proxy_counts_as_https(python: WarmPython, tmp_path: P
 
 
 @pytest.mark.slow
-def test_trial_is_served_by_http(python: WarmPython, tmp_path: Path) -> None:
+def test_insecure_http_is_not_redirected(python: WarmPython, tmp_path: Path) -> None:
     variables = {"INSECURE_HTTP": "true", "TRUSTED_PROXY_COUNT": "1"}
     assert answers(python, tmp_path, (API, {}), (API, BY_PROXY), **variables) == [[401, None, None]] * 2
 
 
-def test_time_of_https_only_is_at_least_a_second(python: WarmPython, tmp_path: Path) -> None:
+def test_hsts_seconds_must_be_positive(python: WarmPython, tmp_path: Path) -> None:
     environment = production_environment(tmp_path, HSTS_SECONDS="0")
     completed = python.run("-c", "import django; django.setup()", env=environment)
     assert completed.returncode == 1
-    assert "HSTS_SECONDS is '0': the seconds for which browsers come by HTTPS only, from 1" in completed.stderr
+    assert "HSTS_SECONDS is '0'" in completed.stderr
+    assert "1 or more" in completed.stderr

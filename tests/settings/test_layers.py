@@ -1,4 +1,4 @@
-"""The layers of the settings, each in a process of its own, as it starts."""
+"""The settings modules, each in a new process."""
 
 import os
 import subprocess
@@ -12,13 +12,14 @@ from tests.serving.warm_python import WarmPython
 
 PRODUCTION = {"SECRET_KEY": "0123456789abcdef" * 4, "ALLOWED_HOSTS": "example.com"}
 NAME = "from django.conf import settings; print(settings.SERVICE_NAME)"
+INVALID = ", which is not valid. Expected: "
 TOOLS = "import sys; print({'debug_toolbar', 'silk', 'observability.profiler'} & set(sys.modules))"
 
 
 def start(
     python: WarmPython, layer: str, tmp_path: Path, code: str = NAME, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Set Django up under a layer, with no other variables than these, and run a line of code."""
+    """Set up Django with a settings module and only these variables, and run a line of code."""
     environment = {
         "PATH": os.environ["PATH"],
         "DJANGO_SETTINGS_MODULE": f"settings.{layer}",
@@ -35,7 +36,7 @@ def last_line(completed: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize(("value", "directory"), [("state", settings.BASE_DIR / "state"), ("/srv/state", "/srv/state")])
-def test_relative_directory_of_files_starts_at_the_root(
+def test_relative_var_dir_is_relative_to_the_repository(
     python: WarmPython, tmp_path: Path, value: str, directory: object
 ) -> None:
     code = "from django.conf import settings; print(settings.VAR_DIR, settings.OBSERVABILITY['VAR_DIR'])"
@@ -43,7 +44,7 @@ def test_relative_directory_of_files_starts_at_the_root(
     assert completed.stdout == f"{directory} \n"
 
 
-def test_production_starts_with_what_it_requires(python: WarmPython, tmp_path: Path) -> None:
+def test_production_starts_with_its_required_variables(python: WarmPython, tmp_path: Path) -> None:
     completed = start(python, "production", tmp_path, **PRODUCTION)
     assert (completed.stdout, completed.stderr) == (f"{settings.SERVICE_NAME}\n", "")
 
@@ -53,7 +54,7 @@ def test_development_needs_no_variable(python: WarmPython, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("layer", "variables"), [("production", PRODUCTION), ("test", {})])
-def test_tools_of_development_are_in_no_other_layer(
+def test_development_tools_are_not_imported_by_other_settings(
     python: WarmPython, tmp_path: Path, layer: str, variables: dict[str, str]
 ) -> None:
     assert start(python, layer, tmp_path, TOOLS, **variables).stdout == "set()\n"
@@ -62,16 +63,19 @@ def test_tools_of_development_are_in_no_other_layer(
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"SECRET_KEY": ""}, "SECRET_KEY is not set: 50 characters or more"),
-        ({"SECRET_KEY": "short"}, "SECRET_KEY is '…': 50 characters or more"),
-        ({"SECRET_KEY": "django-insecure-" + "abcdef" * 10}, "SECRET_KEY is '…': 50 characters or more"),
-        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set: the host names that it serves"),
-        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS is '*': the host names that it serves, separated by commas"),
-        ({"ALLOWED_HOSTS": "a.com,http://b.com/"}, "ALLOWED_HOSTS is 'http://b.com/': the host names that it serves"),
-        ({"DEBUG": "true"}, "DEBUG is 'true': production never runs with DEBUG"),
-        ({"DEBUG": "maybe"}, "DEBUG is 'maybe': one of true, yes, on, 1"),
-        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is '…': a URL such as sqlite:"),
-        ({"DATABASE_URL": "sqlite:////dev/null/db"}, "DATABASE_URL is '…': a place that can be written; /dev/null"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set. Expected: at least 50 random characters"),
+        ({"SECRET_KEY": "short"}, f"SECRET_KEY is '…'{INVALID}at least 50 random characters"),
+        (
+            {"SECRET_KEY": "django-insecure-" + "abcdef" * 10},
+            f"SECRET_KEY is '…'{INVALID}at least 50 random characters",
+        ),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set. Expected: the host names"),
+        ({"ALLOWED_HOSTS": "*"}, f"ALLOWED_HOSTS is '*'{INVALID}the host names"),
+        ({"ALLOWED_HOSTS": "a.com,http://b.com/"}, f"ALLOWED_HOSTS is 'http://b.com/'{INVALID}the host names"),
+        ({"DEBUG": "true"}, f"DEBUG is 'true'{INVALID}false or not set; for DEBUG use settings.development"),
+        ({"DEBUG": "maybe"}, f"DEBUG is 'maybe'{INVALID}one of true, yes, on, 1"),
+        ({"DATABASE_URL": "nonsense"}, f"DATABASE_URL is '…'{INVALID}a URL such as sqlite:"),
+        ({"DATABASE_URL": "sqlite:////dev/null/db"}, f"DATABASE_URL is '…'{INVALID}a writable directory; /dev/null"),
         (
             {"LOGGING_LAYERS": "prod"},
             "LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container",
@@ -80,30 +84,36 @@ def test_tools_of_development_are_in_no_other_layer(
             {"LOG_DIR": "/dev/null/log"},
             "LOG_DIR: the directory /dev/null/log of handler 'service' (logging.yaml:",
         ),
-        ({"SYSLOG_ADDRESS": "logs:514"}, "SYSLOG_ADDRESS is 'logs:514': a syslog server, such as udp://host:514"),
-        ({"SERVICE_NAME": "Our Service"}, "SERVICE_NAME is 'Our Service': small letters, digits"),
-        ({"SERVICE_NAME": "our service"}, "SERVICE_NAME is 'our service': small letters, digits"),
-        ({"TRUSTED_PROXY_COUNT": "one"}, "TRUSTED_PROXY_COUNT is 'one': the number of proxies"),
-        ({"TRUSTED_PROXY_COUNT": "-1"}, "TRUSTED_PROXY_COUNT is '-1': the number of proxies"),
-        ({"PROPAGATE_TO": "a.com,http://b.com/"}, "PROPAGATE_TO is 'http://b.com/': hosts such as api.example.com"),
-        ({"SENTRY_DSN": "sentry.io"}, "SENTRY_DSN is '…': a DSN such as https://"),
-        ({"SENTRY_TRACES_SAMPLE_RATE": "2"}, "SENTRY_TRACES_SAMPLE_RATE is '2': a number from 0 to 1"),
+        (
+            {"SYSLOG_ADDRESS": "logs:514"},
+            f"SYSLOG_ADDRESS is 'logs:514'{INVALID}a syslog server, such as udp://host:514",
+        ),
+        ({"SERVICE_NAME": "Our Service"}, f"SERVICE_NAME is 'Our Service'{INVALID}lower-case letters, digits"),
+        ({"SERVICE_NAME": "our service"}, f"SERVICE_NAME is 'our service'{INVALID}lower-case letters, digits"),
+        ({"TRUSTED_PROXY_COUNT": "one"}, f"TRUSTED_PROXY_COUNT is 'one'{INVALID}the number of proxies"),
+        ({"TRUSTED_PROXY_COUNT": "-1"}, f"TRUSTED_PROXY_COUNT is '-1'{INVALID}the number of proxies"),
+        (
+            {"PROPAGATE_TO": "a.com,http://b.com/"},
+            f"PROPAGATE_TO is 'http://b.com/'{INVALID}hosts such as api.example.com",
+        ),
+        ({"SENTRY_DSN": "sentry.io"}, f"SENTRY_DSN is '…'{INVALID}a DSN such as https://"),
+        ({"SENTRY_TRACES_SAMPLE_RATE": "2"}, f"SENTRY_TRACES_SAMPLE_RATE is '2'{INVALID}a number from 0 to 1"),
     ],
 )
-def test_wrong_variable_is_named_with_its_value_and_what_is_allowed(
+def test_error_names_the_variable_its_value_and_the_allowed_values(
     python: WarmPython, tmp_path: Path, wrong: dict[str, str], expected: str
 ) -> None:
     assert last_line(start(python, "production", tmp_path, **PRODUCTION | wrong)).startswith(expected)
 
 
 @pytest.mark.parametrize("wrong", [{"SECRET_KEY": "hunter2"}, {"DATABASE_URL": "//me:hunter2@host/name"}])
-def test_secret_is_not_repeated_in_the_error(python: WarmPython, tmp_path: Path, wrong: dict[str, str]) -> None:
+def test_error_does_not_show_a_secret(python: WarmPython, tmp_path: Path, wrong: dict[str, str]) -> None:
     completed = start(python, "production", tmp_path, **PRODUCTION | wrong)
     assert completed.returncode != 0
     assert "hunter2" not in completed.stderr
 
 
-def test_every_dotted_name_of_the_settings_can_be_imported() -> None:
+def test_dotted_names_in_the_settings_can_be_imported() -> None:
     names = [*settings.MIDDLEWARE, *settings.OBSERVABILITY["READERS"], settings.WSGI_APPLICATION]
     names += [settings.ASGI_APPLICATION, settings.REST_FRAMEWORK["DEFAULT_PAGINATION_CLASS"]]
     for key in ("AUTHENTICATION", "PERMISSION", "RENDERER"):

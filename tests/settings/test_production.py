@@ -1,4 +1,4 @@
-"""The service under the production settings, served as `bin/run --production` does."""
+"""The service with the production settings, served by gunicorn as in `bin/run --production`."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ import pytest
 from tests.server import DEADLINE_S, ROOT, access_lines, free_port, production_environment, wait_for
 from tests.serving.warm_python import WarmPython
 
-# Over the configuration of the repository.
+# Extends the configuration of the repository.
 WARNING_MASTER = """
 import warnings
 from settings import gunicorn
@@ -27,7 +27,7 @@ def on_starting(server):
     warnings.warn("the master warns")
 """
 OVERRIDES = "loggers:\n  gunicorn.error: {handlers: [sql]}\n"
-# A part of the files is enough, and quickly compressed.
+# Some of the files are enough, and take less time to compress.
 COLLECTSTATIC = (
     "collectstatic",
     "--noinput",
@@ -41,7 +41,7 @@ REQUESTS = 800
 
 
 def get(port: int, path: str) -> http.client.HTTPResponse:
-    """Send one request; the body of the response is read."""
+    """Send one request and read the whole response."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -49,7 +49,7 @@ def get(port: int, path: str) -> http.client.HTTPResponse:
         return response
 
 
-def answers(port: int) -> bool:
+def is_alive(port: int) -> bool:
     try:
         return get(port, "/livez").status == 200
     except OSError:
@@ -58,19 +58,19 @@ def answers(port: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """A gunicorn under the production settings, which keeps everything in a directory."""
+    """A gunicorn process with the production settings, which writes all its files to `directory`."""
 
     process: subprocess.Popen[bytes]
     port: int
     directory: Path
 
     @property
-    def shown(self) -> str:
-        """What it wrote on stderr by now."""
+    def stderr(self) -> str:
+        """Return the text that it has written to stderr."""
         return (self.directory / "stderr").read_text()
 
     def lines(self) -> list[dict[str, object]]:
-        """Return every whole line of the log by now; each has to be JSON."""
+        """Return all complete lines of the log as objects; fail if a line is not JSON."""
         written = (self.directory / "log" / "service.jsonl").read_text()
         return [json.loads(line) for line in written[: written.rfind("\n") + 1].splitlines()]
 
@@ -80,9 +80,9 @@ class Production:
 
 @contextmanager
 def serving(environment: dict[str, str], directory: Path) -> Iterator[Production]:
-    """Serve by gunicorn with two processes until the block ends.
+    """Run gunicorn with two workers until the block ends.
 
-    A process answers before the block begins: gunicorn tells one that it has just forked to end, and is not heard.
+    Wait for the first response before the block starts: a worker that was just forked would ignore the SIGTERM.
     """
     port = free_port()
     (directory / "configuration.py").write_text(WARNING_MASTER)
@@ -96,7 +96,7 @@ def serving(environment: dict[str, str], directory: Path) -> Iterator[Production
             stderr=stderr,
         )
     try:
-        wait_for(lambda: answers(port) or process.poll() is not None, "gunicorn")
+        wait_for(lambda: is_alive(port) or process.poll() is not None, "gunicorn")
         yield Production(process, port, directory)
     finally:
         process.terminate()
@@ -105,7 +105,7 @@ def serving(environment: dict[str, str], directory: Path) -> Iterator[Production
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, python: WarmPython) -> dict[str, str]:
-    """The environment of a production with its tables and static files."""
+    """Return the environment variables of a production instance with tables and static files."""
     environment = production_environment(tmp_path_factory.mktemp("production"))
     for arguments in (("migrate", "--verbosity=0"), COLLECTSTATIC):
         completed = python.run("manage.py", *arguments, env=environment)
@@ -115,14 +115,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, python: WarmPython) -> di
 
 @pytest.fixture(scope="module")
 def production(prepared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
-    """A server that the tests share, none of which ends it."""
+    """Return a server that the tests of this module share; no test stops it."""
     directory = tmp_path_factory.mktemp("server")
     with serving(prepared | {"LOG_DIR": str(directory / "log")}, directory) as server:
         yield server
 
 
-def answered_ids(port: int, count: int) -> list[str]:
-    """Send as many requests on one connection; the request ids of those answered whole, until the server goes away."""
+def request_ids_of_responses(port: int, count: int) -> list[str]:
+    """Send up to `count` requests on one connection; return the request ids of all complete responses."""
     ids: list[str] = []
     with (
         closing(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)) as connection,
@@ -136,7 +136,7 @@ def answered_ids(port: int, count: int) -> list[str]:
     return ids
 
 
-def test_deploy_check_has_no_warning(python: WarmPython, tmp_path: Path) -> None:
+def test_check_deploy_has_no_warning(python: WarmPython, tmp_path: Path) -> None:
     environment = production_environment(tmp_path, INSECURE_HTTP="false")
     completed = python.run("manage.py", "check", "--deploy", "--fail-level", "WARNING", env=environment)
     assert (completed.returncode, completed.stderr) == (0, "")
@@ -145,9 +145,15 @@ def test_deploy_check_has_no_warning(python: WarmPython, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true' and it would listen on 0.0.0.0: only with HOST"),
-        ({"INSECURE_HTTP": "perhaps"}, "gunicorn: INSECURE_HTTP is 'perhaps': one of true, yes, on, 1"),
-        ({"WEB_CONCURRENCY": "0"}, "gunicorn: WEB_CONCURRENCY is '0': the number of processes, from 1"),
+        ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true', so gunicorn must not listen on 0.0.0.0. Set HOST"),
+        (
+            {"INSECURE_HTTP": "perhaps"},
+            "gunicorn: INSECURE_HTTP is 'perhaps', which is not valid. Expected: one of true, yes, on, 1",
+        ),
+        (
+            {"WEB_CONCURRENCY": "0"},
+            "gunicorn: WEB_CONCURRENCY is '0', which is not valid. Expected: the number of worker",
+        ),
         (
             {"LOGGING_OVERRIDES": "/no/such.yaml"},
             "gunicorn: LOGGING_OVERRIDES: /no/such.yaml cannot be read: No such file",
@@ -155,7 +161,7 @@ def test_deploy_check_has_no_warning(python: WarmPython, tmp_path: Path) -> None
         ({"LOGGING_LAYERS": "prod"}, "gunicorn: LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml"),
     ],
 )
-def test_server_refuses_to_start_with_a_sentence(
+def test_server_exits_with_one_message_if_a_variable_is_wrong(
     python: WarmPython, tmp_path: Path, wrong: dict[str, str], expected: str
 ) -> None:
     environment = production_environment(tmp_path, PORT=str(free_port())) | wrong
@@ -167,31 +173,35 @@ def test_server_refuses_to_start_with_a_sentence(
 @pytest.mark.server
 @pytest.mark.slow
 class TestRunningServer:
-    """The server is one for all of them."""
+    """Tests that share one running server."""
 
-    def test_start_says_where_things_are(self, production: Production) -> None:
-        assert f"http://127.0.0.1:{production.port}/api/v1/\n" in production.shown
-        assert str(production.directory / "log" / "service.jsonl") in production.shown
+    def test_start_prints_the_addresses_and_the_log_file(self, production: Production) -> None:
+        assert f"http://127.0.0.1:{production.port}/api/v1/\n" in production.stderr
+        assert str(production.directory / "log" / "service.jsonl") in production.stderr
 
-    def test_messages_of_gunicorn_are_lines_like_all_others(self, production: Production) -> None:
+    def test_messages_of_gunicorn_are_in_the_log_file(self, production: Production) -> None:
         assert "gunicorn.error" in {line["logger"] for line in production.lines()}
 
-    def test_overrides_hold_for_gunicorn_too(self, production: Production) -> None:
+    def test_logging_overrides_apply_to_gunicorn(self, production: Production) -> None:
         assert "Starting gunicorn" in (production.directory / "log" / "sql.jsonl").read_text()
 
-    def test_warning_of_the_master_is_a_line(self, production: Production) -> None:
+    def test_warning_of_the_master_is_in_the_log_file(self, production: Production) -> None:
         warned = [str(line["event"]) for line in production.lines() if line["logger"] == "py.warnings"]
         assert ["the master warns" in event for event in warned].count(True) == 1
 
-    def test_static_files_have_names_of_their_content(self, prepared: dict[str, str], production: Production) -> None:
+    def test_static_file_names_have_a_hash_and_are_cacheable(
+        self, prepared: dict[str, str], production: Production
+    ) -> None:
         (hashed,) = Path(prepared["STATIC_ROOT"]).glob("admin/css/login.????????????.css")
         response = get(production.port, f"/static/admin/css/{hashed.name}")
         assert (response.status, response.headers["Cache-Control"]) == (200, "max-age=315360000, public, immutable")
 
-    def test_every_request_of_eight_clients_has_one_line(self, production: Production) -> None:
+    def test_each_request_of_eight_clients_has_one_access_log_line(self, production: Production) -> None:
         with ThreadPoolExecutor(CLIENTS) as pool:
-            answers = list(pool.map(answered_ids, [production.port] * CLIENTS, [REQUESTS // CLIENTS] * CLIENTS))
-        ids = Counter(request_id for some in answers for request_id in some)
+            ids_of_clients = list(
+                pool.map(request_ids_of_responses, [production.port] * CLIENTS, [REQUESTS // CLIENTS] * CLIENTS)
+            )
+        ids = Counter(request_id for some in ids_of_clients for request_id in some)
         assert ids.total() == len(ids) == REQUESTS
         # An access line follows the last byte of its response.
         wait_for(lambda: len(production.logged_ids()) >= REQUESTS, "an access line of each request")
@@ -200,13 +210,13 @@ class TestRunningServer:
 
 @pytest.mark.server
 @pytest.mark.slow
-def test_sigterm_loses_no_answer_and_no_line(prepared: dict[str, str], tmp_path: Path) -> None:
+def test_sigterm_loses_no_response_and_no_log_line(prepared: dict[str, str], tmp_path: Path) -> None:
     endless = 100_000
     with (
         serving(prepared | {"LOG_DIR": str(tmp_path / "log")}, tmp_path) as server,
         ThreadPoolExecutor(CLIENTS) as pool,
     ):
-        clients = [pool.submit(answered_ids, server.port, endless) for _ in range(CLIENTS)]
+        clients = [pool.submit(request_ids_of_responses, server.port, endless) for _ in range(CLIENTS)]
         wait_for(lambda: len(server.logged_ids()) > CLIENTS, "the first lines")
         server.process.terminate()
         assert server.process.wait(DEADLINE_S) == 0
@@ -215,8 +225,8 @@ def test_sigterm_loses_no_answer_and_no_line(prepared: dict[str, str], tmp_path:
     assert Counter(server.logged_ids()) == Counter(ids)
 
 
-def test_container_copies_what_is_there_and_runs_without_rights() -> None:
-    """What can be known of the Dockerfile without an engine."""
+def test_dockerfile_copies_existing_files_and_runs_as_the_service_user() -> None:
+    """Test the text of the Dockerfile, because the tests do not need a container engine."""
     lines = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines()]
     copied = [name for line in lines if line[:1] == ["COPY"] and "--from" not in line[1] for name in line[1:-1]]
     assert [name for name in copied if not (ROOT / name).exists()] == []
@@ -226,7 +236,7 @@ def test_container_copies_what_is_there_and_runs_without_rights() -> None:
     assert [name for name in copied if f"!{name}\n" not in ignored] == []
 
 
-def test_procfile_names_commands_that_are_there() -> None:
+def test_procfile_starts_gunicorn_and_migrates() -> None:
     commands = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
     assert commands["web"] == "gunicorn --config settings/gunicorn.py"
     assert "manage.py migrate" in commands["release"]

@@ -1,4 +1,4 @@
-"""The revision that runs, without git."""
+"""The git revision, read without git."""
 
 import subprocess
 from pathlib import Path
@@ -23,11 +23,11 @@ def repository(tmp_path: Path) -> Path:
     return directory
 
 
-def test_revision_is_that_of_head(repository: Path) -> None:
+def test_revision_is_the_hash_of_head(repository: Path) -> None:
     assert git_revision(repository) == git(repository, "rev-parse", "HEAD")
 
 
-def test_revision_is_found_detached_packed_and_in_another_work_tree(repository: Path, tmp_path: Path) -> None:
+def test_revision_is_found_with_detached_head_packed_refs_and_a_worktree(repository: Path, tmp_path: Path) -> None:
     expected = git(repository, "rev-parse", "HEAD")
     git(repository, "pack-refs", "--all")
     packed = git_revision(repository)
@@ -37,7 +37,7 @@ def test_revision_is_found_detached_packed_and_in_another_work_tree(repository: 
     assert [packed, other, git_revision(repository)] == [expected] * 3
 
 
-def test_directory_that_is_no_checkout_has_none(tmp_path: Path) -> None:
+def test_directory_without_a_valid_checkout_has_no_revision(tmp_path: Path) -> None:
     assert git_revision(tmp_path) == ""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert git_revision(tmp_path) == ""

@@ -1,4 +1,4 @@
-"""The secret key of a developer's machine."""
+"""The secret key for development."""
 
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from settings.secret_key import machine_secret_key
 
 
-def test_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
+def test_key_is_created_once_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "var" / "secret-key"
     key = machine_secret_key(path)
     assert key.startswith("django-insecure-")
@@ -21,7 +21,7 @@ def test_processes_that_start_at_once_share_one_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
 
 
-def test_file_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
+def test_key_is_created_again_if_the_file_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "secret-key"
     path.write_text("")
     assert machine_secret_key(path).startswith("django-insecure-")

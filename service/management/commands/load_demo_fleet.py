@@ -1,4 +1,4 @@
-"""Load a fleet to look at."""
+"""Load the demo fleet."""
 
 import json
 from datetime import datetime
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from service.demo_fleet import DemoTruck, demo_trucks, frames_of
 from service.demo_fleet.catalogue import CATALOGUE
-from service.demo_fleet.trucks import silences
+from service.demo_fleet.trucks import group_by_silence
 from service.gbt32960 import decode
 from service.ingest import ingest_frames
 from service.management.commands.mark_offline import SILENCE
@@ -21,9 +21,9 @@ REAL_FRAMES = Path(__file__).parents[2] / "data" / "gbt32960_frames.json"
 
 
 class Command(BaseCommand):
-    """All or nothing. A truck of the demo fleet that is there already stays as it is, so it can be run again."""
+    """Load the missing trucks in one transaction. Existing trucks are not changed, so it is safe to run again."""
 
-    help = "Loads 500 generated trucks that reported just now, and a few real frames of GB/T 32960."
+    help = "Load 500 generated trucks with recent frames, and a few real frames of GB/T 32960."
 
     @transaction.atomic
     def handle(self, **_: Any) -> None:
@@ -31,27 +31,27 @@ class Command(BaseCommand):
         known = Truck.objects.known_vins([truck.vin for truck in trucks])
         missing = [truck for truck in trucks if truck.vin not in known]
         if not missing:
-            self.stdout.write(f"The demo fleet is loaded already: {len(trucks)} trucks.")
+            self.stdout.write(f"The demo fleet is already loaded: {len(trucks)} trucks.")
             return
         now = timezone.now()
         create_trucks(missing)
-        stored = sum(report(some, now - silence) for silence, some in silences(missing))
+        stored = sum(ingest(some, now - silence) for silence, some in group_by_silence(missing))
         real = load_real_frames()
         Truck.objects.mark_offline(silent_since=now - SILENCE)
         self.stdout.write(f"Loaded the demo fleet: {len(missing)} trucks with {stored} frames, and {real} real frames.")
 
 
 def create_trucks(trucks: list[DemoTruck]) -> None:
-    """Make them, with those of their models and manufacturers that are not there yet."""
+    """Create the trucks, and the models and manufacturers that do not exist yet."""
     manufacturers = Manufacturer.objects
     manufacturers.bulk_create(
         [Manufacturer(name=name) for name in sorted({model.manufacturer for model in CATALOGUE})], ignore_conflicts=True
     )
-    made_by = {manufacturer.name: manufacturer for manufacturer in manufacturers.all()}
+    makers = {manufacturer.name: manufacturer for manufacturer in manufacturers.all()}
     TruckModel.objects.bulk_create(
         [
             TruckModel(
-                manufacturer=made_by[model.manufacturer],
+                manufacturer=makers[model.manufacturer],
                 name=model.name,
                 battery_kwh=model.battery_kwh,
                 range_km=model.range_km,
@@ -65,7 +65,7 @@ def create_trucks(trucks: list[DemoTruck]) -> None:
         [
             Truck(
                 vin=truck.vin,
-                truck_model=models[made_by[truck.model.manufacturer].pk, truck.model.name],
+                truck_model=models[makers[truck.model.manufacturer].pk, truck.model.name],
                 finance_type=truck.finance_type,
             )
             for truck in trucks
@@ -73,13 +73,13 @@ def create_trucks(trucks: list[DemoTruck]) -> None:
     )
 
 
-def report(trucks: list[DemoTruck], received_at: datetime) -> int:
-    """Ingest what these trucks sent up to this time; how many frames were stored."""
+def ingest(trucks: list[DemoTruck], received_at: datetime) -> int:
+    """Ingest the frames that these trucks sent until `received_at`; return the number of stored frames."""
     frames = [decode(raw) for truck in trucks for raw in frames_of(truck, until=received_at)]
     return ingest_frames(frames=frames, received_at=received_at).stored
 
 
 def load_real_frames() -> int:
-    """Ingest the frames that real trucks sent, each received when it was recorded; how many were stored."""
+    """Ingest frames of real trucks, each as received when it was recorded; return the number of stored frames."""
     frames = [decode(bytes.fromhex(entry["hex"])) for entry in json.loads(REAL_FRAMES.read_text())]
     return sum(ingest_frames(frames=[frame], received_at=frame.recorded_at).stored for frame in frames)

@@ -1,4 +1,4 @@
-"""Mark silent trucks as offline; run it every minute, by cron or a timer."""
+"""Mark silent trucks as offline. Run it every minute with cron or a timer."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,9 +12,9 @@ SILENCE = timedelta(minutes=10)
 
 
 class Command(BaseCommand):
-    """One UPDATE, whatever the size of the fleet."""
+    """Mark silent trucks with one UPDATE for the whole fleet."""
 
-    help = "Gives the status offline to all trucks from which nothing was received for ten minutes."
+    help = "Set the status of all trucks to offline that have sent nothing for 10 minutes. Run it every minute."
 
     def handle(self, **_: Any) -> None:
         count = Truck.objects.mark_offline(silent_since=timezone.now() - SILENCE)

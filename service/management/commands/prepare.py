@@ -1,4 +1,4 @@
-"""Make a database on this machine ready to be used; `bin/run` runs it before each start."""
+"""Prepare the database on this machine; `bin/run` runs the command before each start."""
 
 import secrets
 from typing import Any
@@ -17,15 +17,19 @@ PASSWORD = "admin"
 
 
 class Command(BaseCommand):
-    """Does what is not done yet, and prints a line for each thing that it did: nothing when all was done."""
+    """Do the steps that are not done yet, and print a line for each. If all are done, print nothing."""
 
-    help = "Migrates the database, loads the demo fleet once, and makes the login admin; on this machine only."
+    help = (
+        "Apply the migrations, load the demo fleet if there are no trucks, and create the login admin if it does not "
+        "exist. For development, or to try the production settings on this machine."
+    )
     requires_migrations_checks = False
 
     def handle(self, **_: Any) -> None:
         if not settings.DEBUG and not settings.INSECURE_HTTP:
             raise CommandError(
-                "prepare makes a demo fleet and a login: only in development, or for a trial (INSECURE_HTTP=true)."
+                "prepare creates demo data and a login, so it runs only in development, or with INSECURE_HTTP=true to "
+                "try the production settings on this machine. On a server, run `manage.py migrate`."
             )
         require_database()
         count = sum(map(_migrate, connections))
@@ -38,11 +42,11 @@ class Command(BaseCommand):
         users = get_user_model().objects
         if not users.filter(username=LOGIN).exists():
             users.create_superuser(LOGIN, password=PASSWORD if settings.DEBUG else self._secret_password())
-            where = PASSWORD if settings.DEBUG else f"in {settings.VAR_DIR / 'password'}"
-            self.stdout.write(f"Made the login {LOGIN} with the password {where}.")
+            shown = PASSWORD if settings.DEBUG else f"in {settings.VAR_DIR / 'password'}"
+            self.stdout.write(f"Created the login {LOGIN} with the password {shown}.")
 
     def _secret_password(self) -> str:
-        """A password that nobody knows, kept in a file for whoever tries the service (mode 0600)."""
+        """Write a random password to `VAR_DIR/password` (mode 0600) and return it."""
         password = secrets.token_urlsafe(16)
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         file = settings.VAR_DIR / "password"
@@ -52,7 +56,7 @@ class Command(BaseCommand):
 
 
 def _migrate(alias: str) -> int:
-    """Bring a database up to date, and return how many migrations changed it."""
+    """Apply the missing migrations to a database; return the number of those that have tables in it."""
     executor = MigrationExecutor(connections[alias])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
@@ -61,14 +65,14 @@ def _migrate(alias: str) -> int:
 
 
 def require_database() -> None:
-    """Raise CommandError where the database cannot be used; a traceback would bury the reason."""
+    """Raise CommandError with the reason if the database cannot be used; a traceback would hide the reason."""
     attempt = connection.copy()
-    # A pool would try again and again, and not say why.
+    # A connection pool would retry until its timeout and not report the reason.
     attempt.settings_dict["OPTIONS"].pop("pool", None)
     try:
         attempt.ensure_connection()
     except OperationalError as error:
         reason = " ".join(str(error).split())
-        raise CommandError(f"The {connection.vendor} database of DATABASE_URL cannot be used: {reason}.") from None
+        raise CommandError(f"Cannot connect to the {connection.vendor} database of DATABASE_URL: {reason}") from None
     finally:
         attempt.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scenarios
-from benchmarks.census import chain
+from benchmarks.census import log_files
 from benchmarks.scenarios import Outcome
 from observability.logs.formatters import JsonFormatter
 from observability.logs.handlers import SharedRotatingFileHandler
@@ -32,7 +32,7 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 def test_four_processes_that_rotate_lose_nothing(tmp_path: Path) -> None:
     census = scenarios.many_writers(tmp_path, records=4_000, max_bytes=9_000).census
-    assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (4_000, 0, 0, 0, 0)
+    assert (census.written, census.lost, census.duplicate, census.torn, census.disordered) == (4_000, 0, 0, 0, 0)
     assert census.files > 10
 
 
@@ -41,25 +41,25 @@ def test_processes_that_are_killed_lose_no_record_whose_call_returned(tmp_path: 
     """A kill may leave the beginning of a line; the reader goes on at the next."""
     census = scenarios.killed(tmp_path, records=1_000, kills=kills).census
     assert census.written >= 1_000
-    assert (census.lost, census.doubled, census.disordered) == (0, 0, 0)
+    assert (census.lost, census.duplicate, census.disordered) == (0, 0, 0)
     assert census.torn <= kills
 
 
 def test_process_that_was_stopped_while_its_file_was_deleted_writes_to_a_newer_one(tmp_path: Path) -> None:
     census = scenarios.stopped(tmp_path, rounds=2).census
     assert census.written > 0
-    assert (census.lost, census.doubled, census.torn) == (0, 0, 0)
+    assert (census.lost, census.duplicate, census.torn) == (0, 0, 0)
 
 
 def test_handler_made_before_a_fork_loses_nothing(tmp_path: Path) -> None:
     census = scenarios.forked(tmp_path, records=500).census
-    assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (2_000, 0, 0, 0, 0)
+    assert (census.written, census.lost, census.duplicate, census.torn, census.disordered) == (2_000, 0, 0, 0, 0)
 
 
 @pytest.mark.slow
 def test_file_that_others_rename_under_load_loses_nothing(tmp_path: Path) -> None:
     census = scenarios.renamed(tmp_path, renames=1).census
-    assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (1_800, 0, 0, 0, 0)
+    assert (census.written, census.lost, census.duplicate, census.torn, census.disordered) == (1_800, 0, 0, 0, 0)
     assert census.files >= 2
 
 
@@ -68,7 +68,7 @@ def test_full_disk_raises_nothing_and_says_how_many_records_it_cost(full_disk: O
     census = full_disk.census
     assert census.written == 2 * (20 + 400 + 20)
     assert census.lost > 400
-    assert (full_disk.reported_dropped, census.doubled, census.torn) == (census.lost, 0, 0)
+    assert (full_disk.reported_dropped, census.duplicate, census.torn) == (census.lost, 0, 0)
 
 
 @pytest.mark.external("small-disk")
@@ -96,12 +96,12 @@ def test_lost_permission_costs_what_cannot_be_written_without_it() -> None:
 @pytest.mark.slow
 def test_records_of_20_kb_are_whole(tmp_path: Path) -> None:
     census = scenarios.large_records(tmp_path, records=30).census
-    assert (census.written, census.lost, census.doubled, census.torn) == (120, 0, 0, 0)
+    assert (census.written, census.lost, census.duplicate, census.torn) == (120, 0, 0, 0)
 
 
 def test_64_threads_lose_nothing(tmp_path: Path) -> None:
     census = scenarios.many_threads(tmp_path, records=30).census
-    assert (census.written, census.lost, census.doubled, census.torn, census.disordered) == (1_920, 0, 0, 0, 0)
+    assert (census.written, census.lost, census.duplicate, census.torn, census.disordered) == (1_920, 0, 0, 0, 0)
 
 
 def test_record_that_refers_to_itself_is_one_line(tmp_path: Path) -> None:
@@ -128,4 +128,4 @@ def test_without_rotation_a_renamed_file_is_left_at_once(tmp_path: Path, max_byt
     file.rename(tmp_path / "renamed")
     handler.handle(log_record("after"))
     handler.close()
-    assert ((tmp_path / "renamed").read_text(), file.read_text(), chain(file)) == ("before\n", "after\n", [file])
+    assert ((tmp_path / "renamed").read_text(), file.read_text(), log_files(file)) == ("before\n", "after\n", [file])

@@ -1,4 +1,4 @@
-"""The settings of the probe in every environment: a project that adopted the layer, and reads a few variables."""
+"""Settings of the probe for all environments: a project that uses the layer and reads a few variables."""
 
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 
 
 def database(url: str) -> dict[str, Any]:
-    """Return the entry of DATABASES for a URL, with what the kind of database needs under load."""
+    """Return the entry of DATABASES for a URL, with the options for its kind of database."""
     entry: dict[str, Any] = environ.Env.db_url_config(url)
     kind = urlsplit(url).scheme
     if kind.startswith("sqlite"):

@@ -1,4 +1,4 @@
-"""The settings of a developer's machine, open to scripts of other origins."""
+"""Settings of the probe for development; scripts of other origins are allowed."""
 
 from importlib.util import find_spec
 
@@ -17,7 +17,7 @@ from tests.probe.settings.base import (
 ENVIRONMENT = "development"
 DEBUG = True
 INTERNAL_IPS = ["127.0.0.1", "::1"]
-# The login is "admin" with the password "admin"; no test is about how it is hashed.
+# A fast hasher: no test depends on the hash of the password.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "tests.probe.development_urls"
 LOGGING = logging_layers("development")

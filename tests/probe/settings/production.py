@@ -1,6 +1,7 @@
-"""The settings of the probe under a real server, all of whose middleware is asynchronous too.
+"""Settings of the probe for a real server. All middleware also works asynchronously.
 
-One synchronous middleware makes all middleware before it synchronous; `tests.probe.settings.synchronous` has one.
+If one middleware is only synchronous, Django runs all middleware before it synchronously too.
+`tests.probe.settings.synchronous` has one.
 """
 
 from tests.probe.settings.base import *

@@ -1,4 +1,4 @@
-"""The settings of a real server with a middleware that is only synchronous."""
+"""Settings of the probe for a real server, with a middleware that is only synchronous."""
 
 from tests.probe.settings.production import *
 from tests.probe.settings.production import MIDDLEWARE

@@ -1,4 +1,4 @@
-"""The settings of the tests that run in pytest's own process: fast, silent, and strict with readers that fail."""
+"""Settings for tests in the process of pytest: fast, without log output, and errors of readers are raised."""
 
 from tests.probe.settings.base import *
 from tests.probe.settings.base import OBSERVABILITY, logging_layers

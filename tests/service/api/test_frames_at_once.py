@@ -1,4 +1,4 @@
-"""/api/v1/telemetry/frames/, by several clients at once."""
+"""/api/v1/telemetry/frames/ with concurrent clients."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ RAW_FRAMES = [realtime(index % 20 + 1, NOON + index // 20 * MINUTE) for index in
 
 @pytest.fixture
 def database_of_threads(transactional_db: None, tmp_path: Path) -> Iterator[None]:
-    """The test database, for threads with connections of their own.
+    """Make the test database usable by threads that each open a connection.
 
-    The SQLite database of the tests is in memory, where threads lock each other out at once. They get a copy of it in
-    a file, with the options of production.
+    The SQLite database of the tests is in memory: threads that share it fail with a lock error immediately. They use a
+    copy of it in a file, with the options of production.
     """
     if connection.vendor != "sqlite":
         yield
@@ -33,9 +33,9 @@ def database_of_threads(transactional_db: None, tmp_path: Path) -> Iterator[None
     connection.ensure_connection()
     with closing(sqlite3.connect(path)) as file:
         connection.connection.backup(file)
-        # The change to WAL takes a lock for which no connection waits: it is made before there are several.
+        # Change to WAL before several connections exist: the change takes a lock, and connections do not wait for it.
         file.execute("PRAGMA journal_mode=WAL")
-    # Django closes the connection to a database in memory, and loses its tables, if it has another name at that time.
+    # Restored later: Django closes the connection, and the database in memory loses its tables, if it has another name.
     in_memory = connections.databases["default"]["NAME"]
     connections.databases["default"]["NAME"] = str(path)
     try:
@@ -45,7 +45,7 @@ def database_of_threads(transactional_db: None, tmp_path: Path) -> Iterator[None
 
 
 def post(client: APIClient, raw_frames: list[bytes], all_are_there: Barrier) -> dict[str, int]:
-    """Post the frames when all clients are there, and return the answer."""
+    """Post the frames when all clients are ready, and return the response."""
     try:
         all_are_there.wait(timeout=20)
         response = client.post("/api/v1/telemetry/frames/", {"frames": [raw.hex() for raw in raw_frames]})
@@ -62,7 +62,7 @@ def stored_frames() -> int:
         connections.close_all()
 
 
-def test_frames_that_several_clients_send_at_once_are_stored_once(
+def test_frames_sent_by_concurrent_clients_are_stored_once(
     transactional_db: None, client: APIClient, database_of_threads: None
 ) -> None:
     shuffled = [Random(number).sample(RAW_FRAMES, len(RAW_FRAMES)) for number in range(CLIENTS)]

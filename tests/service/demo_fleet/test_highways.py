@@ -1,4 +1,4 @@
-"""Places along the highways."""
+"""Positions on the highways."""
 
 import pytest
 
@@ -11,11 +11,11 @@ WAY = (Place(100, 30), Place(110, 30), Place(110, 40))
     ("share", "place"),
     [(0, (100, 30)), (0.25, (105, 30)), (0.5, (110, 30)), (0.75, (110, 35)), (1, (110, 40))],
 )
-def test_place_lies_at_its_share_of_the_way(share: float, place: tuple[float, float]) -> None:
+def test_place_along_returns_the_position_at_a_share_of_the_route(share: float, place: tuple[float, float]) -> None:
     assert place_along(WAY, share) == place
 
 
 @pytest.mark.parametrize("name", HIGHWAYS)
-def test_highway_begins_and_ends_in_its_cities(name: str) -> None:
+def test_place_along_starts_and_ends_in_the_first_and_last_city(name: str) -> None:
     highway = HIGHWAYS[name]
     assert (place_along(highway, 0), place_along(highway, 1)) == (highway[0], highway[-1])

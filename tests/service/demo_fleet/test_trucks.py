@@ -1,4 +1,4 @@
-"""The trucks of the demo fleet, and their frames."""
+"""The trucks of the demo fleet and their frames."""
 
 from collections import Counter
 
@@ -15,27 +15,27 @@ def trucks() -> list[DemoTruck]:
     return demo_trucks()
 
 
-def test_fleet_is_always_the_same(trucks: list[DemoTruck]) -> None:
+def test_demo_trucks_are_the_same_at_each_call(trucks: list[DemoTruck]) -> None:
     assert demo_trucks() == trucks
 
 
-def test_vins_are_unique_and_right(trucks: list[DemoTruck]) -> None:
+def test_vins_are_unique_and_have_a_correct_check_digit(trucks: list[DemoTruck]) -> None:
     vins = {truck.vin for truck in trucks}
     assert len(vins) == len(trucks) == 500
     assert all(check_digit(vin) == vin[8] for vin in vins)
 
 
-def test_reports_are_a_minute_apart_and_end_when_the_truck_was_heard_last(trucks: list[DemoTruck]) -> None:
+def test_reports_are_one_minute_apart_and_end_at_the_given_time(trucks: list[DemoTruck]) -> None:
     for truck in trucks:
         times = [decode(raw).recorded_at for raw in frames_of(truck, until=NOON)]
         assert times[:3] == [NOON - 2 * MINUTE, NOON - MINUTE, NOON]
 
 
-def test_last_frame_tells_what_the_truck_does(trucks: list[DemoTruck]) -> None:
-    told: dict[str, Counter[str | None]] = {}
+def test_last_frame_has_the_status_of_the_activity(trucks: list[DemoTruck]) -> None:
+    decoded: dict[str, Counter[str | None]] = {}
     for truck in trucks:
-        told.setdefault(truck.activity, Counter())[decode(frames_of(truck, until=NOON)[-1]).status] += 1
-    assert {activity: set(statuses) for activity, statuses in told.items()} == {
+        decoded.setdefault(truck.activity, Counter())[decode(frames_of(truck, until=NOON)[-1]).status] += 1
+    assert {activity: set(statuses) for activity, statuses in decoded.items()} == {
         "driving": {"driving"},
         "charging": {"charging"},
         "stopped": {"stopped"},
@@ -45,7 +45,7 @@ def test_last_frame_tells_what_the_truck_does(trucks: list[DemoTruck]) -> None:
     }
 
 
-def test_driving_truck_moves_as_fast_as_it_says(trucks: list[DemoTruck]) -> None:
+def test_mileage_of_a_driving_truck_matches_its_speed(trucks: list[DemoTruck]) -> None:
     driving = next(truck for truck in trucks if truck.activity == "driving")
     first, *_, last = (decode(raw) for raw in frames_of(driving, until=NOON))
     assert first.mileage_km is not None

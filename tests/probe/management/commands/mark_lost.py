@@ -1,4 +1,4 @@
-"""A command of the project, as the layer observes it."""
+"""A management command for the tests of command observations."""
 
 from typing import Any
 

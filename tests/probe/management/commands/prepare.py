@@ -1,4 +1,4 @@
-"""Make the database of a development server ready: tables, books and a login."""
+"""Prepare the database of a development server: tables, books and a login."""
 
 from typing import Any
 

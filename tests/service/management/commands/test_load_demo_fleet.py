@@ -26,33 +26,33 @@ def load() -> str:
 
 @pytest.fixture(scope="class")
 def loaded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """The demo fleet, loaded once for the tests that look at it, and what the command printed."""
+    """Load the demo fleet once for all tests of the class; return the output of the command."""
     with django_db_blocker.unblock(), transaction.atomic():
         yield load()
         transaction.set_rollback(True)
 
 
 class TestLoadedFleet:
-    """What the tests change is taken back after each of them."""
+    """Tests that share one loaded fleet; changes of each test are rolled back."""
 
-    def test_fleet_and_real_frames_are_loaded_and_counted(self, loaded: str) -> None:
+    def test_command_loads_trucks_and_frames_and_prints_their_number(self, loaded: str) -> None:
         assert loaded == "Loaded the demo fleet: 500 trucks with 1557 frames, and 4 real frames.\n"
         assert (Truck.objects.count(), TelemetryFrame.objects.count()) == (504, 1561)
 
-    def test_fleet_that_is_loaded_stays_as_it_is(self, loaded: str, django_assert_query_budget: QueryBudget) -> None:
+    def test_second_run_changes_nothing(self, loaded: str, django_assert_query_budget: QueryBudget) -> None:
         before = list(Truck.objects.values_list())
         with django_assert_query_budget(exact=1):
-            assert load() == "The demo fleet is loaded already: 500 trucks.\n"
+            assert load() == "The demo fleet is already loaded: 500 trucks.\n"
         assert list(Truck.objects.values_list()) == before
 
-    def test_truck_that_was_deleted_comes_back(self, loaded: str) -> None:
+    def test_second_run_loads_a_deleted_truck_again(self, loaded: str) -> None:
         demo_truck = Truck.objects.exclude(truck_model=None).first()
         assert demo_truck is not None
         demo_truck.delete()
         assert load().startswith("Loaded the demo fleet: 1 trucks")
         assert Truck.objects.get(vin=demo_truck.vin).truck_model == demo_truck.truck_model
 
-    def test_fleet_looks_alive(self, loaded: str) -> None:
+    def test_trucks_have_all_statuses_and_recent_contacts(self, loaded: str) -> None:
         counts = Truck.objects.status_counts()
         assert all(counts.values())
         fresh = Truck.objects.filter(last_contact_at__gte=timezone.now() - timedelta(minutes=5))
@@ -60,19 +60,19 @@ class TestLoadedFleet:
         assert not fresh.filter(status=Truck.Status.OFFLINE).exists()
         assert not Truck.objects.exclude(pk__in=fresh).exclude(status=Truck.Status.OFFLINE).exists()
 
-    def test_real_frames_were_received_when_they_were_recorded(self, loaded: str) -> None:
+    def test_contact_of_a_real_frame_is_its_recording_time(self, loaded: str) -> None:
         truck = Truck.objects.get(vin=REAL_FRAMES[3]["vin"])
         assert truck.last_contact_at == truck.frames.get().recorded_at
 
 
-def test_manufacturers_that_exist_are_used() -> None:
+def test_existing_manufacturers_are_reused() -> None:
     foton = Manufacturer.objects.create(name="Foton")
     load()
     assert Manufacturer.objects.get(name="Foton") == foton
     assert TruckModel.objects.filter(manufacturer=foton).count() == 2
 
 
-def test_error_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_loaded_if_an_error_occurs(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> int:
         raise RuntimeError
 

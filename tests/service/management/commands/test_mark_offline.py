@@ -28,7 +28,7 @@ def add_truck(number: int, last_contact_at: datetime | None, status: str = "driv
     Truck.objects.create(vin=vin(number), status=status, last_contact_at=last_contact_at)
 
 
-def test_only_trucks_silent_for_ten_minutes_become_offline() -> None:
+def test_trucks_without_contact_for_ten_minutes_become_offline() -> None:
     add_truck(1, ago(minutes=11))
     add_truck(2, ago(minutes=9), status="charging")
     add_truck(3, ago(days=90), status="alerting")
@@ -36,13 +36,13 @@ def test_only_trucks_silent_for_ten_minutes_become_offline() -> None:
     assert list(Truck.objects.values_list("status", flat=True)) == ["offline", "charging", "offline"]
 
 
-def test_trucks_that_are_offline_already_are_not_counted() -> None:
+def test_offline_trucks_are_not_counted_again() -> None:
     add_truck(1, ago(minutes=11), status="offline")
     add_truck(2, ago(minutes=11))
     assert mark() == "Marked 1 truck offline.\n"
 
 
-def test_truck_that_never_sent_anything_becomes_offline_ten_minutes_after_it_was_made() -> None:
+def test_truck_without_any_contact_becomes_offline_ten_minutes_after_creation() -> None:
     add_truck(1, None)
     new = mark()
     Truck.objects.update(created_at=ago(minutes=11))
@@ -50,7 +50,9 @@ def test_truck_that_never_sent_anything_becomes_offline_ten_minutes_after_it_was
 
 
 @pytest.mark.parametrize("count", [3, 30])
-def test_one_statement_marks_any_number(count: int, django_assert_query_budget: QueryBudget) -> None:
+def test_command_needs_one_statement_for_any_number_of_trucks(
+    count: int, django_assert_query_budget: QueryBudget
+) -> None:
     for number in range(count):
         add_truck(number, ago(minutes=11))
     with django_assert_query_budget(exact=1):

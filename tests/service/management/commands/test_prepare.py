@@ -22,46 +22,46 @@ def prepare() -> str:
     return output.getvalue()
 
 
-def test_empty_database_gets_the_demo_fleet_and_the_login_once(debug: None) -> None:
+def test_first_run_creates_the_demo_fleet_and_the_login_and_the_second_does_nothing(debug: None) -> None:
     assert prepare().splitlines() == [
         "Loaded the demo fleet: 500 trucks with 1557 frames, and 4 real frames.",
-        "Made the login admin with the password admin.",
+        "Created the login admin with the password admin.",
     ]
     assert prepare() == ""
 
 
-def test_login_opens_the_admin(debug: None) -> None:
+def test_created_login_is_a_superuser_with_the_printed_password(debug: None) -> None:
     make_trucks(1)
     prepare()
     admin = User.objects.get(username="admin")
     assert (admin.check_password("admin"), admin.is_superuser) == (True, True)
 
 
-def test_login_that_exists_keeps_its_password(debug: None) -> None:
+def test_existing_login_keeps_its_password(debug: None) -> None:
     make_trucks(1)
     User.objects.create_user("admin", password="my own")
     prepare()
     assert User.objects.get(username="admin").check_password("my own")
 
 
-def test_fleet_that_exists_is_left_alone(debug: None) -> None:
+def test_demo_fleet_is_not_loaded_if_trucks_exist(debug: None) -> None:
     make_trucks(1)
-    assert prepare() == "Made the login admin with the password admin.\n"
+    assert prepare() == "Created the login admin with the password admin.\n"
     assert Truck.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_command_is_refused_where_others_could_log_in() -> None:
-    with pytest.raises(CommandError, match="only in development, or for a trial"):
+def test_command_is_refused_with_https_production_settings() -> None:
+    with pytest.raises(CommandError, match="only in development, or with INSECURE_HTTP=true"):
         prepare()
     assert not User.objects.exists()
 
 
 @pytest.mark.django_db
-def test_login_of_a_trial_has_a_password_that_nobody_knows(settings: Settings, tmp_path: Path) -> None:
+def test_login_with_insecure_http_gets_a_random_password_in_a_private_file(settings: Settings, tmp_path: Path) -> None:
     settings.INSECURE_HTTP, settings.VAR_DIR, settings.STATIC_ROOT = True, tmp_path, tmp_path / "static"
     make_trucks(1)
-    assert prepare() == f"Made the login admin with the password in {tmp_path / 'password'}.\n"
+    assert prepare() == f"Created the login admin with the password in {tmp_path / 'password'}.\n"
     password = (tmp_path / "password").read_text().strip()
     assert User.objects.get(username="admin").check_password(password)
     assert (len(password) > 16, (tmp_path / "password").stat().st_mode & 0o777) == (True, 0o600)
