@@ -250,6 +250,6 @@ def seal_environment(path: Path, requirements: str) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, 'bin'); import environment as e;"
         "made = e.Environment(e.ROOT / '.venv'); file = e.ROOT / sys.argv[1];"
-        "made.stamp(file).write_text(e.seal(file, e.version(made)))"
+        "made.stamp(file).write_text(e.stamp_text(file, e.find_version(made)))"
     )
     subprocess.run([PYTHON, "-c", program, requirements], cwd=path, check=True)
