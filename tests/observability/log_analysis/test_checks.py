@@ -1,4 +1,4 @@
-"""The system check that rotation keeps lines for a day."""
+"""The system check that rotation keeps log lines for one day."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 
 def warnings() -> list[str]:
-    """Return the texts of W202."""
+    """Return the messages of the warnings W202."""
     found = run_checks(tags=["observability"])
     return [message.msg for message in found if message.id == "observability.W202"]
 
@@ -34,8 +34,8 @@ def test_warns_if_rotation_keeps_less_than_a_day(
 ) -> None:
     settings.DEBUG = False
     settings.LOGGING = rotating(tmp_path, hours_ago=hours_ago, rotated=rotated)
-    warning = f"{tmp_path}/service.jsonl keeps its lines for {retention} at the present rate"
-    assert [text.partition(":")[0] for text in warnings()] == ([] if retention is None else [warning])
+    warning = f"At the present rate, rotation deletes the lines of {tmp_path}/service.jsonl after {retention}"
+    assert [text.partition(";")[0] for text in warnings()] == ([] if retention is None else [warning])
 
 
 def test_does_not_warn_in_development(settings: Settings, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The columns, and lines of other programs."""
+"""The columns, also for lines of other programs."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ PLAIN = Terminal(None, has_colors=False)
 
 
 def foreign(**others: object) -> dict[str, Any]:
-    """Return a line as another program writes it."""
+    """Return a line with the keys of another program."""
     line = {"ts": "2026-01-05T08:30:00Z", "code": "200", "seconds": 0.25, "msg": "done"}
     return line | {"request": {"path": "/shop/", "method": "GET"}} | others
 
@@ -79,7 +79,7 @@ def test_line_with_an_invalid_time_is_reported_as_broken(log_dir: Path, written:
     write(log_dir, foreign(), foreign(ts=written))
     text, messages = run_logs(log_dir, "sql", sql="select count(*) as n from records", columns=[TIME], as_json=True)
     assert json.loads(text) == {"n": 1}
-    assert messages == "1 broken line left out.\n"
+    assert messages.startswith("1 broken line left out")
 
 
 def test_time_may_be_nested(log_dir: Path) -> None:

@@ -57,7 +57,7 @@ def test_error_is_printed_to_stderr_with_exit_status_1(log_dir: Path) -> None:
     write(log_dir, request())
     completed = run(log_dir, "request", "request-2")
     assert (completed.returncode, completed.stdout) == (1, "")
-    assert completed.stderr.startswith("No line has the id 'request-2'")
+    assert completed.stderr.startswith("No log line has the id 'request-2'")
     assert "Traceback" not in completed.stderr
 
 

@@ -1,4 +1,4 @@
-"""The files of a log, also while real processes write, rotate and compress them."""
+"""Snapshots of the files of a log, also while real processes write, rotate and compress them."""
 
 import gzip
 import json
@@ -61,7 +61,7 @@ def put(path: Path, number: int) -> Path:
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """Return a directory that other users can reach, unlike those of pytest."""
+    """Return a directory that other users can read; they cannot read the directories of pytest."""
     with TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -69,10 +69,10 @@ def reachable() -> Iterator[Path]:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Act as a user with fewer permissions than root."""
+    """Run the block as a user with fewer permissions than root."""
     user = os.geteuid()
     with open_logs([]):
-        # Import the modules while that is permitted.
+        # Import all modules while the permissions allow it.
         pass
     if user == 0:
         os.seteuid(65_534)
@@ -125,7 +125,7 @@ def test_other_files_do_not_belong_to_the_log(tmp_path: Path, other: str) -> Non
 
 
 def test_special_files_are_left_out(tmp_path: Path) -> None:
-    """Opening a pipe would wait for its other end."""
+    """Opening a named pipe would wait for a writer."""
     os.mkfifo(tmp_path / "service.jsonl")
     (tmp_path / "service.jsonl.1").mkdir()
     (tmp_path / "service.jsonl.2").write_text("")
@@ -209,10 +209,10 @@ def endless(job: Job, writers: int = 1) -> Iterator[Counts]:
 endlessly = contextmanager(endless)
 
 
-# A race fails by chance: more rounds find more. A few of them run each time.
+# Race conditions appear by chance, so more rounds find more of them. A usual test run does only a few rounds.
 @pytest.mark.parametrize("rounds", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_path: Path, rounds: int) -> None:
-    """A file has about a hundred records, so all files are renamed many times a second."""
+    """Each file has about a hundred records, so all files are renamed many times per second."""
     job = job_in(tmp_path, max_bytes=20_000, backup_count=30)
     with endlessly(job) as counts:
         for _ in range(rounds):
@@ -248,7 +248,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
 
 
 def compress(path: Path) -> None:
-    """Compress as gzip does: the new file gets the time of the old one when it is complete."""
+    """Compress as gzip does: the complete new file gets the modification time of the old one."""
     status = path.stat()
     with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         packed.write(plain.read())
@@ -296,7 +296,7 @@ def test_file_that_was_deleted_after_the_scan_is_left_out(tmp_path: Path, monkey
 
 
 def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> None:
-    """It is left over from logrotate."""
+    """Such a file can be an old one of logrotate."""
     path = put(tmp_path / "service.jsonl", 2)
     put(tmp_path / "service.jsonl.1", 1)
     os.utime(put(tmp_path / "service.jsonl.1.gz", 0), (1_000, 1_000))
@@ -323,7 +323,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
             count += 1
             if (first := tmp_path / "service.jsonl.1").exists():
                 compress(first)
-            # A hundred times a second: logrotate does this once a day.
+            # This rotates a hundred times per second; logrotate does it once a day.
             time.sleep(0.01)
 
     thread = Thread(target=rotate)
