@@ -9,7 +9,7 @@ import pytest
 
 from observability.log_analysis.__main__ import main
 from tests.observability.log_analysis.records import failure, record, request, write
-from tests.observability.logs.processes import HANGS_AFTER_S, run_python
+from tests.observability.logs.processes import TIMEOUT_S, run_python
 from tests.server import ROOT
 
 COMMAND = ["-m", "observability.log_analysis", "--in"]
@@ -47,7 +47,7 @@ def test_closed_pipe_ends_the_command_quietly(log_dir: Path) -> None:
     command = " ".join([sys.executable, *COMMAND, str(log_dir), "--no-follow", "-n", "3000", "| head -1"])
     completed = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     assert (completed.returncode, completed.stderr) == (0, "")
     assert len(completed.stdout.splitlines()) == 1
