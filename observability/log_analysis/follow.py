@@ -53,7 +53,7 @@ def _follow(logs: Sequence[Log], record_filter: "RecordFilter", options: Options
 
 
 class RecordFilter:
-    """Selects records by level, logger, time range and `--where`. Counts broken lines."""
+    """Selects records by level, logger, time range and SQL condition. Counts broken lines."""
 
     def __init__(self, options: Options, database: LogDatabase | None) -> None:
         self._columns = options.columns
