@@ -53,6 +53,11 @@ class Total(NamedTuple):
     unit: str = ""
 
     @property
+    def label(self) -> str:
+        """The name on the page; `name` is the key in the JSON."""
+        return _labels.get(self.name, self.name)
+
+    @property
     def change(self) -> str:
         """The difference with its sign; empty if the numbers are equal."""
         if self.first is None or self.second is None or round(self.second - self.first, 2) == 0:
@@ -67,6 +72,7 @@ class Total(NamedTuple):
         return (self.second or 0) < (self.first or 0) if self.change else None
 
 
+_labels = {"most repeated": "most repeated query", "database": "query time", "body": "response body"}
 _totals: list[tuple[str, Callable[[StoredProfile], float | None], str]] = [
     ("duration", lambda profile: profile.row.duration_ms, " ms"),
     ("queries", lambda profile: profile.row.query_count, ""),
