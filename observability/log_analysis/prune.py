@@ -88,8 +88,8 @@ def find_prunable(
 def delete_file(prunable: PrunableFile) -> bool:
     """Delete a file, even if it has been renamed. Return False if it was deleted already.
 
-    The lock prevents that another process rotates the log meanwhile; such a process does not wait for the lock. Raises
-    OSError if the file cannot be deleted, and TimeoutError if another process holds the lock for a second.
+    The lock prevents other processes from rotating the log meanwhile; they do not wait for the lock. Raises OSError if
+    the file cannot be deleted, and TimeoutError if another process holds the lock for a second.
     """
     for _ in range(LOCK_ATTEMPTS):
         if is_deleted(prunable.file.descriptor):

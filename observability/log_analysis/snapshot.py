@@ -78,10 +78,10 @@ def scan_log(path: Path, is_wanted: IsWanted) -> LogScan:
     endings = sorted({"", *(name.path.suffix for name in numbered if name.compression)})
     names |= {name for number in range(1, last_number + 1) for name in numbered_files(path, number, endings)}
     for name in sorted(names, key=lambda name: name.sort_key, reverse=True):
-        _visit(name, is_wanted, scan)
+        _scan_name(name, is_wanted, scan)
     free_count = 0
     for number in count(last_number + 1):
-        exist = [_visit(name, is_wanted, scan) for name in numbered_files(path, number, endings)]
+        exist = [_scan_name(name, is_wanted, scan) for name in numbered_files(path, number, endings)]
         free_count = 0 if any(exist) else free_count + 1
         if free_count == MAX_FREE_NUMBERS:
             break
@@ -115,7 +115,7 @@ def _open_files(path: Path, modified_since: float | None, problems: list[str]) -
         attempt += 1
 
 
-def _visit(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
+def _scan_name(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
     """Add the file that has this name now to the scan. Return whether the file exists."""
     scan.visited.add(name)
     try:

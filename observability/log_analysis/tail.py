@@ -59,9 +59,9 @@ def follow_logs(logs: Iterable[Log], until: datetime | None = None) -> Iterator[
 class _FollowedFile:
     """A file that is read while it grows.
 
-    `start` is the position of the first byte to read, `position` that of the next byte. `unfinished` has the bytes of a
-    last line whose end is not written yet. `left_at` is the time at which the file stopped being the current file.
-    `first_line` is the beginning of the first line, or empty until that line is complete.
+    `start` is the size of the file when following began. `position` is the position of the next byte to read.
+    `unfinished` has the bytes of a last line whose end is not written yet. `left_at` is the time at which the file
+    stopped being the current file. `first_line` is the beginning of the first line, or empty until it is complete.
     """
 
     descriptor: int
@@ -128,7 +128,7 @@ class LogTail:
         """Open new files, and note when a file stopped being the current one."""
         scan = scan_log(self.path, self._is_new)
         for file in reversed(scan.newest_first()):
-            self._begin(file)
+            self._follow_new_file(file)
         self._is_first_poll = False
         now = time.monotonic()
         for identity, followed in self._files.items():
@@ -141,7 +141,7 @@ class LogTail:
     def _is_new(self, name: LogFileName, status: os.stat_result) -> bool:
         return not name.compression and file_identity(status) not in self._files
 
-    def _begin(self, file: LogFile) -> None:
+    def _follow_new_file(self, file: LogFile) -> None:
         """Follow a file that is new, or that was left out because all its lines were too old."""
         since = self._left_out_before
         was_left_out = self._is_first_poll and since is not None and file.modified < since

@@ -94,7 +94,7 @@ class BufferingHandler(MemoryHandler):
             capture_context(record)
             observation = record.__dict__["observation"]
             if observation is not None:
-                _freeze(record)
+                _copy_mutable_values(record)
                 self._buffer_or_write(record, observation)
 
     def buffers(self, logger: str) -> bool:
@@ -219,7 +219,7 @@ def _passes_changed_level(record: logging.LogRecord) -> bool:
     return changed_level is not None and record.levelno >= changed_level
 
 
-def _freeze(record: logging.LogRecord) -> None:
+def _copy_mutable_values(record: logging.LogRecord) -> None:
     """Copy the mutable values of a record, so that the record does not change if the caller changes them later."""
     if record.args and not _immutable.issuperset(map(type, _values(record.args))):
         # If the message cannot be formatted, the formatter of the target reports that later.
@@ -227,17 +227,17 @@ def _freeze(record: logging.LogRecord) -> None:
             record.msg, record.args = record.getMessage(), None
     attributes = record.__dict__
     facts = attributes.get("facts")
-    if type(facts) is dict and not all(map(_is_small_and_plain, facts.values())):
+    if type(facts) is dict and not all(map(_needs_no_copy, facts.values())):
         attributes["facts"] = {key: _copy(value) for key, value in facts.items()}
     extra = attributes.get("extra_facts")
-    if type(extra) is dict and not all(map(_is_small_and_plain, extra.values())):
+    if type(extra) is dict and not all(map(_needs_no_copy, extra.values())):
         attributes["extra_facts"] = {key: _copy(value) for key, value in extra.items()}
         attributes.update(attributes["extra_facts"])
     if type(record.msg) is str:
         record.msg = _copy(record.msg)
 
 
-def _is_small_and_plain(value: object) -> bool:
+def _needs_no_copy(value: object) -> bool:
     kind = type(value)
     return len(value) <= MAX_TEXT if kind is str else kind in _immutable  # type: ignore[arg-type] # kind is its type
 

@@ -230,13 +230,15 @@ def _receivers(logger: logging.Logger) -> list[Receiver]:
     """Return the handlers that get records of a logger. Its own handlers come first."""
     level = logger.getEffectiveLevel()
     receivers: list[Receiver] = [
-        {"handler": handler_name(each), "through": holder.name, "level": _highest(level, each.level)}
+        {"handler": handler_name(each), "through": holder.name, "level": _highest_level_name(level, each.level)}
         for holder in _with_parents(logger, follows_propagate=True)
         for each in holder.handlers
     ]
     if not receivers and logging.lastResort is not None:
         # If no handler gets a record, the standard library writes it to stderr.
-        receivers.append({"handler": LAST_RESORT, "through": "", "level": _highest(level, logging.lastResort.level)})
+        receivers.append(
+            {"handler": LAST_RESORT, "through": "", "level": _highest_level_name(level, logging.lastResort.level)}
+        )
     return receivers
 
 
@@ -257,7 +259,7 @@ def _with_parents(logger: logging.Logger, *, follows_propagate: bool) -> Iterato
         holder = holder.parent if holder.propagate or not follows_propagate else None
 
 
-def _highest(*levels: int) -> str:
+def _highest_level_name(*levels: int) -> str:
     return str(logging.getLevelName(max(levels)))
 
 

@@ -67,14 +67,14 @@ class JsonFormatter(BaseJsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line without its line break."""
         if not self._has_options:
-            line = self._quick_line(record)
+            line = self._fast_path_line(record)
             if line is not None:
                 return line
         fields: dict[str, Any] = {}
         self.add_fields(fields, record, record.msg if isinstance(record.msg, dict) else {})
         return self.serialize_log_record(self.process_log_record(fields))
 
-    def _quick_line(self, record: logging.LogRecord) -> str | None:
+    def _fast_path_line(self, record: logging.LogRecord) -> str | None:
         """Return the line of a record that certainly needs no redaction and no conversion; None for other records."""
         message = record.msg
         if record.args or record.exc_info or record.exc_text or record.stack_info or type(message) is not str:

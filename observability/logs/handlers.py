@@ -166,7 +166,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
                 self._dropped.warn(f"cannot be reopened: {error}")
                 return file
             self._file = None
-            self._dropped.add(error, file.read_unchecked().count(b"\n"))
+            self._dropped.add(error, file.read_since_check().count(b"\n"))
             raise
         if not file.is_linked and not (self._rotates and file.size >= self.maxBytes):
             # The file was deleted, but not by rotation: copy its lines since the last check to the new file.
@@ -176,7 +176,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
     def _rescue_lines(self, deleted: LogFile, opened: LogFile) -> None:
         with rotation.rotation_lock(self.baseFilename) as lock:
             # If another process has the lock, it rotates or copies lines itself. Lines that it does not have are lost.
-            rescued = deleted.read_unchecked() if lock is None else deleted.claim_unchecked(lock)
+            rescued = deleted.read_since_check() if lock is None else deleted.claim_since_check(lock)
         try:
             written = os.write(opened.descriptor, rescued) if lock is not None else 0
         except OSError:

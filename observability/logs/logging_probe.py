@@ -61,7 +61,7 @@ def send_probe(name: str) -> Probe:
     watches = [_Watch(handler, probe_id) for handler in [*find_handlers(), *last_resort]]
     named = {watch.handler.name for watch in watches}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_muted_sentry())
+        stack.enter_context(_without_sentry_integrations())
         for watch in watches:
             stack.enter_context(watch)
         for level in LEVELS:
@@ -92,26 +92,26 @@ class _Watch:
 
         def watched_filter(record: logging.LogRecord) -> Any:  # noqa: ANN401 - a record too, from Python 3.12 on
             result = accepts(record)
-            if self._is_own(record):
+            if self._belongs_to_probe(record):
                 self._was_refused = not result
             return result
 
         def watched_handle(record: logging.LogRecord) -> Any:  # noqa: ANN401 - as above
-            if not self._is_own(record):
+            if not self._belongs_to_probe(record):
                 return handle(record)
             self._was_refused = False
             try:
                 result = handle(record) if self._is_delivered else watched_filter(record)
             except Exception:  # noqa: BLE001 - the other handlers are still probed
-                self._note(record, "failed")
+                self._store_outcome(record, "failed")
                 return False
             if not self._was_refused:
-                self._note(record, "arrived" if self._is_delivered else "would report")
+                self._store_outcome(record, "arrived" if self._is_delivered else "would report")
             return result
 
         def watched_error(record: logging.LogRecord) -> None:
-            if self._is_own(record):
-                self._note(record, "failed")
+            if self._belongs_to_probe(record):
+                self._store_outcome(record, "failed")
             fail(record)
 
         vars(self.handler).update(handle=watched_handle, filter=watched_filter, handleError=watched_error)
@@ -120,19 +120,19 @@ class _Watch:
         for name in ("handle", "filter", "handleError"):
             del vars(self.handler)[name]
 
-    def _is_own(self, record: logging.LogRecord) -> bool:
+    def _belongs_to_probe(self, record: logging.LogRecord) -> bool:
         """Return whether the record belongs to this probe. Other threads log at the same time."""
-        return record.msg == LOGGING_PROBE and self._id(record).startswith(self._probe_id)
+        return record.msg == LOGGING_PROBE and self._probe_id_of(record).startswith(self._probe_id)
 
-    def _id(self, record: logging.LogRecord) -> str:
+    def _probe_id_of(self, record: logging.LogRecord) -> str:
         facts = record.__dict__.get("facts")
         return str(facts.get("probe_id")) if isinstance(facts, dict) else ""
 
-    def _note(self, record: logging.LogRecord, outcome: Outcome) -> None:
+    def _store_outcome(self, record: logging.LogRecord, outcome: Outcome) -> None:
         """Store the first outcome of a level: after a failure, the record does not count as arrived."""
         self._outcomes.setdefault(record.levelname, outcome)
         with contextlib.suppress(Exception):
-            if self._id(record) in self.handler.format(record):
+            if self._probe_id_of(record) in self.handler.format(record):
                 self._verifiable.add(record.levelname)
 
     def result(self) -> ProbeResult:
@@ -159,7 +159,7 @@ def _read_end(file: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _muted_sentry() -> Iterator[None]:
+def _without_sentry_integrations() -> Iterator[None]:
     """Let the Sentry SDK, if it is loaded, drop the events of its integrations during the block."""
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None:

@@ -90,11 +90,11 @@ class LogFile:
         self.checked_size = status.st_size
         return True
 
-    def read_unchecked(self) -> bytes:
+    def read_since_check(self) -> bytes:
         """Return the bytes that were written since the last check that found the file at its path."""
         return self._read(self.checked_size)
 
-    def claim_unchecked(self, lock: int) -> bytes:
+    def claim_since_check(self, lock: int) -> bytes:
         """Return the same bytes, and mark them as rescued, so that only one process rescues a line of a deleted file.
 
         `lock` is the open lock file of the path. It stores the position up to which the deleted file was rescued. The

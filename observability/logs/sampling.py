@@ -43,7 +43,7 @@ class TailSamplingFilter(logging.Filter):
         if observation is None or observation.http is None:
             return True
         if SAMPLE_RATE in observation.facts:
-            # A fact of `note()` with the name `sample_rate` must not be taken for the real one.
+            # Set the rate: otherwise a fact of `note()` with the name `sample_rate` would count as the rate.
             self._mark(record, observation, 1)
         if self.keep_one_in == 1 or record.levelno >= logging.WARNING or self._is_always_written(record, observation):
             return True

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict
 MIN_WIDTH = 0.1
 # In percent. A narrower bar has no space for a name.
 MIN_NAMED_WIDTH = 1.5
-# In percent. Narrower bars cannot be reached with the keyboard: there are too many.
+# In percent. The Tab key skips narrower bars.
 MIN_FOCUSABLE_WIDTH = 5.0
 ROW_HEIGHT = 18
 MAX_FUNCTIONS = 15

@@ -92,7 +92,7 @@ def to_flame_samples(records: Iterable[tuple[Sequence[str], float]], recorder_fi
     weights_ms: list[float] = []
     left_out_ms = 0.0
     for stack, seconds in records:
-        frames = [indexes.setdefault(_parse_frame(each), len(indexes)) for each in _below(recorder_file, stack)]
+        frames = [indexes.setdefault(_parse_frame(each), len(indexes)) for each in _frames_below(recorder_file, stack)]
         if samples and samples[-1] == frames and not left_out_ms:
             weights_ms[-1] += seconds * 1e3
         elif len(samples) < MAX_SAMPLES:
@@ -108,7 +108,7 @@ def to_flame_samples(records: Iterable[tuple[Sequence[str], float]], recorder_fi
     }
 
 
-def _below(file: str, stack: Sequence[str]) -> Sequence[str]:
+def _frames_below(file: str, stack: Sequence[str]) -> Sequence[str]:
     """Return the frames of a stack below the frames of a file; the whole stack if it has no frame of the file."""
     for index in range(len(stack) - 1, -1, -1):
         if f"{_PART}{file}{_PART}" in stack[index]:

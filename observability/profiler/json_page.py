@@ -112,8 +112,8 @@ def to_page_response(response: JsonResponse, page: str) -> HttpResponse:
 class _StreamPageResponse(HttpResponse):
     """The page of a streaming response. Closing the page closes the stream exactly once.
 
-    When a response is closed, Django ends its request. So only one of the two responses may be closed by Django's code.
-    This is the stream, because its class may override `close`.
+    Closing a response ends its request in Django, so this must happen for only one of the two responses. It happens for
+    the stream, because its class may override `close`.
     """
 
     def __init__(self, stream: StreamingHttpResponse) -> None:
@@ -211,18 +211,18 @@ def _body_notices(body: Body, raw_url: str) -> Iterator[str]:
     if body.problem:
         yield f"The body does not match Content-Encoding ({body.problem}). Only the part before the error is shown."
     elif body.is_late and not body.data:
-        yield format_html("The body did not start within {} seconds. {}", wait_s, _link_to_all(raw_url))
+        yield format_html("The body did not start within {} seconds. {}", wait_s, _link_to_whole_body(raw_url))
     elif body.is_late:
         yield format_html(
-            "Only the part of the body from the first {} seconds is shown. {}", wait_s, _link_to_all(raw_url)
+            "Only the part of the body from the first {} seconds is shown. {}", wait_s, _link_to_whole_body(raw_url)
         )
     elif body.is_cut:
-        yield format_html("Only the first MiB of the body is shown. {}", _link_to_all(raw_url))
+        yield format_html("Only the first MiB of the body is shown. {}", _link_to_whole_body(raw_url))
     elif not body.data:
         yield "The response has no body."
 
 
-def _link_to_all(raw_url: str) -> SafeString:
+def _link_to_whole_body(raw_url: str) -> SafeString:
     if not raw_url:
         return mark_safe("A program (curl, fetch) gets the whole body.")
     return format_html('<a href="{}">The raw response</a> has the whole body.', raw_url)

@@ -89,7 +89,7 @@ def list_steps(document: ProfileDocument) -> list[ListedStep]:
             step.count += 1
         else:
             number = len(steps) + 1
-            step = _list_other(number, each) if statement is None else _list_query(number, document, each)
+            step = _list_step(number, each) if statement is None else _list_query(number, document, each)
             steps.append(step)
             if statement is not None:
                 by_statement[statement] = step
@@ -116,7 +116,7 @@ def _list_query(number: int, document: ProfileDocument, step: StepDocument) -> L
     )
 
 
-def _list_other(number: int, step: StepDocument) -> ListedStep:
+def _list_step(number: int, step: StepDocument) -> ListedStep:
     source = step.get("logger") or step.get("source") or ""
     return ListedStep(
         number,

@@ -40,7 +40,7 @@ log.warning("numbered", extra={"number": 100 if child else 101})
 
 
 @contextmanager
-def handling(address: str) -> Iterator[SyslogHandler]:
+def open_handler(address: str) -> Iterator[SyslogHandler]:
     handler = SyslogHandler(address, ident="vitrine")
     handler.setFormatter(JsonFormatter(service_name="vitrine"))
     try:
@@ -62,7 +62,7 @@ def numbers(server: SyslogServer) -> list[int]:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_message_contains_the_line(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, "book_imported", isbn="978-0-00-000001-0", branch="Łódź 车\nline")
         (message,) = wait_for(server.messages, "a message")
     assert (message.priority, message.program) == ("user.err", "vitrine")
@@ -72,7 +72,7 @@ def test_message_contains_the_line(tmp_path: Path, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_messages_arrive_in_order(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, count=50)
         wait_for(lambda: len(server.messages()) == 50, "50 messages")
     assert numbers(server) == list(range(50))
@@ -81,7 +81,7 @@ def test_messages_arrive_in_order(tmp_path: Path, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_long_line_is_truncated_to_the_limit_of_the_server(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, body="ä" * 1_000_000, isbn="978-0-00-000001-0")
         (message,) = wait_for(server.messages, "a message")
     assert (message.fields["truncated"], message.fields["isbn"]) == (["body"], "978-0-00-000001-0")
@@ -93,7 +93,7 @@ def test_records_wait_for_an_unavailable_server_and_dropped_records_are_counted(
 ) -> None:
     monkeypatch.setattr(syslog, "MAX_WAITING", 40)
     server = SyslogServer(tmp_path, scheme)
-    with handling(server.address) as handler:
+    with open_handler(server.address) as handler:
         write(handler, "first")
         # At this point the sending thread tries to send the first record. 40 of the others wait.
         problem = f"logging: the syslog server {server.address} cannot be reached"
@@ -110,7 +110,7 @@ def test_records_wait_for_an_unavailable_server_and_dropped_records_are_counted(
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_records_arrive_after_a_killed_server_is_restarted(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with handling(server.address) as handler:
+    with open_handler(server.address) as handler:
         with server.running():
             write(handler, "before")
             wait_for(lambda: server.messages("before"), "a message")
@@ -153,7 +153,7 @@ def test_production_with_the_syslog_layer_sends_its_lines(tmp_path: Path) -> Non
 def test_closed_handler_sends_later_records(tmp_path: Path) -> None:
     server = SyslogServer(tmp_path, "tcp")
     with server.running(), ExitStack() as stack:
-        handler = stack.enter_context(handling(server.address))
+        handler = stack.enter_context(open_handler(server.address))
         write(handler, "before")
         handler.close()
         write(handler, "after")

@@ -40,7 +40,7 @@ log.warning("parent" if child else "child")
 
 
 @contextmanager
-def handling(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iterator[SyslogHandler]:
+def open_handler(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iterator[SyslogHandler]:
     handler = SyslogHandler(address, ident="probe", maxMessageBytes=max_bytes)
     handler.setFormatter(JsonFormatter(service_name="probe"))
     try:
@@ -85,13 +85,13 @@ def event(message: bytes, head: re.Pattern[bytes] = RFC_5424) -> str:
 
 @pytest.mark.parametrize(("scheme", "head"), [("udp", RFC_5424), ("unix", SYSLOG_3)])
 def test_datagram_contains_one_message(tmp_path: Path, scheme: str, head: re.Pattern[bytes]) -> None:
-    with bound(scheme, tmp_path) as (receiver, address), handling(address) as handler:
+    with bound(scheme, tmp_path) as (receiver, address), open_handler(address) as handler:
         handler.handle(log_record("two\nlines"))
         assert event(receiver.recv(65_536), head) == "two\nlines"
 
 
 def test_each_message_on_a_connection_has_its_length_first(tmp_path: Path) -> None:
-    with listening() as listener, handling(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
+    with listening() as listener, open_handler(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
         for name in ("first", "Łódź", "last"):
             handler.handle(log_record(name))
         with closing(listener.accept()[0]) as connection:
@@ -99,7 +99,7 @@ def test_each_message_on_a_connection_has_its_length_first(tmp_path: Path) -> No
 
 
 def test_connection_closed_by_the_server_is_opened_again_without_loss() -> None:
-    with listening() as listener, handling(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
+    with listening() as listener, open_handler(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
         for name in ("first", "second"):
             handler.handle(log_record(name))
             with closing(listener.accept()[0]) as connection:
@@ -108,7 +108,7 @@ def test_connection_closed_by_the_server_is_opened_again_without_loss() -> None:
 
 def test_records_wait_for_an_unavailable_server(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
-    with handling(f"tcp://127.0.0.1:{port}") as handler:
+    with open_handler(f"tcp://127.0.0.1:{port}") as handler:
         for number in range(3):
             handler.handle(log_record(f"record {number}"))
         wait_for(lambda: "cannot be reached" in capsys.readouterr().err, "a message about the server")
@@ -122,7 +122,7 @@ def test_records_over_the_waiting_limit_are_counted_as_dropped(
     """The record with the count is sent even if the queue is full when the server is available again."""
     monkeypatch.setattr(syslog, "MAX_WAITING", 2)
     port = free_port()
-    with handling(f"tcp://127.0.0.1:{port}") as handler:
+    with open_handler(f"tcp://127.0.0.1:{port}") as handler:
         handler.handle(log_record("record 0"))
         # At this point the sending thread tries to send the first record.
         wait_for(lambda: "cannot be reached" in capsys.readouterr().err, "a message about the server")
@@ -137,7 +137,7 @@ def test_records_over_the_waiting_limit_are_counted_as_dropped(
 def test_message_too_long_for_a_datagram_is_counted_as_dropped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=1_000_000) as handler:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address, max_bytes=1_000_000) as handler:
         handler.handle(log_record("x" * 100_000))
         handler.handle(log_record("short"))
         assert [event(receiver.recv(65_536)) for _ in range(1)] == ["short"]
@@ -147,7 +147,7 @@ def test_message_too_long_for_a_datagram_is_counted_as_dropped(
 
 
 def test_message_over_the_maximum_length_is_truncated(tmp_path: Path) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=4_096) as handler:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address, max_bytes=4_096) as handler:
         handler.handle(log_record(body="ä" * 100_000, isbn="978-0-00-000001-0"))
         message = receiver.recv(65_536)
     fields = json.loads(message.partition(b" - - ")[2])
@@ -157,7 +157,7 @@ def test_message_over_the_maximum_length_is_truncated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("level", "severity"), [(logging.DEBUG, 7), (logging.WARNING, 4), (logging.CRITICAL, 2)])
 def test_severity_corresponds_to_the_level(tmp_path: Path, level: int, severity: int) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address) as handler:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address) as handler:
         handler.handle(log_record(level=level))
         assert receiver.recv(65_536).startswith(b"<%d>" % (8 + severity))
 

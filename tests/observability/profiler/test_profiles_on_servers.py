@@ -51,9 +51,9 @@ def wsgi_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def breaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def disposable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start two processes for the tests that kill one of them or delete their file."""
-    with two_processes(tmp_path_factory.mktemp("breaking")) as server:
+    with two_processes(tmp_path_factory.mktemp("disposable_server")) as server:
         yield server
 
 
@@ -77,7 +77,7 @@ def profile_of(server: Server, answer: Answer) -> dict[str, Any]:
     return wait_for(lambda: (profile := get_json(server, path))["state"] == "closed" and profile, f"the end of {path}")
 
 
-def awaited(server: Server, request_id: str, *states: str) -> dict[str, Any]:
+def wait_for_request(server: Server, request_id: str, *states: str) -> dict[str, Any]:
     """Wait until the list has the request with one of these states, and return it."""
     path = f"{LIST}?request_id={request_id}"
 
@@ -89,7 +89,7 @@ def awaited(server: Server, request_id: str, *states: str) -> dict[str, Any]:
 
 
 @contextmanager
-def asking(server: Server, request_id: str) -> Iterator[None]:
+def request_without_end(server: Server, request_id: str) -> Iterator[None]:
     """Request a body that takes ten seconds, and disconnect when the block ends."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         head = f"GET /endless/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {request_id}\r\n\r\n"
@@ -171,27 +171,27 @@ def test_each_process_shows_all_toolbar_panels(either: Server, sent: list[Sent])
 
 
 def test_running_request_is_visible_to_all_processes_until_its_client_disconnects(wsgi_server: Server) -> None:
-    with asking(wsgi_server, "request-that-runs"):
-        profile = awaited(wsgi_server, "request-that-runs", "running")
-        assert [awaited(wsgi_server, "request-that-runs", "running", "lost", "closed") for _ in range(4)] == [
+    with request_without_end(wsgi_server, "request-that-runs"):
+        profile = wait_for_request(wsgi_server, "request-that-runs", "running")
+        assert [wait_for_request(wsgi_server, "request-that-runs", "running", "lost", "closed") for _ in range(4)] == [
             profile
         ] * 4
-    assert awaited(wsgi_server, "request-that-runs", "closed", "lost")["state"] == "closed"
+    assert wait_for_request(wsgi_server, "request-that-runs", "closed", "lost")["state"] == "closed"
 
 
-def test_request_of_a_killed_process_is_lost(breaking: Server) -> None:
-    with asking(breaking, "request-that-was-killed"):
-        profile = awaited(breaking, "request-that-was-killed", "running")
+def test_request_of_a_killed_process_is_lost(disposable_server: Server) -> None:
+    with request_without_end(disposable_server, "request-that-was-killed"):
+        profile = wait_for_request(disposable_server, "request-that-was-killed", "running")
         os.kill(profile["process"], signal.SIGKILL)
         # It is running until gunicorn has noticed that the process has ended.
-        assert awaited(breaking, "request-that-was-killed", "closed", "lost")["state"] == "lost"
+        assert wait_for_request(disposable_server, "request-that-was-killed", "closed", "lost")["state"] == "lost"
 
 
-def test_file_is_created_again_if_it_was_deleted_while_processes_run(breaking: Server) -> None:
-    (Path(breaking.environment["VAR_DIR"]) / "profiles.sqlite3").unlink()
+def test_file_is_created_again_if_it_was_deleted_while_processes_run(disposable_server: Server) -> None:
+    (Path(disposable_server.environment["VAR_DIR"]) / "profiles.sqlite3").unlink()
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: breaking.get("/api/v1/books/?page_size=1"), range(20)))
-    profiles = [profile_of(breaking, answer) for answer in answers]
+        answers = list(pool.map(lambda _: disposable_server.get("/api/v1/books/?page_size=1"), range(20)))
+    profiles = [profile_of(disposable_server, answer) for answer in answers]
     assert {profile["request_id"] for profile in profiles} == {answer.headers["X-Request-ID"] for answer in answers}
 
 

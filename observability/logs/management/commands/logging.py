@@ -136,7 +136,9 @@ def _own_values(depth: int, logger: EffectiveLogger) -> Iterator[Row]:
     """Yield the values that differ from the defaults. The level is in the row of the logger."""
     if logger["handlers"]["value"]:
         own = [each for each in logger["receivers"] if each["handler"] in logger["handlers"]["value"]]
-        texts = {each["handler"]: _from(each["handler"], each["level"], _own_level(logger)) for each in own}
+        texts = {
+            each["handler"]: _handler_and_level(each["handler"], each["level"], _level_name(logger)) for each in own
+        }
         yield Row(depth, "handlers:", ", ".join(texts.values()), logger["handlers"]["origin"])
     if logger["filters"]["value"]:
         yield Row(depth, "filters:", ", ".join(map(str, logger["filters"]["value"])), logger["filters"]["origin"])
@@ -146,11 +148,11 @@ def _own_values(depth: int, logger: EffectiveLogger) -> Iterator[Row]:
         yield Row(depth, "disabled:", "true: drops all records", "set by code")
 
 
-def _own_level(logger: EffectiveLogger) -> str:
+def _level_name(logger: EffectiveLogger) -> str:
     return str(logger["level"]["value"])
 
 
-def _from(handler: str, level: str, logger_level: str) -> str:
+def _handler_and_level(handler: str, level: str, logger_level: str) -> str:
     return handler if level == logger_level else f"{handler}>={level}"
 
 
