@@ -93,6 +93,18 @@ def test_list_refreshes_itself_and_keeps_the_focus(server: Server, page: Page) -
     expect(page.locator(f"#request-{third}")).to_be_visible()
 
 
+def test_row_keeps_the_focus_when_its_request_ends(server: Server, page: Page) -> None:
+    profile_id = id_of(server.get("/api/v1/books/?page_size=1"))
+    page.clock.install()
+    page.goto(REQUESTS)
+    row = page.locator(f"#request-{profile_id}")
+    row.locator("a").focus()
+    row.evaluate("row => row.dataset.state = 'running'")
+    page.clock.run_for(REFRESH_MS)
+    expect(row).to_have_attribute("data-state", "closed")
+    expect(row.locator("a")).to_be_focused()
+
+
 def test_latest_request_has_a_url(server: Server, page: Page) -> None:
     server.get("/api/v1/books/?page_size=7")
     page.goto(f"{REQUESTS}latest/")

@@ -30,8 +30,11 @@ function show(newTable) {
       body.insertBefore(row, place);
       continue;
     }
-    // Keep unchanged rows, because they may have the focus.
-    if (known.dataset.state !== row.dataset.state) known.replaceChildren(...row.children);
+    if (known.dataset.state !== row.dataset.state) {
+      const hasFocus = known.contains(document.activeElement);
+      known.replaceChildren(...row.children);
+      if (hasFocus) known.querySelector("a").focus();
+    }
     known.dataset.state = row.dataset.state;
     place = known.nextElementSibling;
   }
