@@ -1,11 +1,11 @@
 """Read log files: follow them, find one request, report what is slow and what fails.
 
-The log files are the only input: no agent, no second store, no running service. Nothing here needs Django, except
-`apps.py`, `checks.py` and `management/`; `python -m observability.log_analysis` reads the files of any machine.
+The log files are the only input: no agent, no second store and no running service is needed. Only `apps.py`,
+`checks.py` and `management/` use Django. `python -m observability.log_analysis` reads log files without Django.
 """
 
 __all__ = ["LogAnalysisError"]
 
 
 class LogAnalysisError(Exception):
-    """The command cannot be completed; the message says what is wrong, where, and what to do."""
+    """The command cannot be completed. The message names the problem, its place, and what to do."""

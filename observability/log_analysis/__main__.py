@@ -1,4 +1,4 @@
-"""`python -m observability.log_analysis`: read the logs of any machine, without Django and the service's settings."""
+"""`python -m observability.log_analysis`: read log files without Django and without the settings of a service."""
 
 import argparse
 import sys
@@ -15,10 +15,10 @@ DEFAULT_PATHS = [Path("var/log")]
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Read log files of JSON lines, with their rotated and compressed files."
+        prog=PROGRAM, description="Read log files of JSON lines, including rotated and compressed files."
     )
-    parser.add_argument("--no-color", action="store_true", help="no colors, even in a terminal")
-    parser.add_argument("--force-color", action="store_true", help="colors, even outside a terminal")
+    parser.add_argument("--no-color", action="store_true", help="print without colors, even in a terminal")
+    parser.add_argument("--force-color", action="store_true", help="print colors, even if the output is not a terminal")
     add_arguments(parser, PROGRAM)
     parsed = vars(parser.parse_args(arguments))
     terminal = Terminal.of(sys.stdout, no_color=parsed["no_color"], force_color=parsed["force_color"])
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         discard_stdout()
     except KeyboardInterrupt:
-        # Ctrl-C is how following ends.
+        # Ctrl-C is the normal end of following.
         return 130 if parsed["subcommand"] else 0
     return 0
 

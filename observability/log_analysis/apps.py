@@ -1,4 +1,4 @@
-"""The app that adds `manage.py logs` and the system check of rotation."""
+"""The app that adds `manage.py logs` and the system check of log retention."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""System check: rotation must not delete lines that are less than a day old."""
+"""System check: rotation must keep each log line for at least one day."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,9 @@ FIRST_LINE_BYTES = 65_536
 
 @register("observability")
 def check_retention(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W202: rotation deletes lines of the last day, so a failure of the night is gone in the morning.
+    """Warn (W202) if rotation deletes lines that are less than a day old: errors of the night are gone in the morning.
 
-    Not in development, where a load test writes more in a minute than a service does in a day.
+    In development it does not warn, because a load test writes more in a minute than a service does in a day.
     """
     if settings.DEBUG:
         return []
@@ -40,9 +40,9 @@ def check_retention(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
 
 
 def estimate_retention(path: Path, *, max_bytes: int, backup_count: int, now: datetime) -> timedelta | None:
-    """Return how old the oldest line of a log becomes before rotation deletes it; None before the first rotation.
+    """Return the age at which rotation deletes a line of this log; None before the first rotation.
 
-    With fewer than `backup_count` rotated files the bytes that were written since the first line give an estimate.
+    With fewer than `backup_count` rotated files, the age is estimated from the bytes written since the first line.
     """
     names = [name for name in list_files(path) if not name.compression]
     rotated = [name for name in names if name.rotation]
@@ -59,8 +59,8 @@ def _warning(handler: str, path: Path, retention: timedelta) -> CheckMessage:
     minutes = round(retention.total_seconds() / 60)
     text = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
     return Warning(
-        f"{path} keeps its lines for {text} at the present rate: rotation deletes lines of the same day.",
-        hint=f"Raise maxBytes or backupCount of the handler {handler!r}, or write fewer lines: the filter `sampled`.",
+        f"At the present rate, rotation deletes the lines of {path} after {text}; the minimum is 1 day.",
+        hint=f"Raise maxBytes or backupCount of the handler {handler!r}, or log fewer requests: the filter `sampled`.",
         id="observability.W202",
     )
 

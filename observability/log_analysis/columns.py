@@ -1,4 +1,4 @@
-"""The columns of the DuckDB views: their names, their types, and the keys of the log lines that they are read from."""
+"""The columns of the DuckDB views: their names, types, and the log keys that they are read from."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from observability.log_analysis.times import EPOCH_UNITS, format_timestamp, pars
 
 
 class Column(NamedTuple):
-    """A column of the views: its name, the key of the line, its DuckDB type, and its meaning."""
+    """A column of the views: its name, log key, DuckDB type and meaning."""
 
     name: str
     key: str
@@ -21,23 +21,23 @@ class Column(NamedTuple):
 _base = (
     Column("time", "timestamp", "TIMESTAMP", "UTC"),
     Column("level", "level", "VARCHAR", "debug, info, warning, error or critical"),
-    Column("request_id", "request_id", "VARCHAR", "the X-Request-ID of the response"),
+    Column("request_id", "request_id", "VARCHAR", "X-Request-ID of the response"),
     Column("trace_id", "trace_id", "VARCHAR"),
     Column("span_id", "span_id", "VARCHAR"),
     Column("service", "service.name", "VARCHAR"),
 )
 _measurements = (
-    Column("duration_ms", "duration_ms", "DOUBLE", "until the last byte of the body"),
+    Column("duration_ms", "duration_ms", "DOUBLE", "from the start to the last byte of the body"),
     Column("query_count", "db.query_count", "BIGINT"),
-    Column("db_ms", "db.duration_ms", "DOUBLE"),
-    Column("repeated_count", "db.repeated_count", "BIGINT", "how often the most repeated statement ran"),
+    Column("db_ms", "db.duration_ms", "DOUBLE", "time of all queries"),
+    Column("repeated_count", "db.repeated_count", "BIGINT", "runs of the most repeated query"),
     Column("transaction", "db.transaction", "VARCHAR", "none, committed or rolled_back"),
     Column("outgoing_count", "outgoing.count", "BIGINT"),
-    Column("outgoing_ms", "outgoing.duration_ms", "DOUBLE"),
+    Column("outgoing_ms", "outgoing.duration_ms", "DOUBLE", "time of all outgoing requests"),
 )
 _request = (
     Column("method", "http.request.method", "VARCHAR"),
-    Column("route", "http.route", "VARCHAR", "the pattern that matched"),
+    Column("route", "http.route", "VARCHAR", "URL pattern, such as /trucks/{vin}/"),
     Column("path", "url.path", "VARCHAR"),
     Column("status", "http.response.status_code", "BIGINT"),
     *_measurements,
@@ -45,15 +45,15 @@ _request = (
     Column("user_agent", "user_agent.original", "VARCHAR"),
     Column("user_id", "user.id", "VARCHAR"),
     Column("body_bytes", "http.response.body.size", "BIGINT"),
-    Column("error_type", "error.type", "VARCHAR", "the exception that ended it"),
-    Column("over_budget", "db.over_budget", "BOOLEAN"),
-    Column("query_budget", "db.query_budget", "BIGINT"),
+    Column("error_type", "error.type", "VARCHAR", "type of the exception that ended the request"),
+    Column("over_budget", "db.over_budget", "BOOLEAN", "more queries than allowed"),
+    Column("query_budget", "db.query_budget", "BIGINT", "allowed number of queries"),
     Column("sentry_event_id", "sentry.event_id", "VARCHAR"),
-    Column("sample_rate", "sample_rate", "DOUBLE", "how many requests the line stands for"),
+    Column("sample_rate", "sample_rate", "DOUBLE", "number of requests that the line represents"),
 )
 _statement = (
     Column("database", "db.namespace", "VARCHAR"),
-    Column("statement", "db.query.text", "VARCHAR", "with placeholders"),
+    Column("statement", "db.query.text", "VARCHAR", "SQL with placeholders"),
     Column("file", "code.file.path", "VARCHAR"),
     Column("line", "code.line.number", "BIGINT"),
     Column("function", "code.function.name", "VARCHAR"),
@@ -77,38 +77,38 @@ COLUMNS = {column.name: column for column in VIEWS["records"]}
 
 NUMBERS = ("BIGINT", "DOUBLE")
 
-# Names that no key of a line may have as a column: the file of a line (a line may well have a key `filename`), and the
-# number of a record within a batch.
+# The columns of a line's file and of a record's number within a batch. These names are reserved: a log key with such a
+# name does not become a column. They begin with `#`, because a log line can have a key `filename`.
 FILE, NUMBER = "#file", "#"
 
-# A line of another program is that of a request if it has these columns, as far as --column maps them.
+# In log files of other programs, a line describes a request if it has each of these columns that --column maps.
 REQUEST_COLUMNS = ("status", "duration_ms")
 REQUEST_EVENT, ACCESS_LOGGER = "request", "observability.access"
 
-# A key, or a path `$.request.method` to a nested key; with the factor that converts its unit to ours.
+# NAME=KEY or NAME=KEY*FACTOR. KEY may be a path to a nested key (`$.request.method`). The factor converts the unit.
 _mapping = re.compile(r"(?P<name>\w+)=(?P<key>.+?)(?:\*(?P<factor>\d+(?:\.\d+)?))?")
 
 
 class ColumnMapping(NamedTuple):
-    """The key of another program's lines that a column is read from."""
+    """The key from which a column of another program's lines is read."""
 
     key: str
     factor: float = 1.0
 
     @property
     def path(self) -> list[str]:
-        """The keys that lead to the value."""
+        """The keys from the top of the line to the value."""
         return self.key[2:].split(".") if self.key.startswith("$.") else [self.key]
 
 
 def parse_mappings(texts: Iterable[str]) -> dict[str, ColumnMapping]:
-    """Return the mappings of --column by the column's name; raise LogAnalysisError with what is allowed."""
+    """Return the mappings of --column by column name. Raises LogAnalysisError, which names what is allowed."""
     mappings = {}
     for text in texts:
         match = _mapping.fullmatch(text)
         if match is None or match["name"] not in COLUMNS:
             raise LogAnalysisError(
-                f"--column is {text!r}: NAME=KEY, such as status=http_status, duration_ms=seconds*1000 or "
+                f"--column is {text!r}, but it must be NAME=KEY: status=http_status, duration_ms=seconds*1000 or "
                 f"route=$.request.route. NAME is one of {', '.join(COLUMNS)}."
             )
         mappings[match["name"]] = ColumnMapping(match["key"], float(match["factor"] or 1))
@@ -116,9 +116,9 @@ def parse_mappings(texts: Iterable[str]) -> dict[str, ColumnMapping]:
 
 
 class Columns:
-    """The columns of some logs: those of the service, mapped to other keys if --column says so, and extra keys.
+    """The columns of some logs: the predefined columns, mapped to other keys by --column, and columns of extra keys.
 
-    Created once per command. `add` makes a column of a further key that the lines have.
+    Created once per command. `add` adds a column for an extra key.
     """
 
     def __init__(self, mappings: Mapping[str, ColumnMapping] | None = None) -> None:
@@ -133,15 +133,15 @@ class Columns:
         return self.mappings["time"].path[0] if "time" in self.mappings else "timestamp"
 
     def add(self, key: str, kind: str = "VARCHAR") -> None:
-        """Make a column of a further key of the lines, with the key as its name and `kind` as its DuckDB type.
+        """Add a column for an extra key of the lines: the key is its name, `kind` is its DuckDB type.
 
-        SQL names ignore case: of keys that differ in case only, the first one becomes the column.
+        SQL names ignore case. If keys differ only in case, the first one becomes the column.
         """
         if key and "\0" not in key and not self._is_reserved(key):
             self.extra[key] = Column(key, key, kind)
 
     def find_name(self, text: str) -> str | None:
-        """Return the name of the column with this name or this key; None if there is none."""
+        """Return the name of the column that has this name or this key; None for an unknown one."""
         for name in (text, text.lower()):
             if name in COLUMNS or name in self.extra:
                 return name
@@ -153,7 +153,7 @@ class Columns:
         return key.lower() in (*self._names, *COLUMNS, *map(str.lower, self.extra), FILE, NUMBER)
 
     def of_view(self, view: str) -> list[Column]:
-        """Return the columns of a view, the extra ones last."""
+        """Return the columns of a view; extra columns come last."""
         return [*VIEWS[view], *self.extra.values()]
 
     def column(self, name: str) -> Column:
@@ -174,7 +174,7 @@ class Columns:
         return types
 
     def sql_expression(self, name: str) -> str:
-        """Return the SQL of a column over the keys of `key_types`."""
+        """Return an SQL expression that computes a column from the keys of `key_types`."""
         column, mapping = self.column(name), self.mappings.get(name)
         if mapping is None:
             key = quote_name(column.key)
@@ -196,25 +196,25 @@ class Columns:
         return f"try_cast({number} as BIGINT)" if column.type == "BIGINT" else number
 
     def request_columns(self) -> list[str]:
-        """Return the columns that show whether a line is that of a request."""
+        """Return the columns that decide whether a line describes a request."""
         return [name for name in REQUEST_COLUMNS if name in self.mappings] or ["event", "logger"]
 
     def request_condition(self) -> str:
-        """Return the SQL condition that a line is that of a request."""
+        """Return the SQL condition for lines that describe a request."""
         columns = self.request_columns()
         if columns == ["event", "logger"]:
             return f"event = '{REQUEST_EVENT}' and logger = '{ACCESS_LOGGER}'"
         return " and ".join(f"{name} is not null" for name in columns)
 
     def is_request_record(self, record: Record) -> bool:
-        """Return whether a record fulfils `request_condition`."""
+        """Return whether a record matches `request_condition`."""
         columns = self.request_columns()
         if columns == ["event", "logger"]:
             return record.get("event") == REQUEST_EVENT and record.get("logger") == ACCESS_LOGGER
         return all(record.get(COLUMNS[name].key) is not None for name in columns)
 
     def normalize(self, record: Record) -> Record:
-        """Return the record with the service's own keys for what is mapped."""
+        """Return the record with the keys of this package instead of the mapped keys of another program."""
         if not self.mappings:
             return record
         mapped: Record = {}
@@ -232,17 +232,17 @@ class Columns:
 
 
 def quote_name(name: str) -> str:
-    """Return a name as SQL."""
+    """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_text(text: str) -> str:
-    """Return a text as an SQL literal."""
+    """Return a text as a quoted SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def _convert(value: object, factor: float) -> float | None:
-    """Return the number of a value, which may be text, times the factor; None if it is not a number."""
+    """Return a value (a number, or text with a number) multiplied by the factor; None if it is not a number."""
     if not isinstance(value, str | int | float):
         return None
     try:
@@ -253,9 +253,9 @@ def _convert(value: object, factor: float) -> float | None:
 
 
 def _time_expression(text: str) -> str:
-    """Return the SQL of a time: ISO 8601, also with a comma, or a number since 1970; null if it is neither.
+    """Return an SQL expression for a time: ISO 8601, also with a decimal comma, or a number since 1970; else null.
 
-    The service's own form comes first: it needs no time zones and is faster.
+    The format of the service's own lines is tried first: it needs no time zone conversion, which is slow.
     """
     number = f"try_cast({text} as DOUBLE)"
     micros = " ".join(f"when {number} < {limit} then {number} * {1e6 / divisor}" for limit, divisor in EPOCH_UNITS)

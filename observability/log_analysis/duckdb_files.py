@@ -1,4 +1,4 @@
-"""Log files as DuckDB reads them, also files that DuckDB cannot unpack and lines that it cannot parse."""
+"""Prepare log files for DuckDB: unpack files that DuckDB cannot unpack, recover lines that it cannot parse."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from observability.log_analysis.columns import FILE, Columns, quote_name, quote_
 from observability.log_analysis.lines import Record, read_blocks, read_lines, recover_record, to_json
 from observability.log_analysis.log_files import Log, LogFile
 
-# What DuckDB calls the compressions that it can read.
+# DuckDB's names of the compressions that it can read.
 DUCKDB_COMPRESSIONS = {"": "uncompressed", "gzip": "gzip", "zstd": "zstd"}
 UNCOMPRESSED = DUCKDB_COMPRESSIONS[""]
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -18,10 +18,10 @@ FetchRows = Callable[[str], list[tuple[object, ...]]]
 
 
 class DuckDBFiles:
-    """The files of some logs, and the SQL that reads columns from them. Temporary files lie in `directory`.
+    """The files of some logs, and the SQL that reads columns from them. Temporary files are in `directory`.
 
     Created once per command and used by one thread. A row without a time is a broken line. `recover_lines` counts these
-    rows (`broken_count`) and recovers records from them, which are read with their file from then on.
+    rows (`broken_count`) and recovers records from them. Later SELECTs of the same file include the recovered records.
     """
 
     def __init__(self, logs: Sequence[Log], columns: Columns, directory: Path) -> None:
@@ -31,13 +31,13 @@ class DuckDBFiles:
         # A sentence for each file that was not read to its end.
         self.problems: list[str] = []
         self._files = [file for log in logs for file in log.files]
-        # By descriptor.
+        # The keys are file descriptors.
         self._unpacked: dict[int, Path] = {}
         self._recovered: dict[int, Path] = {}
         self._searched: set[int] = set()
 
     def select(self, names: Iterable[str], files: Sequence[LogFile]) -> str:
-        """Return a SELECT of these columns, and of FILE, from log files and what was recovered from them."""
+        """Return a SELECT of these columns and FILE from log files, including the records recovered from them."""
         paths: dict[str, list[Path]] = {}
         for file in files:
             path, compression = self._duckdb_path(file)
@@ -50,18 +50,18 @@ class DuckDBFiles:
         return any(file.descriptor in self._recovered for file in files)
 
     def unpack_damaged(self, message: str) -> bool:
-        """Unpack the damaged files that an error of DuckDB names, up to the damage; return whether there are any."""
-        damaged = [file for file in self._files if self._is_named(file, message)]
+        """Unpack the damaged files that a DuckDB error names, up to the damage. Return whether it names any."""
+        damaged = [file for file in self._files if self._is_named_in(file, message)]
         for file in damaged:
-            self.problems.append(f"{file.path} is damaged, and was read up to the damage.")
+            self.problems.append(f"{file.path} is damaged: the result has only the lines before the damage.")
             self._unpack(file)
         return bool(damaged)
 
     def recover_lines(self, broken: Iterable[tuple[str, int]], fetch_rows: FetchRows) -> None:
-        """Count the lines that DuckDB could not read, and recover records that follow a fragment of another line.
+        """Count the lines that DuckDB could not read, and recover records that come after a fragment of another line.
 
-        `broken` has the FILE of the rows without a time and the number of these rows. `fetch_rows` runs a SELECT and
-        returns its rows in the order of the lines.
+        `broken` has, for each FILE with broken lines, the number of its rows without a time. `fetch_rows` runs a SELECT
+        and returns its rows in the order of the lines.
         """
         by_path = {str(self._duckdb_path(file)[0]): file for file in self._files if file.size}
         for path, count in broken:
@@ -71,14 +71,14 @@ class DuckDBFiles:
             self._searched.add(file.descriptor)
             recovered = self._find_recoverable(file, fetch_rows)
             # The fragment before a recovered record is lost.
-            self.broken_count += count - sum(_is_whole(line) for line, _ in recovered)
+            self.broken_count += count - sum(_is_single_record(line) for line, _ in recovered)
             if recovered:
                 target = self.directory / f"{file.descriptor}-recovered.jsonl"
                 target.write_text("".join(f"{to_json(record)}\n" for _, record in recovered))
                 self._recovered[file.descriptor] = target
 
     def _find_recoverable(self, file: LogFile, fetch_rows: FetchRows) -> list[tuple[bytes, Record]]:
-        """Return the lines that DuckDB cannot read and that contain a record, with the record."""
+        """Return the lines that DuckDB cannot read but that contain a record, each with its record."""
         candidates = []
         for number, line in enumerate(read_lines(file)):
             # DuckDB skips a byte order mark at the beginning of a file.
@@ -94,12 +94,12 @@ class DuckDBFiles:
         path.unlink()
         return [candidate for candidate, (time, *_) in zip(candidates, times, strict=True) if time is None]
 
-    def _is_named(self, file: LogFile, message: str) -> bool:
+    def _is_named_in(self, file: LogFile, message: str) -> bool:
         is_packed = file.compression and file.descriptor not in self._unpacked
         return bool(is_packed and re.search(rf"{re.escape(str(file.open_path))}(?!\d)", message))
 
     def _duckdb_path(self, file: LogFile) -> tuple[Path, str]:
-        """Return the path that DuckDB reads for a log file, and its compression in DuckDB's words."""
+        """Return the path that DuckDB reads for a log file, and DuckDB's name of its compression."""
         if file.descriptor not in self._unpacked:
             if file.compression in DUCKDB_COMPRESSIONS:
                 return file.open_path, DUCKDB_COMPRESSIONS[file.compression]
@@ -117,7 +117,10 @@ class DuckDBFiles:
 def select_columns(
     columns: Columns, names: Iterable[str], paths: dict[str, list[Path]], extra_types: dict[str, str] | None = None
 ) -> str:
-    """Return a SELECT of columns from files by their DuckDB compression; `extra_types` are keys without a column."""
+    """Return a SELECT of columns from files.
+
+    `paths` has the files by DuckDB's name of their compression. `extra_types` has the types of keys without a column.
+    """
     names = list(dict.fromkeys(names))
     key_types = columns.key_types(names) | (extra_types or {})
     types = ", ".join(f"{quote_text(key)}: {quote_text(kind)}" for key, kind in key_types.items())
@@ -135,8 +138,8 @@ def select_columns(
     return f"select {', '.join(selected)} from ({' union all '.join(reads)})"
 
 
-def _is_whole(line: bytes) -> bool:
-    """Return whether a line is one record only, maybe with half a surrogate, bytes that are not UTF-8, or NULs."""
+def _is_single_record(line: bytes) -> bool:
+    """Return whether a line is a single record, possibly with half a surrogate, invalid UTF-8 or surrounding NULs."""
     try:
         return isinstance(json.loads(line.decode("utf-8-sig", "replace").strip("\0")), dict)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The DuckDB views `requests`, `records` and `statements` over log files: reports and SQL read them."""
+"""The DuckDB views `requests`, `records` and `statements` over log files. The reports and `logs sql` read them."""
 
 import os
 import re
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MEMORY_LIMIT = "350MB"
-# Each thread has its own buffers, and two of them read faster than most disks.
+# Each thread has its own buffers. Two threads already read faster than most disks.
 MAX_THREADS = 4
-# The columns that identify a line which two logs contain: the time has microseconds.
+# The columns that identify a line that two logs contain. The time has microseconds.
 RECORD_IDENTITY = ("time", "logger", "event", "request_id")
 BEFORE_WHERE, AFTER_WHERE = "select 1 from records where (", "\n)"
-DUCKDB_REQUIRED = "This requires DuckDB: install requirements-reading.txt, or duckdb alone."
+DUCKDB_REQUIRED = (
+    "DuckDB is not installed. All reports, `logs sql` and --where need it. Install it: pip install 'duckdb>=1.5'"
+)
 
 
 @contextmanager
 def open_database(
     logs: Sequence[Log], columns: Columns, time_range: TimeRange, where: str = ""
 ) -> Iterator["LogDatabase"]:
-    """Open a database of the lines in the time range that fulfil `where` (SQL over columns).
+    """Open a database of the lines in the time range that match `where` (an SQL condition on columns).
 
-    Raises LogAnalysisError if DuckDB is not installed, and for an error in the SQL.
+    Raises LogAnalysisError if DuckDB is not installed or reports an error in the SQL.
     """
     try:
         import duckdb  # noqa: PLC0415 - an optional package
@@ -63,7 +65,7 @@ def open_database(
 
 
 class LogDatabase:
-    """The views of some logs. `load` reads one into memory for a report, `execute` runs SQL that a person wrote."""
+    """The views of some logs. `load` reads a view into memory for a report. `execute` runs the SQL of a user."""
 
     def __init__(
         self,
@@ -82,9 +84,9 @@ class LogDatabase:
         self._where, self._where_names = self._parse_where(where) if where else ("", [])
 
     def load(self, view: str, names: Iterable[str], condition: str = "true") -> None:
-        """Read the lines of a view once, and keep these columns as a table with the view's name.
+        """Read the lines of a view once, and store these columns as a table with the view's name.
 
-        `condition` is SQL over these columns that each line must fulfil.
+        Only lines that match `condition`, an SQL condition on these columns, are stored.
         """
         wanted = list(dict.fromkeys(["time", *names]))
         with self._reporting_where():
@@ -94,44 +96,44 @@ class LogDatabase:
             self._recover_lines(view)
             main, others = self._files_of(view)
             if self.files.has_recovered([*main, *others]):
-                # A record that was recovered in one log may be whole in another one.
+                # A record that was recovered from one log may be complete in another one.
                 select = self._select(view, wanted, condition)
                 self.connection.execute(f"create or replace temp table {view} as {select}")
             else:
                 self.connection.execute(f"delete from {view} where time is null")
 
     def fetch_rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Run SQL over loaded views and return all rows, each by the names of its columns."""
+        """Run SQL over loaded views and return all rows, each as a dict by column name."""
         cursor = self.connection.execute(sql, list(parameters))
         names = [each[0] for each in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def find_column(self, text: str) -> str | None:
-        """Return the name of the column with this name or this key of the lines; None if no line has it."""
+        """Return the name of the column with this name or this log key; None if no line has the key."""
         add_named_columns(self.columns, self._logs, [text])
         return self.columns.find_name(text)
 
     def execute(self, sql: str) -> "duckdb.DuckDBPyConnection":
-        """Run SQL that a person wrote, over views that are read while it runs."""
+        """Run the SQL of a user over views that read the log files while it runs."""
         return self.connection.execute(self._prepare(sql))
 
     def write_parquet(self, sql: str, path: Path) -> int:
-        """Write the result as a Parquet file, completely or not at all, and return the number of its rows."""
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        """Write the result to a Parquet file, completely or not at all. Return the number of its rows."""
+        temporary_path = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             if not self._is_select(sql):
-                raise LogAnalysisError("A Parquet file requires a SELECT.")
-            self.connection.sql(self._prepare(sql)).write_parquet(str(draft))
-            (row,) = self.fetch_rows("select count(*) as row_count from read_parquet($1)", [str(draft)])
-            draft.replace(path)
+                raise LogAnalysisError("--parquet writes the result of a single SELECT; this SQL is something else.")
+            self.connection.sql(self._prepare(sql)).write_parquet(str(temporary_path))
+            (row,) = self.fetch_rows("select count(*) as row_count from read_parquet($1)", [str(temporary_path)])
+            temporary_path.replace(path)
         except OSError as error:
             raise LogAnalysisError(f"{path} cannot be written: {error.strerror}.") from error
         finally:
-            draft.unlink(missing_ok=True)
+            temporary_path.unlink(missing_ok=True)
         return int(row["row_count"])
 
     def match_records(self, records: Sequence[Record]) -> list[bool]:
-        """Return for each record, as it was read, whether it fulfils the condition `where`."""
+        """Return for each record whether it matches the condition `where`. The records have their original keys."""
         path = self.files.directory / "batch.jsonl"
         path.write_text("".join(f"{to_json({NUMBER: number} | record)}\n" for number, record in enumerate(records)))
         source = select_columns(self.columns, ["time", *self._where_names], {UNCOMPRESSED: [path]}, {NUMBER: "BIGINT"})
@@ -150,11 +152,11 @@ class LogDatabase:
         import duckdb  # noqa: PLC0415 - an optional package
 
         statements = self.connection.extract_statements(sql)
-        # PIVOT is of the type MULTI.
+        # DuckDB gives PIVOT the type MULTI.
         return len(statements) == 1 and statements[0].type in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)
 
     def _prepare(self, sql: str) -> str:
-        """Create the views that a query reads, and return it with column names in place of log keys."""
+        """Create the views that a query reads. Return the query with column names in place of log keys."""
         query = self._parse(sql)
         if query.selects_all:
             add_sampled_columns(self.columns, self._logs)
@@ -162,7 +164,7 @@ class LogDatabase:
         for view in VIEWS:
             if view in query.tables or not query.tables:
                 self._create_view(view)
-        # Without ORDER BY, lines come in the order of the files.
+        # A query without ORDER BY returns lines in the order of the files.
         self.connection.execute("set preserve_insertion_order = true")
         return query.rewrite(self.columns.find_name)
 
@@ -179,7 +181,7 @@ class LogDatabase:
         self.connection.execute(f"create or replace temp view {view} as {self._select(view, names)}")
 
     def _execute_over_files(self, make_sql: Callable[[], str]) -> None:
-        """Run SQL that reads log files; read a damaged compressed file up to the damage."""
+        """Run SQL that reads log files. A damaged compressed file is read up to the damage."""
         import duckdb  # noqa: PLC0415 - an optional package
 
         while True:
@@ -203,7 +205,7 @@ class LogDatabase:
             self.connection.execute("set preserve_insertion_order = false")
 
     def _files_of(self, view: str) -> tuple[list[LogFile], list[LogFile]]:
-        """Return the files that a view reads, and the files that repeat some of their lines and have others."""
+        """Return the files that a view reads, and the files that contain some of the same lines and some others."""
         main = main_logs(self._logs)
         others = [log for log in self._logs if log not in main] if view == "records" else []
         if view == "statements":
@@ -211,7 +213,7 @@ class LogDatabase:
         return [file for log in main for file in log.files], [file for log in others for file in log.files]
 
     def _select(self, view: str, names: Sequence[str], condition: str = "true", *, with_broken: bool = False) -> str:
-        """Return the SELECT of a view; with `with_broken` also of rows without a time, and of the file of each row."""
+        """Return the SELECT of a view. `with_broken` adds the rows without a time, and the file of each row."""
         condition = f"{self._condition(view)} and ({condition})"
         if with_broken:
             condition = f"time is null or ({condition})"
@@ -243,14 +245,16 @@ class LogDatabase:
         return " and ".join(parts)
 
     def _parse_where(self, where: str) -> tuple[str, list[str]]:
-        """Return the condition with column names in place of log keys, and these names."""
+        """Return the condition with column names in place of log keys, and the names that it uses."""
         query = self._parse(f"{BEFORE_WHERE}{where}{AFTER_WHERE}")
         if query.table_count > 1:
-            raise LogAnalysisError(f"--where is {where!r}: it must be a condition on one line; use `sql` for more.")
+            raise LogAnalysisError(
+                f"--where is {where!r}, but it must be a condition on a single line. Use `logs sql` for subqueries."
+            )
         add_named_columns(self.columns, self._logs, query.names())
         names = [name for text in query.names() if (name := self.columns.find_name(text))]
         rewritten = query.rewrite(self.columns.find_name)
-        # Check the condition alone, so that an error shows what was typed and not the query around it.
+        # Check the condition alone, so that an error message shows the condition as typed, without the query around it.
         self.connection.execute(
             f"create temp table records as {select_columns(self.columns, [*COLUMNS, *self.columns.extra], {})}"
         )
@@ -263,7 +267,7 @@ class LogDatabase:
 
     @contextmanager
     def _reporting_where(self) -> Iterator[None]:
-        """Report an error of DuckDB, also about a value of a line, as an error of --where as it was typed."""
+        """Report a DuckDB error, also one about a value of a line, as an error of --where as the user typed it."""
         import duckdb  # noqa: PLC0415 - an optional package
 
         try:
@@ -276,6 +280,6 @@ class LogDatabase:
 
 
 def _describe(error: Exception) -> str:
-    """Return DuckDB's message without the type of the error; it may quote a log line, so controls are escaped."""
+    """Return DuckDB's message without the type of the error. It may quote a log line, so controls are escaped."""
     text = re.sub(r"^([\w ]+ )?Error: ", "", str(error)).strip()
     return "\n".join(map(escape_controls, text.split("\n")))

@@ -1,4 +1,4 @@
-"""`logs` without a subcommand: print the last lines, then new lines as they are written."""
+"""`logs` without a subcommand: print the last lines, then new lines while they are written."""
 
 import sys
 import time
@@ -15,15 +15,15 @@ from observability.log_analysis.tail import follow_logs, read_last_records
 from observability.log_analysis.terminal import Output, escape_controls
 from observability.log_analysis.times import TimeRange, parse_timestamp
 
-# How many records DuckDB filters at a time.
+# The number of records that DuckDB filters at a time.
 BATCH = 2_000
 WAIT_S = 0.5
-# The names of levels in other programs.
+# Names of levels in log files of other programs.
 LEVEL_ALIASES = {"warn": "warning", "fatal": "critical", "trace": "debug"}
 
 
 def follow(options: Options, output: Output) -> None:
-    """Print the last lines that the options select, and new ones until Ctrl-C or the end of the time range."""
+    """Print the last lines that the options select, then new lines until Ctrl-C or the end of the time range."""
     if not options.no_follow:
         _wait_for_log(options, output)
     with options.open_logs(output) as logs:
@@ -53,7 +53,7 @@ def _follow(logs: Sequence[Log], record_filter: "RecordFilter", options: Options
 
 
 class RecordFilter:
-    """Selects records by level, logger, time range and `--where`; counts broken lines."""
+    """Selects records by level, logger, time range and SQL condition. Counts broken lines."""
 
     def __init__(self, options: Options, database: LogDatabase | None) -> None:
         self._columns = options.columns
@@ -64,7 +64,7 @@ class RecordFilter:
         self.broken_count = 0
 
     def select(self, lines: Sequence[bytes]) -> list[Record]:
-        """Return the selected records of these lines, with the service's own keys."""
+        """Return the selected records of these lines. Mapped keys are renamed to the keys of this package."""
         raw = [parse_line(line, self._columns.time_key) for line in lines]
         self.broken_count += raw.count(None)
         pairs = [(record, self._columns.normalize(record)) for record in raw if record is not None]
@@ -85,7 +85,7 @@ class RecordFilter:
 
 
 class _RecordPrinter:
-    """Prints records, the date before the first one of each day."""
+    """Prints records, and the date before the first record of each day."""
 
     def __init__(self, columns: Columns, output: Output, *, as_json: bool) -> None:
         self._columns = columns
@@ -107,11 +107,11 @@ class _RecordPrinter:
 
 
 def _wait_for_log(options: Options, output: Output) -> None:
-    """Wait until a log exists: a service that was just installed has none."""
+    """Wait until a log exists: a new service has not written one yet."""
     is_reported = False
     while not any(path.exists() and (not path.is_dir() or find_logs([path])) for path in options.paths):
         if not is_reported:
-            output.warn(f"Waiting for a log in {', '.join(map(str, options.paths))}; Ctrl-C ends it.")
+            output.warn(f"Waiting for a log file in {', '.join(map(str, options.paths))}. Press Ctrl-C to stop.")
             is_reported = True
         time.sleep(WAIT_S)
 

@@ -1,4 +1,4 @@
-"""Records, numbers and times as a person reads them, and rows as JSON."""
+"""Format records, numbers and times as readable text, and rows as JSON."""
 
 import json
 import math
@@ -25,18 +25,18 @@ SHORT_LEVELS = {"warning": "warn", "critical": "crit"}
 LEVEL_WIDTH = 5
 INDENT = "    "
 STACK_KEYS = ("exception.stacktrace", "stacktrace")
-# Keys that have their own place in the line, or are left out of it.
+# Keys that are not printed as key=value: they have their own place in the line, or are left out.
 PLACED_KEYS = frozenset(
     {"timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name", *STACK_KEYS}
 )
-# The keys of the completion records of other work than requests; the event is the part before the dot.
+# Keys of the completion records of commands and spans. The event of such a record is the part before the dot.
 COMPLETION_KEYS = frozenset({"command.name", "span.name"})
 QUERY_EVENTS = ("slow_query", "query")
 ID_LENGTH = 8
 
 
 def format_record(record: Record, columns: Columns, terminal: Terminal, *, offset: str = "") -> Iterator[str]:
-    """Yield the line of a record, then its SQL and its stack trace, indented.
+    """Yield the line of a record, then its SQL and its stack trace in indented lines.
 
     `offset` replaces the time of day; `record_date` returns the date.
     """
@@ -73,12 +73,12 @@ def record_date(record: Record) -> str:
 
 
 def row_to_json(row: Mapping[str, object]) -> str:
-    """Return a row as JSON: times are UTC, numbers that are not finite are null, other types are text."""
+    """Return a row as JSON. Times are in UTC, infinite numbers and NaN become null, other types become text."""
     return json.dumps({name: _to_json_value(value) for name, value in row.items()}, default=str)
 
 
 def finite_number(value: object) -> float | None:
-    """Return the value if it is a finite number; None for text, booleans and everything else a line may contain."""
+    """Return the value if it is a finite number; None for text, booleans and all other values."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -88,12 +88,12 @@ def finite_number(value: object) -> float | None:
 
 
 def format_number(value: float | None) -> str:
-    """Return a whole number with separated thousands; empty for None."""
+    """Return a whole number with thousands separators; empty for None."""
     return "" if value is None else f"{value:,.0f}"
 
 
 def format_milliseconds(duration_ms: object) -> str:
-    """Return a duration with at least two digits and its unit; empty if it is not a finite number."""
+    """Return a duration with its unit and at least two digits; empty if it is not a finite number."""
     value = finite_number(duration_ms)
     if value is None:
         return ""
@@ -107,7 +107,7 @@ def format_milliseconds(duration_ms: object) -> str:
 
 
 def format_percent(part: float | None, whole: float | None) -> str:
-    """Return a part in per cent; a part above zero is never shown as 0."""
+    """Return a part in percent. A part above zero is never shown as 0."""
     if not part or not whole:
         return "-"
     percent = 100 * part / whole
@@ -127,20 +127,20 @@ def format_size(size: float) -> str:
 
 
 def format_time(time: datetime | None, *, with_date: bool = False) -> str:
-    """Return a time in UTC to the second, with its date if that is not obvious; empty for None."""
+    """Return a time in UTC, to the second, with its date if `with_date`; empty for None."""
     if time is None:
         return ""
     return time.strftime("%Y-%m-%d %H:%M:%S" if with_date else "%H:%M:%S")
 
 
 def format_time_range(first: datetime, last: datetime) -> str:
-    """Return a range of time; the end has a date only if it is on another day."""
+    """Return a time range. The end has a date only if it is on another day than the start."""
     end = format_time(last, with_date=first.date() != last.date())
     return f"{format_time(first, with_date=True)} to {end} UTC"
 
 
 def _summarize_completion(record: Record, *, is_request: bool) -> tuple[str, Record]:
-    """Return what a person reads about any request, command or span, then the keys that are unusual."""
+    """Return the summary of a request, command or span, and the keys that are printed after it."""
     event, keys = summarize_request(record)
     if not is_request:
         kind = record["event"]
@@ -156,13 +156,13 @@ def _summarize(record: Record) -> tuple[str, Record]:
     event = str(record.get("event") or "")
     keys = {key: value for key, value in record.items() if value is not None}
     if keys.get("exception.stacktrace"):
-        # The stack trace ends with these.
+        # The last line of the stack trace has the type and the message.
         keys = {key: value for key, value in keys.items() if key not in {"exception.type", "exception.message"}}
     return _summarize_query(event, keys) if event in QUERY_EVENTS else (event, keys)
 
 
 def _summarize_query(event: str, keys: Record) -> tuple[str, Record]:
-    """Return the duration of a query, and its line of code; its SQL has its own line."""
+    """Return the event with the duration of a query, and its keys. Its SQL is printed on its own line."""
     place = f"{keys.pop('code.file.path', '')}:{keys.pop('code.line.number', '')}"
     function = keys.pop("code.function.name", "")
     keys.pop("db.query.text", None)
@@ -178,7 +178,7 @@ def _time_of_day(record: Record) -> str:
 
 
 def _format_value(value: object) -> str:
-    """Return a value; text with a space is quoted, so that its end is visible."""
+    """Return a value as text. Text with a space is quoted, so that its end is visible."""
     text = escape_controls(value if isinstance(value, str) else str(value))
     return f'"{text}"' if " " in text or not text else text
 

@@ -1,4 +1,4 @@
-"""Read the JSON lines of one log file, and recover the lines that a killed writer damaged."""
+"""Read the JSON lines of a log file, and recover records from lines that a killed process damaged."""
 
 import bz2
 import gzip
@@ -17,7 +17,7 @@ from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.log_files import Log, LogFile
 
 BLOCK_BYTES = 1 << 20
-# Text of this length without an end of line is not a log line.
+# A longer text without a line break is not a log line.
 MAX_LINE_BYTES = 64 << 20
 
 Record = dict[str, Any]
@@ -26,14 +26,14 @@ _decoder = json.JSONDecoder()
 
 
 def parse_line(line: bytes, time_key: str = "timestamp") -> Record | None:
-    """Return the record of a line, also if it follows a fragment of another line; None if there is none."""
+    """Return the record of a line, also if it comes after a fragment of another line; None without a record."""
     return _parse_strictly(line, time_key) or recover_record(line, time_key)
 
 
 def recover_record(line: bytes, time_key: str = "timestamp") -> Record | None:
     """Return the record of a line that a strict JSON parser rejects; None for all other lines.
 
-    The record follows a fragment, NULs or a byte order mark, or contains half a surrogate, NaN, or bytes that are not
+    Such a record comes after a fragment, NULs or a byte order mark, or it contains half a surrogate, NaN, or invalid
     UTF-8.
     """
     if _parse_strictly(line, time_key):
@@ -44,7 +44,7 @@ def recover_record(line: bytes, time_key: str = "timestamp") -> Record | None:
     while start >= 0:
         with suppress(ValueError, RecursionError):
             value, end = _decoder.raw_decode(text, start)
-            # An object inside the record, for example in a list, does not end with the line.
+            # An object inside the record, for example in a list, ends before the end of the line.
             if end == len(text) and _is_record(value, time_key):
                 return cast("Record", value)
         start = text.find(begin, start + 1)
@@ -64,28 +64,29 @@ def _is_record(value: object, time_key: str) -> bool:
 
 
 def to_json(record: Record) -> str:
-    """Return the record as JSON on one line that every parser and stream accepts: half a surrogate becomes `?`."""
+    """Return the record as one line of JSON. Half a surrogate, which other programs reject, becomes `?`."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def read_logs(logs: Iterable[Log]) -> Iterator[bytes]:
-    """Yield all lines of several logs, log by log, the oldest line first."""
+    """Yield all lines of several logs, log by log, oldest line first."""
     for log in logs:
         for file in log.files:
             yield from read_lines(file)
 
 
 def read_lines(file: LogFile, start: int = 0) -> Iterator[bytes]:
-    """Yield each line without its end, also the last one if its end is missing; skip empty lines.
+    """Yield each line without its line break, including an unfinished last line. Empty lines are skipped.
 
-    `start` is the byte to begin at, in a plain file. A compressed file ends where it is damaged.
+    `start` is the position in bytes of the first byte to read; it is ignored for a compressed file. A damaged
+    compressed file is read up to the damage.
     """
     for block in read_blocks(file, start):
         yield from filter(None, bytes(block).split(b"\n"))
 
 
 def find_lines(file: LogFile, text: bytes) -> Iterator[bytes]:
-    """Yield the lines that contain the text. It searches whole blocks, which is much faster than line by line."""
+    """Yield the lines that contain the text. Search whole blocks, which is much faster than line by line."""
     for block in read_blocks(file):
         found = block.find(text)
         while found >= 0:
@@ -97,17 +98,17 @@ def find_lines(file: LogFile, text: bytes) -> Iterator[bytes]:
 
 
 def read_lines_backwards(file: LogFile) -> Iterator[bytes]:
-    """Yield the same lines as `read_lines`, the last one first; a compressed file is read into memory."""
+    """Yield the same lines as `read_lines`, last line first. A compressed file is read into memory as a whole."""
     if file.compression:
         yield from reversed(list(read_lines(file)))
         return
-    # The end of a line that begins in an earlier block, in pieces, the last one first.
+    # Pieces of a line that begins in an earlier block, last piece first.
     rest: list[bytes] = []
     end = file.size
     while end > 0:
         start = max(0, end - BLOCK_BYTES)
         block = os.pread(file.descriptor, end - start, start)
-        # If the file was emptied meanwhile, the beginning of the rest is gone.
+        # If the file was truncated meanwhile, the beginning of this line is gone.
         rest = [*rest, block] if len(block) == end - start else [block]
         end = start
         if start > 0 and b"\n" not in block and sum(map(len, rest)) < MAX_LINE_BYTES:
@@ -121,9 +122,9 @@ def read_lines_backwards(file: LogFile) -> Iterator[bytes]:
 
 
 def read_blocks(file: LogFile, start: int = 0) -> Iterator[bytearray]:
-    """Yield the content in blocks that end with a line's end, except the last; a block is valid until the next one.
+    """Yield the content in blocks of whole lines; only the last block may end without a line break.
 
-    The file is read up to the size that it had when it was opened.
+    A block is valid until the next one is requested: its buffer is reused. A plain file is read up to `file.size`.
     """
     with _open_content(file, start) as content:
         remaining = sys.maxsize if file.compression else max(0, file.size - start)
@@ -140,7 +141,7 @@ def read_blocks(file: LogFile, start: int = 0) -> Iterator[bytearray]:
             if carried:
                 yield carried + buffer[:end]
             else:
-                # Most blocks: only the part behind the last line is copied.
+                # The usual case: only the part after the last whole line is copied.
                 yield buffer if end == len(buffer) else buffer[:end]
             carried = bytearray(buffer[end:count])
         if carried:
@@ -148,15 +149,15 @@ def read_blocks(file: LogFile, start: int = 0) -> Iterator[bytearray]:
 
 
 def _fill(buffer: memoryview, content: io.BufferedIOBase | io.FileIO, file: LogFile) -> int:
-    """Read until the buffer is full or the file ends; a compressed file ends where it is damaged."""
+    """Read until the buffer is full or the file ends. A damaged compressed file is read up to the damage."""
     count = 0
     try:
-        # One piece at a time, so that the pieces before the damage are not lost.
+        # Read one piece at a time, so that the pieces before the damage are not lost.
         read = content.readinto if isinstance(content, io.FileIO) else content.readinto1
         while count < len(buffer) and (more := read(buffer[count:])):
             count += more
     except Exception:
-        # Each compression has its own exceptions.
+        # Each compression module raises other exceptions.
         if not file.compression:
             raise
     return count
@@ -164,7 +165,7 @@ def _fill(buffer: memoryview, content: io.BufferedIOBase | io.FileIO, file: LogF
 
 @contextmanager
 def _open_content(file: LogFile, start: int) -> Iterator[io.BufferedIOBase | io.FileIO]:
-    """Open the uncompressed content with its own position, so that several threads may read the file."""
+    """Open the uncompressed content with a separate file position, so that several threads can read the file."""
     with open(file.open_path, "rb", buffering=0) as raw:  # noqa: PTH123 - Path.open is not typed as a raw file
         if not file.compression:
             raw.seek(start)
@@ -182,7 +183,8 @@ def _zstd(file: io.BufferedIOBase) -> io.BufferedIOBase:
             from backports import zstd  # noqa: PLC0415 - an optional package
     except ImportError:
         raise LogAnalysisError(
-            "Reading zstd files requires backports.zstd: install requirements-reading.txt, or that package alone."
+            "Python before 3.14 reads .zst files with the package backports-zstd, which is not installed. "
+            "Install it: pip install backports-zstd"
         ) from None
     return zstd.ZstdFile(file)
 

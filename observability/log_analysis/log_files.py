@@ -1,4 +1,4 @@
-"""The files of a log by name: the current file, and the files that rotation renamed and compressed."""
+"""Find the files of a log by name: the current file, and the files that rotation renamed and compressed."""
 
 import os
 import re
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 from observability.log_analysis import LogAnalysisError
 
-# What rotation and logrotate append to a name: `.3`, `-20261126`, `.2026-11-26`, and the ending of the compression.
+# Suffixes that rotation and logrotate append: `.3`, `-20261126`, `.2026-11-26`, then the suffix of the compression.
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 _rotated = re.compile(r"[.-](?P<rotation>\d[\d._-]*)(?P<compression>\.gz|\.zst|\.bz2|\.xz)?\Z")
 _log_patterns = ("*.jsonl", "*.ndjson", "*.json", "*.log")
-# Six digits are a date.
+# A suffix of six digits is a date.
 MAX_NUMBER_DIGITS = 5
-# Logs that repeat lines of other logs, by name. They may still have lines that the other logs no longer have.
+# Names of logs that repeat lines of other logs. They may have lines that the other logs have already deleted.
 REPEATING_LOGS = ("errors", "sql")
 
 
 class LogFileName(NamedTuple):
-    """The name of a file: `rotation` is what rotation appended (`3`, `20261126`), empty for the current file."""
+    """The name of a file. `rotation` is the suffix from rotation (`3`, `20261126`), empty for the current file."""
 
     path: Path
     rotation: str
@@ -34,7 +34,7 @@ class LogFileName(NamedTuple):
 
     @property
     def sort_key(self) -> tuple[int, int, str, bool]:
-        """Sort from the oldest file: numbers grow with age, dates fall, a compressed file comes before a plain one."""
+        """Sort oldest first: higher numbers and earlier dates are older. A compressed file comes before a plain one."""
         if not self.rotation:
             return (2, 0, "", True)
         if self.number is not None:
@@ -44,9 +44,9 @@ class LogFileName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One open file of a log. It stays the same file if it is renamed or deleted meanwhile.
+    """One open file of a log. It remains readable if it is renamed or deleted.
 
-    `size` (bytes) is where the snapshot ends; `modified` is in seconds since 1970.
+    `size` is in bytes: lines after it are not read. `modified` is in seconds since 1970.
     """
 
     name: LogFileName
@@ -65,7 +65,7 @@ class LogFile:
 
     @property
     def open_path(self) -> Path:
-        """A path that opens this very file; its name on systems without `/proc`."""
+        """A path that opens this file even if it was renamed; on systems without `/proc`, its name."""
         path = Path(f"/proc/self/fd/{self.descriptor}")
         return path if path.exists() else self.path
 
@@ -74,7 +74,7 @@ class LogFile:
 class Log:
     """A log and its open files, oldest first.
 
-    Files whose last line is older than `modified_since` (seconds since 1970) were left out.
+    Files whose last line is older than `modified_since` (seconds since 1970) are left out.
     """
 
     path: Path
@@ -83,20 +83,20 @@ class Log:
 
     @property
     def name(self) -> str:
-        """The name of the current file without its ending."""
+        """The name of the current file without its suffix."""
         return self.path.stem
 
 
 def main_logs(logs: Sequence[Log]) -> list[Log]:
-    """Return the logs that have each line once: without those that repeat lines, unless there are no others."""
+    """Return the logs without those that repeat lines of other logs; all logs if only such logs exist."""
     return [log for log in logs if log.name not in REPEATING_LOGS] or list(logs)
 
 
 def find_logs(paths: Iterable[Path]) -> list[Path]:
     """Return the logs in these directories and files, each by the path of its current file.
 
-    A rotated file belongs to its log if that is found too; otherwise it is a log itself. Raises LogAnalysisError for a
-    path that does not exist, and for a directory that cannot be read.
+    A rotated file belongs to its log if the log is found too; otherwise it counts as a log. Raises LogAnalysisError for
+    a path that does not exist, and for a directory that cannot be read.
     """
     candidates: list[Path] = []
     for path in paths:
@@ -105,8 +105,8 @@ def find_logs(paths: Iterable[Path]) -> list[Path]:
         elif path.exists() or list_files(path):
             candidates.append(path)
         else:
-            raise LogAnalysisError(f"{path} does not exist.")
-    # A log may be given twice, also by two of its names.
+            raise LogAnalysisError(f"{path} does not exist. Use --in PATH to read another directory or log file.")
+    # The same log may be given twice, also by two different names.
     logs = list({path.resolve(): path for path in candidates}.values())
     return [path for path in logs if _current_path(path) not in logs]
 
@@ -129,12 +129,12 @@ def list_files(path: Path) -> list[LogFileName]:
 
 
 def current_file(path: Path) -> LogFileName:
-    """Return the name of a log's current file. It is compressed if a rotated file was given alone."""
+    """Return the name of a log's current file. It is compressed only if a single rotated file was given."""
     return LogFileName(path, "", COMPRESSIONS.get(path.suffix, ""))
 
 
 def numbered_files(path: Path, number: int, endings: Iterable[str]) -> list[LogFileName]:
-    """Return the names that rotation may give to a file with this number, one per ending (`""`, `.gz`)."""
+    """Return the names that rotation may give to a file with this number, one per suffix (`""`, `.gz`)."""
     return [
         LogFileName(path.with_name(f"{path.name}.{number}{ending}"), str(number), COMPRESSIONS.get(ending, ""))
         for ending in endings
@@ -147,13 +147,13 @@ def _find_in_directory(directory: Path) -> list[Path]:
             names = {entry.name for entry in entries if entry.is_file()}
     except OSError as error:
         raise LogAnalysisError(f"{directory} cannot be read: {error.strerror}.") from error
-    # A log may have rotated files only.
+    # A log may have rotated files but no current file.
     names |= {name[: match.start()] for name in names if (match := _rotated.search(name))}
     paths = (directory / name for name in sorted(names))
     return [path for path in paths if any(path.match(pattern) for pattern in _log_patterns)]
 
 
 def _current_path(path: Path) -> Path | None:
-    """Return the path of the current file that belongs to a rotated file; None for other files."""
+    """Return the path of the current file for the path of a rotated file; None for other paths."""
     match = _rotated.search(path.name)
     return path.with_name(path.name[: match.start()]) if match else None

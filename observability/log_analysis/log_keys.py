@@ -1,7 +1,7 @@
-"""Log keys in SQL: `http.response.status_code >= 500` needs no quotes, and any key of the lines is a column.
+"""Log keys in SQL: each key of the lines is a column, and `http.response.status_code >= 500` needs no quotes.
 
-A query is parsed by DuckDB (`SqlQuery`), the keys that it names are searched in the logs (`add_named_columns`), and
-each key in the query is replaced by the name of its column (`SqlQuery.rewrite`).
+DuckDB parses a query (`SqlQuery`). `add_named_columns` searches the logs for the keys that the query names.
+`SqlQuery.rewrite` replaces each key in the query with the name of its column.
 """
 
 import json
@@ -13,18 +13,18 @@ from observability.log_analysis.columns import VIEWS, Columns, quote_name
 from observability.log_analysis.lines import Record, find_lines, parse_line, read_lines, read_lines_backwards
 from observability.log_analysis.log_files import Log
 
-# The SQL that returns the `syntax_tree` of a query, which is its parameter.
+# SQL that returns the `syntax_tree` of a query. Its parameter is the query.
 SYNTAX_TREE = "select json_serialize_sql(?::VARCHAR)"
 # The parts of a SELECT in which a name may be an alias of the same SELECT.
 ALIAS_CLAUSES = frozenset({"group_expressions", "having", "qualify", "modifiers"})
-# How many lines at each end of a log are searched for its keys.
+# The number of lines at each end of a log that are searched for keys.
 SAMPLE = 200
 
 Node = dict[str, Any]
 
 
 class ColumnReference(NamedTuple):
-    """A column that a query names: the parts of the name, and its place in the query, in bytes of UTF-8."""
+    """A column that a query names: the parts of its name, and its position in the query in bytes of UTF-8."""
 
     parts: tuple[str, ...]
     start: int
@@ -32,9 +32,9 @@ class ColumnReference(NamedTuple):
 
 
 class SqlQuery:
-    """A SELECT and its references to columns. `syntax_tree` is DuckDB's answer to SYNTAX_TREE.
+    """A SELECT and its references to columns. `syntax_tree` is the result of SYNTAX_TREE.
 
-    A query that is not a SELECT, or that DuckDB cannot parse, has no references and is not changed.
+    If a query is not a SELECT, or DuckDB cannot parse it, it has no references and `rewrite` does not change it.
     """
 
     def __init__(self, sql: str, syntax_tree: str) -> None:
@@ -45,14 +45,14 @@ class SqlQuery:
         tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
         self.table_count = len(tables)
         self.tables = {str(table["table_name"]).lower() for table in tables}
-        # What may stand before a dot and mean a table.
+        # Names that mean a table if they come before a dot.
         self._prefixes = self.tables | {str(table["alias"]).lower() for table in tables}
         aliases = frozenset(str(node["alias"]).lower() for node in nodes if node.get("alias"))
         # The parser may repeat a reference, for example the operand of `case column when 1 then … when 2 then …`.
         self.references = list(dict.fromkeys(_references(tree, aliases))) if nodes else []
 
     def names(self) -> Iterator[str]:
-        """Yield what may be a key or a column; of a dotted name also the part behind the first dot (`table.key`)."""
+        """Yield the possible names of keys and columns. For `table.key` this is also the part after the first dot."""
         for parts, *_ in self.references:
             if not self._has_prefix(parts):
                 yield ".".join(parts)
@@ -67,7 +67,7 @@ class SqlQuery:
             if name is None and len(parts) > 1:
                 # The first part is the name of a table.
                 name, prefix = find_name(".".join(parts[1:])), quote_name(parts[0]).encode() + b"."
-            # References that the parser added itself have no place in the query.
+            # References that the parser added have no position in the query.
             if name is not None and start + length <= len(text):
                 text = text[:start] + prefix + quote_name(name).encode() + text[start + length :]
         return text.decode()
@@ -79,9 +79,9 @@ class SqlQuery:
 def _references(
     tree: object, aliases: frozenset[str], own_aliases: frozenset[str] = frozenset(), *, may_be_alias: bool = False
 ) -> Iterator[ColumnReference]:
-    """Yield the columns that a tree names, except aliases that the query defines.
+    """Yield the columns that a syntax tree names, except aliases that the query defines.
 
-    `own_aliases` are those of the surrounding SELECT, which it can use only in its ALIAS_CLAUSES.
+    `own_aliases` are the aliases of the surrounding SELECT. Only its ALIAS_CLAUSES can use them.
     """
     if isinstance(tree, list):
         for item in tree:
@@ -111,7 +111,7 @@ def _nodes(tree: object) -> Iterator[Node]:
 
 
 def add_named_columns(columns: Columns, logs: Sequence[Log], names: Iterable[str]) -> None:
-    """Make columns of the names that are not a column yet and are the key of some line."""
+    """Add a column for each name that is not a column yet and is a key of some line."""
     for name in dict.fromkeys(names):
         if columns.find_name(name) is None and name not in VIEWS:
             values = list(islice(_find_values(name, columns, logs), SAMPLE))
@@ -120,7 +120,7 @@ def add_named_columns(columns: Columns, logs: Sequence[Log], names: Iterable[str
 
 
 def add_sampled_columns(columns: Columns, logs: Sequence[Log]) -> None:
-    """Make columns of all keys in the first and the last lines of each log."""
+    """Add columns for all keys in the first and the last lines of each log."""
     values: dict[str, list[object]] = {}
     for record in _sample_records(columns, logs):
         for key, value in record.items():
@@ -141,8 +141,8 @@ def _sample_records(columns: Columns, logs: Sequence[Log]) -> Iterator[Record]:
 
 
 def _find_values(key: str, columns: Columns, logs: Sequence[Log]) -> Iterator[object]:
-    """Yield the values of a key, those of the newest files first."""
-    # Some programs escape non-ASCII characters.
+    """Yield the values of a key, newest file first."""
+    # Some programs escape non-ASCII characters in keys.
     texts = {json.dumps(key, ensure_ascii=False).encode("utf-8", "replace"), json.dumps(key).encode()}
     for log in logs:
         for file in reversed(log.files):
@@ -154,7 +154,7 @@ def _find_values(key: str, columns: Columns, logs: Sequence[Log]) -> Iterator[ob
 
 
 def _column_type(values: Iterable[object]) -> str:
-    """Return the DuckDB type for some values of a key; text if they have several types."""
+    """Return the DuckDB type for values of a key; VARCHAR if they have different types."""
     types = set(map(_value_type, values))
     return types.pop() if len(types) == 1 else "VARCHAR"
 
@@ -162,7 +162,7 @@ def _column_type(values: Iterable[object]) -> str:
 def _value_type(value: object) -> str:
     if isinstance(value, bool):
         return "BOOLEAN"
-    # A whole number in one line may be a fraction in another one.
+    # A key with a whole number in one line may have a fraction in another line.
     if isinstance(value, int | float):
         return "DOUBLE"
     return "VARCHAR" if isinstance(value, str) else "JSON"

@@ -21,16 +21,16 @@ from observability.text import format_count
 LEVELS = ("debug", "info", "warning", "error", "critical")
 DEFAULT_LINES = 20
 DEFAULT_ROWS = 20
-# How many lines of a file are read to see whether it is a log.
+# The number of lines that are read to find out whether a file is a log.
 SAMPLE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the arguments say; the names are those of the arguments in `cli.py`.
+    """The parsed arguments. Each field has the name (`dest`) of its argument in `cli.py`.
 
-    `subcommand` is None for following. `paths`, `columns`, `time_range` and `where` select lines for all subcommands
-    but `prune`, which deletes whole files.
+    `subcommand` is None if logs are followed. `paths`, `columns`, `time_range` and `where` select lines for all
+    subcommands except `prune`, which deletes whole files.
     """
 
     subcommand: str | None = None
@@ -46,7 +46,7 @@ class Options:
     no_follow: bool = False
     # request
     request_id: str = ""
-    # Reports: the order, and the columns that `top` groups by. `limit` is the number of rows, 0 means all.
+    # Reports: the order, the number of rows (0: all), and the columns by which `top` groups.
     by: str = ""
     per: Sequence[str] = ()
     limit: int = DEFAULT_ROWS
@@ -61,7 +61,7 @@ class Options:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any], default_paths: Sequence[Path]) -> "Options":
-        """Return the options for parsed arguments; raise LogAnalysisError for a value that is not allowed."""
+        """Return the options for parsed arguments. Raises LogAnalysisError for a value that is not allowed."""
         selects_lines = arguments.get("subcommand") != "prune"
         times = [
             parse_time(arguments[name], f"--{name}") if selects_lines and arguments.get(name) else None
@@ -79,19 +79,22 @@ class Options:
 
     @contextmanager
     def open_logs(self, output: Output) -> Iterator[list[Log]]:
-        """Open the selected logs. Raises LogAnalysisError if there are none."""
+        """Open the selected logs. Raises LogAnalysisError if no log is found."""
         since = self.time_range.since.timestamp() if self.time_range.since else None
         with open_logs(find_logs(self.paths), modified_since=since) as (logs, problems):
             for problem in problems:
                 output.warn(problem)
             selected = [log for log in logs if log.path in self.paths or _is_log(log, self.columns)]
             if not selected:
-                raise LogAnalysisError(f"There is no log of JSON lines in {', '.join(map(str, self.paths))}.")
+                raise LogAnalysisError(
+                    f"No log file with JSON lines in {', '.join(map(str, self.paths))}. "
+                    "Use --in PATH to read another directory or log file."
+                )
             yield selected
 
     @contextmanager
     def open_database(self, output: Output) -> Iterator[LogDatabase]:
-        """Open the DuckDB views of the selected lines; report damaged files and broken lines at the end."""
+        """Open the DuckDB views of the selected lines. At the end, report damaged files and broken lines."""
         with (
             self.open_logs(output) as logs,
             open_database(logs, self.columns, self.time_range, self.where) as database,
@@ -104,11 +107,11 @@ class Options:
 
 def warn_of_broken_lines(count: int, output: Output) -> None:
     if count:
-        output.warn(f"{format_count(count, 'broken line')} left out.")
+        output.warn(f"{format_count(count, 'broken line')} left out: not a JSON object, or without a timestamp.")
 
 
 def _is_log(log: Log, columns: Columns) -> bool:
-    """Return whether the first record has the keys of a log line: a directory may have other files of JSON."""
+    """Return whether the first record has the keys of a log line. A directory may contain other JSON files."""
     if not any(file.size for file in log.files):
         return True
     lines = islice(read_logs([log]), SAMPLE)

@@ -17,17 +17,16 @@ from observability.log_analysis.snapshot import file_identity, is_deleted
 from observability.log_analysis.terminal import Output
 from observability.text import format_count
 
-# How often to try the lock of a log while another process rotates it. Under constant rotation the lock is free for
-# moments only.
+# The number of attempts to lock a log while other processes rotate it. Under constant rotation the lock is rarely free.
 LOCK_ATTEMPTS = 1_000
 LOCK_PAUSE_S = 0.001
 
 
 def prune(options: Options, output: Output) -> None:
-    """Delete the oldest rotated files by age and total size, and print them."""
+    """Delete the oldest rotated files by age and total size, and print their names."""
     if options.keep is None and options.max_bytes is None:
-        raise LogAnalysisError("prune requires a limit: --keep 30d, --max-size 5GB, or both.")
-    # After a failure the newer files of the same log stay, so that it has no gap.
+        raise LogAnalysisError("`logs prune` requires a limit: --keep 30d, --max-size 5GB, or both.")
+    # After a failure the newer files of the same log are kept, so that the log has no gap.
     failed: set[Path] = set()
     with options.open_logs(output) as logs:
         total = sum(file.size for log in logs for file in log.files)
@@ -36,7 +35,7 @@ def prune(options: Options, output: Output) -> None:
             if prunable.log.path in failed:
                 continue
             file = prunable.file
-            text = f"{file.path} ({format_size(file.size)}, until {prunable.until:%Y-%m-%d %H:%M} UTC)"
+            text = f"{file.path} ({format_size(file.size)}, last line at {prunable.last_written:%Y-%m-%d %H:%M} UTC)"
             try:
                 is_gone = options.dry_run or delete_file(prunable)
             except OSError as error:
@@ -49,27 +48,27 @@ def prune(options: Options, output: Output) -> None:
         verb = "would be" if options.dry_run else "are"
         output.write(f"{format_size(total)} {verb} kept in {format_count(len(logs), 'log')}.")
     if failed:
-        raise LogAnalysisError("Some files could not be deleted.")
+        raise LogAnalysisError("Some files could not be deleted. The messages above give the reasons.")
 
 
 @dataclass(frozen=True, slots=True)
 class PrunableFile:
-    """A rotated file to delete, and why: `age` or `size`."""
+    """A rotated file to delete, and the reason: `age` or `size`."""
 
     log: Log
     file: LogFile
     reason: str
 
     @property
-    def until(self) -> datetime:
-        """When its last line was written."""
+    def last_written(self) -> datetime:
+        """The time of the last write, in UTC."""
         return datetime.fromtimestamp(self.file.modified, UTC)
 
 
 def find_prunable(
     logs: Sequence[Log], *, keep: timedelta | None, max_bytes: int | None, now: datetime
 ) -> list[PrunableFile]:
-    """Return the files to delete, in this order; always the oldest ones of a log, so that it has no gap."""
+    """Return the files to delete, in this order. They are always the oldest ones of a log, so that it has no gap."""
     prunable: list[PrunableFile] = []
     remaining = [(log, [file for file in log.files if file.name.rotation]) for log in logs]
     total = sum(file.size for log in logs for file in log.files)
@@ -87,10 +86,10 @@ def find_prunable(
 
 
 def delete_file(prunable: PrunableFile) -> bool:
-    """Delete a file, also if it was renamed meanwhile; return False if it was deleted already.
+    """Delete a file, even if it has been renamed. Return False if it was deleted already.
 
-    The lock keeps processes from rotating the log meanwhile; they do not wait for it. Raises OSError if the file cannot
-    be deleted, or if another process holds the lock for a second.
+    The lock prevents other processes from rotating the log meanwhile; they do not wait for the lock. Raises OSError if
+    the file cannot be deleted, and TimeoutError if another process holds the lock for a second.
     """
     for _ in range(LOCK_ATTEMPTS):
         if is_deleted(prunable.file.descriptor):
@@ -103,11 +102,11 @@ def delete_file(prunable: PrunableFile) -> bool:
             if path is not None:
                 path.unlink()
             return path is not None
-    raise TimeoutError("its log is locked by another process")
+    raise TimeoutError("another process holds the lock of its log; try again")
 
 
 def _present_path(prunable: PrunableFile) -> Path | None:
-    """Return the path that the file has now."""
+    """Return the present path of the file; None if it is not found."""
     identity = file_identity(os.fstat(prunable.file.descriptor))
     current = prunable.log.path
     for path in current.parent.iterdir():

@@ -1,4 +1,4 @@
-"""Open all files of logs as they were at one moment, while others rotate, compress and delete them."""
+"""Open all files of logs as they are at one moment, while other processes rotate, compress and delete them."""
 
 import errno
 import os
@@ -14,23 +14,23 @@ from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.log_files import Log, LogFile, LogFileName, current_file, list_files, numbered_files
 
 MAX_OPEN_FILES = 65_536
-# How often a directory is scanned again while its files are compressed, or renamed to a name with a date.
+# The number of scans of a directory while its files are compressed, or renamed to a name with a date.
 MAX_SCANS = 10
-# After this many missing numbers in a row there are no more files: rotation leaves one number free at a time.
+# If this many consecutive numbers have no file, the scan ends. Rotation leaves only one number free at a time.
 MAX_FREE_NUMBERS = 10
 
-# Device and inode.
+# The device and the inode.
 FileIdentity = tuple[int, int]
 IsWanted = Callable[[LogFileName, os.stat_result], bool]
 
 
 @contextmanager
 def open_logs(paths: Sequence[Path], *, modified_since: float | None = None) -> Iterator[tuple[list[Log], list[str]]]:
-    """Open the files of the logs at these paths; also yield a sentence for each file that cannot be opened.
+    """Open the files of the logs at these paths. Also yield an error message for each file that cannot be opened.
 
-    Files whose last line is older than `modified_since` (seconds since 1970) are left out. Others may rename, create,
-    delete and compress files meanwhile: each line that was in the log at the call is in the files once, unless it was
-    deleted, and the lines have no gap.
+    Files whose last line is older than `modified_since` (seconds since 1970) are left out. Other processes may rename,
+    create, delete and compress files meanwhile. Each line that was in a log at the time of the call, and that was not
+    deleted, is in the files exactly once, without gaps.
     """
     _raise_open_file_limit()
     problems: list[str] = []
@@ -48,8 +48,8 @@ def open_logs(paths: Sequence[Path], *, modified_since: float | None = None) -> 
 class LogScan:
     """The result of `scan_log`.
 
-    `names` has the name by which each file was found last, newest first. `opened` has the wanted files; the caller of
-    `scan_log` closes them. `unreadable` has a sentence for each file that cannot be opened.
+    `names` has the last name found of each file, newest first. `opened` has the wanted files, which the caller of
+    `scan_log` must close. `unreadable` has an error message for each file that cannot be opened.
     """
 
     names: dict[FileIdentity, LogFileName] = field(default_factory=dict)
@@ -58,17 +58,17 @@ class LogScan:
     visited: set[LogFileName] = field(default_factory=set)
 
     def newest_first(self) -> list[LogFile]:
-        """Return the open files. Files that were deleted meanwhile are last: the oldest ones are deleted."""
+        """Return the open files, newest first. Deleted files come last, because rotation deletes the oldest ones."""
         files = [self.opened[identity] for identity in self.names if identity in self.opened]
         return sorted(files, key=lambda file: is_deleted(file.descriptor))
 
 
 def scan_log(path: Path, is_wanted: IsWanted) -> LogScan:
-    """Open the wanted files of the log whose current file is `path`, while others rename them.
+    """Open the wanted files of the log whose current file is `path`, while other processes rename them.
 
-    Rotation only renames a file to an older name. A scan from the newest name to the oldest finds each file. It finds a
-    file again if the file was renamed past another one, so the order of the last findings is right. A listing of the
-    directory alone is not enough: it misses files that are renamed while it is made. So all numbers are tried.
+    Rotation always renames a file to an older name. So a scan from the newest name to the oldest finds each file. If a
+    file is renamed during the scan, the scan finds it again under its older name, and the last name counts. A listing
+    of the directory is not enough: it misses files that are renamed at that moment. So the scan tries all numbers.
     """
     scan = LogScan()
     names = {*list_files(path), current_file(path)}
@@ -78,20 +78,20 @@ def scan_log(path: Path, is_wanted: IsWanted) -> LogScan:
     endings = sorted({"", *(name.path.suffix for name in numbered if name.compression)})
     names |= {name for number in range(1, last_number + 1) for name in numbered_files(path, number, endings)}
     for name in sorted(names, key=lambda name: name.sort_key, reverse=True):
-        _visit(name, is_wanted, scan)
+        _scan_name(name, is_wanted, scan)
     free_count = 0
     for number in count(last_number + 1):
-        exist = [_visit(name, is_wanted, scan) for name in numbered_files(path, number, endings)]
+        exist = [_scan_name(name, is_wanted, scan) for name in numbered_files(path, number, endings)]
         free_count = 0 if any(exist) else free_count + 1
         if free_count == MAX_FREE_NUMBERS:
             break
-    # It is not known whether a name that was only tried belongs to a file.
+    # Report only names of the listing: a name that the scan tried may not exist.
     scan.unreadable = {path: problem for path, problem in scan.unreadable.items() if path in listed_paths}
     return scan
 
 
 def file_identity(status: os.stat_result) -> FileIdentity:
-    """Return what identifies a file whatever its name is."""
+    """Return the identity of a file, which stays the same if the file is renamed."""
     return status.st_dev, status.st_ino
 
 
@@ -101,13 +101,13 @@ def is_deleted(descriptor: int) -> bool:
 
 
 def _open_files(path: Path, modified_since: float | None, problems: list[str]) -> list[LogFile]:
-    """Open the files of a log, oldest first. A file that is compressed meanwhile becomes another file."""
+    """Open the files of a log, oldest first. Scan again if a file was compressed meanwhile: it is a new file then."""
     attempt = 1
     while True:
         scan = scan_log(path, lambda _, status: modified_since is None or status.st_mtime >= modified_since)
         files = _select_files(scan.newest_first())
         is_complete = not any(_was_missed(name, scan) for name in list_files(path))
-        # Rotation that deletes each file at once may have deleted all of them.
+        # If rotation deletes files immediately, it may have deleted all opened files.
         if (is_complete and (files or not scan.opened)) or attempt == MAX_SCANS:
             problems += scan.unreadable.values()
             return files[::-1]
@@ -115,8 +115,8 @@ def _open_files(path: Path, modified_since: float | None, problems: list[str]) -
         attempt += 1
 
 
-def _visit(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
-    """Look at the file that has this name now; return whether it exists."""
+def _scan_name(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
+    """Add the file that has this name now to the scan. Return whether the file exists."""
     scan.visited.add(name)
     try:
         status = name.path.stat()
@@ -128,9 +128,11 @@ def _visit(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
         return False
     except OSError as error:
         if error.errno in {errno.EMFILE, errno.ENFILE}:
-            raise LogAnalysisError("There are more files than this process may open: raise `ulimit -n`.") from error
+            raise LogAnalysisError(
+                "The logs have more files than this process may open: raise the limit with `ulimit -n`."
+            ) from error
         scan.unreadable[name.path] = f"{name.path} cannot be read: {error.strerror}."
-        # The file may not exist: in a directory without search permission every number would look like a file.
+        # Count the file as missing: in a directory without search permission, each number gives this error.
         return False
     identity = file_identity(status)
     scan.names.pop(identity, None)
@@ -141,7 +143,7 @@ def _visit(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> bool:
 
 
 def _open(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> os.stat_result:
-    """Open the file that has the name now. It may be another one than before: known, or not wanted."""
+    """Open the file that has this name now. Close it if it is already open or not wanted: names change meanwhile."""
     descriptor = os.open(name.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     status = os.fstat(descriptor)
     if file_identity(status) in scan.opened or not is_wanted(name, status):
@@ -152,7 +154,7 @@ def _open(name: LogFileName, is_wanted: IsWanted, scan: LogScan) -> os.stat_resu
 
 
 def _was_missed(name: LogFileName, scan: LogScan) -> bool:
-    """Return whether the scan missed the file that has this name now. It did not if only the number changed."""
+    """Return whether the scan missed the file that now has this name. A file that only got another number was found."""
     if not name.compression:
         return name.number is None and name not in scan.visited
     try:
@@ -162,17 +164,17 @@ def _was_missed(name: LogFileName, scan: LogScan) -> bool:
 
 
 def _select_files(files: Iterable[LogFile]) -> list[LogFile]:
-    """Return the files of the snapshot, newest first, each with its size now; close the others.
+    """Return the files of the snapshot, newest first, each with its present size. Close the other files.
 
-    The newest file comes first: a line that was written to an older file before it is then within that file's size. A
-    deleted file is left out: its lines are gone, or they are in a compressed file.
+    The size of the newest file is read first. So the size of an older file includes all lines that were written before
+    the lines of the newer file. A deleted file is left out: its lines are deleted, or they are in a compressed file.
     """
     selected: list[LogFile] = []
     plain: dict[str, LogFile] = {}
     for file in files:
         status = os.fstat(file.descriptor)
         original = plain.get(file.name.rotation) if file.compression else None
-        # A compressed file gets the time of its original when it is complete, perhaps in whole seconds.
+        # A complete compressed file has the modification time of its original, possibly in whole seconds.
         is_copy = original is not None and int(status.st_mtime) >= int(original.modified)
         if status.st_nlink == 0 or is_copy:
             _close([file])
@@ -189,13 +191,13 @@ def _close(files: Iterable[LogFile]) -> None:
 
 
 def _raise_open_file_limit() -> None:
-    """Let this process open as many files as it may: a log may have hundreds, and DuckDB opens each once more."""
+    """Raise the limit of open files of this process. A log can have hundreds of files, and DuckDB opens each again."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - not on Windows
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-        # Some systems have a lower limit than the one they report.
+        # Some systems report a higher limit than they allow.
         with suppress(ValueError, OSError):
             if soft != resource.RLIM_INFINITY and soft < limit:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -16,77 +16,78 @@ from observability.log_analysis.snapshot import FileIdentity, file_identity, is_
 
 BATCH = 2_000
 POLL_S = 0.2
-# How long to wait for the end of the last line of a renamed file, and for the last lines of a deleted file.
+# The time to wait for the rest of the last line of a renamed file, and for the last lines of a deleted file.
 GRACE_S = 3.0
-# A file is recognized by this much of its first line.
+# The number of bytes of the first line by which a file is recognized.
 FIRST_LINE_BYTES = 1_024
 
 
 def read_last_records(logs: Sequence[Log], select: Callable[[list[bytes]], list[Record]], count: int) -> list[Record]:
     """Return the last `count` records that `select` returns for the lines of all logs, ordered by time.
 
-    Records with the same time in the same log stay in the order in which they were written.
+    Records of the same log with the same time keep the order of the file.
     """
     records: list[Record] = []
     for log in logs:
-        of_log: list[Record] = []
+        log_records: list[Record] = []
         backwards = (line for file in reversed(log.files) for line in read_lines_backwards(file))
         # Usually the last few lines are enough.
         size = max(count, 1)
-        while len(of_log) < count and (batch := list(islice(backwards, size))):
-            of_log += select(batch)
+        while len(log_records) < count and (batch := list(islice(backwards, size))):
+            log_records += select(batch)
             size = BATCH
-        records += reversed(of_log[:count])
+        records += reversed(log_records[:count])
     records.sort(key=lambda record: str(record.get("timestamp")))
     return records[-count:] if count else []
 
 
 def follow_logs(logs: Iterable[Log], until: datetime | None = None) -> Iterator[list[bytes]]:
-    """Yield the new lines of these logs after each poll, also an empty list; the last poll is at `until`."""
+    """Yield a list of the new lines of these logs after each poll; it may be empty. The last poll is at `until`."""
     with ExitStack() as stack:
         tails = [LogTail(log) for log in logs]
         for tail in tails:
             stack.callback(tail.close)
-        is_over = False
-        while not is_over:
-            is_over = until is not None and datetime.now(UTC) >= until
+        is_finished = False
+        while not is_finished:
+            is_finished = until is not None and datetime.now(UTC) >= until
             yield [line for tail in tails for line in tail.read_new_lines()]
-            if not is_over:
+            if not is_finished:
                 time.sleep(POLL_S)
 
 
 @dataclass(slots=True)
 class _FollowedFile:
-    """A file that is read as it grows: up to `position`; the last bytes before that are `rest`, a line without its end.
+    """A file that is read while it grows.
 
-    `start` is the position at which following began. `left_at` is when it stopped being the current file.
-    `first_line` is the beginning of the first line, as soon as it exists.
+    `start` is the size of the file when following began. `position` is the position of the next byte to read.
+    `unfinished` has the bytes of a last line whose end is not written yet. `left_at` is the time at which the file
+    stopped being the current file. `first_line` is the beginning of the first line, or empty until it is complete.
     """
 
     descriptor: int
     position: int = 0
     start: int = 0
-    rest: bytearray = field(default_factory=bytearray)
+    unfinished: bytearray = field(default_factory=bytearray)
     left_at: float | None = None
     first_line: bytes = b""
-    # It has the lines of another file, which was or will be truncated (logrotate's `copytruncate`).
+    # The file is a copy of another one, which was or will be truncated (logrotate's `copytruncate`).
     is_copy: bool = False
 
     def is_truncated(self, size: int) -> bool:
-        """Return whether the file, which has this size now, was emptied; it may be larger than before."""
+        """Return whether the file was truncated. `size` is its present size, which may be larger than before."""
         if size <= self.position:
             return size < self.position
         return os.pread(self.descriptor, len(self.first_line), 0) != self.first_line
 
 
 class LogTail:
-    """Reads what is added to one log, across rotation. Used by one thread; `close` ends it.
+    """Reads new lines of one log, across rotation. Used by one thread; `close` ends it.
 
-    No line is lost to renames, however many happen between two polls, as long as the files exist. The lines of a file
-    that is deleted before a poll are lost. Each file stays open as long as it has a name, because the system reuses the
-    inode of a deleted file. A truncated file is read from its beginning, after its copy (logrotate's `copytruncate`).
+    No line is lost by renames, even if there are many between two polls. The lines of a file that is deleted before a
+    poll are lost. A file stays open until it is deleted, because the system reuses the inode of a deleted file. If a
+    file was truncated, the rest of its copy is read first (logrotate's `copytruncate`), then the file from its start.
 
-    If the current file is deleted, the handler saves its last lines to the new file: these lines are read twice.
+    If the current file is deleted, the handler writes its last lines again to the new file. These lines are read twice.
     """
 
     def __init__(self, log: Log) -> None:
@@ -102,19 +103,19 @@ class LogTail:
     def read_new_lines(self) -> Iterator[bytes]:
         """Yield the lines since the last poll, oldest file first."""
         self._scan()
-        # The size of the newest file comes first: a line that was written to an older file before it is then included.
+        # Read the size of the newest file first: older files then include all lines that were written before its lines.
         sizes = {identity: os.fstat(each.descriptor).st_size for identity, each in reversed(self._files.items())}
         for identity, size in reversed(sizes.items()):
             followed = self._files[identity]
             if followed.is_copy:
-                is_over = True
+                is_finished = True
             else:
                 yield from self._read(followed, size)
-                is_over = followed.left_at is not None and time.monotonic() - followed.left_at > GRACE_S
-                if is_over and followed.position > followed.start and followed.rest:
-                    yield bytes(followed.rest)
-                    followed.rest.clear()
-            if is_over and is_deleted(followed.descriptor):
+                is_finished = followed.left_at is not None and time.monotonic() - followed.left_at > GRACE_S
+                if is_finished and followed.position > followed.start and followed.unfinished:
+                    yield bytes(followed.unfinished)
+                    followed.unfinished.clear()
+            if is_finished and is_deleted(followed.descriptor):
                 os.close(followed.descriptor)
                 del self._files[identity]
 
@@ -124,10 +125,10 @@ class LogTail:
         self._files.clear()
 
     def _scan(self) -> None:
-        """Open new files, and find out which file is the current one."""
+        """Open new files, and note when a file stopped being the current one."""
         scan = scan_log(self.path, self._is_new)
         for file in reversed(scan.newest_first()):
-            self._begin(file)
+            self._follow_new_file(file)
         self._is_first_poll = False
         now = time.monotonic()
         for identity, followed in self._files.items():
@@ -140,8 +141,8 @@ class LogTail:
     def _is_new(self, name: LogFileName, status: os.stat_result) -> bool:
         return not name.compression and file_identity(status) not in self._files
 
-    def _begin(self, file: LogFile) -> None:
-        """Follow a file that is new, or that was left out when the log was opened."""
+    def _follow_new_file(self, file: LogFile) -> None:
+        """Follow a file that is new, or that was left out because all its lines were too old."""
         since = self._left_out_before
         was_left_out = self._is_first_poll and since is not None and file.modified < since
         first_line = _first_line(file.descriptor)
@@ -163,44 +164,44 @@ class LogTail:
         if followed.is_truncated(size):
             yield from self._read_rest_of_copy(followed)
             followed.position = followed.start = 0
-            followed.rest.clear()
+            followed.unfinished.clear()
             followed.first_line = b""
         yield from _read_growth(followed, size)
         if not followed.first_line and followed.position:
             followed.first_line = _first_line(followed.descriptor)
 
     def _read_rest_of_copy(self, truncated: _FollowedFile) -> Iterator[bytes]:
-        """Yield what was added to a file before it was copied and truncated."""
-        # The copy may be newer than the last scan; it is older than the truncation.
+        """Yield the lines that were added to a file before it was copied and truncated."""
+        # The copy may be newer than the last scan. It exists before the truncation.
         self._scan()
         for copy in self._files.values():
             if copy.is_copy and copy.first_line == truncated.first_line:
-                copy.position, copy.rest = truncated.position, truncated.rest[:]
+                copy.position, copy.unfinished = truncated.position, truncated.unfinished[:]
                 yield from _read_growth(copy, os.fstat(copy.descriptor).st_size)
                 return
 
 
 def _read_growth(followed: _FollowedFile, size: int) -> Iterator[bytes]:
-    """Yield the complete lines between the position and this size of the file."""
+    """Yield the complete lines from the position up to this size of the file."""
     while block := os.pread(followed.descriptor, max(0, min(BLOCK_BYTES, size - followed.position)), followed.position):
         followed.position += len(block)
-        followed.rest += block
-        end = followed.rest.rfind(b"\n") + 1
-        if end or len(followed.rest) > MAX_LINE_BYTES:
-            whole = bytes(followed.rest[: end or None])
-            del followed.rest[: end or None]
+        followed.unfinished += block
+        end = followed.unfinished.rfind(b"\n") + 1
+        if end or len(followed.unfinished) > MAX_LINE_BYTES:
+            whole = bytes(followed.unfinished[: end or None])
+            del followed.unfinished[: end or None]
             yield from filter(None, whole.split(b"\n"))
 
 
 def _first_line(descriptor: int) -> bytes:
-    """Return the beginning of the first line, without its end; empty while the line is not complete."""
+    """Return the beginning of the first line; empty if the line is not complete yet."""
     block = os.pread(descriptor, FIRST_LINE_BYTES, 0)
     line, end, _ = block.partition(b"\n")
     return line if end or len(block) == FIRST_LINE_BYTES else b""
 
 
 def _line_start(descriptor: int, size: int) -> int:
-    """Return where the unfinished last line of a file of this size begins; the size itself if the line is whole."""
+    """Return the position of an unfinished last line; the size itself if the last line is complete."""
     begin, text = size, b""
     while begin > 0 and b"\n" not in text and len(text) < MAX_LINE_BYTES:
         start = max(0, begin - (BLOCK_BYTES if text else 1))

@@ -1,4 +1,4 @@
-"""The terminal: its width and colours, tables that fit it, and text without characters that would control it."""
+"""The terminal: its width and colors, tables that fit its width, and text without control characters."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# C0, DEL and C1, Unicode's line separators, characters that change the direction of writing, and half a surrogate.
+# C0, DEL, C1, Unicode line separators, characters that change the text direction, and half a surrogate.
 _control_characters = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-# Characters without a column of their own, besides combining marks.
+# Characters of width 0 that are not combining marks.
 _joiners = frozenset("\u200b\u200c\u200d\u2060\ufeff")
-# In columns: of a terminal, and of a text that is cut.
+# The minimum width of a terminal, and of a text that is cut, in columns.
 MIN_WIDTH = 40
 MIN_TEXT_WIDTH = 16
 GAP = "  "
@@ -25,21 +25,21 @@ Row = dict[Any, Any]
 
 
 class Stream(Protocol):
-    """A file, or Django's wrapper of one."""
+    """A file, or Django's wrapper around a file."""
 
     def isatty(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Where a command writes. `width` is in columns; None if lines may have any length, as in a file."""
+    """The properties of the output. `width` is in columns; None if lines may have any length, as in a file."""
 
     width: int | None
     has_colors: bool
 
     @classmethod
     def of(cls, stream: Stream, *, no_color: bool = False, force_color: bool = False) -> "Terminal":
-        """Return the terminal behind a stream. NO_COLOR (no-color.org) and COLUMNS are respected."""
+        """Return the terminal of a stream. The variables NO_COLOR (no-color.org) and COLUMNS are respected."""
         is_terminal = stream.isatty()
         has_colors = force_color or (is_terminal and not no_color and not os.environ.get("NO_COLOR"))
         has_width = is_terminal or os.environ.get("COLUMNS", "").isdigit()
@@ -47,7 +47,7 @@ class Terminal:
         return cls(width, has_colors)
 
     def style(self, text: str, *styles: str) -> str:
-        """Return the text in these styles of STYLES."""
+        """Return the text with these styles (keys of STYLES) if the terminal has colors."""
         if not self.has_colors or not text or not styles:
             return text
         return f"\x1b[{';'.join(STYLES[style] for style in styles)}m{text}\x1b[0m"
@@ -55,7 +55,7 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command writes its result (`write`) and its messages (`warn`), one line at a time."""
+    """Functions that print one line of the result (`write`) or of the messages (`warn`)."""
 
     write: Callable[[str], object]
     warn: Callable[[str], object]
@@ -64,10 +64,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column: its heading, the text of a row, and when it is left out.
+    """A column of a table.
 
-    `importance` 0 is always shown; of the others the highest number is left out first. Text is aligned to the left and
-    may be cut, numbers are aligned to the right.
+    A column with `importance` 0 is always shown. If the table is too wide, the column with the highest number is left
+    out first. Text is aligned to the left and may be cut. Numbers are aligned to the right.
     """
 
     heading: str
@@ -78,7 +78,7 @@ class TableColumn:
 
 
 def render_table(rows: Sequence[Row], columns: Sequence[TableColumn], terminal: Terminal) -> list[str]:
-    """Return the lines of a table, the headings first."""
+    """Return the lines of a table; the first line has the headings."""
     headings = [escape_controls(column.heading) for column in columns]
     cells = [[escape_controls(column.text(row)) for column in columns] for row in rows]
     natural = [max(map(display_width, texts)) for texts in zip(headings, *cells, strict=True)]
@@ -95,7 +95,7 @@ def render_table(rows: Sequence[Row], columns: Sequence[TableColumn], terminal: 
 
 
 def fits_terminal(rows: Sequence[Row], columns: Sequence[TableColumn], terminal: Terminal) -> bool:
-    """Return whether the columns that are always shown fit, if their texts are cut."""
+    """Return whether the columns of importance 0 fit the terminal if their texts are cut."""
     if terminal.width is None:
         return True
     widths = []
@@ -107,22 +107,22 @@ def fits_terminal(rows: Sequence[Row], columns: Sequence[TableColumn], terminal:
 
 
 def discard_stdout() -> None:
-    """Discard all further output: the reader closed the pipe, and Python would report that once more at exit."""
+    """Discard all further output. The reader closed the pipe; without this, Python reports it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def escape_controls(text: str) -> str:
-    """Return the text on one line; a character that would control the terminal is written as its escape."""
+    """Return the text on one line. Control characters are written as their Python escape sequences."""
     return _control_characters.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def display_width(text: str) -> int:
-    """Return how many columns the text takes: two per letter of wide scripts, and for most emoji (UAX #11)."""
+    """Return the width of the text in columns. Wide letters and most emoji have two columns (UAX #11)."""
     return len(text) if text.isascii() else sum(map(_character_width, text))
 
 
 def truncate_middle(text: str, width: int | None) -> str:
-    """Return the text in at most `width` columns, without its middle: paths and SQL differ at both ends."""
+    """Cut the middle of a text to fit `width` columns: paths and SQL differ at both ends."""
     if width is None or display_width(text) <= width:
         return text
     if width <= 1:
@@ -132,7 +132,7 @@ def truncate_middle(text: str, width: int | None) -> str:
 
 
 def truncate_end(text: str, width: int) -> str:
-    """Return the beginning of the text that fits into `width` columns."""
+    """Cut the end of a text to fit `width` columns."""
     for place, character in enumerate(text):
         width -= _character_width(character)
         if width < 0:
@@ -141,7 +141,7 @@ def truncate_end(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int) -> Iterator[str]:
-    """Yield the text in lines of at most `width` columns (2 or more), broken at spaces if there are any."""
+    """Yield the text in lines of at most `width` columns (2 or more), broken at spaces if possible."""
     while display_width(text) > width:
         line = truncate_end(text, width)
         if text[len(line)] != " " and (space := line.rfind(" ")) > 0:
@@ -163,7 +163,7 @@ def _widths(columns: Sequence[TableColumn], natural: Sequence[int], width: int |
     visible = list(range(len(columns)))
     if width is None:
         return {index: natural[index] for index in visible}
-    # A route that is cut to nothing says less than one more number.
+    # Leave out a number rather than cut a text to less than this width.
     readable = max(
         MIN_TEXT_WIDTH,
         width * 2 // 5 // max(1, sum(column.is_text and not column.importance for column in columns)),
@@ -179,7 +179,7 @@ def _widths(columns: Sequence[TableColumn], natural: Sequence[int], width: int |
     available = width - number_widths - len(GAP) * (len(visible) - 1)
     text_widths: dict[int, int] = {}
     for place, index in enumerate(texts):
-        # Narrow texts take what they need, the others share the rest.
+        # Narrow texts get the width that they need. The other texts share the rest.
         text_widths[index] = max(
             min(natural[index], available // (len(texts) - place)), min(least[index], MIN_TEXT_WIDTH)
         )

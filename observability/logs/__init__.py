@@ -1,1 +1,1 @@
-"""Write log files: layers of logging.yaml, JSON lines, access log, buffered records, slow queries, changed levels."""
+"""Write log files: layers of logging.yaml, JSON lines, access log, buffered records, slow queries, levels."""

@@ -11,10 +11,11 @@ from observability.logs.structlog_pipeline import log_event
 
 
 class AccessLogReader:
-    """Log the line of a request (logger `observability.access`), a command or a span when it ends.
+    """Log one line when a request (logger `observability.access`), a command or a span ends.
 
-    Keys have the names of OpenTelemetry's semantic conventions if there is one. Facts of `note()` come last; one that
-    would overwrite a key of the line becomes `note.<key>`. Successful requests of QUIET_PATHS are not logged.
+    If OpenTelemetry's semantic conventions have a name for a key, the key has that name. Facts of `note()` come last.
+    If a fact has the name of a key of the line, it becomes `note.<key>`. Successful requests of QUIET_PATHS are not
+    logged.
     """
 
     def __init__(self) -> None:
@@ -36,11 +37,11 @@ class AccessLogReader:
         if observation.error_type:
             facts["error.type"] = observation.error_type
         if observation.facts:
-            # Every record of the observation has the facts of `note()`. Only those that collide are added here.
+            # Each record of the observation gets the facts of `note()` later. Only colliding facts are added here.
             facts |= {f"note.{key}": value for key, value in observation.facts.items() if key in facts}
         if observation.dropped_fact_count:
             facts["dropped_fact_count"] = observation.dropped_fact_count
-        # Django or the server logs the exception of a request. Nobody has logged that of a command or span yet.
+        # Django or the server logs the exception of a request. The exception of a command or span is logged here.
         is_unreported = observation.failed and http is None and observation.parent is None and sys.exception()
         exc_info = sys.exc_info() if is_unreported else None
         log_event(self._loggers[observation.kind], level, observation.kind, facts, observation, exc_info)

@@ -16,9 +16,9 @@ class LogsConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: ModuleType) -> None:
         super().__init__(app_name, app_module)
-        # Before the models are imported: their modules create loggers.
+        # This must run before the models are imported, because their modules create loggers.
         configure_structlog()
-        # Django has configured logging now. A warning captured earlier would reach no handler.
+        # Django has configured logging at this point. A warning that is captured earlier reaches no handler.
         logging.captureWarnings(capture=True)
 
     def ready(self) -> None:

@@ -1,6 +1,6 @@
 """Buffered records: keep records below INFO until their request ends, and write them if it failed or was slow.
 
-Monolog's FingersCrossedHandler does the same for a whole process; here each unit of work has its own buffer.
+Monolog's FingersCrossedHandler does the same with one buffer per process. Here each unit of work has its own buffer.
 """
 
 import logging
@@ -25,33 +25,34 @@ from observability.text import ELLIPSIS, safe_repr
 BUFFERED_RECORDS_DROPPED = "buffered_records_dropped"
 SQL_LOGGER = "observability.sql"
 SERVER_ERROR = 500
-# A buffered text is cut at this length: most requests succeed, and their buffers are never written.
+# The maximum length of a buffered text, in characters. Most buffers are discarded, so they must be cheap.
 MAX_TEXT = 4_096
 
-# A query is buffered as the time of its end and its step; it becomes a record if it is written.
+# A query is buffered as its end time and its step. It becomes a record if the buffer is written.
 BufferedItem: TypeAlias = logging.LogRecord | tuple[float, Step]
 
 _containers = frozenset({list, dict, set})
 _immutable = frozenset({str, int, float, bool, type(None), bytes, complex})
 
 _diagnostics = Diagnostics("logging:")
-# The handlers that are not closed, for the reader. dictConfig closes those that it replaces.
+# All handlers that are not closed. The reader uses them. dictConfig closes the handlers that it replaces.
 _handlers: tuple["BufferingHandler", ...] = ()
 
 
 class BufferingHandler(MemoryHandler):
-    """Pass records from INFO on to the target, and buffer records below INFO of `loggers` and their children.
+    """Pass records of INFO and above to the target. Buffer records below INFO of `loggers` and their children.
 
-    The buffer of a unit of work is written if the work fails or logs an error, and if a request takes `slow_ms`: in
-    order, each record with its own time, and before the error. After an error, later records pass directly. The buffer
-    is discarded if the work succeeds. Outside of any work, records of `loggers` below INFO are dropped. A buffer has
-    the newest `capacity` records. Other loggers are not buffered, nor records that a changed level enables.
+    Each unit of work has a buffer with its newest `capacity` records. The buffer is written if the work fails, logs an
+    error, or is a request that takes `slow_ms` or more. Records are written in order, with their original times, before
+    the error. After an error, later records are passed directly. If the work succeeds, the buffer is discarded. Records
+    of `loggers` below INFO outside of any unit of work are dropped. Records of other loggers, and records that a
+    changed level enables, are passed directly.
 
     A record is written with the context that was bound when it was created. Arguments and facts that are containers
-    are copied; a message with mutable arguments is formatted at once. Objects deeper inside have their value of the
-    time of writing. A text is cut at 4,096 characters.
+    are copied. A message with mutable arguments is formatted immediately. Objects inside containers are not copied:
+    they are formatted when the buffer is written. A text is cut at 4,096 characters.
 
-    The base class is MemoryHandler because dictConfig creates the `target` of those, by its name, before them.
+    The base class is MemoryHandler, because dictConfig creates the `target` of a MemoryHandler first.
     """
 
     target: logging.Handler | None
@@ -62,8 +63,8 @@ class BufferingHandler(MemoryHandler):
         _require(
             bool(names) and all(isinstance(name, str) for name in names), "loggers", loggers, "a list of logger names"
         )
-        _require(_is_number(slow_ms) and slow_ms >= 0, "slow_ms", slow_ms, "milliseconds, from 0")
-        _require(type(capacity) is int and capacity > 0, "capacity", capacity, "a whole number from 1")
+        _require(_is_number(slow_ms) and slow_ms >= 0, "slow_ms", slow_ms, "a number of milliseconds, 0 or more")
+        _require(type(capacity) is int and capacity > 0, "capacity", capacity, "a whole number, 1 or more")
         super().__init__(capacity, target=target)
         self.loggers = names
         self.slow_ms = slow_ms
@@ -72,7 +73,7 @@ class BufferingHandler(MemoryHandler):
         _handlers = (*_handlers, self)
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Buffer the record or pass it on, without the lock of the base class, for which threads would wait."""
+        """Buffer the record or pass it to the target, without the lock of the base class: threads would wait for it."""
         if self.filters and not self.filter(record):
             return False
         try:
@@ -93,7 +94,7 @@ class BufferingHandler(MemoryHandler):
             capture_context(record)
             observation = record.__dict__["observation"]
             if observation is not None:
-                _freeze(record)
+                _copy_mutable_values(record)
                 self._buffer_or_write(record, observation)
 
     def buffers(self, logger: str) -> bool:
@@ -109,20 +110,20 @@ class BufferingHandler(MemoryHandler):
         self._buffer_or_write((time.time(), step), observation)
 
     def write_buffer(self, root: Observation) -> None:
-        """Write the buffer of an outermost observation; its later records pass directly."""
+        """Write the buffer of an outermost observation. Its later records are passed directly."""
         buffer = self._buffer(root)
         with buffer.lock:
             buffer.passes_directly = True
             items, buffer.items = buffer.items, deque(maxlen=self.capacity)
             dropped_count, buffer.dropped_count = buffer.dropped_count, 0
-        # Without the lock: a target that formats under its own lock could wait for a thread that waits for this one.
+        # Write without the lock: a target has its own lock, and two locks in different order are a deadlock.
         if dropped_count:
             self._write(_dropped_record(dropped_count, *items[0]))
         for item, observation in items:
             self._write(_to_record(item, observation))
 
     def close_buffer(self, root: Observation) -> None:
-        """Write the buffer of work that ended if it failed or was slow, and empty it."""
+        """Write the buffer if the work failed or was slow, then empty it. Called when the work has ended."""
         buffer: RecordBuffer | None = root.extensions.get(self)
         if buffer is None:
             return
@@ -132,16 +133,16 @@ class BufferingHandler(MemoryHandler):
             buffer.items.clear()
 
     def failed_or_was_slow(self, root: Observation) -> bool:
-        """Return whether work that ended failed; for a request also whether it was slow (commands usually are)."""
+        """Return whether the work failed, or is a slow request. Commands are often slow, so they do not count."""
         if root.failed or root.http is None:
             return root.failed
         return (root.http.status_code or 0) >= SERVER_ERROR or root.duration_ms >= self.slow_ms
 
     def flush(self) -> None:
-        """Do nothing: a buffer is written or emptied when its work ends."""
+        """Do nothing. A buffer is written or emptied when its work ends."""
 
     def close(self) -> None:
-        """Stop buffering queries. The target stays, for records that are logged while the process ends."""
+        """Stop buffering queries. Keep the target for records that are logged while the process ends."""
         global _handlers  # noqa: PLW0603 - replaced as a whole, see its comment
         _handlers = tuple(each for each in _handlers if each is not self)
         logging.Handler.close(self)
@@ -172,8 +173,8 @@ class BufferingHandler(MemoryHandler):
 class RecordBuffer:
     """The buffer of one handler for one outermost observation. The handler creates it with the first record.
 
-    It is an extension of the observation and is freed with it. Each record is stored with its own observation. Nothing
-    is formatted before it is written.
+    It is an extension of the observation, and is freed with it. Each record is stored with its observation. Records are
+    formatted only if the buffer is written.
     """
 
     __slots__ = ("dropped_count", "items", "lock", "passes_directly")
@@ -182,12 +183,12 @@ class RecordBuffer:
         self.items: deque[tuple[BufferedItem, Observation]] = deque(maxlen=capacity)
         self.dropped_count = 0
         self.passes_directly = False
-        # Reentrant: writing a record may log another one in the same thread.
+        # The lock is reentrant, because writing a record may log another record in the same thread.
         self.lock = RLock()
 
 
 class BufferedRecordsReader:
-    """Buffer the queries of each observation, and write or empty the buffers when the outermost one closes."""
+    """Buffer the queries of each observation. Write or empty the buffers when the outermost observation closes."""
 
     def __init__(self) -> None:
         self._sql = logging.getLogger(SQL_LOGGER)
@@ -218,25 +219,25 @@ def _passes_changed_level(record: logging.LogRecord) -> bool:
     return changed_level is not None and record.levelno >= changed_level
 
 
-def _freeze(record: logging.LogRecord) -> None:
-    """Make the record independent of what its caller does later with the values."""
+def _copy_mutable_values(record: logging.LogRecord) -> None:
+    """Copy the mutable values of a record, so that the record does not change if the caller changes them later."""
     if record.args and not _immutable.issuperset(map(type, _values(record.args))):
-        # If the message cannot be formatted, the formatter of the target reports it.
+        # If the message cannot be formatted, the formatter of the target reports that later.
         with suppress(Exception):
             record.msg, record.args = record.getMessage(), None
     attributes = record.__dict__
     facts = attributes.get("facts")
-    if type(facts) is dict and not all(map(_is_small_and_plain, facts.values())):
+    if type(facts) is dict and not all(map(_needs_no_copy, facts.values())):
         attributes["facts"] = {key: _copy(value) for key, value in facts.items()}
     extra = attributes.get("extra_facts")
-    if type(extra) is dict and not all(map(_is_small_and_plain, extra.values())):
+    if type(extra) is dict and not all(map(_needs_no_copy, extra.values())):
         attributes["extra_facts"] = {key: _copy(value) for key, value in extra.items()}
         attributes.update(attributes["extra_facts"])
     if type(record.msg) is str:
         record.msg = _copy(record.msg)
 
 
-def _is_small_and_plain(value: object) -> bool:
+def _needs_no_copy(value: object) -> bool:
     kind = type(value)
     return len(value) <= MAX_TEXT if kind is str else kind in _immutable  # type: ignore[arg-type] # kind is its type
 
@@ -248,7 +249,7 @@ def _copy(value: object) -> object:
 
 
 def _values(args: tuple[object, ...] | Mapping[str, object]) -> Iterable[object]:
-    """Return the values that are formatted: those of a tuple, or of the mapping of `%(name)s`."""
+    """Return the values that are formatted: the items of a tuple, or the values of a mapping for `%(name)s`."""
     return args if isinstance(args, tuple) else args.values()
 
 
@@ -260,7 +261,7 @@ def _to_record(item: BufferedItem, observation: Observation) -> logging.LogRecor
 
 
 def _dropped_record(count: int, first: BufferedItem, observation: Observation) -> logging.LogRecord:
-    """Return a record with the number of dropped records, at the time of the first one that is left."""
+    """Return a record with the number of dropped records. Its time is that of the first record that is left."""
     created = first.created if isinstance(first, logging.LogRecord) else first[0]
     facts: dict[str, object] = {"dropped_count": count}
     return _record("observability.buffering", logging.INFO, BUFFERED_RECORDS_DROPPED, created, facts, observation.root)

@@ -1,6 +1,6 @@
-"""System checks of the package: all layers of logging.yaml, also those not in use, and the buffered records.
+"""System checks of the package: all layers of logging.yaml, including unused ones, and the buffered records.
 
-An error in the layers that are in use stops the process before the checks run.
+An error in a layer in use stops the process before the checks run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ BUFFERED_RECORDS_READER = "observability.logs.buffering.BufferedRecordsReader"
 
 @register("observability")
 def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """E201 to E206: lint errors of each layer, in use or not. `lint.py` has the ids."""
+    """Report the lint errors (E201 to E206) of each layer, in use or not. `lint.py` defines the ids."""
     configured = settings.LOGGING
     if not isinstance(configured, LayeredLogging):
         return []
@@ -32,14 +32,14 @@ def check_layers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Chec
 
 @register("observability")
 def check_buffered_records(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ANN401, ARG001
-    """W201: a handler buffers records, but no reader is installed that writes the buffer at the end of the work."""
+    """Warn (W201) if a handler buffers records, but no installed reader writes the buffers when the work ends."""
     handlers: dict[str, dict[str, Any]] = settings.LOGGING.get("handlers", {})
     is_buffering = any(handler.get("class") == BUFFERING_HANDLER for handler in handlers.values())
     if not is_buffering or BUFFERED_RECORDS_READER in configuration().readers:
         return []
     return [
         Warning(
-            "A handler buffers records, but the buffered records of slow requests are never written.",
+            "A handler buffers records, but OBSERVABILITY['READERS'] has no reader that writes them for slow requests.",
             hint=f"Add {BUFFERED_RECORDS_READER!r} to OBSERVABILITY['READERS'], before the AccessLogReader.",
             id="observability.W201",
         )
@@ -53,7 +53,7 @@ def layer_errors(source: Source) -> Iterator[CheckMessage]:
         try:
             fill_variables(layer, source.variables)
         except ImproperlyConfigured as error:
-            hint = "The settings pass the variables to load_logging."
+            hint = "The settings pass the allowed variables to load_logging()."
             yield Error(str(error), hint=hint, id=UNKNOWN_VARIABLE)
         else:
             readable.append(name)
@@ -68,14 +68,14 @@ def layer_errors(source: Source) -> Iterator[CheckMessage]:
 def _new_errors(
     source: Source, name: str, readable: Sequence[str], base_errors: Sequence[LintError]
 ) -> list[LintError]:
-    """Return the errors of a layer that appear over every other layer.
+    """Return the errors that a layer has over every other layer. An error over only some of them is allowed.
 
-    For example, `container` refines handlers of `production`: it is correct over that layer only.
+    For example, `container` changes handlers of `production`, so it is correct only if it is merged over that layer.
     """
     others = [other for other in readable if other not in ("base", name)]
     errors = [error for error in _lint_layers(source, "base", name) if error not in base_errors]
     for other in others if errors else ():
-        # The same error may have another line there, if both layers write the same list.
+        # Compare messages, not lines: if both layers have the same list, the error may have another line.
         messages = {error.message for error in _lint_layers(source, "base", other, name)}
         errors = [error for error in errors if error.message in messages]
     return errors

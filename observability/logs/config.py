@@ -1,8 +1,8 @@
 """Build the LOGGING dictionary from the layers of logging.yaml.
 
-The order is `base`, the named layers, the overrides. Each is merged over the ones before: mappings merge, lists and
-values replace, `null` removes an entry. `${NAME}` in a value is replaced by a variable that the settings pass.
-Settings can import this module: it imports no model.
+Layers are merged in this order: `base`, the named layers, the overrides. Mappings are merged, lists and values are
+replaced, and `null` removes an entry. `${NAME}` in a value is replaced with a variable that the settings pass.
+Settings can import this module, because it does not import models.
 """
 
 import logging.config
@@ -26,8 +26,8 @@ OVERRIDES = "overrides"
 class Source:
     """The files and layers that a LOGGING dictionary was built from.
 
-    `layers` has all layers of the file at `path`, `names` those in use, from `base` on. `merged` is the result with the
-    overrides; each of its values has its origin.
+    `layers` has all layers of the file at `path`. `names` has the layers in use, `base` first. `merged` is the result,
+    including the overrides; each value has its origin.
     """
 
     path: Path
@@ -41,11 +41,11 @@ class Source:
 class LayeredLogging(dict[str, Any]):
     """A LOGGING dictionary with its source, for the system checks and `manage.py logging`.
 
-    Values that the settings change later have no line in a file; their origin is `settings`.
+    If the settings change a value later, it has no line in a file; its origin is `settings`.
     """
 
     def __init__(self, source: Source) -> None:
-        # Otherwise dictConfig disables loggers that exist already, such as Django's and gunicorn's.
+        # By default, dictConfig disables all existing loggers, for example those of Django and gunicorn.
         super().__init__(source.merged.to_plain(), disable_existing_loggers=False)
         self.source = source
 
@@ -55,8 +55,9 @@ def load_logging(
 ) -> LayeredLogging:
     """Return the merged dictionary for `logging.config.dictConfig`, and create the directories of its log files.
 
-    `overrides` is a file with one more layer, without a name. Raises `ImproperlyConfigured` if a file cannot be read or
-    is not YAML, if a layer or a variable does not exist, for each lint error, and if a directory cannot be created.
+    `overrides` is the path of a file with one more layer, without a layer name. Raises `ImproperlyConfigured` if a file
+    cannot be read or is not YAML, if a layer or a variable does not exist, if there are lint errors, or if a directory
+    cannot be created.
     """
     available = load_layers(path, path.name)
     names = ("base", *layers)
@@ -72,10 +73,10 @@ def load_logging(
 
 
 def configure(configured: dict[str, Any]) -> None:
-    """Run dictConfig (the setting LOGGING_CONFIG); an error has the file and line of the entry that caused it.
+    """Run dictConfig, with the file and line of the wrong entry in its errors. For the setting LOGGING_CONFIG.
 
-    Only a class itself can refuse the value of an argument, for example a `maxBytes` that is not a number. Raises
-    `ImproperlyConfigured`.
+    The lint does not check values of arguments, for example a `maxBytes` that is not a number: only the class does.
+    Raises `ImproperlyConfigured`.
     """
     try:
         logging.config.dictConfig(configured)
@@ -86,7 +87,7 @@ def configure(configured: dict[str, Any]) -> None:
 
 
 def _find_places(configured: dict[str, Any], error: str) -> list[str]:
-    """Return the file and line, in each layer, of the handler, formatter, filter or logger that dictConfig names."""
+    """Return the file and line, in each layer, of the entry that the error of dictConfig names."""
     named = re.match(r"Unable to configure (\w+) '(.*)'", error)
     if named is None or not isinstance(configured, LayeredLogging):
         return []
@@ -112,9 +113,7 @@ def _load_overrides(path: Path) -> Entry:
     try:
         return load_layer(path, str(path), OVERRIDES)
     except ImproperlyConfigured as error:
-        allowed = (
-            "It must be the path of a YAML file with a part of a LOGGING dictionary, like a layer of logging.yaml."
-        )
+        allowed = "It must be the path of a YAML file with the content of one layer: a part of a LOGGING dictionary."
         raise ImproperlyConfigured(f"LOGGING_OVERRIDES: {error} {allowed}") from error
 
 
@@ -124,7 +123,7 @@ def _create_directories(merged: Entry, variables: Mapping[str, str]) -> None:
         filename = handler.find("filename")
         if filename is not None and isinstance(filename.value, str) and not is_reference(filename.value):
             user = f"handler {name!r} ({filename.origin.place})"
-            # An operator can change the variable that the path starts with.
+            # Name the variable at the start of the path, because it can be changed.
             named = [variable for variable, value in variables.items() if value and filename.value.startswith(value)]
             problem = _create_directory(Path(filename.value), user)
             if problem:
@@ -132,7 +131,7 @@ def _create_directories(merged: Entry, variables: Mapping[str, str]) -> None:
 
 
 def _create_directory(file: Path, user: str) -> str:
-    """Create the directory of a log file. Return why the file cannot be written, or an empty string."""
+    """Create the directory of a log file. Return the problem if the file cannot be written, else an empty string."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

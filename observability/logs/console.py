@@ -1,4 +1,4 @@
-"""The formatter of a developer's terminal."""
+"""The log formatter for the terminal of a developer."""
 
 import logging
 import os
@@ -13,15 +13,15 @@ from observability.logs.formatters import exception_fields
 from observability.recorders.log_records import find_observation, format_message, record_facts
 from observability.redaction import redact, redact_text
 
-# Keys that structlog's renderer treats specially.
+# Keys with a special meaning for structlog's renderer.
 _rendered = frozenset({"exc_info", "exception", "logger", "logger_name", "stack", "stack_info"})
 
 
 class ConsoleFormatter(logging.Formatter):
     """Format a record with structlog's console renderer: one readable line, and the traceback below it.
 
-    Coloured on a terminal, unless NO_COLOR is set (no-color.org). Access lines are summarised; the log file has all of
-    their keys.
+    Lines are colored on a terminal, unless NO_COLOR is set (no-color.org). Access log lines are summarized; the log
+    file has all their keys.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class ConsoleFormatter(logging.Formatter):
         observation = find_observation(record)
         if observation is not None:
             facts["request_id"] = observation.request_id[:8]
-        # A caller's key named "event" or "exception" must not replace these.
+        # A key of the caller with the name "event" or "exception" must not replace the real one.
         facts = {f"extra.{key}" if key in event or key in _rendered else key: value for key, value in facts.items()}
         exception = exception_fields(record)
         for key, name in (("exception.stacktrace", "exception"), ("stacktrace", "stack")):

@@ -1,7 +1,7 @@
-"""The logging of this process as it is: each value with its origin, and the handlers that a record reaches.
+"""The effective logging configuration of this process: each value with its origin, and the handlers of each logger.
 
-The values come from the loggers and handlers themselves, so they include what code changed after the start. The LOGGING
-dictionary adds where a value was written, and the options that a handler was created with.
+The values are read from the loggers and handlers, so they include changes by code after the start. The LOGGING
+dictionary adds the origin of each value, and the options with which a handler was created.
 """
 
 import logging
@@ -17,21 +17,21 @@ T = TypeVar("T")
 
 ROOT = "root"
 LAST_RESORT = "logging.lastResort"
-# Origins of values that are not in a file.
+# The origins of values that are not from a file.
 SETTINGS = Origin("", 0, "settings")
 RUN_TIME = Origin("", 0, "set by code")
 DEFAULT = Origin("", 0, "default")
 
 
 class Value(TypedDict, Generic[T]):
-    """A value and its origin; secrets are redacted."""
+    """A value and its origin. Secrets are redacted."""
 
     value: T
     origin: Origin
 
 
 class Receiver(TypedDict):
-    """A handler that gets records of a logger from a level on; `through` is the logger that has the handler."""
+    """A handler that gets records of a logger of this level and above. `through` is the logger with the handler."""
 
     handler: str
     through: str
@@ -39,7 +39,7 @@ class Receiver(TypedDict):
 
 
 class EffectiveLogger(TypedDict):
-    """The values that apply to a record of a logger. `level_of` is the logger with the level: itself or a parent."""
+    """The values that apply to the records of a logger. `level_of` is the logger with the level: itself or a parent."""
 
     level: Value[str]
     level_of: str
@@ -53,7 +53,7 @@ class EffectiveLogger(TypedDict):
 class EffectiveHandler(TypedDict):
     """The options of a handler, in the order of its definition.
 
-    `hangs_on` has the loggers that use the handler, and the handlers that pass records on to it. If it is empty, the
+    `hangs_on` has the loggers that use the handler, and the handlers that pass records to it. If it is empty, the
     handler gets no records.
     """
 
@@ -63,7 +63,7 @@ class EffectiveHandler(TypedDict):
 
 
 class EffectiveConfiguration:
-    """The logging of this process, which was configured by a LOGGING dictionary. Reading it changes nothing."""
+    """The effective configuration of a process whose logging was configured with a LOGGING dictionary. Read-only."""
 
     def __init__(self, configured: Mapping[str, Any]) -> None:
         self._configured = configured
@@ -72,13 +72,13 @@ class EffectiveConfiguration:
         self.live_handlers = {handler_name(handler): handler for handler in find_handlers()}
 
     def logger_names(self) -> list[str]:
-        """Return the loggers with an entry, or with a level, handler or filter set by code; parents before children."""
+        """Return the loggers with an entry, or with a level, handler or filter set by code. Parents come first."""
         names = {str(name) for name in self._section("loggers")}
         names |= {name for name, logger in logging.root.manager.loggerDict.items() if _is_changed(logger)}
         return [ROOT, *sorted(names - {ROOT, ""}, key=lambda name: name.split("."))]
 
     def logger(self, name: str) -> EffectiveLogger:
-        """Return the values of a logger. One without an entry inherits all of them."""
+        """Return the values of a logger. A logger without an entry inherits all values."""
         logger = logging.getLogger(None if name in ("", ROOT) else name)
         path = (ROOT,) if logger is logging.root else ("loggers", name)
         holder = next(
@@ -96,14 +96,14 @@ class EffectiveConfiguration:
         }
 
     def handler_names(self) -> list[str]:
-        """Return the configured handlers in their order, then those that code created."""
+        """Return the configured handlers in the order of LOGGING, then the handlers that code created."""
         created = [
             name for name, handler in self.live_handlers.items() if handler.name or not _is_null_handler(handler)
         ]
         return list({str(name): None for name in self._section("handlers")} | dict.fromkeys(created))
 
     def handler(self, name: str) -> EffectiveHandler:
-        """Return the options of a handler. One that no logger uses has only the options of its definition."""
+        """Return the options of a handler. For an unused handler these are only the options of its definition."""
         handler = self.live_handlers.get(name)
         values = self.definition("handlers", name)
         if handler is None:
@@ -120,7 +120,7 @@ class EffectiveConfiguration:
         return {"values": values, "hangs_on": self._users(handler), "passes_on_to": self._target_names(handler)}
 
     def definition_names(self, section: str) -> list[str]:
-        """Return the names of a section, such as `formatters`, in their order."""
+        """Return the names in a section, for example `formatters`, in the order of LOGGING."""
         return [str(name) for name in self._section(section)]
 
     def definition(self, section: str, name: str) -> dict[str, Value[object]]:
@@ -135,7 +135,7 @@ class EffectiveConfiguration:
         return users + [other for other, each in self.live_handlers.items() if name in self._target_names(each)]
 
     def _target_names(self, handler: logging.Handler) -> list[str]:
-        """Return the names of the handlers to which a handler passes records on, or that of its definition."""
+        """Return the names of the handlers to which a handler passes its records."""
         defined = self._find(("handlers", handler_name(handler), "target"))
         targets = _targets(handler) or ([defined] if isinstance(defined, str) else [])
         return [
@@ -144,7 +144,7 @@ class EffectiveConfiguration:
         ]
 
     def _filter_names(self, path: tuple[str, ...], logger: logging.Logger) -> list[str]:
-        """Return the names in the configuration; filter objects have no name."""
+        """Return the names from the configuration, because filter objects have no name."""
         entry = self._find(path)
         names = list(entry.get("filters") or []) if isinstance(entry, Mapping) else []
         return names if len(names) == len(logger.filters) else [_class_name(each) for each in logger.filters]
@@ -175,8 +175,8 @@ class EffectiveConfiguration:
 class EffectiveDocument(TypedDict):
     """The JSON document of `manage.py logging --json`, without its key `probe`.
 
-    An origin is `{"file": "logging.yaml", "line": 42, "layer": "base"}`. A value that is not in a file has null for the
-    file and the line, and the layer `settings`, `set by code` or `default`.
+    An origin is `{"file": "logging.yaml", "line": 42, "layer": "base"}`. If a value is not from a file, the file and
+    the line are null, and the layer is `settings`, `set by code` or `default`.
     """
 
     file: str | None
@@ -189,7 +189,7 @@ class EffectiveDocument(TypedDict):
 
 
 def to_dict(effective: EffectiveConfiguration, names: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the configuration as JSON data (`EffectiveDocument`); with names, only these loggers."""
+    """Return the configuration as JSON data (`EffectiveDocument`). With names, only these loggers are included."""
     source = effective.source
     document: EffectiveDocument = {
         "file": str(source.path) if source else None,
@@ -207,10 +207,10 @@ def to_dict(effective: EffectiveConfiguration, names: Iterable[str] = ()) -> dic
 
 
 def find_handlers() -> list[logging.Handler]:
-    """Return the handlers of all loggers, those that they pass records on to, and all handlers with a name."""
+    """Return the handlers of all loggers, the handlers to which they pass records, and all handlers with a name."""
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     waiting = [handler for each in loggers if isinstance(each, logging.Logger) for handler in each.handlers]
-    # Some handlers find their target by its name. Python has getHandlerByName() only from 3.12 on.
+    # Some handlers find their target by its name. getHandlerByName() exists only since Python 3.12.
     waiting += vars(logging)["_handlers"].values()
     handlers: dict[int, logging.Handler] = {}
     while waiting:
@@ -222,26 +222,28 @@ def find_handlers() -> list[logging.Handler]:
 
 
 def handler_name(handler: logging.Handler) -> str:
-    """Return the name in the configuration. A handler that code created has none, and gets that of its class."""
+    """Return the name of a handler in the configuration, or its class name if code created it without a name."""
     return LAST_RESORT if handler is logging.lastResort else handler.name or _class_name(handler)
 
 
 def _receivers(logger: logging.Logger) -> list[Receiver]:
-    """Return the handlers that get records of a logger; its own first."""
+    """Return the handlers that get records of a logger. Its own handlers come first."""
     level = logger.getEffectiveLevel()
     receivers: list[Receiver] = [
-        {"handler": handler_name(each), "through": holder.name, "level": _highest(level, each.level)}
+        {"handler": handler_name(each), "through": holder.name, "level": _highest_level_name(level, each.level)}
         for holder in _with_parents(logger, follows_propagate=True)
         for each in holder.handlers
     ]
     if not receivers and logging.lastResort is not None:
-        # The standard library writes a record that no handler gets to stderr.
-        receivers.append({"handler": LAST_RESORT, "through": "", "level": _highest(level, logging.lastResort.level)})
+        # If no handler gets a record, the standard library writes it to stderr.
+        receivers.append(
+            {"handler": LAST_RESORT, "through": "", "level": _highest_level_name(level, logging.lastResort.level)}
+        )
     return receivers
 
 
 def _targets(handler: logging.Handler | None) -> list[logging.Handler | str]:
-    """Return the handlers to which a handler passes records on, or the name of one that it finds itself."""
+    """Return the handlers to which a handler passes records. A handler that is found by name is a name here."""
     target = getattr(handler, "target", None)
     if isinstance(target, logging.Handler | str):
         return [target]
@@ -250,14 +252,14 @@ def _targets(handler: logging.Handler | None) -> list[logging.Handler | str]:
 
 
 def _with_parents(logger: logging.Logger, *, follows_propagate: bool) -> Iterator[logging.Logger]:
-    """Yield the logger and its parents; with `follows_propagate`, only those that its records reach."""
+    """Yield the logger and its parents. With `follows_propagate`, stop at a logger that does not propagate."""
     holder: logging.Logger | None = logger
     while holder is not None:
         yield holder
         holder = holder.parent if holder.propagate or not follows_propagate else None
 
 
-def _highest(*levels: int) -> str:
+def _highest_level_name(*levels: int) -> str:
     return str(logging.getLevelName(max(levels)))
 
 
@@ -273,12 +275,12 @@ def _is_changed(logger: logging.Logger | logging.PlaceHolder) -> bool:
 
 
 def _is_null_handler(handler: logging.Handler) -> bool:
-    """Return whether libraries added the handler so that their logger writes nothing."""
+    """Return whether this is a NullHandler, which libraries add so that their loggers write nothing by default."""
     return isinstance(handler, logging.NullHandler)
 
 
 def _is_same(configured: object, value: object) -> bool:
-    """Return whether a value is the configured one; a level may be configured as its number."""
+    """Return whether a value equals the configured one. A level may be configured as a number."""
     return bool(configured == value) or (isinstance(configured, int) and logging.getLevelName(configured) == value)
 
 

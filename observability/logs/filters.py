@@ -1,4 +1,4 @@
-"""Filters of handlers and loggers, for logging.yaml."""
+"""Filters for the handlers and loggers in logging.yaml."""
 
 import logging
 from collections.abc import Iterable
@@ -18,9 +18,9 @@ class ExceptLoggersFilter(logging.Filter):
 
 
 class ExceptRequestLinesFilter(logging.Filter):
-    """Drop the request lines of Django's development server: the access log has the same and more.
+    """Drop the request lines of Django's development server, because the access log has more details.
 
-    Other records of that server, such as the one about a request by HTTPS, have no arguments.
+    Other records of that server, for example about a request by HTTPS, have no arguments and are kept.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""The formatter of the log files: a record is one JSON object on one line. A line that is too long is truncated."""
+"""The formatter of the log files: one JSON object per line. Lines that are too long are truncated."""
 
 import json
 import logging
@@ -22,17 +22,17 @@ EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace",
 PROBLEM_KEY = "logging.error"
 TRUNCATED = "truncated"
 
-# In characters.
+# The maximum length in characters.
 MAX_STACKTRACE = 24_576
 MAX_MESSAGE = 4_096
-# A line that is too long: at most this many of its values are truncated, none to less than this many characters.
+# If a line is too long, at most this many values are truncated, and each keeps this many characters or more.
 MAX_TRUNCATED_VALUES = 8
 MIN_VALUE_LENGTH = 200
-# Cached keys and events; events longer than this are not cached.
+# The maximum number of cached keys and events, and the maximum length of a cached event.
 MAX_CACHE_ENTRIES = 2_048
 MAX_CACHED_EVENT = 128
 
-# Values that orjson and `str()` would write differently.
+# Pass through the values that orjson and `str()` write differently.
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 _surrogate = re.compile("[\ud800-\udfff]")
@@ -40,15 +40,16 @@ _reserved = frozenset((*BASE_KEYS, *EXCEPTION_KEYS, PROBLEM_KEY, TRUNCATED))
 
 
 class JsonFormatter(BaseJsonFormatter):
-    """Format a record as one JSON object: the base keys in their order, the caller's keys, the keys of the exception.
+    """Format a record as one JSON object: base keys in a fixed order, keys of the caller, keys of the exception.
 
-    The options of python-json-logger (`rename_fields`, `static_fields`, `reserved_attrs`, …) apply. A caller's key that
-    is also a base key becomes `extra.<key>`. Secrets are redacted. No value raises: a value that JSON cannot represent
-    becomes text, and a message whose arguments do not fit is written unformatted, with the reason in `logging.error`.
+    All options of python-json-logger are supported (`rename_fields`, `static_fields`, `reserved_attrs`, …). If a key of
+    the caller has the name of a base key, it becomes `extra.<key>`. Secrets are redacted. No value raises an exception:
+    a value that JSON cannot represent becomes text. If the arguments do not fit the message, the message is written
+    unformatted, and the key `logging.error` has the reason.
 
-    Without options, most records take a fast path: all their keys were seen before, their values are text and numbers,
-    and one search of their JSON finds no sign of a secret. dictConfig creates the formatter once, and all threads use
-    it at the same time. Its caches are bounded and are never invalidated.
+    Without options, most records take a fast path: all keys are cached, all values are text or numbers, and a search of
+    the JSON finds no sign of a secret. dictConfig creates the formatter once, and all threads use it at the same time.
+    Its caches are bounded and are never invalidated.
     """
 
     def __init__(self, *arguments: Any, service_name: str, **options: Any) -> None:  # noqa: ANN401
@@ -64,17 +65,17 @@ class JsonFormatter(BaseJsonFormatter):
         self._known_keys: set[str] = set()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its line end."""
+        """Return the line without its line break."""
         if not self._has_options:
-            line = self._quick_line(record)
+            line = self._fast_path_line(record)
             if line is not None:
                 return line
         fields: dict[str, Any] = {}
         self.add_fields(fields, record, record.msg if isinstance(record.msg, dict) else {})
         return self.serialize_log_record(self.process_log_record(fields))
 
-    def _quick_line(self, record: logging.LogRecord) -> str | None:
-        """Return the line of a record that needs no redaction and no conversion; None if that is not certain."""
+    def _fast_path_line(self, record: logging.LogRecord) -> str | None:
+        """Return the line of a record that certainly needs no redaction and no conversion; None for other records."""
         message = record.msg
         if record.args or record.exc_info or record.exc_text or record.stack_info or type(message) is not str:
             return None
@@ -86,7 +87,7 @@ class JsonFormatter(BaseJsonFormatter):
             text = orjson.dumps(facts, None, _OPTIONS).decode()
         except (TypeError, ValueError):
             return None
-        # Nested values have keys of their own, which may be those of secrets.
+        # A nested value has keys, which may be names of secrets.
         if "[" in text or text.find("{", 1) > 0 or may_hold_secret(text):
             return None
         head = self._heads.get((record.name, record.levelno, message)) or self._head(record, message)
@@ -114,14 +115,14 @@ class JsonFormatter(BaseJsonFormatter):
     def _ids(self, observation: Observation | None) -> str:
         if observation is None:
             return f'"request_id":null,"trace_id":null,"span_id":null,{self._service}'
-        # The middleware accepts no character in an id that JSON has to escape.
+        # An id has no characters that JSON must escape: the middleware does not accept them.
         return (
             f'"request_id":"{observation.request_id}","trace_id":"{observation.trace_id}",'
             f'"span_id":"{observation.span_id}",{self._service}'
         )
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        """Fill `log_data` in the order of the line; `message_dict` is the message if that is a mapping."""
+        """Fill `log_data` in the order of the line. If the message is a mapping, it is `message_dict`."""
         fields = self._base_fields(record)
         for key, value in redact(self._facts(record, message_dict)).items():
             is_used = self._get_rename(key) in self._reserved or key in fields
@@ -139,7 +140,7 @@ class JsonFormatter(BaseJsonFormatter):
             log_data |= {name: None for name in self.rename_fields.values() if name not in log_data}
 
     def _unused_key(self, key: str, fields: Mapping[str, object]) -> str:
-        """Return another name for a key that the line uses already."""
+        """Return a new name for a key that the line already has."""
         name = f"extra.{key}"
         while name in fields:
             name = f"extra.{name}"
@@ -166,7 +167,7 @@ class JsonFormatter(BaseJsonFormatter):
         return {key: value for key, value in facts.items() if key not in self._skipped}
 
     def _facts_of_options(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the fields of the options: defaults, attributes of the record, static fields, a second timestamp."""
+        """Return the fields from the options: defaults, record attributes, static fields, a second timestamp."""
         if "asctime" in self._required_fields:
             record.asctime = self.formatTime(record, self.datefmt)
         # The message is the event. Other attributes are written only if the options name them.
@@ -182,15 +183,16 @@ class JsonFormatter(BaseJsonFormatter):
             self._known_keys.add(key)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Return the JSON of a line; the options may name another serializer."""
+        """Return the JSON of a line. The options may set another serializer."""
         return encode(log_data) if self._encodes else super().jsonify_log_record(log_data)
 
 
 def exception_fields(record: logging.LogRecord) -> dict[str, str]:
-    """Return the keys of the exception that a record carries, and `stacktrace` if its caller passed `stack_info`.
+    """Return the keys of a record's exception, and `stacktrace` if the caller passed `stack_info`.
 
-    The stack trace is one text with the chain of causes, the notes (PEP 678) and the members of groups. It is formatted
-    once for all handlers of the record, and cut in its middle at 24,576 characters. For secrets see `redact_text`.
+    The stack trace is one text with all causes, notes (PEP 678) and members of exception groups. It is formatted once
+    for all handlers of the record. If it has more than 24,576 characters, its middle is cut out. `redact_text` removes
+    secrets.
     """
     fields: dict[str, str] = {}
     error = find_exception(record)
@@ -217,11 +219,11 @@ def _redact_and_cut(text: str, max_length: int) -> str:
 
 
 def _cut_middle(text: str, max_length: int) -> str:
-    """Return about `max_length` characters of a text: its beginning and its end, which usually explain the error."""
+    """Return about `max_length` characters of a text: its start and its end, which usually explain the error."""
     if len(text) <= max_length:
         return text
     half = max_length // 2
-    # Cut at white space: a part of a secret would not be recognised as one.
+    # Cut at white space: a part of a secret would not be recognized as a secret.
     beginning, end = text[:half].rpartition(" ")[0] or text[:half], text[-half:].partition(" ")[2] or text[-half:]
     return f"{beginning}\n{ELLIPSIS} {len(text) - len(beginning) - len(end)} characters left out {ELLIPSIS}\n{end}"
 
@@ -229,7 +231,7 @@ def _cut_middle(text: str, max_length: int) -> str:
 def encode(value: object) -> str:
     """Return the JSON of a value, on one line.
 
-    orjson refuses lone surrogates and integers of more than 64 bits; the standard library writes these. A surrogate is
+    orjson rejects lone surrogates and integers of more than 64 bits; the standard library accepts them. A surrogate is
     escaped, so that the line can be encoded as UTF-8.
     """
     try:
@@ -240,13 +242,13 @@ def encode(value: object) -> str:
 
 
 def truncate_line(line: bytes, max_bytes: int) -> bytes:
-    """Return a line that is too long with at most `max_bytes`, its line end included.
+    """Truncate a line that is too long to at most `max_bytes`, including its line break.
 
-    A JSON object stays a JSON object: its longest values are truncated (values other than strings become strings), and
-    the key `truncated` names them. If that is not enough, the last keys are removed. Other text is cut.
+    The result for a JSON object is a JSON object: its longest values are truncated (and become strings), and the key
+    `truncated` has their names. If that is not enough, the last keys are removed. Text that is not JSON is cut.
     """
     try:
-        # Unlike orjson, it reads a lone surrogate.
+        # The standard library accepts a lone surrogate; orjson does not.
         fields = json.loads(line)
     except ValueError:
         fields = None
@@ -283,7 +285,7 @@ def _size(value: object) -> int:
 
 
 def _truncate_value(value: object, max_bytes: int) -> str:
-    """Return the beginning of a value's text: its JSON has at most `max_bytes`, but at least 200 characters stay."""
+    """Return the start of a value as text. Its JSON has at most `max_bytes`, but 200 characters are always kept."""
     text = value if isinstance(value, str) else encode(value)
     length = max(MIN_VALUE_LENGTH, min(len(text), max_bytes - 8))
     while length > MIN_VALUE_LENGTH and _size(text[:length]) > max_bytes - 8:

@@ -1,11 +1,13 @@
-"""The handlers of the log files and of stdout, and the count of records that a handler could not write.
+"""The handlers of the log files and of stdout, and the count of dropped records.
 
-How many processes and threads write one file without a lock and lose no line: each line is one write to a descriptor
-that appends. After the write, the position of the descriptor is the size of the file. A writer that sees a full file
-moves it away and opens a new one, under the rotation lock; nobody waits for that lock. Only full files are moved. So a
-writer that still has a moved file open sees it full, and opens the new one. If retention deleted the file meanwhile,
-the line is written again. Once per second each writer compares its file with the path, and finds what others did to it,
-for example logrotate.
+Many processes and threads write one file without a lock and without lost lines. This is the algorithm:
+
+1. Each line is a single write to a descriptor in append mode. After it, the descriptor's position is the file size.
+2. A process that finds the file full renames it and opens a new file. It holds the rotation lock; others do not wait.
+3. Only full files are renamed. So a process that still has a renamed file open finds it full, and opens the new file.
+4. If that renamed file was deleted by then, its last line is written again to the new file.
+5. Once per second each process checks that its open file is still the file at the path. This finds changes by other
+   programs, for example logrotate.
 """
 
 import codecs
@@ -36,18 +38,18 @@ _plain = logging.Formatter()
 
 
 class SharedRotatingFileHandler(RotatingFileHandler):
-    """A RotatingFileHandler for many processes and threads that write one file, with the same arguments.
+    """A RotatingFileHandler with the same arguments, for many processes and threads that write the same file.
 
-    The record that fills a file moves it to `<file>.1`, so a file may exceed `maxBytes` by about one line. If
-    `maxBytes` or `backupCount` is 0, nothing is moved, and the path is checked before each record, as
-    WatchedFileHandler does. The longest values of a line over `maxLineBytes` are truncated; the key `truncated` names
-    them. Files have the mode 0640, less the umask. The encoding is UTF-8.
+    A file is renamed to `<file>.1` after the record that fills it, so it may exceed `maxBytes` by about one line. If
+    `maxBytes` or `backupCount` is 0, the file is not rotated, and the path is checked before each record, as
+    WatchedFileHandler does. If a line is longer than `maxLineBytes`, its longest values are truncated, and the key
+    `truncated` has their names. Files have the mode 0640, reduced by the umask. The encoding is UTF-8.
 
     The code that logs never gets an exception. Records that cannot be written (no space, no directory, no permission)
-    are counted and reported on stderr at most once per second. Every record tries again; after the first one that is
-    written, a record `log_records_dropped` has the number of those that are missing.
+    are counted, and stderr gets at most one message per second. The handler tries to write each new record. After the
+    first success it logs the record `log_records_dropped` with the number of dropped records.
 
-    It may be created before a fork. On a system without flock (Windows), only one process may write.
+    The handler may be created before a fork. On a system without flock (Windows), only one process may write.
     """
 
     def __init__(  # noqa: PLR0917 - the arguments of the standard library
@@ -69,8 +71,8 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             ("maxBytes", maxBytes, 0), ("backupCount", backupCount, 0), ("maxLineBytes", maxLineBytes, MIN_LINE_BYTES)
         ):  # fmt: skip
             if type(value) is not int or value < minimum:
-                raise ValueError(f"{name} is {value!r}. Allowed: a whole number from {minimum}")
-        # The stream of the base class stays closed: its buffer would delay lines.
+                raise ValueError(f"{name} is {value!r}. Allowed: a whole number, {minimum} or more")
+        # The stream of the base class is never opened, because its buffer would delay lines.
         super().__init__(filename, mode, maxBytes, backupCount, encoding, delay=True, errors=errors)
         self.maxLineBytes = maxLineBytes
         self._rotates = maxBytes > 0 and backupCount > 0
@@ -80,7 +82,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         self._follows_fragment = False
         if not HAS_FLOCK:
             warnings.warn(
-                f"This system has no flock: only one process may write {self.baseFilename}.",
+                f"Only one process may write {self.baseFilename}, because this system has no flock.",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -103,7 +105,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         except Exception as error:  # noqa: BLE001 - logging must not break the work
             with self._locked():
                 self._dropped.add(error)
-                # The next record checks the path.
+                # The next record checks the path again.
                 self._next_check_at = 0.0
 
     def close(self) -> None:
@@ -114,13 +116,13 @@ class SharedRotatingFileHandler(RotatingFileHandler):
         super().close()
 
     def doRollover(self) -> None:  # noqa: N802 - the standard library's name
-        """Move the file to `<file>.1` now, full or not. No-op while another process moves it."""
+        """Rename the file to `<file>.1` now, even if it is not full. No-op if another process renames it meanwhile."""
         with self._locked():
             self._move_to_backup(self._file or LogFile(self.baseFilename), min_bytes=0)
             self._file = None
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: ARG002, N802 - the standard library's name
-        """Return False: the file is checked after each record, not before."""
+        """Return False, because the file is checked after each record, not before it."""
         return False
 
     def _encode(self, line: str) -> bytes:
@@ -145,13 +147,13 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             self._rotate_full_file(file, line)
 
     def _check_path(self, now: float) -> LogFile:
-        """Return the file at the path; open it if the file that is open is another one."""
+        """Return the file at the path. Open it if another file is open."""
         with self._locked():
             self._next_check_at = now + (PATH_CHECK_INTERVAL_S if self._rotates else 0)
             file = self._file
             if file is None or file.detach_if_closed():
                 self._file = file = LogFile(self.baseFilename)
-            elif not file.update_seen_size(self.baseFilename):
+            elif not file.update_checked_size(self.baseFilename):
                 self._file = file = self._reopen(file)
             return file
 
@@ -160,21 +162,21 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             opened = LogFile(self.baseFilename)
         except OSError as error:
             if file.is_linked:
-                # The directory was moved or has lost its permissions, but the open file still exists.
-                self._dropped.warn(f"cannot be opened again: {error}")
+                # The directory was renamed, or its permissions were removed, but the open file still exists.
+                self._dropped.warn(f"cannot be reopened: {error}")
                 return file
             self._file = None
-            self._dropped.add(error, file.read_unseen().count(b"\n"))
+            self._dropped.add(error, file.read_since_check().count(b"\n"))
             raise
         if not file.is_linked and not (self._rotates and file.size >= self.maxBytes):
-            # Somebody deleted it, and not by rotation: rescue what was written since the last check.
+            # The file was deleted, but not by rotation: copy its lines since the last check to the new file.
             self._rescue_lines(file, opened)
         return opened
 
     def _rescue_lines(self, deleted: LogFile, opened: LogFile) -> None:
         with rotation.rotation_lock(self.baseFilename) as lock:
-            # Another process that holds the lock moves or rescues files. What only this one could rescue is dropped.
-            rescued = deleted.read_unseen() if lock is None else deleted.claim_unseen(lock)
+            # If another process has the lock, it rotates or copies lines itself. Lines that it does not have are lost.
+            rescued = deleted.read_since_check() if lock is None else deleted.claim_since_check(lock)
         try:
             written = os.write(opened.descriptor, rescued) if lock is not None else 0
         except OSError:
@@ -188,8 +190,8 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             if file is self._file:
                 if not is_deleted:
                     self._move_to_backup(file, min_bytes=self.maxBytes)
-                if not file.update_seen_size(self.baseFilename):
-                    # The next record opens the new file, or keeps this one if that fails.
+                if not file.update_checked_size(self.baseFilename):
+                    # The next record opens the new file, or continues with this one if that fails.
                     self._next_check_at = 0.0
         if is_deleted:
             self._append(line)
@@ -199,21 +201,21 @@ class SharedRotatingFileHandler(RotatingFileHandler):
             with rotation.rotation_lock(self.baseFilename) as lock:
                 if (
                     lock is not None
-                    and file.update_seen_size(self.baseFilename)
+                    and file.update_checked_size(self.baseFilename)
                     and file.size >= min_bytes
                     and self.backupCount > 0
                 ):
                     rotation.move_backups(self._backup, self.backupCount)
                     self.rotate(self.baseFilename, self._backup(1))
         except OSError as error:
-            # Nothing is lost: the file keeps growing.
-            self._dropped.warn(f"cannot be moved away: {error}")
+            # No record is lost: the file continues to grow.
+            self._dropped.warn(f"cannot be rotated: {error}")
 
     def _backup(self, number: int) -> str:
         return self.rotation_filename(f"{self.baseFilename}.{number}")
 
     def _hide_fragment(self, file: LogFile, fragment: bytes) -> OSError:
-        """Hide the beginning of a line that did not fit on the disk, and return the error to raise."""
+        """Hide the start of a line that did not fit on the disk. Return the error to raise."""
         self._follows_fragment = not file.overwrite_fragment(self.baseFilename, fragment)
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -234,9 +236,9 @@ class SharedRotatingFileHandler(RotatingFileHandler):
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Write to stdout; in a management command that is not a server, write to stderr.
+    """Write to stdout. In a management command that is not a server, write to stderr.
 
-    The stdout of a command is its result: a log line would end up in the file of `manage.py dumpdata > file`. Container
+    The stdout of a command is its result: with `manage.py dumpdata > file`, log lines would be in the file. Container
     engines collect both streams.
     """
 
@@ -245,9 +247,9 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 class DroppedRecords:
-    """The number of records that were dropped since the last one that was written.
+    """Count the records that were dropped since the last successful write.
 
-    `target` names in the messages what could not be written. Each handler creates one, and calls it under a lock.
+    `target` names the file or server in the messages. Each handler creates an instance and uses it under a lock.
     """
 
     def __init__(self, target: str) -> None:
@@ -256,33 +258,33 @@ class DroppedRecords:
         self._recoveries = Diagnostics(f"logging: {target}")
 
     def add(self, reason: object, count: int = 1) -> None:
-        """Count records that were dropped for this reason."""
+        """Add to the number of dropped records, and report the reason."""
         self.count += count
         self._failures.write(f"cannot be written: {reason}; {format_count(self.count, 'record')} dropped so far")
 
     def warn(self, text: str) -> None:
-        """Report a problem that has dropped no record yet."""
+        """Report a problem by which no record was dropped yet."""
         self._failures.write(text)
 
     def take_count(self) -> int:
         """Return the number of dropped records and start again from 0.
 
-        The recovery is reported at most once per second too: the next record may fail again.
+        The recovery is reported at most once per second, because the next record may fail again.
         """
         count, self.count = self.count, 0
         if count:
-            self._recoveries.write(f"is written again; {format_count(count, 'record')} dropped")
+            self._recoveries.write(f"can be written again; {format_count(count, 'record')} dropped before")
         return count
 
     def close(self) -> None:
-        """Report what was dropped and will not be reported by a later record."""
+        """Report the records that were dropped since the last successful write."""
         if self.count:
             self._failures.write(f"was closed; {format_count(self.count, 'record')} dropped", always=True)
             self.count = 0
 
 
 def dropped_count_record(count: int, **facts: object) -> logging.LogRecord:
-    """Return the log record which says how many records are missing from the log."""
+    """Return the log record `log_records_dropped` with the number of dropped records."""
     return logging.makeLogRecord({
         "name": "observability.logs", "levelno": logging.WARNING, "levelname": "WARNING", "msg": LOG_RECORDS_DROPPED,
         "facts": {"dropped_count": count, **facts},

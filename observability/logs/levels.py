@@ -1,10 +1,10 @@
-"""Levels that `manage.py loglevel` changes while the service runs.
+"""Change log levels while the service runs, with `manage.py loglevel`.
 
-The command writes a file in VAR_DIR. Each process polls it once per second, in a thread of its own, and ends a change
-by itself when its time is over. Logging gets no slower: the level of a logger is changed, which `logging` caches.
+The command writes a file in VAR_DIR. In each process a thread reads this file once per second, and ends each change
+when its time is over. Logging does not become slower: the thread sets the level of the logger, which `logging` caches.
 
     {"changes": [{"logger": "shop.orders", "level": "DEBUG", "was": "INFO, inherited", "until": 1760000000.0,
-                  "seconds": 600.0, "by": "ada", "pid": 4711}]}     # `until`: seconds of the epoch
+                  "seconds": 600.0, "by": "ada", "pid": 4711}]}     # `until`: seconds since 1970
 """
 
 import atexit
@@ -28,17 +28,17 @@ LEVELS_FILE = "loglevel.json"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 POLL_INTERVAL_S = 1.0
 MAX_SIZE_BYTES = 256 * 1024
-# The service may be another user, in the group of the directory.
+# The service may run as another user that is in the group of the directory.
 FILE_MODE = 0o640
 
 
 class LevelFileError(ValueError):
-    """The file cannot be read or written, or was not written by `loglevel`; the message has its path and the reason."""
+    """The file cannot be read or written, or is not a file of `loglevel`. The message has its path and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class LevelChange:
-    """The level of a logger, for a time. `was` describes the level of logging.yaml; `pid` is the command's process."""
+    """A temporary level of a logger. `was` describes the level of logging.yaml. `pid` is the process of the command."""
 
     logger: str
     level: str
@@ -49,13 +49,13 @@ class LevelChange:
     pid: int
 
     def remaining_s(self) -> float:
-        """Return how long the change lasts: at most `seconds`, even if the clock was set back."""
+        """Return the seconds until the change ends: at most `seconds`, even if the clock was set back."""
         return min(self.until - time.time(), self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """A change in this process: the level before it, and its end by the monotonic clock."""
+    """A change that this process has applied: the level before it, and its end on the monotonic clock."""
 
     change: LevelChange
     original_level: int
@@ -64,13 +64,13 @@ class AppliedChange:
 
 
 class Levels:
-    """The changed levels of this process. `start()` begins to follow a file, `stop()` ends it.
+    """The changed levels of this process. `start()` starts a thread that follows the file, `stop()` ends the thread.
 
-    The thread stops while the process forks and restarts in both processes: it also runs in the workers of a server
-    that loads the application before it forks, and no child inherits a locked lock.
+    The thread stops before the process forks, and starts again in both processes. So it also runs in the workers of a
+    server that loads the application before it forks, and no child process inherits a locked lock.
 
-    If the file cannot be read (reported once on stderr) or disappears, the changes stay for their time. Setting the
-    clock does not prolong a change that a process has applied.
+    If the file disappears or cannot be read (reported once on stderr), the applied changes last until their end. If the
+    clock is set back, an applied change does not last longer.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Levels:
         self._signature: tuple[int, ...] | None = None
         self._diagnostics = Diagnostics("observability:")
         self._reported = ""
-        # Replaced, never modified: `changed_level` reads both in other threads. The second caches the first.
+        # Both are replaced, never modified, because `changed_level` reads them in other threads. The second is a cache.
         self._applied: dict[str, AppliedChange] = {}
         self._changed_levels: dict[str, int | None] = {}
         self._polling = threading.Lock()
@@ -86,25 +86,25 @@ class Levels:
         self._thread: threading.Thread | None = None
 
     def start(self, path: Path) -> None:
-        """Apply the changes in the file, and follow it."""
+        """Apply the changes in the file, and follow the file."""
         self._path = path
         self.poll()
         self.resume()
 
     def stop(self) -> None:
-        """Stop following the file. Changed levels stay."""
+        """Stop following the file. Changed levels remain."""
         self._path = None
         self.pause()
 
     def pause(self) -> None:
-        """Stop the thread, until `resume()`."""
+        """Stop the thread until `resume()`."""
         self._stopping.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1)
 
     def resume(self) -> None:
-        """Start the thread if this process follows a file and no thread runs."""
+        """Start the thread, if this process follows a file and has no running thread."""
         if self._path is None or (self._thread is not None and self._thread.is_alive()):
             return
         self._polling = threading.Lock()
@@ -113,12 +113,12 @@ class Levels:
         try:
             self._thread.start()
         except RuntimeError as error:
-            # The process ends, or may not start more threads: it continues without.
+            # The process is ending or may not start more threads. It continues without this thread.
             self._thread = None
-            self._report(f"cannot follow changed log levels: {error}")
+            self._report(f"changed log levels are not applied: {error}")
 
     def poll(self) -> None:
-        """Do once what the thread does each second."""
+        """Read the file if it has changed, and end the changes whose time is over. The thread does this each second."""
         with self._polling:
             try:
                 self._read()
@@ -130,7 +130,7 @@ class Levels:
                 self._apply(applied.change for applied in self._applied.values() if now < applied.ends_at)
 
     def configured_level(self, logger: str) -> int:
-        """Return the effective level of the logger without any change."""
+        """Return the effective level of the logger without the changes."""
         for name in _with_parents(logger):
             applied = self._applied.get(name)
             if level := applied.original_level if applied else logging.getLogger(name).level:
@@ -138,10 +138,10 @@ class Levels:
         return logging.NOTSET
 
     def changed_level(self, logger: str) -> int | None:
-        """Return the changed level of the logger or of its nearest changed parent; None if there is none."""
+        """Return the changed level of the logger or of its nearest changed parent; None without a change."""
         if not self._applied:
             return None
-        # The cache is read first: a new cache must not get a level of the old changes.
+        # Read the cache first: a new cache must not get a level of the old changes.
         cache, applied = self._changed_levels, self._applied
         if logger not in cache:
             cache[logger] = next((applied[name].level for name in _with_parents(logger) if name in applied), None)
@@ -152,13 +152,13 @@ class Levels:
             try:
                 self.poll()
             except Exception as error:  # noqa: BLE001 - the next poll may succeed
-                self._report(f"cannot follow changed log levels: {error!r}")
+                self._report(f"changed log levels are not applied: {error!r}")
 
     def _read(self) -> None:
         signature = read_signature(self._path) if self._path else None
         if self._path is None or signature is None or signature == self._signature:
             return
-        # Stored first: a file that cannot be read is read again when it changes, not each second.
+        # Store this first: an unreadable file is read again when it changes, not each second.
         self._signature = signature
         self._apply(read_changes(self._path))
 
@@ -194,13 +194,13 @@ def _change_level(change: LevelChange, known: AppliedChange | None) -> AppliedCh
 
 def _restore(name: str, applied: AppliedChange) -> None:
     logger = logging.getLogger(name)
-    # Other code may have set the level since; that stays.
+    # Do not restore the level if other code has changed it meanwhile.
     if logger.level == applied.level:
         logger.setLevel(applied.original_level)
 
 
 def _with_parents(logger: str) -> Iterator[str]:
-    """Yield the name of a logger and those of its parents, up to `root`."""
+    """Yield the names of a logger and of its parents, up to `root`."""
     name = logger
     while name:
         yield name
@@ -209,7 +209,7 @@ def _with_parents(logger: str) -> Iterator[str]:
 
 
 def read_signature(path: Path) -> tuple[int, ...] | None:
-    """Return a value that differs after each change of the file; None if there is no file."""
+    """Return a value that is different after each change of the file; None if the file does not exist."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -217,12 +217,12 @@ def read_signature(path: Path) -> tuple[int, ...] | None:
     except OSError as error:
         raise _failure(path, "read", error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise LevelFileError(f"{path} is not a file.")
+        raise LevelFileError(f"{path} is not a regular file. Delete it.")
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def read_changes(path: Path) -> list[LevelChange]:
-    """Return the changes in the file, also those whose time is over; none if there is no file.
+    """Return all changes in the file, including ended ones; an empty list if the file does not exist.
 
     Raises `LevelFileError` if the file cannot be read or has other content.
     """
@@ -238,14 +238,15 @@ def read_changes(path: Path) -> list[LevelChange]:
     try:
         return [_parse_change(entry) for entry in json.loads(content)["changes"]]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise LevelFileError(f"{path} was not written by `manage.py loglevel`. Remove it.") from None
+        raise LevelFileError(f"{path} is not a file of `manage.py loglevel`. Delete it.") from None
 
 
 @contextmanager
 def edit_changes(path: Path) -> Iterator[dict[str, LevelChange]]:
-    """Yield the changes whose time is not over, by logger, and write them at the end of the block.
+    """Yield the changes that have not ended, by logger name. Write them to the file at the end of the block.
 
-    Other commands wait meanwhile. Raises `LevelFileError` if the file cannot be read or written; it is unchanged then.
+    Other `loglevel` commands wait meanwhile. Raises `LevelFileError` if the file cannot be read or written; the file is
+    unchanged in that case.
     """
     with ExitStack() as stack:
         try:
@@ -276,7 +277,7 @@ def _write_changes(path: Path, changes: Iterable[LevelChange]) -> None:
         raise LevelFileError(f"{path} would exceed {MAX_SIZE_BYTES // 1024} KiB. Reset some changes first.")
 
     def share_with_service(descriptor: int) -> None:
-        """Let the owner and the group of the directory read what root, or a user with a strict umask, writes."""
+        """Let the owner and the group of the directory read the file, also if root or a strict umask wrote it."""
         if sys.platform != "win32":
             owner = path.parent.stat()
             with suppress(PermissionError):

@@ -1,8 +1,8 @@
 """Lint errors of a logging configuration, each with its line.
 
-`logging.config.dictConfig` stops at the first error with a bare "Unable to configure handler 'service'". This module
-finds what can be found without creating a handler: `load_logging` reports it at the start, and the system checks report
-it for layers that are not in use.
+`logging.config.dictConfig` stops at the first error, and says only "Unable to configure handler 'service'". This module
+finds all errors that can be found without creating a handler. `load_logging` reports them at the start. The system
+checks report them for layers that are not in use.
 """
 
 import inspect
@@ -25,25 +25,25 @@ UNKNOWN_VARIABLE = "observability.E206"
 SECTIONS = ("formatters", "filters", "handlers", "loggers")
 TOP_KEYS = ("version", "root", "disable_existing_loggers", "incremental", *SECTIONS)
 LOGGER_KEYS = ("level", "handlers", "filters", "propagate")
-# Keys that dictConfig reads itself. All other keys of an entry are arguments of its class.
-_OWN_KEYS = {
+# Keys that dictConfig reads. All other keys of an entry are arguments of its class.
+_DICT_CONFIG_KEYS = {
     "handlers": {"class", "()", ".", "level", "formatter", "filters"},
     "formatters": {"()", "."},
     "filters": {"()", "."},
 }
-# Without `()`, these are all keys that an entry may have.
+# All keys that an entry without `()` may have.
 _PLAIN_KEYS = {
     "formatters": ("class", "format", "datefmt", "style", "validate", "defaults"),
     "filters": ("name",),
 }
-# dictConfig reads these of a QueueHandler since Python 3.12.
+# Since Python 3.12, dictConfig reads these keys of a QueueHandler.
 _QUEUE_KEYS = {"queue", "listener", "handlers", "respect_handler_level"}
-# If an argument is refused, dictConfig tries it under its second name.
-_SECOND_NAMES: dict[object, str] = {"stream": "strm", "format": "fmt"}
+# If a class does not accept an argument, dictConfig tries its alternative name.
+_ALTERNATIVE_NAMES: dict[object, str] = {"stream": "strm", "format": "fmt"}
 
 
 class LintError(NamedTuple):
-    """What is wrong, where, and what to do. `id` is that of the system check."""
+    """An error: `message` is what is wrong, `origin` where, `hint` what to do. `id` is the id of the system check."""
 
     id: str
     origin: Origin
@@ -55,7 +55,7 @@ class LintError(NamedTuple):
 
 
 def lint(merged: Entry) -> list[LintError]:
-    """Return what dictConfig would refuse or ignore in the merged layers."""
+    """Return an error for each entry of the merged layers that dictConfig would refuse or ignore."""
     errors = [*_lint_top(merged)]
     for name, entry in _section(merged, "loggers").items():
         errors += _lint_logger(merged, entry, f"logger {name!r}")
@@ -72,7 +72,7 @@ def lint(merged: Entry) -> list[LintError]:
 
 
 def is_reference(value: object) -> bool:
-    """Return whether dictConfig replaces the value by an object or by another part of the configuration."""
+    """Return whether dictConfig replaces the value with an object or with another part of the configuration."""
     return isinstance(value, str) and value.startswith(("ext://", "cfg://"))
 
 
@@ -85,13 +85,15 @@ def _lint_top(merged: Entry) -> Iterator[LintError]:
     version = merged.find("version")
     if version is None or version.value != 1:
         origin = (version or merged).origin
-        yield LintError(WRONG_SHAPE, origin, "LOGGING must have the version 1.", "Add `version: 1` to base.")
-    # `cfg://` may refer to a section of any name.
+        yield LintError(
+            WRONG_SHAPE, origin, "the key `version` is missing or is not 1.", "Add `version: 1` to the layer base."
+        )
+    # `cfg://` may refer to a section with any name.
     referred = {name.removeprefix("cfg://").split(".")[0].split("[")[0] for name in _references(merged.to_plain())}
     for key, entry in merged.entries().items():
         if key not in TOP_KEYS and key not in referred:
-            hint = f"{_suggest(key, TOP_KEYS)} A file of overrides has these keys at its top, without a layer name."
-            yield LintError(WRONG_SHAPE, entry.origin, f"unknown key {key!r} in a layer.", hint)
+            hint = f"{_suggest(key, TOP_KEYS)} A file of overrides has no layer names: these keys are at its top level."
+            yield LintError(WRONG_SHAPE, entry.origin, f"the layer has the unknown key {key!r}.", hint)
         elif key in {*SECTIONS, "root"} and not _is_mapping(entry):
             yield _not_a_mapping(entry, f"{key!r}")
 
@@ -118,7 +120,7 @@ def _lint_logger(merged: Entry, entry: Entry, subject: str) -> Iterator[LintErro
     propagate = entry.find("propagate")
     if propagate is not None and not isinstance(propagate.value, bool):
         message = f"{subject} has propagate {propagate.value!r}, which is not a boolean."
-        yield LintError(WRONG_SHAPE, propagate.origin, message, "Write true or false, without quotes.")
+        yield LintError(WRONG_SHAPE, propagate.origin, message, "Allowed: true or false, without quotes.")
 
 
 def _lint_handler(merged: Entry, name: object, entry: Entry) -> Iterator[LintError]:
@@ -135,7 +137,7 @@ def _lint_handler(merged: Entry, name: object, entry: Entry) -> Iterator[LintErr
     for target, target_entry in _targets(entry):
         yield from _lint_name(merged, "handlers", target, target_entry, subject)
         if target == name:
-            hint = "Name the handler that writes the records."
+            hint = "Use the name of the handler that writes the records."
             yield LintError(UNKNOWN_NAME, target_entry.origin, f"{subject} references itself.", hint)
 
 
@@ -154,7 +156,7 @@ def _lint_names(merged: Entry, section: str, entry: Entry | None, subject: str) 
         return
     if not isinstance(entry.value, list):
         message = f"{subject} has {section} {entry.to_plain()!r}, which is not a list."
-        yield LintError(WRONG_SHAPE, entry.origin, message, f"Write {section}: [name, name].")
+        yield LintError(WRONG_SHAPE, entry.origin, message, f"Write a list: {section}: [name, name].")
         return
     for name in entry.value:
         yield from _lint_name(merged, section, name, entry, subject)
@@ -171,7 +173,7 @@ def _lint_name(merged: Entry, section: str, name: object, entry: Entry, subject:
         yield LintError(UNKNOWN_NAME, entry.origin, message, _suggest(name, defined))
     else:
         message = f"{reference}, which layer {removed.origin.layer!r} removes in {removed.origin.place}."
-        yield LintError(UNKNOWN_NAME, entry.origin, message, f"Give {subject} other {section} in that layer too.")
+        yield LintError(UNKNOWN_NAME, entry.origin, message, f"Change the {section} of {subject} in that layer too.")
 
 
 def _find_removed(merged: Entry, section: str, name: object) -> Entry | None:
@@ -182,12 +184,12 @@ def _find_removed(merged: Entry, section: str, name: object) -> Entry | None:
 
 
 def _lint_class(section: str, entry: Entry, subject: str) -> Iterator[LintError]:
-    """Check the class of an entry, or its `()`, and its arguments, as far as the signature tells."""
+    """Check the class of an entry, or its `()`, and its arguments if the class has a signature."""
     factory, plain = entry.find("()"), entry.find("class")
     named = factory or plain
     errors: list[LintError] = []
     if section == "handlers" and named is None:
-        hint = "Give it a class, for example logging.StreamHandler."
+        hint = "Add the key class, for example class: logging.StreamHandler."
         yield LintError(UNKNOWN_CLASS, entry.origin, f"{subject} has no class.", hint)
     if named is not None and (factory or section != "filters"):
         errors += _lint_factory(section, named, is_class=factory is None, subject=subject)
@@ -205,19 +207,21 @@ def _lint_factory(section: str, named: Entry, *, is_class: bool, subject: str) -
     factory, problem = _resolve(named.value)
     reference = f"{subject} needs {named.value!r}"
     if problem:
-        hint = "Use the dotted name of a class, and install its package."
-        yield LintError(UNKNOWN_CLASS, named.origin, f"{reference}: {problem}.", hint)
+        hint = "Check the dotted name of the class, and install its package."
+        yield LintError(UNKNOWN_CLASS, named.origin, f"{reference}, which cannot be imported: {problem}.", hint)
     elif factory is not None and not callable(factory):
-        yield LintError(UNKNOWN_CLASS, named.origin, f"{reference}, which is not a class.", "Name a class.")
+        yield LintError(
+            UNKNOWN_CLASS, named.origin, f"{reference}, which is not a class.", "Use the dotted name of a class."
+        )
     elif section == "handlers" and is_class and factory is not None and not _is_subclass(factory, logging.Handler):
-        hint = "Name a subclass of logging.Handler. For a function that returns a handler, use the key ()."
+        hint = "Use a subclass of logging.Handler. For a function that returns a handler, use the key ()."
         yield LintError(UNKNOWN_CLASS, named.origin, f"{reference}, which is not a handler.", hint)
 
 
 def _lint_arguments(section: str, entry: Entry, named: Entry, subject: str) -> Iterator[LintError]:
     factory = _resolve(named.value)[0]
     parameters = _parameters(factory)
-    given = {key: value for key, value in entry.entries().items() if key not in _OWN_KEYS[section]}
+    given = {key: value for key, value in entry.entries().items() if key not in _DICT_CONFIG_KEYS[section]}
     if parameters is None:
         return
     names = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
@@ -225,21 +229,22 @@ def _lint_arguments(section: str, entry: Entry, named: Entry, subject: str) -> I
     is_queue = section == "handlers" and _is_subclass(factory, QueueHandler)
     names += _QUEUE_KEYS if is_queue else ()
     for key, value in given.items():
-        if not accepts_any and key not in names and _SECOND_NAMES.get(key) not in names:
+        if not accepts_any and key not in names and _ALTERNATIVE_NAMES.get(key) not in names:
             message = f"{subject} passes {key!r} to {named.value}, which does not accept it."
             yield LintError(WRONG_ARGUMENT, value.origin, message, _suggest(key, names))
     for each in parameters:
-        is_given = each.name in given or any(_SECOND_NAMES.get(key) == each.name for key in given)
+        is_given = each.name in given or any(_ALTERNATIVE_NAMES.get(key) == each.name for key in given)
         is_required = each.default is each.empty and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         if is_required and not is_given and not is_queue:
             message = f"{subject} does not pass {each.name!r}, which {named.value} requires."
-            yield LintError(WRONG_ARGUMENT, entry.origin, message, f"Add {each.name}.")
+            yield LintError(WRONG_ARGUMENT, entry.origin, message, f"Add the key {each.name}.")
 
 
 def _targets(entry: Entry) -> Iterator[tuple[object, Entry]]:
-    """Yield the names of the handlers to which a handler passes records on, and the entries with the names.
+    """Yield the names of the handlers to which a handler passes its records, each with the entry that has the name.
 
-    dictConfig resolves them for two classes of the standard library. The handlers of this package find their target.
+    dictConfig resolves the names for two classes of the standard library. The handlers of this package resolve their
+    target themselves.
     """
     named = entry.find("class")
     factory = _resolve(named.value)[0] if named is not None else None
@@ -252,15 +257,15 @@ def _targets(entry: Entry) -> Iterator[tuple[object, Entry]]:
 
 
 def _resolve(name: object) -> tuple[object, str]:
-    """Return the object with a dotted name, or why there is none; neither if that cannot be known yet.
+    """Return the object with a dotted name, or the problem; neither of them if the name cannot be checked yet.
 
-    The import is the one that dictConfig does later. A module that reads the settings fails while the settings are
-    loaded; that is not an error of the configuration.
+    The object is imported as dictConfig does it later. A module that reads the settings cannot be imported while the
+    settings are loaded. This is not an error of the configuration.
     """
     if is_reference(name):
         return None, ""
     if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-        return None, "it is not a dotted name"
+        return None, "this is not a dotted name"
     try:
         return BaseConfigurator({}).resolve(name), ""
     except Exception as error:  # noqa: BLE001 - a module may raise anything
@@ -268,7 +273,7 @@ def _resolve(name: object) -> tuple[object, str]:
 
 
 def _parameters(factory: object) -> list[inspect.Parameter] | None:
-    """Return the parameters of a callable; None if it has no signature, as some classes written in C."""
+    """Return the parameters of a callable; None without a signature, as for some classes written in C."""
     try:
         return list(inspect.signature(factory).parameters.values()) if callable(factory) else None
     except (TypeError, ValueError):
@@ -285,11 +290,11 @@ def _is_mapping(entry: Entry) -> bool:
 
 def _not_a_mapping(entry: Entry, subject: str) -> LintError:
     message = f"{subject} is not a mapping: {entry.value!r}."
-    return LintError(WRONG_SHAPE, entry.origin, message, "Write its keys and values.")
+    return LintError(WRONG_SHAPE, entry.origin, message, "Write keys and values below it.")
 
 
 def _suggest(name: object, known: Iterable[object]) -> str:
-    """Return the hint for an unknown name: the most similar known name, or all of them."""
+    """Return the hint for an unknown name: the most similar known name, or all known names."""
     names = [str(each) for each in known]
     close = get_close_matches(str(name), names, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Available: {', '.join(names) or 'none'}."

@@ -1,8 +1,8 @@
-"""A logging probe: send a record of each level through a logger, and find where each of them arrived.
+"""A logging probe: send a record of each level through a logger, and find out which handlers get and write it.
 
-Handlers that write on this machine or into its log stream get the records, and log files are read to verify that the
-lines are there. Handlers of other classes (Sentry, mail, web services) get nothing, because they would alert people;
-only their level and filters are evaluated.
+Handlers that write on this machine or into its log stream get the records. Their log files are read, to verify that the
+lines are there. Handlers of other classes (Sentry, mail, web services) would alert people, so they do not get the
+records. Only their level and filters are evaluated.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from observability.logs.levels import LEVELS
 from observability.recorders.log_records import ObservationHandler
 
 LOGGING_PROBE = "logging_probe"
-# Only the end of a file is read: it may have gigabytes.
+# Only the end of a file is read, because a file may have gigabytes.
 MAX_READ_BYTES = 1 << 20
 
 _delivered_classes = (logging.StreamHandler, MemoryHandler, QueueHandler, SysLogHandler, ObservationHandler)
@@ -29,11 +29,12 @@ Outcome = Literal["written", "arrived", "would report", "lost", "failed"]
 
 
 class ProbeResult(TypedDict):
-    """The result of a probe for one handler; `file` is None if the handler has no file.
+    """The result of a probe for one handler. `file` is None if the handler has no file.
 
-    `outcomes` has the levels that the handler accepts. `written`: the line is in its file. `arrived`: it has no file,
-    its lines do not contain the probe id, or it buffers the record. `would report`: it accepts the record, but did not
-    get it. `lost`: it got the record, but the line is not in its file. `failed`: it raised or called `handleError`.
+    `outcomes` has the levels that the handler accepts. `written`: the line is in its file. `arrived`: the handler got
+    the record, but this cannot be verified in a file: it has no file, its lines do not contain the probe id, or it
+    buffers the record. `would report`: it accepts the record, but did not get it. `lost`: it got the record, but the
+    line is not in its file. `failed`: it raised an exception or called `handleError`.
     """
 
     handler: str
@@ -42,7 +43,7 @@ class ProbeResult(TypedDict):
 
 
 class Probe(TypedDict):
-    """A probe that was sent. Its lines have the key `probe_id`, with the level appended."""
+    """A probe that was sent. Its lines have the key `probe_id`: this id, `-` and the level."""
 
     logger: str
     probe_id: str
@@ -50,9 +51,9 @@ class Probe(TypedDict):
 
 
 def send_probe(name: str) -> Probe:
-    """Send a record `logging_probe` of each level through a logger, and watch every handler of the process.
+    """Send a record `logging_probe` of each level through a logger, and watch all handlers of the process.
 
-    Buffering handlers are not flushed: their targets do not get the buffered records.
+    Buffering handlers are not flushed, so their targets do not get the buffered records.
     """
     probe_id = f"probe-{os.urandom(8).hex()}"
     logger = logging.getLogger(None if name in ("", ROOT) else name)
@@ -60,13 +61,13 @@ def send_probe(name: str) -> Probe:
     watches = [_Watch(handler, probe_id) for handler in [*find_handlers(), *last_resort]]
     named = {watch.handler.name for watch in watches}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_muted_sentry())
+        stack.enter_context(_without_sentry_integrations())
         for watch in watches:
             stack.enter_context(watch)
         for level in LEVELS:
             facts = {"probe_id": f"{probe_id}-{level}"}
             logger.log(logging.getLevelNamesMapping()[level], LOGGING_PROBE, extra={"facts": facts})
-    # A handler without a name was created by code. It is listed only if it got a record.
+    # A handler without a name, which code created, is listed only if it got a record.
     arrivals = [each for each in map(_Watch.result, watches) if each["outcomes"] or each["handler"] in named]
     return {"logger": logger.name, "probe_id": probe_id, "arrivals": arrivals}
 
@@ -74,7 +75,7 @@ def send_probe(name: str) -> Probe:
 class _Watch:
     """Watch one handler during a block, by wrapping its `handle`, `filter` and `handleError`.
 
-    The result of `handle` does not tell whether the filters passed the record, because handlers may override it.
+    The result of `handle` does not show whether the filters passed the record, because handlers may override `handle`.
     """
 
     def __init__(self, handler: logging.Handler, probe_id: str) -> None:
@@ -91,26 +92,26 @@ class _Watch:
 
         def watched_filter(record: logging.LogRecord) -> Any:  # noqa: ANN401 - a record too, from Python 3.12 on
             result = accepts(record)
-            if self._is_own(record):
+            if self._belongs_to_probe(record):
                 self._was_refused = not result
             return result
 
         def watched_handle(record: logging.LogRecord) -> Any:  # noqa: ANN401 - as above
-            if not self._is_own(record):
+            if not self._belongs_to_probe(record):
                 return handle(record)
             self._was_refused = False
             try:
                 result = handle(record) if self._is_delivered else watched_filter(record)
             except Exception:  # noqa: BLE001 - the other handlers are still probed
-                self._note(record, "failed")
+                self._store_outcome(record, "failed")
                 return False
             if not self._was_refused:
-                self._note(record, "arrived" if self._is_delivered else "would report")
+                self._store_outcome(record, "arrived" if self._is_delivered else "would report")
             return result
 
         def watched_error(record: logging.LogRecord) -> None:
-            if self._is_own(record):
-                self._note(record, "failed")
+            if self._belongs_to_probe(record):
+                self._store_outcome(record, "failed")
             fail(record)
 
         vars(self.handler).update(handle=watched_handle, filter=watched_filter, handleError=watched_error)
@@ -119,25 +120,25 @@ class _Watch:
         for name in ("handle", "filter", "handleError"):
             del vars(self.handler)[name]
 
-    def _is_own(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is of this probe: other threads log too."""
-        return record.msg == LOGGING_PROBE and self._id(record).startswith(self._probe_id)
+    def _belongs_to_probe(self, record: logging.LogRecord) -> bool:
+        """Return whether the record belongs to this probe. Other threads log at the same time."""
+        return record.msg == LOGGING_PROBE and self._probe_id_of(record).startswith(self._probe_id)
 
-    def _id(self, record: logging.LogRecord) -> str:
+    def _probe_id_of(self, record: logging.LogRecord) -> str:
         facts = record.__dict__.get("facts")
         return str(facts.get("probe_id")) if isinstance(facts, dict) else ""
 
-    def _note(self, record: logging.LogRecord, outcome: Outcome) -> None:
-        """Store the first outcome of a level: a record that failed did not arrive."""
+    def _store_outcome(self, record: logging.LogRecord, outcome: Outcome) -> None:
+        """Store the first outcome of a level: after a failure, the record does not count as arrived."""
         self._outcomes.setdefault(record.levelname, outcome)
         with contextlib.suppress(Exception):
-            if self._id(record) in self.handler.format(record):
+            if self._probe_id_of(record) in self.handler.format(record):
                 self._verifiable.add(record.levelname)
 
     def result(self) -> ProbeResult:
         """Read the file, and return the outcome of each level."""
         file = self.handler.baseFilename if isinstance(self.handler, logging.FileHandler) else None
-        # A device or a pipe cannot be read again.
+        # Devices and pipes cannot be read again.
         is_readable = file is not None and (Path(file).is_file() or not Path(file).exists())
         written = _read_end(Path(file)) if file is not None and is_readable and self._outcomes else b""
         for level in self._verifiable if is_readable else ():
@@ -148,7 +149,7 @@ class _Watch:
 
 
 def _read_end(file: Path) -> bytes:
-    """Return the end of a log file, and of the first backup: the file may have been rotated during the probe."""
+    """Return the end of a log file and of its first backup, because it may have been rotated during the probe."""
     written = b""
     for path in (file.with_name(f"{file.name}.1"), file):
         with contextlib.suppress(OSError), path.open("rb") as opened:
@@ -158,8 +159,8 @@ def _read_end(file: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _muted_sentry() -> Iterator[None]:
-    """Let the Sentry SDK, if it is loaded, drop the events of its own integrations during the block."""
+def _without_sentry_integrations() -> Iterator[None]:
+    """Let the Sentry SDK, if it is loaded, drop the events of its integrations during the block."""
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None:
         yield

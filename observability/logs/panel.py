@@ -1,4 +1,4 @@
-"""The toolbar panel with the log records of a request. The only module of the package that imports the toolbar."""
+"""The toolbar panel with the log records of a request. No other module of this package imports the toolbar."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,9 +16,9 @@ MAX_FACTS_LENGTH = 500
 
 
 class LogRecordsPanel(Panel):
-    """Show the log records of the request: time, level, event, logger and keys.
+    """Show the log records of a request: time, level, event, logger and keys.
 
-    Records that are logged after the toolbar was rendered are missing, for example Django's own record of a 404.
+    Records that are logged after the toolbar is rendered are missing, for example Django's record of a 404.
     """
 
     title = "Log records"
@@ -37,7 +37,7 @@ class LogRecordsPanel(Panel):
     def content(self) -> SafeString:
         stats = self.get_stats()  # type: ignore[no-untyped-call] # the toolbar's own
         if not stats["rows"]:
-            return format_html("<p>{}</p>", "No log records.")
+            return format_html("<p>{}</p>", "The request has no log records.")
         rows = format_html_join(
             "", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code></td></tr>", stats["rows"]
         )
@@ -46,7 +46,11 @@ class LogRecordsPanel(Panel):
             "<table><thead><tr><th>ms</th><th>Level</th><th>Event</th><th>Logger</th><th>Keys</th></tr></thead>"
             "<tbody>{}</tbody></table>{}",
             rows,
-            format_html("<p>{} not shown.</p>", format_count(hidden_count, "more record")) if hidden_count else "",
+            format_html(
+                "<p>{}.</p>", format_count(hidden_count, "earlier record is not shown", "earlier records are not shown")
+            )
+            if hidden_count
+            else "",
         )
 
     def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:  # noqa: ARG002 - the toolbar's
@@ -71,7 +75,7 @@ class LogRecordsPanel(Panel):
 
 
 def _timeline_entries(observation: Observation) -> Iterable[TimelineEntry]:
-    """Return all steps if the request is profiled, else the last steps, which have no level and no keys."""
+    """Return all steps if the request is profiled, else the last steps, which have no levels and keys."""
     if observation.timeline is not None:
         return tuple(observation.timeline.entries)
     return [TimelineEntry(step) for step in observation.last_steps]

@@ -1,4 +1,4 @@
-"""Slow queries: log each one, and all queries while the level of the logger is DEBUG."""
+"""Log slow queries; log all queries while the level of the logger is DEBUG."""
 
 import logging
 

@@ -1,8 +1,8 @@
-"""From `log.info("book_imported", isbn=…)`, of structlog or the standard library, to a log record.
+"""Create log records from calls of structlog, as `log.info("book_imported", isbn=…)`, and of the standard library.
 
-Both create records of the standard library, which the handlers of `logging.yaml` filter and write. Keys of a caller
-never raise: structlog's keys are stored together in the record's attribute `facts`, where they cannot collide with the
-record's own attributes. Colliding keys of `extra=`, for which the standard library raises KeyError, go there too.
+Both create records of the standard library, which the handlers of `logging.yaml` filter and write. No key of a caller
+raises an exception: the keys of structlog are in the record's attribute `facts`, so they cannot collide with other
+attributes of the record. A key of `extra=` that collides goes there too; the standard library would raise KeyError.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import structlog
 from observability.core.observation import Observation
 from observability.recorders.log_records import RESERVED
 
-# As sys.exc_info() returns it; callers may pass any tuple.
+# The type of sys.exc_info(), but callers may pass any tuple.
 ExcInfo: TypeAlias = tuple[Any, ...] | None
 
 _record_arguments = frozenset({"exc_info", "stack_info", "stacklevel"})
@@ -31,7 +31,7 @@ _started = time.time()
 
 
 def configure_structlog() -> None:
-    """Let structlog's loggers create records of the standard library. A service may add processors; they run before."""
+    """Let structlog's loggers create records of the standard library. Processors that a service adds run before."""
     structlog.configure(
         processors=[],
         context_class=dict,
@@ -39,7 +39,7 @@ def configure_structlog() -> None:
         wrapper_class=EventLogger,
         cache_logger_on_first_use=True,
     )
-    # structlog's logger factory sets a class of its own.
+    # structlog's logger factory has set another class.
     logging.setLoggerClass(ExtraLogger)
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(EventRecord)
@@ -53,7 +53,7 @@ def log_event(
     observation: Observation | None,
     exc_info: ExcInfo = None,
 ) -> None:
-    """Log an event about an observation that may not be the current one, as readers do."""
+    """Log an event about an observation that may not be the current one. Readers use this."""
     if logger.isEnabledFor(level):
         record = logging.getLogRecordFactory()(logger.name, level, "", 0, event, (), exc_info)
         record.__dict__["facts"] = facts
@@ -65,7 +65,7 @@ def log_event(
 
 
 class ExtraLogger(logging.Logger):
-    """A logger of the standard library that accepts any key in `extra=`; names of record attributes become facts."""
+    """A logger of the standard library that accepts any key in `extra=`. Names of record attributes become facts."""
 
     def makeRecord(  # noqa: N802, PLR0913, PLR0917 - the standard library's
         self,
@@ -80,7 +80,7 @@ class ExtraLogger(logging.Logger):
         extra: Mapping[str, object] | None = None,
         sinfo: str | None = None,
     ) -> logging.LogRecord:
-        """Create the record. Keys of `extra` become attributes, except those that a record has itself."""
+        """Create the record. A key of `extra` becomes an attribute, unless a record has an attribute with this name."""
         record = logging.getLogRecordFactory()(name, level, fn, lno, msg, args, exc_info, func, sinfo)
         if extra:
             attributes = record.__dict__
@@ -97,7 +97,7 @@ class ExtraLogger(logging.Logger):
 
 
 def _log_method(level: int, method: str, **defaults: Any) -> Callable[..., None]:  # noqa: ANN401 - any facts
-    """Return the method of a logger for one level. A function per level saves one call per record."""
+    """Return the logger's method for one level. One function per level saves a function call per record."""
 
     def log(self: "EventLogger", event: object = None, /, *args: Any, **facts: Any) -> None:  # noqa: ANN401
         logger: logging.Logger = self._logger
@@ -109,9 +109,9 @@ def _log_method(level: int, method: str, **defaults: Any) -> Callable[..., None]
 
 
 class EventLogger(structlog.stdlib.BoundLogger):
-    """structlog's logger that creates the record itself: it accepts any key name, and costs half as much.
+    """A structlog logger that creates the record directly: it accepts any key name, and takes half the time.
 
-    Records below WARNING have no source line: finding it costs more than writing the record.
+    Records below WARNING have no source line, because finding it takes longer than writing the record.
     """
 
     debug = _log_method(logging.DEBUG, "debug")
@@ -129,7 +129,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
         *args: Any,  # noqa: ANN401
         **facts: Any,  # noqa: ANN401
     ) -> None:
-        """Log at this level, a number as in the standard library."""
+        """Log at this level, which is a number as in the standard library."""
         _log_method(level, logging.getLevelName(level).lower())(self, event, *args, **facts)
 
     def _proxy_to_logger(
@@ -139,7 +139,7 @@ class EventLogger(structlog.stdlib.BoundLogger):
         *event_args: str,
         **event_kw: Any,  # noqa: ANN401
     ) -> None:
-        # structlog's asynchronous methods call this.
+        # The asynchronous methods of structlog use this method.
         getattr(self, method_name)(event, *event_args, **event_kw)
 
     def _handle(
@@ -202,10 +202,10 @@ def _caller() -> tuple[str, int, str]:
 
 
 class EventRecord(logging.LogRecord):
-    """A LogRecord with all attributes of the standard library's; those that many records share are cached.
+    """A LogRecord with all attributes of the standard library. Attributes that many records share are cached.
 
-    `logging.LogRecord` looks up the process, the level name and the parts of the path for each record. That is a third
-    of the cost of a log line. If a process or a level is renamed after its first record, the old name stays.
+    `logging.LogRecord` finds the process, the level name and the parts of the path for each record. That takes a third
+    of the time of a log line. If a process or a level is renamed after its first record, records keep the old name.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the standard library's
@@ -221,7 +221,7 @@ class EventRecord(logging.LogRecord):
         sinfo: str | None = None,
         **_: object,
     ) -> None:
-        # In the standard library's order: the attributes of `extra=` follow them.
+        # The order is that of the standard library. The attributes of `extra=` follow.
         attributes = _cached_attributes(name, level, pathname).copy()
         attributes["msg"] = msg
         if args:
@@ -282,7 +282,7 @@ def _process_name() -> str:
 
 
 def _task_name() -> str | None:
-    # current_task() raises if no loop runs, and an exception costs more than the rest of this function.
+    # Without a running loop, current_task() raises, and an exception takes longer than the rest of this function.
     if not getattr(logging, "logAsyncioTasks", True) or asyncio._get_running_loop() is None:  # noqa: SLF001
         return None
     task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""The syslog handler: send the lines of the log files to a syslog server, without a wait for it."""
+"""The syslog handler: send log lines to a syslog server. The code that logs does not wait for the server."""
 
 import errno
 import logging
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from observability.logs.formatters import truncate_line
 from observability.logs.handlers import DroppedRecords, dropped_count_record
 
-# rsyslog accepts this by default. A longer datagram would be split into too many packets.
+# The default limit of rsyslog. A longer datagram would be split into too many packets.
 MAX_MESSAGE_BYTES = 8_192
 MIN_MESSAGE_BYTES = 4_096
 MAX_WAITING = 10_000
@@ -38,18 +38,19 @@ _default_ports = {"udp": 514, "tcp": 601}
 
 
 class SyslogHandler(SysLogHandler):
-    """A SysLogHandler that sends in a thread of its own.
+    """A SysLogHandler that sends messages in a separate thread.
 
-    `address` is `udp://host:514`, `tcp://host:601` or `unix:/dev/log`; `ident` is the program name. Messages have the
-    format of RFC 5424 over the network, and that of syslog(3) for a local socket. If a message would exceed
-    `maxMessageBytes`, the longest values of its line are truncated; the key `truncated` names them.
+    `address` is `udp://host:514`, `tcp://host:601` or `unix:/dev/log`. `ident` is the program name. Messages over the
+    network have the format of RFC 5424; messages to a local socket have the format of syslog(3). If a message is longer
+    than `maxMessageBytes`, the longest values of its line are truncated, and the key `truncated` has their names.
 
     The thread that logs formats the record. Each process starts its sending thread with its first record, so a handler
-    may be created before a fork. While the server is away, 10,000 records wait. Further records are dropped, counted,
-    and reported: on stderr at most once per second, and by a record `log_records_dropped` when the server is back. When
-    the process ends, waiting records are sent for up to two seconds.
+    may be created before a fork. If the server is not available, up to 10,000 records wait. More records are dropped
+    and counted. stderr gets at most one message per second. When the server is available again, the record
+    `log_records_dropped` has the number of dropped records. When the process ends, waiting records are sent for up to
+    2 seconds.
 
-    Syslog has no receipts: records can disappear without a sign, in UDP packets or in a TCP server that dies.
+    Syslog does not confirm messages: UDP packets, and messages to a TCP server that fails, can be lost unnoticed.
     """
 
     _sender: "SyslogSender | None"
@@ -64,7 +65,9 @@ class SyslogHandler(SysLogHandler):
         if facility not in self.facility_names:
             raise ValueError(f"facility is {facility!r}. Allowed: {', '.join(self.facility_names)}")
         if maxMessageBytes < MIN_MESSAGE_BYTES:
-            raise ValueError(f"maxMessageBytes is {maxMessageBytes}. Allowed: a number from {MIN_MESSAGE_BYTES}")
+            raise ValueError(
+                f"maxMessageBytes is {maxMessageBytes}. Allowed: a number of bytes, {MIN_MESSAGE_BYTES} or more"
+            )
         self._server = SyslogAddress.parse(address)
         super().__init__(facility=self.facility_names[facility])
         self.maxMessageBytes = maxMessageBytes
@@ -74,7 +77,7 @@ class SyslogHandler(SysLogHandler):
         self._reset()
 
     def createSocket(self) -> None:  # noqa: N802 - the standard library's name
-        """Do nothing: the sending thread connects."""
+        """Do nothing, because the sending thread connects."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Format the record and queue it for the sending thread."""
@@ -89,33 +92,33 @@ class SyslogHandler(SysLogHandler):
             if self._sender.waiting_count < MAX_WAITING:
                 self._sender.put(message)
             else:
-                self._drop(f"{MAX_WAITING:,} records wait for it")
+                self._drop(f"{MAX_WAITING:,} records are already waiting")
         except Exception as error:  # noqa: BLE001 - logging must not break the work
             self._drop(error)
 
     def close(self) -> None:
-        """Send waiting records for up to two seconds. A later record starts another thread."""
+        """Send waiting records for up to 2 seconds. A later record starts a new thread."""
         if self._process == os.getpid():
             sender, self._sender = self._sender, None
             unsent_count = sender.stop(FLUSH_TIMEOUT_S) if sender is not None else 0
             with self._counting:
                 if unsent_count:
-                    self._dropped.add("this process ends", unsent_count)
+                    self._dropped.add("this process is ending", unsent_count)
                 self._dropped.close()
         super().close()
 
     def _reset(self) -> None:
-        """Start without waiting records in this process: the parent process sends and counts its own."""
+        """Start without waiting records after a fork: the parent process sends and counts them."""
         self._process = os.getpid()
         self._dropped = DroppedRecords(f"the syslog server {self._address}")
-        # Not the lock of the base class: logging.shutdown() owns that one while close() waits for the sending thread.
+        # This is not the lock of the base class: logging.shutdown() holds that lock while close() waits for the thread.
         self._counting = threading.RLock()
         self._sender = None
 
     def _message(self, record: logging.LogRecord) -> bytes:
         priority = self.encodePriority(self.facility, self.mapPriority(record.levelname))
         if self._server.scheme == "unix":
-            # Month, day and local time, in English in every locale.
+            # Month, day and local time; time.ctime() is in English in every locale.
             head = f"<{priority}>{time.ctime(record.created)[4:19]} {self._program}[{record.process or 0}]: "
         else:
             at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -137,12 +140,12 @@ class SyslogHandler(SysLogHandler):
     def _log_dropped_count(self) -> None:
         sender = self._sender
         if sender is None or not self._dropped.count:
-            # Without a sender, close() runs and reports the count.
+            # There is no sender while close() runs; close() reports the count.
             return
         with self._counting:
             count = self._dropped.take_count()
         try:
-            # Even if MAX_WAITING records wait: otherwise the count would be lost.
+            # Send this even if MAX_WAITING records are waiting, so that the count is not lost.
             sender.put(self._message(dropped_count_record(count)))
         except Exception as error:  # noqa: BLE001 - the count is reported later
             with self._counting:
@@ -152,8 +155,8 @@ class SyslogHandler(SysLogHandler):
 class SyslogSender:
     """A thread that sends messages in order. The handler creates it with the first record of a process.
 
-    A message that could not be sent is sent again after a pause of 0.1 s to 5 s, on a new connection. The thread calls
-    `on_error` after each failure, `on_dropped` if a message can never be sent, and `on_sent` after each success.
+    If a message cannot be sent, it is sent again after 0.1 s to 5 s on a new connection. The thread calls `on_error`
+    after each failure, `on_dropped` if a message can never be sent, and `on_sent` after each success.
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class SyslogSender:
         self._waiting.put(message)
 
     def stop(self, timeout_s: float) -> int:
-        """Send waiting messages until the timeout, and stop. Return the number of unsent messages."""
+        """Send waiting messages until the timeout, then stop. Return the number of unsent messages."""
         self._stopping.set()
         self._waiting.put(None)
         self._thread.join(timeout_s)
@@ -200,7 +203,7 @@ class SyslogSender:
             self._disconnect()
 
     def _deliver(self, message: bytes) -> bool:
-        """Try to send a message until that succeeds; return False if the process ends before."""
+        """Try to send a message until that succeeds. Return False if the process ends before that."""
         pause_s = MIN_RETRY_PAUSE_S
         while not self._gave_up:
             try:
@@ -225,7 +228,7 @@ class SyslogSender:
             self._disconnect()
             self._socket = self._address.connect()
         if self._address.scheme == "tcp":
-            # RFC 6587 octet counting: the length comes first, since a message may contain any character.
+            # RFC 6587, octet counting: the length comes first, because a message may contain any character.
             self._socket.sendall(b"%d %b" % (len(message), message))
         elif self._address.scheme == "unix":
             self._socket.send(message)
@@ -236,13 +239,13 @@ class SyslogSender:
         try:
             connected.send(message)
         except ConnectionRefusedError as error:
-            # The refusal is about the message before this one; this one was not sent yet.
+            # This error is about the previous message; this message was not sent yet.
             self._on_error(error)
             with suppress(ConnectionRefusedError):
                 connected.send(message)
 
     def _is_disconnected(self, connected: socket.socket) -> bool:
-        """Return whether the server closed the TCP connection; a write to it would be lost without an error."""
+        """Return whether the server has closed the TCP connection. A write would be lost without an error."""
         if self._address.scheme != "tcp":
             return False
         connected.settimeout(0)
@@ -261,7 +264,7 @@ class SyslogSender:
 
 @dataclass(frozen=True, slots=True)
 class SyslogAddress:
-    """The address of a syslog server; `scheme` is `udp`, `tcp` or `unix`. `path` is that of a unix socket."""
+    """The address of a syslog server. `scheme` is `udp`, `tcp` or `unix`; `path` is the path of a unix socket."""
 
     scheme: str
     host: str = ""
@@ -270,7 +273,7 @@ class SyslogAddress:
 
     @classmethod
     def parse(cls, text: str) -> "SyslogAddress":
-        """Return the address, with the default port if there is none. Raises `ValueError` for anything else."""
+        """Return the address of a text. Without a port, use the default port. Raises `ValueError` for other texts."""
         match = _address.fullmatch(text)
         if match is None or int(match["port"] or 1) not in range(1, 65_536):
             raise ValueError(f"the address of the syslog server is {text!r}. Allowed: {ALLOWED_ADDRESSES}")

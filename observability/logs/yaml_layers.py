@@ -1,6 +1,7 @@
-"""Layers of a logging configuration: load them from YAML with the origin of every value, and merge them.
+"""Layers of a logging configuration: load them from YAML with the origin of each value, and merge them.
 
-`yaml.safe_load` drops the line numbers, and silently uses the last of two equal keys. So this module reads the nodes.
+`yaml.safe_load` loses the line numbers, and silently uses the last one of duplicate keys. So this module reads the YAML
+nodes.
 """
 
 import re
@@ -12,14 +13,14 @@ from typing import Any, NamedTuple
 import yaml
 from django.core.exceptions import ImproperlyConfigured
 
-# libyaml loads ten times faster, at each start. PyYAML's wheels include it; other builds may not.
+# libyaml is ten times faster, which shortens each start. PyYAML's wheels include it; other builds may not.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{tag}" for tag in ("map", "seq", "merge"))
 _variable = re.compile(r"\$\{(\w+)\}")
 
 
 class Origin(NamedTuple):
-    """Where a value comes from; as text `logging.yaml:42 base`. The line is 0 if the value is not in a file."""
+    """The file, line and layer of a value; as text `logging.yaml:42 base`. Without a file, the line is 0."""
 
     file: str
     line: int
@@ -30,42 +31,42 @@ class Origin(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The file and the line, as editors and terminals link it."""
+        """The file and the line, in the form that editors and terminals make a link of."""
         return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A value of a layer and its origin; immutable.
+    """A value of a layer and its origin. Immutable.
 
-    The values of a mapping are entries again. A list is one value. An entry with the value None removes the entry of a
-    lower layer. It stays in the merged entry, so that a lint error can name its origin; `to_plain()` leaves it out.
+    The values of a mapping are entries too. A list is a single value. An entry with the value None removes the entry of
+    a lower layer. It is kept in the merged entry, so that a lint error can name its origin; `to_plain()` leaves it out.
     """
 
     value: object
     origin: Origin
 
     def find(self, *path: object) -> "Entry | None":
-        """Return the entry under these keys; None if there is none or it was removed."""
+        """Return the entry under these keys; None if it does not exist or was removed."""
         entry: Entry | None = self
         for key in path:
             entry = entry.value.get(key) if entry is not None and isinstance(entry.value, dict) else None
         return entry if entry is not None and entry.value is not None else None
 
     def entries(self) -> "dict[object, Entry]":
-        """Return the entries of a mapping that were not removed; none if the value is not a mapping."""
+        """Return the entries of a mapping without the removed ones; empty if the value is not a mapping."""
         entries: dict[object, Entry] = self.value if isinstance(self.value, dict) else {}
         return {key: entry for key, entry in entries.items() if entry.value is not None}
 
     def to_plain(self) -> Any:  # noqa: ANN401 - any YAML
-        """Return the value without origins, as dictConfig needs it."""
+        """Return the value without origins, for dictConfig."""
         if not isinstance(self.value, dict):
             return self.value
         return {key: entry.to_plain() for key, entry in self.entries().items()}
 
 
 def load_layers(path: Path, file: str) -> dict[str, Entry]:
-    """Return the layers of a file by name. Messages call the file `file`.
+    """Return the layers of a file by name. `file` is the name of the file in messages.
 
     Raises `ImproperlyConfigured` if the file cannot be read or is not YAML, if a mapping has the same key twice, or if
     a layer is not a mapping.
@@ -78,7 +79,7 @@ def load_layers(path: Path, file: str) -> dict[str, Entry]:
 
 
 def load_layer(path: Path, file: str, name: str) -> Entry:
-    """Return a file that is one layer, named `name`. An empty file is an empty layer. Raises like `load_layers`."""
+    """Return the content of a file as one layer with this name. Raises the same exceptions as `load_layers`."""
     document = _Document(path, file)
     return _require_mapping(
         document.entry(document.root, 1, name) if document.root else Entry(None, Origin(file, 1, name))
@@ -86,7 +87,7 @@ def load_layer(path: Path, file: str, name: str) -> Entry:
 
 
 def merge(lower: Entry, upper: Entry) -> Entry:
-    """Merge `upper` over `lower`: mappings merge, lists and values replace, null removes an entry."""
+    """Merge `upper` over `lower`: mappings are merged, lists and values are replaced, null removes an entry."""
     if not isinstance(upper.value, dict) or not isinstance(lower.value, dict):
         return upper
     merged = dict(lower.value)
@@ -96,7 +97,7 @@ def merge(lower: Entry, upper: Entry) -> Entry:
 
 
 def fill_variables(entry: Entry, variables: Mapping[str, str]) -> Entry:
-    """Replace each `${NAME}` by the variable. Raises `ImproperlyConfigured` for an unknown variable."""
+    """Replace each `${NAME}` with the variable. Raises `ImproperlyConfigured` for an unknown variable."""
     if isinstance(entry.value, dict):
         return Entry({key: fill_variables(each, variables) for key, each in entry.value.items()}, entry.origin)
     return Entry(_fill(entry.value, variables, entry.origin), entry.origin)
@@ -113,7 +114,7 @@ def _fill(value: object, variables: Mapping[str, str], origin: Origin) -> object
     def replacement(match: re.Match[str]) -> str:
         if match[1] not in variables:
             raise ImproperlyConfigured(
-                f"{origin.place}: {match[0]} is not defined. Available: {', '.join(sorted(variables))}."
+                f"{origin.place}: the variable {match[0]} is not defined. Available: {', '.join(sorted(variables))}."
             )
         return variables[match[1]]
 
@@ -130,7 +131,7 @@ def _require_mapping(entry: Entry) -> Entry:
 
 
 class _Document:
-    """The nodes of one YAML file, while its layers are loaded; `root` is None if the file is empty."""
+    """The nodes of a YAML file while its layers are loaded. `root` is None if the file is empty."""
 
     def __init__(self, path: Path, file: str) -> None:
         self._file = file
@@ -146,7 +147,7 @@ class _Document:
             self._require_unique_keys(self.root, (), set())
 
     def entry(self, node: yaml.Node, line: int, layer: str) -> Entry:
-        """Return the entry of a node whose key is in this line."""
+        """Return the entry of a node. `line` is the line of its key."""
         value: object
         if isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             value = {name: self.entry(each, at, layer) for name, (at, each) in self.pairs(node).items()}
@@ -157,7 +158,7 @@ class _Document:
         return Entry(value, Origin(self._file, line, layer))
 
     def pairs(self, node: yaml.MappingNode) -> dict[object, tuple[int, yaml.Node]]:
-        """Return the line and the value of each key. The mapping's own keys win over those merged by `<<`."""
+        """Return the line and the value of each key. Keys of the mapping replace keys that `<<` merges."""
         try:
             self._loader.flatten_mapping(node)
         except yaml.YAMLError as error:
@@ -165,10 +166,10 @@ class _Document:
         return {self._construct(key): (_line(key), value) for key, value in node.value}
 
     def _require_unique_keys(self, node: yaml.Node, parents: tuple[yaml.Node, ...], seen: set[int]) -> None:
-        """Refuse duplicate keys and recursive nodes, before `<<` adds the keys of other mappings."""
+        """Raise for duplicate keys and recursive nodes. This runs before `<<` adds the keys of other mappings."""
         if node in parents:
             raise ImproperlyConfigured(
-                f"{self._file}:{_line(node)}: contains itself through an alias (*) and its anchor (&)."
+                f"{self._file}:{_line(node)}: contains itself: the alias (*) is inside the node with the anchor (&)."
             )
         if id(node) in seen or isinstance(node, yaml.ScalarNode):
             return
@@ -187,7 +188,7 @@ class _Document:
     def _simple_key(self, node: yaml.Node) -> object:
         if not isinstance(node, yaml.ScalarNode):
             raise ImproperlyConfigured(
-                f"{self._file}:{_line(node)}: a key is a list or a mapping. It must be a simple value."
+                f"{self._file}:{_line(node)}: a key is a list or a mapping, but it must be a simple value."
             )
         return node.value if node.tag == _MERGE else self._construct(node)
 

@@ -1,1 +1,1 @@
-"""The profiler: what one request did, in the browser. For development only."""
+"""The profiler: show in the browser what a request did. For development only."""

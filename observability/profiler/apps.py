@@ -14,7 +14,7 @@ class ProfilerConfig(AppConfig):
     label = "observability_profiler"
 
     def ready(self) -> None:
-        """Register the checks; in development, also find the origin of queries of async code until the process ends."""
+        """Register the checks. In development, also let async code report the origin of its queries."""
         from observability.profiler import checks  # noqa: F401, PLC0415 - registers the checks
 
         self.process = ExitStack()
@@ -23,6 +23,6 @@ class ProfilerConfig(AppConfig):
 
 
 def _caller_positions() -> tuple[CodePosition, ...]:
-    """Return where the code that waits for a thread stands, if its request is profiled."""
+    """Return the position of the code that waits for a thread, if its request is profiled; else nothing."""
     observation = current()
     return () if observation is None or observation.timeline is None else find_project_positions()

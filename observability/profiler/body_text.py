@@ -1,4 +1,4 @@
-"""A body as text: Content-Encoding and charset decoded, and secrets redacted."""
+"""Convert a body to text: decode Content-Encoding and charset, and redact secrets."""
 
 import codecs
 import json
@@ -18,18 +18,18 @@ FORM = "application/x-www-form-urlencoded"
 PIECE_BYTES = 64 * 1024
 
 _json_key = re.compile(r'"([^"\\]{1,128}+)"\s*+:')
-# For bodies that contain escapes; it takes three times as long.
+# For bodies with escapes. This pattern takes three times as long.
 _any_json_key = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s*:')
-# Text whose secrets can be found: not those of XML, YAML or tables.
+# Text in which secrets can be found. They cannot be found in XML, YAML or tables.
 _textual = re.compile(r"text/(plain|json|event-stream)|.*[/+](json|x-ndjson)$")
-# Any part of such a value may be secret if the body is cut.
+# If the body is cut, any part of such a value may be secret.
 _key_of_object_or_list = re.compile(r'"((?:[^"\\]|\\.){1,128})"\s*:\s*[\[{]')
-# Python's codecs for host names: no document uses them, and they take a minute per MiB.
+# Python's codecs for host names. No document uses them, and they take a minute per MiB.
 _host_name_codecs = ("idna", "punycode")
 
 
 class BodyDocument(TypedDict):
-    """A body in the document of a profile; `bytes` is the size of all of it as it was sent."""
+    """A body in the document of a profile. `bytes` is the size of the whole body as it was sent."""
 
     text: str
     bytes: int
@@ -42,18 +42,18 @@ class DecodingError(ValueError):
 
 
 def describe_body(body: CapturedBody | None, content_type: str, content_encoding: str = "") -> BodyDocument:
-    """Return the text of a body, and a note if there is something to say about it. None is the body of a file.
+    """Return the text of a body, and a note if the text is missing or has a problem. None means the body of a file.
 
-    JSON, forms and plain text are shown, decompressed, up to 64 KiB. If a body is cut or is not valid JSON, secrets are
-    searched in its text.
+    JSON, forms and plain text are decompressed and shown up to 64 KiB. If a body is cut or is not valid JSON, secrets
+    are searched in its text.
     """
     if body is None or not body.size:
-        return _body_without_text("a file, sent by the server" if body is None else "", 0)
+        return _body_without_text("a file, which the server sends" if body is None else "", 0)
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return _body_without_text("a form with files, not shown", body.size)
+        return _body_without_text("a form with files, which are not shown", body.size)
     if media_type != FORM and not _textual.match(media_type):
-        return _body_without_text(f"{media_type or 'no type'}, not shown", body.size)
+        return _body_without_text(f"{media_type or 'a body without Content-Type'}, not shown", body.size)
     try:
         data = _decompress(body.data, content_encoding)
     except (LookupError, DecodingError):
@@ -62,7 +62,7 @@ def describe_body(body: CapturedBody | None, content_type: str, content_encoding
     text, problems = decode_text(data[:MAX_BODY_BYTES], content_type, is_cut=is_cut)
     safe_text = _redact(text, media_type, is_cut=is_cut)
     if safe_text is None:
-        return _body_without_text("cut within a value that may be secret, not shown", body.size)
+        return _body_without_text("not shown, because it is cut inside a value that may be secret", body.size)
     document: BodyDocument = {"text": safe_text, "bytes": body.size, "is_cut": is_cut}
     if problems:
         document["note"] = " ".join(problems)
@@ -74,7 +74,7 @@ def _body_without_text(note: str, size: int) -> BodyDocument:
 
 
 def _decompress(data: bytes, content_encoding: str) -> bytes:
-    """Return at least the first 64 KiB + 1 byte of the decompressed data, if it is that long."""
+    """Return the decompressed data; if it is longer than 64 KiB, at least the first 64 KiB + 1 byte."""
     if not content_encoding:
         return data
     decompressed = b""
@@ -86,15 +86,15 @@ def _decompress(data: bytes, content_encoding: str) -> bytes:
 
 
 def _redact(text: str, media_type: str, *, is_cut: bool) -> str | None:
-    """Return the text without secrets; None if secrets cannot be separated from the rest."""
+    """Return the text without secrets; None if the secrets cannot be separated from the rest."""
     if media_type == FORM and text.lstrip()[:1] not in ("{", "["):
-        # Some of Python's charsets decode characters that UTF-8 cannot encode.
+        # Some charsets of Python decode characters that UTF-8 cannot encode.
         return "&".join(map(redact_parameter, text.split("&"))).encode(errors="replace").decode()
-    # curl sends JSON as a form if no Content-Type is given.
+    # Without a Content-Type, curl sends JSON as a form.
     if media_type.endswith("json") or media_type == FORM:
         if is_cut:
             return None if any(map(is_secret, _key_of_object_or_list.findall(text))) else redact_text(text)
-        # Most bodies contain no secret, and stay as they were sent.
+        # Most bodies contain no secret. They are shown exactly as they were sent.
         keys = (_any_json_key if "\\" in text else _json_key).findall(text)
         has_secret_key = any(map(is_secret, set(keys)))
         if not has_secret_key and not may_hold_secret(text):
@@ -109,25 +109,25 @@ def _redact(text: str, media_type: str, *, is_cut: bool) -> str | None:
 
 
 def decode_text(data: bytes, content_type: str, *, is_cut: bool) -> tuple[str, list[str]]:
-    """Return the text of a JSON body, and sentences about what is wrong with its charset.
+    """Return the text of a JSON body, and a sentence for each problem with its charset.
 
-    The charset is the one of Content-Type. If that names none, it is the one of UTF-8, UTF-16 and UTF-32 that the bytes
-    have. Bytes that cannot be decoded become U+FFFD. An incomplete character at the end of a cut body is left out.
+    The charset is that of Content-Type. If Content-Type has no charset, UTF-8, UTF-16 or UTF-32 is detected from the
+    bytes. Bytes that cannot be decoded become U+FFFD. An incomplete character at the end of a cut body is left out.
     """
     named = _charset_name(content_type)
     charset = named or json.detect_encoding(data).removesuffix("-sig")
     problems = []
     if not named and charset != "utf-8":
-        problems.append(f"It names no charset, and JSON without one is UTF-8. It was read as {charset}.")
+        problems.append(f"Content-Type has no charset, so the JSON must be UTF-8, but it was read as {charset}.")
     try:
         text, more = _decode(data, charset, is_cut=is_cut)
     except ValueError:
         text, more = _decode(data, "utf-8", is_cut=is_cut)
-        problems.append(f"It names the charset “{charset[:40]}”, which is not known. It was read as UTF-8.")
+        problems.append(f"Content-Type has the unknown charset “{charset[:40]}”. The body was read as UTF-8.")
     problems += more
     if text.startswith("\ufeff"):
         text = text.removeprefix("\ufeff")
-        problems.append("It starts with a byte order mark, which many JSON parsers refuse. It is left out here.")
+        problems.append("The body starts with a byte order mark, which many JSON parsers reject. It is not shown here.")
     return text, problems
 
 
@@ -139,9 +139,9 @@ def _charset_name(content_type: str) -> str:
 
 
 def _decode(data: bytes, charset: str, *, is_cut: bool) -> tuple[str, list[str]]:
-    """Return the text and what is wrong with it. Raises `ValueError` if the name is not that of a charset."""
+    """Return the text, and a sentence if some bytes are invalid. Raises `ValueError` for an unknown charset."""
     try:
-        # Python's codecs include other things than charsets (zlib, rot13); only this call refuses them.
+        # Python also has codecs that are not charsets (zlib, rot13). Only this call rejects them.
         b" ".decode(charset, "replace")
         codec = codecs.lookup(charset)
     except LookupError as error:
@@ -153,18 +153,19 @@ def _decode(data: bytes, charset: str, *, is_cut: bool) -> tuple[str, list[str]]
         return decoder("strict").decode(data, final=not is_cut), []
     except UnicodeDecodeError:
         text = decoder("replace").decode(data, final=not is_cut)
-        return text, [f"It is not all {charset}: what could not be decoded is shown as \ufffd."]
+        return text, [f"The body has bytes that are not valid {charset}. They are shown as \ufffd."]
 
 
-# Decompress a part of a body into pieces of at most 64 KiB, one at a time; some of them may be empty.
+# A function that decompresses a chunk of a body into pieces of at most 64 KiB, one at a time. Pieces may be empty.
 _Stage = Callable[[bytes], Iterator[bytes]]
 
 
 class ContentDecoder:
-    """Decode the Content-Encoding of one body, chunk by chunk. A few bytes may decompress to any size.
+    """Decode the Content-Encoding of a body, chunk by chunk. The memory is bounded, even for a decompression bomb.
 
-    Each stage (RFC 9110, section 8.4: the encoding that is named last was applied last) holds one piece at a time.
-    Raises `LookupError` for any other encoding than gzip, deflate and identity.
+    There is a stage for each encoding, and each stage has one piece in memory at a time. The encodings are decoded from
+    the last to the first (RFC 9110, section 8.4). Raises `LookupError` for encodings other than gzip, deflate and
+    identity.
     """
 
     def __init__(self, content_encoding: str) -> None:
@@ -172,7 +173,7 @@ class ContentDecoder:
         self._stages = [_stages[name]() for name in reversed(names) if name not in ("", "identity")]
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the decompressed chunk as far as the caller iterates. Raises `DecodingError`."""
+        """Yield the decompressed chunk in pieces. A piece is decompressed when it is read. Raises `DecodingError`."""
         pieces: Iterator[bytes] = (chunk[start : start + PIECE_BYTES] for start in range(0, len(chunk), PIECE_BYTES))
         for stage in self._stages:
             pieces = chain.from_iterable(map(stage, pieces))
@@ -180,7 +181,7 @@ class ContentDecoder:
 
 
 class _Zlib:
-    """Decompress gzip or deflate. After the end of a gzip member, another one (RFC 1952) or padding may follow."""
+    """Decompress gzip or deflate. After a gzip member there may be another member (RFC 1952) or padding."""
 
     def __init__(self, name: str, window_bits: int) -> None:
         self._name = name
@@ -203,13 +204,13 @@ class _Zlib:
                 raise DecodingError(f"{self._name}: {error}") from error
             yield piece
             chunk = self._decompressor.unconsumed_tail or self._decompressor.unused_data
-            # After a full piece there may be more output, although all input was consumed.
+            # After a full piece, the decompressor may have more output, even if it has consumed all input.
             if not chunk and len(piece) < PIECE_BYTES:
                 return
 
 
 class _Deflate:
-    """Decompress deflate, which means the zlib format (RFC 1950); some servers omit its header of two bytes."""
+    """Decompress deflate, which is the zlib format (RFC 1950). Some servers omit its header of two bytes."""
 
     def __init__(self) -> None:
         self._head = b""

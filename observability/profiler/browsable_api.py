@@ -1,4 +1,4 @@
-"""DRF's browsable API, only if a request asks for it by name."""
+"""Content negotiation that selects DRF's browsable API only if a request names it explicitly."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,9 +9,9 @@ from rest_framework.settings import api_settings
 
 
 class ExplicitBrowsableAPINegotiation(DefaultContentNegotiation):
-    """Choose the browsable API only for `?format=api`, whatever media types a browser accepts.
+    """Select the browsable API only for `?format=api`, not by the media types that a browser accepts.
 
-    The browsable API runs queries for its forms. A developer wants to profile the request that programs send.
+    The browsable API runs additional queries for its forms. A profile should show the request that programs send.
     """
 
     def select_renderer(

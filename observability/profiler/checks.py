@@ -1,4 +1,4 @@
-"""System checks: the profiler is not installed in production, and its parts are complete and in order."""
+"""System checks: the profiler is not installed in production, and its parts are complete and in the right order."""
 
 from collections.abc import Sequence
 
@@ -19,24 +19,24 @@ READER = "observability.profiler.reader.ProfileReader"
 STORE = "observability.profiler.toolbar.ProfileToolbarStore"
 URLS = "observability.profiler.urls"
 
-# The order in MIDDLEWARE, outermost first, and what is wrong if one stands after the next.
+# The required order in MIDDLEWARE, outermost first. The text is the problem if an entry comes after the next one.
 ORDER = {
-    TOOLBAR: "the page of a JSON response has no toolbar",
-    JSON_PAGE: "profiles show the page of the JSON instead of the JSON",
-    PROFILE: "profiles do not link to the record of silk",
+    TOOLBAR: "the pages of JSON responses have no toolbar",
+    JSON_PAGE: "profiles contain the HTML page instead of the JSON",
+    PROFILE: "profiles have no link to the silk record",
     SILK: "",
 }
 
 
 @register("observability")
 def check_debug(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W101: the profiler is installed and DEBUG is off; it shows nothing then."""
+    """Warn (W101) if the profiler is installed and DEBUG is off: it shows nothing in this case."""
     if settings.DEBUG or not apps.is_installed(APP):
         return []
     return [
         Warning(
-            f"{APP} is installed, and DEBUG is off.",
-            hint="Remove it and its middleware from the settings of this environment: they are for development only.",
+            f"{APP} is installed, but DEBUG is off.",
+            hint="It is for development only: remove it and its middleware from the settings of this environment.",
             id="observability.W101",
         )
     ]
@@ -44,15 +44,15 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
 
 @register("observability")
 def check_order(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W102: a middleware of the profiler stands before one that has to enclose it."""
+    """Warn (W102) if the middleware classes of the profiler are in the wrong order."""
     found = [path for path in settings.MIDDLEWARE if path in ORDER]
     expected = [path for path in ORDER if path in found]
     for first, path in zip(expected, found, strict=True):
         if first != path:
             return [
                 Warning(
-                    f"{first} is too late in MIDDLEWARE: {ORDER[first]}.",
-                    hint=f"Put {first!r} before {path!r}.",
+                    f"{first} is in the wrong place in MIDDLEWARE: {ORDER[first]}.",
+                    hint=f"Move {first!r} before {path!r}.",
                     id="observability.W102",
                 )
             ]
@@ -61,7 +61,7 @@ def check_order(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
 
 @register("observability")
 def check_profiles(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W103: some parts that profile requests are installed, and others are missing."""
+    """Warn (W103) if only some of the parts that profile requests are installed."""
     if not (settings.DEBUG and apps.is_installed(APP)):
         return []
     store = getattr(settings, "DEBUG_TOOLBAR_CONFIG", {}).get("TOOLBAR_STORE_CLASS")
@@ -74,7 +74,11 @@ def check_profiles(app_configs: Sequence[AppConfig] | None, **_: object) -> list
     if not missing or (len(missing) == len(parts) and store != STORE):
         return []
     return [
-        Warning("Requests are not profiled.", hint=f"Add {'; '.join(missing)}.", id="observability.W103"),
+        Warning(
+            "Requests are not profiled, because a part of the profiler is missing.",
+            hint=f"Add {'; '.join(missing)}.",
+            id="observability.W103",
+        ),
     ]
 
 

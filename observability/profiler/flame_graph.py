@@ -1,33 +1,33 @@
-"""The flame graph: bars to draw, callers above; the width of a bar is a function's time with all that it called."""
+"""The flame graph as bars. Callers are above. The width of a bar is the total time of a function."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypedDict
 
-# In percent of the whole; narrower bars are not drawn.
+# In percent of the graph. Narrower bars are not drawn.
 MIN_WIDTH = 0.1
-# A narrower bar has no space for a name.
+# In percent. A narrower bar has no space for a name.
 MIN_NAMED_WIDTH = 1.5
-# Bars from this width on can be reached by the keyboard.
+# In percent. The Tab key skips narrower bars.
 MIN_FOCUSABLE_WIDTH = 5.0
 ROW_HEIGHT = 18
 MAX_FUNCTIONS = 15
-# Dark text is readable on each of them, in the light and in the dark theme.
+# Dark text is readable on each color, in the light and in the dark theme.
 PROJECT_COLOR, LIBRARY_COLOR, WAITING_COLOR = "#f2b27a", "#c3d0dd", "#e6e6e6"
-# A library function that spends this share of its time in one other function is not where the graph starts.
+# The graph does not start at a library function that spends this share of its time in one other function.
 STEM_SHARE = 0.995
 # https://github.com/jlfwong/speedscope/blob/main/src/lib/file-format-spec.ts
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
 class FlameSamples(TypedDict):
-    """The samples of a request, as they are stored.
+    """The stored samples of a request.
 
-    frames: function, place (`path:line`) and whether it is the project's own code.
-    samples: for each sample the indexes of its frames, outermost first.
+    frames: function, place (`path:line`), and whether it is code of the project.
+    samples: the indexes of the frames of each sample, outermost first.
     weights_ms: the duration of each sample.
-    left_out_ms: the duration of the samples that are left out because there are too many.
+    left_out_ms: the duration of the samples that are not stored because there are too many.
     """
 
     frames: list[tuple[str, str, bool]]
@@ -38,7 +38,7 @@ class FlameSamples(TypedDict):
 
 @dataclass
 class Node:
-    """A function on a call path; `duration_ms` includes all that it called. `number` identifies it in the tree."""
+    """A function on a call path. `duration_ms` includes called functions. `number` identifies the node in the tree."""
 
     frame: int
     depth: int
@@ -49,7 +49,7 @@ class Node:
 
 
 class Bar(NamedTuple):
-    """A bar: `x` and `width` in percent, `y` in pixels; the colour says whose code it is."""
+    """A bar. `x` and `width` are in percent, `y` is in pixels. The color shows the kind of code."""
 
     number: int
     x: float
@@ -64,7 +64,7 @@ class Bar(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A function with its own time, and its time with all that it called."""
+    """A function with its own time, and its total time with called functions."""
 
     name: str
     place: str
@@ -74,7 +74,7 @@ class Function(NamedTuple):
 
 
 class FlameGraph:
-    """The graph of one request, whole or from one of its bars (`start`, the number of a node) on."""
+    """The graph of a request, or of the part below one of its bars (`start`, the number of a node)."""
 
     def __init__(self, samples: FlameSamples, start: int | None = None) -> None:
         self.frames = samples["frames"]
@@ -92,12 +92,12 @@ class FlameGraph:
 
     @property
     def total_ms(self) -> float:
-        """The duration of all samples."""
+        """The total duration of all samples."""
         return self._root.duration_ms
 
     @property
     def legend(self) -> list[tuple[str, str]]:
-        """The colours and their meaning."""
+        """The colors and their meanings."""
         return [
             (PROJECT_COLOR, "the project's code"), (LIBRARY_COLOR, "packages and Python"), (WAITING_COLOR, "waiting"),
         ]  # fmt: skip
@@ -109,7 +109,7 @@ class FlameGraph:
 
     @property
     def functions(self) -> list[Function]:
-        """The functions with the most own time."""
+        """The functions with the longest own time."""
         own: Counter[int] = Counter()
         total: Counter[int] = Counter()
         for stack, weight_ms in zip(self.samples, self.weights_ms, strict=True):
@@ -121,7 +121,7 @@ class FlameGraph:
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """Return a summary for programs."""
+        """Return a summary of the graph for programs."""
         functions = [
             {
                 "function": each.name,
@@ -147,7 +147,7 @@ class FlameGraph:
         return root
 
     def _find_start(self) -> Node:
-        """Return the first function that is the project's, or that calls more than one other."""
+        """Return the first function that belongs to the project, or that calls more than one function."""
         node = self._root
         while node.children:
             child = max(node.children.values(), key=lambda each: each.duration_ms)
@@ -158,7 +158,7 @@ class FlameGraph:
         return node
 
     def _draw(self) -> Iterator[Bar]:
-        """Yield the callers of the first function over the whole width, and all functions that it called."""
+        """Yield the bars of the callers of the first function in full width, then those of all called functions."""
         callers = _callers(self._start) if self.is_part else []
         for row, node in enumerate(callers):
             yield self._bar(node, 0.0, 100.0, row, is_caller=True)
@@ -209,7 +209,7 @@ def _walk(root: Node) -> Iterator[Node]:
 
 
 def _callers(node: Node) -> list[Node]:
-    """Return the callers of a function, outermost first, without the root."""
+    """Return the callers of a function without the root, outermost first."""
     callers = []
     while (parent := node.parent) is not None:
         node = parent
@@ -218,7 +218,7 @@ def _callers(node: Node) -> list[Node]:
 
 
 def to_speedscope(samples: FlameSamples, name: str) -> dict[str, Any]:
-    """Return the samples as a file for https://www.speedscope.app, which also works without a network."""
+    """Return the samples in the file format of https://www.speedscope.app, which also works offline."""
     return {
         "$schema": SPEEDSCOPE_SCHEMA,
         "name": name,

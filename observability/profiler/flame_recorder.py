@@ -1,4 +1,4 @@
-"""Sample the Python code of one request for its flame graph. The only module that imports pyinstrument."""
+"""Sample the Python code of a request for its flame graph. No other module imports pyinstrument."""
 
 import sysconfig
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.001
 MAX_SAMPLES = 20_000
-NOT_INSTALLED = "There is no flame graph, because pyinstrument is not installed: pip install pyinstrument."
+NOT_INSTALLED = "There is no flame graph, because pyinstrument is not installed. Install it: pip install pyinstrument"
 
-# pyinstrument writes a frame as function, file and line, then attributes; the attribute `c` is the class of `self`.
+# pyinstrument writes a frame as function, file, line and attributes. The attribute `c` is the class of `self`.
 _PART, _ATTRIBUTE, _CLASS = "\x00", "\x01", "c"
 _package_root = Path(__file__).resolve().parents[2]
 
 
 def sample(get_response: "GetResponse", request: HttpRequest, profile: Profile) -> HttpResponseBase:
-    """Return the response; meanwhile, sample the stack of this thread about once per millisecond.
+    """Return the response. While it is created, sample the stack of this thread about once per millisecond.
 
     A streaming body is not included, because it is created later. If sampling is not possible, the profile has a notice
-    that says why, and the request continues.
+    with the reason, and the request continues.
     """
     with _sampling(profile, "disabled"):
         return get_response(request)
 
 
 async def sample_async(get_response: "GetResponseAsync", request: HttpRequest, profile: Profile) -> HttpResponseBase:
-    """Do the same as `sample`. A synchronous view runs in the sampled thread, with the middleware around it."""
+    """Do the same as `sample` under ASGI. A synchronous view and its middleware run in the sampled thread."""
     if _view_is_async(request):
         with _sampling(profile, "enabled"):
             return await get_response(request)
@@ -64,7 +64,7 @@ def _sampling(profile: Profile, async_mode: "AsyncMode") -> Iterator[None]:
     try:
         profiler.start()
     except (RuntimeError, ValueError) as error:
-        # Another profiler of the project is running.
+        # Another profiler is running.
         profile.notice = f"There is no flame graph: {error}"
         yield
         return
@@ -83,16 +83,16 @@ def _view_is_async(request: HttpRequest) -> bool:
 
 
 def to_flame_samples(records: Iterable[tuple[Sequence[str], float]], recorder_file: str) -> FlameSamples:
-    """Convert pyinstrument's records, which are stacks with seconds.
+    """Convert pyinstrument's records: pairs of a stack and its duration in seconds.
 
-    The callers of `recorder_file` are left out. Equal stacks in a row are one sample.
+    The callers of `recorder_file` are left out. Consecutive equal stacks become one sample.
     """
     indexes: dict[tuple[str, str, bool], int] = {}
     samples: list[list[int]] = []
     weights_ms: list[float] = []
     left_out_ms = 0.0
     for stack, seconds in records:
-        frames = [indexes.setdefault(_parse_frame(each), len(indexes)) for each in _below(recorder_file, stack)]
+        frames = [indexes.setdefault(_parse_frame(each), len(indexes)) for each in _frames_below(recorder_file, stack)]
         if samples and samples[-1] == frames and not left_out_ms:
             weights_ms[-1] += seconds * 1e3
         elif len(samples) < MAX_SAMPLES:
@@ -108,8 +108,8 @@ def to_flame_samples(records: Iterable[tuple[Sequence[str], float]], recorder_fi
     }
 
 
-def _below(file: str, stack: Sequence[str]) -> Sequence[str]:
-    """Return the part of a stack that a file called; the whole stack if the file is not on it."""
+def _frames_below(file: str, stack: Sequence[str]) -> Sequence[str]:
+    """Return the frames of a stack below the frames of a file; the whole stack if it has no frame of the file."""
     for index in range(len(stack) - 1, -1, -1):
         if f"{_PART}{file}{_PART}" in stack[index]:
             return stack[index + 1 :]
@@ -130,7 +130,7 @@ def _parse_frame(text: str) -> tuple[str, str, bool]:
 
 
 def _library_path(file: str) -> str:
-    """Return the path of a file of a package or of Python, relative to the directory where Python finds it."""
+    """Return the path of a file of a package or of Python, relative to its directory in sys.path."""
     for directory in ("/site-packages/", "/dist-packages/"):
         if directory in file:
             return file.rpartition(directory)[2]

@@ -1,7 +1,7 @@
-"""JSON as HTML: indented, coloured, and without anything that a browser could run.
+"""Render JSON as HTML: indented, colored, and without anything that a browser could execute.
 
-It works on the text instead of parsed data: numbers, the order of keys and duplicate keys are shown as they were sent,
-and a text that was cut is shown up to the cut.
+This module does not parse the JSON. So numbers, the order of keys and duplicate keys are shown as they were sent, and a
+text that is cut is shown up to the cut.
 """
 
 import json
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from html import escape
 
 INDENT = "  "
-# Deeper levels are not indented further: the indentation would become far longer than the text.
+# Deeper levels have the same indentation, because it would become much longer than the text.
 MAX_INDENTED_DEPTH = 40
-# A browser lays out each token and each line separately, and would take half a minute for a MiB of the shortest tokens.
-# A MiB of an ordinary list has about 230,000.
+# A browser handles each token and each line separately. A MiB of the shortest tokens would take half a minute. A MiB of
+# an ordinary list has about 230,000 tokens.
 MAX_TOKENS = 300_000
 MAX_HTML_LENGTH = 8_000_000
 
@@ -29,24 +29,24 @@ _token = re.compile(
     |(?P<colon>:)""",
     re.VERBOSE | re.DOTALL,
 )
-# Characters that are invisible or change the order of others: controls, directions, line and paragraph separators.
+# Characters that are invisible or change the order of other characters: controls, text directions, separators.
 _invisible = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-# An http URL, or a path of this origin. Browsers take "//host" and "/\host" for another origin, and remove tabs and
-# line breaks before they parse.
+# An http URL, or a path of this origin. For browsers, "//host" and "/\host" are another origin. Browsers remove tabs
+# and line breaks before they parse a URL.
 _link = re.compile(r"(?:https?://[^\s\x00-\x1f<>\"\\]|/(?![/\\]))[^\s\x00-\x1f<>\"\\]*", re.IGNORECASE)
 
 
 def highlight(text: str) -> str:
     """Return the HTML of a JSON text, for a `<pre>`.
 
-    From the first character that is not JSON on, the text is plain. After 300,000 tokens or 8,000,000 characters of
-    HTML, the rest is shown as it was sent, in a `<span class="as-sent">`, because a browser would take too long.
+    The text after the first character that is not JSON is not highlighted. After 300,000 tokens or 8,000,000 characters
+    of HTML, the rest is shown as it was sent in a `<span class="as-sent">`, because a browser would take too long.
     """
     return "".join(_render(text))
 
 
 def escape_visibly(text: str) -> str:
-    """Return the text escaped for HTML; invisible characters are written as JSON escapes."""
+    """Return the text escaped for HTML. Invisible characters become JSON escapes."""
     return escape(_invisible.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
@@ -92,8 +92,8 @@ def _new_line(depth: int) -> str:
 
 
 def _find_url(token: str) -> str:
-    """Return the http URL, or the path of this origin, that a whole JSON string is; empty for any other string."""
-    # JSON may contain a slash, or any letter, as an escape.
+    """Return the URL if a JSON string is an http URL or a path of this origin; empty for other strings."""
+    # In JSON, a slash or a letter may be an escape.
     if token[1] not in "/hH\\":
         return ""
     try:

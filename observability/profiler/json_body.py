@@ -1,4 +1,4 @@
-"""Read the body of a JSON response, as far as a page shows it."""
+"""Read the part of a JSON response that its page shows."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from observability.profiler.body_text import ContentDecoder, DecodingError
 
 MAX_SHOWN_BYTES = 1024 * 1024
-# How long a page waits for a body that is created while it is read.
+# The time that a page waits for a streaming body.
 MAX_WAIT_S = 2.0
 
 JsonResponse = HttpResponse | StreamingHttpResponse
@@ -21,9 +21,9 @@ JsonResponse = HttpResponse | StreamingHttpResponse
 
 @dataclass(frozen=True)
 class Body:
-    """The first part of a body, decompressed. If it `is_cut`, there may be more.
+    """The first part of a body, decompressed. If `is_cut` is true, the body may be longer.
 
-    `is_late` means that it was cut after `MAX_WAIT_S`. `problem` says why it could not be decompressed further.
+    `is_late` means that it was cut after `MAX_WAIT_S`. `problem` is the error that stopped the decompression.
     """
 
     data: bytes
@@ -33,11 +33,11 @@ class Body:
 
 
 def read_body(response: JsonResponse) -> Body | None:
-    """Return the first MiB of the body, or what of it comes within about 2 seconds.
+    """Return the first MiB of the body, or the part that is created within about 2 seconds.
 
-    A stream is read only that far and then closed. If one chunk takes longer, this waits, because nothing can interrupt
-    it. Return None if the Content-Encoding is unknown or the body failed. Then the response is unchanged: a body that
-    failed yields the same chunks and raises the same exception again.
+    A stream is read only up to that point and is then closed. A chunk that takes longer cannot be interrupted, so this
+    function waits for it. Return None if the Content-Encoding is unknown or the body raised an exception. In this case
+    the response is unchanged: the body yields the same chunks and raises the same exception again.
     """
     if isinstance(response, StreamingHttpResponse) and response.is_async:
         return async_to_sync(_read_async_stream)(response)
@@ -45,7 +45,7 @@ def read_body(response: JsonResponse) -> Body | None:
 
 
 async def read_body_async(response: JsonResponse) -> Body | None:
-    """Do the same as `read_body`; an asynchronous body is interrupted after 2 seconds."""
+    """Do the same as `read_body`. An asynchronous body is interrupted after 2 seconds."""
     if not isinstance(response, StreamingHttpResponse):
         return _read(response)
     if response.is_async:
@@ -54,7 +54,7 @@ async def read_body_async(response: JsonResponse) -> Body | None:
 
 
 class _Reading:
-    """What was read of one body so far; its owner adds chunks until it `is_finished`."""
+    """The part of a body that was read up to now. The owner adds chunks until `is_finished` is true."""
 
     def __init__(self, content_encoding: str) -> None:
         self.chunks: list[bytes] = []
@@ -79,7 +79,7 @@ class _Reading:
         except DecodingError as error:
             self._problem = str(error)
             if not self._data:
-                # Most likely the body is not compressed.
+                # The body is probably not compressed.
                 self._data += b"".join(self.chunks)
         self._check_deadline()
 
@@ -135,7 +135,7 @@ async def _read_async_stream(stream: StreamingHttpResponse) -> Body | None:
                     if reading.is_finished:
                         break
         except TimeoutError:
-            # The body may raise its own TimeoutError.
+            # The body itself may raise a TimeoutError.
             if not limit.expired():
                 raise
             reading.is_late = True
@@ -148,13 +148,13 @@ async def _read_async_stream(stream: StreamingHttpResponse) -> Body | None:
 
 
 def _close_body(stream: StreamingHttpResponse) -> None:
-    """Close the generator with its blocks and transactions, so that the page includes what they did.
+    """Close the generator with its blocks and transactions, so that the page includes their queries.
 
-    Django does this at the end of the request, with everything else that `close()` does. It finds no closers then.
+    Django does this at the end of the request as a part of `close()`. It then finds no closers, because they have run.
     """
     closers: list[Callable[[], object]] = stream._resource_closers  # type: ignore[attr-defined] # noqa: SLF001 - Django has no public way
     while closers:
-        with suppress(Exception):  # as Django does
+        with suppress(Exception):  # Django does the same
             closers.pop(0)()
 
 
@@ -163,7 +163,7 @@ async def _close_async_body(stream: StreamingHttpResponse) -> None:
     if hasattr(iterator, "aclose"):
         with suppress(Exception):
             await iterator.aclose()
-    # A nested generator ends when there is no reference to it.
+    # A nested generator ends when its last reference is deleted.
     del iterator
     stream.streaming_content = ()
 

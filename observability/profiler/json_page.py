@@ -1,6 +1,6 @@
 """The page of a JSON response: the numbers of the observation, notices, the JSON, and the headers.
 
-It does not use Django's templates, because the toolbar would list them as templates of the request.
+This page does not use Django's templates, because the toolbar would list them as templates of the request.
 """
 
 import json
@@ -54,7 +54,7 @@ PAGE = """\
 </body>
 </html>
 """
-# Headers that describe the bytes of the JSON, or what may be done with it. The page lists them, and does not have them.
+# Headers that describe the bytes or the use of the JSON. The page lists them, but its own response does not have them.
 JSON_HEADERS = (
     "Accept-Ranges",
     "Content-Digest",
@@ -93,27 +93,27 @@ def render_page(request: HttpRequest, response: JsonResponse, body: Body) -> str
 
 
 def to_page_response(response: JsonResponse, page: str) -> HttpResponse:
-    """Return the page with the status, the cookies and the headers of the JSON response, and its own policy."""
+    """Return the page with the status, cookies and headers of the JSON response, and a Content-Security-Policy."""
     page_response = _StreamPageResponse(response) if isinstance(response, StreamingHttpResponse) else response
     for header in JSON_HEADERS:
         page_response.headers.pop(header, None)
-    # The toolbar decodes the page with the charset of the response.
+    # The toolbar uses the charset of the response to decode the page.
     page_response.charset = "utf-8"
     page_response.content = page.encode(errors="replace")
     page_response.headers["Content-Type"] = "text/html; charset=utf-8"
     page_response.headers["Content-Length"] = str(len(page_response.content))
     page_response.headers["Content-Security-Policy"] = content_security_policy()
-    # A cache must not give the page to a program that requests the same URL.
+    # A cache must not return the page to a program that requests the same URL.
     page_response.headers["Cache-Control"] = "no-store"
     patch_vary_headers(page_response, ["Accept", "Sec-Fetch-Mode"])
     return page_response
 
 
 class _StreamPageResponse(HttpResponse):
-    """The page of a streaming response; closing the page closes the stream, once.
+    """The page of a streaming response. Closing the page closes the stream exactly once.
 
-    Closing a response tells Django that its request ended, so only one of the two may do it. That is the stream,
-    because its class may override `close`.
+    Closing a response ends its request in Django, so this must happen for only one of the two responses. It happens for
+    the stream, because its class may override `close`.
     """
 
     def __init__(self, stream: StreamingHttpResponse) -> None:
@@ -121,7 +121,7 @@ class _StreamPageResponse(HttpResponse):
         self._stream = stream
         self.headers = stream.headers
         self.cookies = stream.cookies
-        # Django adds to the page's list what it has to close; the stream closes it.
+        # Django adds its closers to the list of the page. It is the list of the stream, which calls them.
         self._resource_closers = stream._resource_closers  # type: ignore[attr-defined] # noqa: SLF001
 
     def close(self) -> None:
@@ -131,9 +131,9 @@ class _StreamPageResponse(HttpResponse):
 
 
 def _raw_url(request: HttpRequest) -> str:
-    """Return the link to the raw response: the same URL with `raw`; empty if a link cannot send this request again.
+    """Return the link to the raw response: the same URL with `raw`; empty if a link cannot repeat this request.
 
-    It has no path: one that starts with two slashes would name another host.
+    The link has no path, because a path that starts with two slashes would mean another host.
     """
     if request.method != "GET":
         return ""
@@ -142,14 +142,14 @@ def _raw_url(request: HttpRequest) -> str:
 
 
 def _links(observation: Observation | None, raw_url: str) -> Iterator[tuple[str, str, str]]:
-    """Yield URL, id and text of each link."""
+    """Yield the URL, the id and the text of each link."""
     profile = ensure_profile(observation)
     with suppress(NoReverseMatch):
         if profile is not None:
-            yield reverse(REQUEST_PAGE, args=[profile.id]), "profile", "The page of this request"
+            yield reverse(REQUEST_PAGE, args=[profile.id]), "profile", "Profile of this request"
         yield reverse(REQUEST_LIST), "profiles", "All requests"
     if raw_url:
-        yield raw_url, "raw", "The raw response"
+        yield raw_url, "raw", "Raw response"
 
 
 def _outcome(status: int) -> str:
@@ -157,27 +157,27 @@ def _outcome(status: int) -> str:
 
 
 def _render_facts(observation: Observation | None) -> SafeString:
-    """Render the numbers of the access log line; the duration is the one until now."""
+    """Render the numbers of the access log line. The duration is the time up to now."""
     if observation is None:
         return format_html(
-            "<dt>observation</dt><dd>none: the first middleware has to be {}</dd>", "ObservationMiddleware"
+            "<dt>observation</dt><dd>missing: add {} as the first middleware</dd>", "ObservationMiddleware"
         )
     keys = to_dict(observation)
     repeated_count = keys["db.repeated_count"]
     facts = [
         ("queries", "query-count", f"{keys['db.query_count']}"),
-        ("database", "query-duration", f"{keys['db.duration_ms']:.1f} ms"),
+        ("query time", "query-duration", f"{keys['db.duration_ms']:.1f} ms"),
         ("transaction", "transaction", keys["db.transaction"]),
         ("duration", "duration", f"{keys['duration_ms']:.1f} ms"),
         ("request id", "request-id", observation.request_id),
-        ("log line", "log-line", f"grep {observation.request_id} {_log_file()}"),
+        ("log lines", "log-line", f"grep {observation.request_id} {_log_file()}"),
     ]
     if outgoing_count := keys["outgoing.count"]:
         facts.insert(2, ("outgoing requests", "outgoing", f"{outgoing_count}, {keys['outgoing.duration_ms']:.1f} ms"))
     if repeated_count > 1:
-        facts.insert(1, ("of one statement", "repeated-count", f"{repeated_count}"))
+        facts.insert(1, ("most repeated query", "repeated-count", f"{repeated_count} times"))
     if keys.get("db.over_budget"):
-        facts.insert(1, ("budget", "query-budget", f"{keys['db.query_budget']}, exceeded"))
+        facts.insert(1, ("query budget", "query-budget", f"{keys['db.query_budget']}, exceeded"))
     return format_html_join("", '<div class="{1}"><dt>{0}</dt><dd id="{1}">{2}</dd></div>', facts)
 
 
@@ -199,7 +199,7 @@ def _headers(response: JsonResponse) -> list[tuple[str, str]]:
 
 
 def _render_notices(body: Body, text: str, charset_problems: list[str], raw_url: str) -> SafeString:
-    """Render what is missing or wrong in the response, a paragraph for each."""
+    """Render a paragraph for each problem of the response, and for a part that is not shown."""
     sentences = [*_body_notices(body, raw_url), *charset_problems]
     if text and not (body.is_cut or body.problem):
         sentences += _json_notices(text)
@@ -209,31 +209,33 @@ def _render_notices(body: Body, text: str, charset_problems: list[str], raw_url:
 def _body_notices(body: Body, raw_url: str) -> Iterator[str]:
     wait_s = f"{json_body.MAX_WAIT_S:g}"
     if body.problem:
-        yield f"The body does not match Content-Encoding ({body.problem}). It is shown as far as it could be read."
+        yield f"The body does not match Content-Encoding ({body.problem}). Only the part before the error is shown."
     elif body.is_late and not body.data:
-        yield format_html("Nothing of the body came within {} seconds. {}", wait_s, _link_to_all(raw_url))
+        yield format_html("The body did not start within {} seconds. {}", wait_s, _link_to_whole_body(raw_url))
     elif body.is_late:
-        yield format_html("Only what came within {} seconds is shown. {}", wait_s, _link_to_all(raw_url))
+        yield format_html(
+            "Only the part of the body from the first {} seconds is shown. {}", wait_s, _link_to_whole_body(raw_url)
+        )
     elif body.is_cut:
-        yield format_html("Only the first MiB is shown. {}", _link_to_all(raw_url))
+        yield format_html("Only the first MiB of the body is shown. {}", _link_to_whole_body(raw_url))
     elif not body.data:
         yield "The response has no body."
 
 
-def _link_to_all(raw_url: str) -> SafeString:
+def _link_to_whole_body(raw_url: str) -> SafeString:
     if not raw_url:
-        return mark_safe("A program (curl, fetch) gets all of it.")
-    return format_html('<a href="{}">The raw response</a> has all of it.', raw_url)
+        return mark_safe("A program (curl, fetch) gets the whole body.")
+    return format_html('<a href="{}">The raw response</a> has the whole body.', raw_url)
 
 
 def _json_notices(text: str) -> Iterator[str]:
     try:
-        # Python refuses integers of more than 4,300 digits, and accepts three constants that JSON does not have.
+        # Python rejects integers of more than 4,300 digits, and accepts three constants that JSON does not have.
         json.loads(text, parse_int=str, parse_constant=_refuse_constant)
     except ValueError as error:
         yield f"Content-Type says JSON, but the body is not valid JSON: {error}."
     except RecursionError:
-        # It is too deep for Python's parser; whether it is valid is not known.
+        # The JSON is too deep for Python's parser, so it is not known whether it is valid.
         return
 
 
@@ -242,5 +244,5 @@ def _refuse_constant(name: str) -> None:
 
 
 def _mark_escaped(html: str) -> SafeString:
-    """Mark HTML that `highlight` or `escape_visibly` returned."""
+    """Mark HTML from `highlight` or `escape_visibly` as safe."""
     return mark_safe(html)  # noqa: S308

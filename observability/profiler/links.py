@@ -1,4 +1,4 @@
-"""Links to the profiler's pages, and URLs as they may be shown: without secrets."""
+"""Links to the profiler's pages, and URLs without their secrets."""
 
 from functools import lru_cache
 from urllib.parse import quote, unquote_plus
@@ -14,12 +14,12 @@ from observability.redaction import redact, redact_text
 # Names of URL patterns, for `reverse()`.
 REQUEST_LIST = "observability_profiler:requests"
 REQUEST_PAGE = "observability_profiler:request"
-# A URL pattern of each tool, and what follows the prefix that all URLs of the tool share.
+# A URL pattern of each tool, and the part of its URL after the common prefix of the tool.
 _tools = ((REQUEST_LIST, ""), ("djdt:render_panel", "render_panel/"), ("silk:summary", ""))
 
 
 def is_tool_path(path: str) -> bool:
-    """Return whether a path belongs to a developer tool (these pages, the toolbar, silk) or is a static file."""
+    """Return whether a path belongs to a developer tool (profiler, toolbar, silk) or is a static file."""
     return path.startswith(_tool_prefixes(get_urlconf(), get_script_prefix(), get_language()))
 
 
@@ -35,7 +35,7 @@ def _tool_prefixes(urlconf: str | None, _script_prefix: str, _language: str | No
 
 
 def profile_url(request: HttpRequest, profile_id: str) -> str:
-    """Return the URL of a profile's page; only the path if the host of the request is not allowed.
+    """Return the URL of the page of a profile; only its path if the host of the request is not allowed.
 
     Raises `NoReverseMatch` if the project does not include the profiler's URLs.
     """
@@ -52,13 +52,13 @@ def _request_list_path(urlconf: str | None, _script_prefix: str, _language: str 
 
 
 def redact_url(url: str) -> str:
-    """Return the path and query as they were sent, with the values of secret parameters redacted."""
+    """Return the path and query of a URL with redacted values of secret parameters. The rest is unchanged."""
     path, mark, query = url.partition("?")
     return f"{path}{mark}{'&'.join(map(redact_parameter, query.split('&')))}"
 
 
 def redact_parameter(pair: str) -> str:
-    """Return a URL-encoded `name=value` as it was sent, or redacted if it is secret."""
+    """Return a URL-encoded `name=value`. The value is redacted if it is secret; else the text is unchanged."""
     name, mark, value = pair.partition("=")
     decoded_name, decoded_value = unquote_plus(name), unquote_plus(value)
     safe_name, safe_value = redact_text(decoded_name), redact(decoded_value, decoded_name)

@@ -1,6 +1,6 @@
-"""The profiler's middleware: JSON as a page for a developer who opens it in a browser, and the profile of each request.
+"""The profiler's middleware: show JSON as a page in the browser of a developer, and profile each request.
 
-The toolbar's middleware is in `toolbar.py` and silk's in `silk.py`, because those packages are optional.
+The middleware of the toolbar is in `toolbar.py`, that of silk in `silk.py`, because these packages are optional.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,9 +29,9 @@ GetResponseAsync = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
 class SyncAndAsyncMiddleware:
-    """A middleware for WSGI and ASGI, so that Django does not adapt it. Subclasses implement both methods.
+    """A middleware for WSGI and ASGI, so that Django does not have to adapt it. Subclasses implement both methods.
 
-    Django creates it when a server starts, and calls it for each request.
+    Django creates an instance when the server starts, and calls it for each request.
     """
 
     sync_capable = True
@@ -56,11 +56,11 @@ class SyncAndAsyncMiddleware:
 
 
 class JsonPageMiddleware(SyncAndAsyncMiddleware):
-    """Show JSON as a page to a developer who opens its URL in a browser; errors too, with their status.
+    """Show JSON as a page if a developer opens its URL in a browser. Error responses keep their status.
 
-    It has to follow the toolbar's middleware, which puts the toolbar into the page. These responses do not change:
-    downloads, partial content, redirects, responses to HEAD and to `?raw`, bodies in an unknown encoding, and all
-    responses while DEBUG is off.
+    In MIDDLEWARE it must come after the toolbar's middleware, which inserts the toolbar into the page. These responses
+    are unchanged: downloads, partial content, redirects, responses to HEAD and to `?raw`, bodies in an unknown
+    encoding, and all responses if DEBUG is off.
     """
 
     def handle(self, request: HttpRequest, get_response: GetResponse) -> HttpResponseBase:
@@ -79,9 +79,9 @@ class JsonPageMiddleware(SyncAndAsyncMiddleware):
 
 
 class ProfileMiddleware(SyncAndAsyncMiddleware):
-    """Start the profile of a request, and capture the request, the response for programs, and the flame graph.
+    """Start the profile of a request, and capture the request, its response and its flame graph.
 
-    It has to follow the middleware of the JSON page, which replaces the response.
+    In MIDDLEWARE it must come after JsonPageMiddleware, which replaces the response.
     """
 
     def handle(self, request: HttpRequest, get_response: GetResponse) -> HttpResponseBase:
@@ -103,19 +103,19 @@ class ProfileMiddleware(SyncAndAsyncMiddleware):
 
 
 def _wants_page(request: HttpRequest) -> bool:
-    """Return whether a developer opened the URL in a browser and did not ask for the raw response."""
+    """Return whether a developer opened the URL in a browser and did not request the raw response."""
     return request.method != "HEAD" and is_navigation(request) and not wants_raw(request) and is_from_developer(request)
 
 
 def _refuse_compression(request: HttpRequest) -> None:
-    """Remove Accept-Encoding, so that GZipMiddleware and others do not compress what becomes a page."""
+    """Remove Accept-Encoding, so that GZipMiddleware and others do not compress a response that becomes a page."""
     if request.META.pop("HTTP_ACCEPT_ENCODING", None) is not None:
-        # Django caches the headers when they are first read.
+        # Django caches the headers on the first read.
         request.__dict__.pop("headers", None)
 
 
 def _is_readable_json(response: HttpResponseBase) -> TypeGuard[JsonResponse]:
-    """Return whether the response is a JSON document for a person to read."""
+    """Return whether the response is JSON that a browser shows."""
     if not isinstance(response, HttpResponse | StreamingHttpResponse) or isinstance(response, FileResponse):
         return False
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -125,13 +125,13 @@ def _is_readable_json(response: HttpResponseBase) -> TypeGuard[JsonResponse]:
 
 
 def _has_no_document(status: int) -> bool:
-    """Return whether a browser shows no document, or another one, for the status: 204, 205, 206 and redirects."""
+    """Return whether a browser does not show the document of this status: 204, 205, 206 and redirects."""
     is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
     return is_redirect or status in (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.PARTIAL_CONTENT)
 
 
 def _to_page(request: HttpRequest, response: JsonResponse, body: Body | None) -> HttpResponseBase:
-    """Return the page of a response; the response itself if its body could not be read."""
+    """Return the page of a response, or the response itself if its body could not be read."""
     return response if body is None else to_page_response(response, render_page(request, response, body))
 
 

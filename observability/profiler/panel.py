@@ -1,6 +1,6 @@
-"""Panels of django-debug-toolbar 8 with parts of the request page: transactions, repeated queries, flame graph.
+"""Panels for django-debug-toolbar 8 with parts of the request page: transactions, repeated queries, flame graph.
 
-They store only the id of the profile and read its document when they are opened, so every process can show them.
+A panel stores only the id of the profile, and reads the document when it is opened. So each process can show it.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class ProfilePanel(Panel):
         raise NotImplementedError
 
     def subtitle(self, profile: Profile) -> str:
-        """Return what the list of panels says while the request runs."""
+        """Return the text for the list of panels. It is called before the request has ended."""
         raise NotImplementedError
 
     def generate_stats(self, request: HttpRequest, response: HttpResponse) -> None:  # noqa: ARG002 - the toolbar's
@@ -56,7 +56,7 @@ class ProfilePanel(Panel):
 
 
 class TransactionPanel(ProfilePanel):
-    """How transactions and savepoints ended, and whether what was written is stored."""
+    """Shows how transactions and savepoints ended, and whether the changes are stored."""
 
     title = "Transaction"
     template = "observability/profiler/panels/transaction.html"
@@ -70,7 +70,7 @@ class TransactionPanel(ProfilePanel):
 
 
 class RepeatedQueriesPanel(ProfilePanel):
-    """The statements that ran more than once for one origin, with the line and the field that caused them."""
+    """Shows the statements that ran more than once for the same origin, with the line and the field of the origin."""
 
     title = "Repeated queries"
     nav_title = "Repeated"
@@ -78,20 +78,20 @@ class RepeatedQueriesPanel(ProfilePanel):
 
     def subtitle(self, profile: Profile) -> str:
         count = profile.observation.repeated_count
-        return f"one statement {count}×" if count > 1 else "none"
+        return f"the same query {count}×" if count > 1 else "none"
 
     def context(self, profile: StoredProfile) -> Mapping[str, object]:
         return {"statements": profile.repeated_statements}
 
 
 class FlameGraphPanel(ProfilePanel):
-    """Where the Python code spent its time, if the request asked for it."""
+    """Shows the flame graph of the Python code, if the request has one."""
 
     title = "Flame graph"
     template = "observability/profiler/panels/flame.html"
 
     def subtitle(self, profile: Profile) -> str:
-        return "recorded" if FLAME in profile.documents else "by ?profile"
+        return "recorded" if FLAME in profile.documents else "add ?profile"
 
     def context(self, profile: StoredProfile) -> Mapping[str, object]:
         samples = profile.load_flame_samples()

@@ -1,4 +1,4 @@
-"""The profile of a request while it runs: which requests have one, and what is captured until the request ends."""
+"""The profile of a running request: which requests are profiled, and what is captured until the request ends."""
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -24,18 +24,18 @@ _undecided = object()
 
 
 class Profile:
-    """The profile of one request, kept in the extensions of its observation.
+    """The profile of a request, stored in the extensions of its observation.
 
-    `ensure_profile` creates it; the reader writes it to the store when the response starts and when the request ends.
+    `ensure_profile` creates it. The reader writes it to the store when the response starts and when the request ends.
 
-    panels: the toolbar's panels by id, serialized, until the row of the profile is written.
-    number: the number of that row.
-    documents: what is written when the request ends, by kind.
-    repeat_of: the id of the profile that this request repeats under silk.
-    notice: what went wrong with the profile itself.
+    panels: the serialized panels of the toolbar by id, until the row of the profile is written.
+    number: the number of this row.
+    documents: the documents that are written when the request ends, by kind.
+    repeat_of: the id of the profile that this request repeats with silk.
+    notice: a problem of the profile itself, as a sentence for its page.
     """
 
-    # The toolbar has its own ids for requests.
+    # The toolbar uses its own ids for requests.
     by_toolbar_id: ClassVar["WeakValueDictionary[str, Profile]"] = WeakValueDictionary()
 
     __slots__ = (
@@ -44,7 +44,7 @@ class Profile:
     )  # fmt: skip
 
     def __init__(self, observation: Observation) -> None:
-        # Not the request id: clients may send the same one twice.
+        # The request id is not used, because clients may send the same id twice.
         self.id = os.urandom(8).hex()
         self.observation = observation
         self.capture = RequestCapture()
@@ -57,7 +57,7 @@ class Profile:
         observation.timeline = Timeline()
 
     def attach_toolbar(self, toolbar_id: str) -> None:
-        """Remember the toolbar's id of this request, so that its panels are stored with the profile."""
+        """Store the toolbar's id of this request, so that its panels are stored with the profile."""
         self.toolbar_id = toolbar_id
         Profile.by_toolbar_id[toolbar_id] = self
 
@@ -95,9 +95,9 @@ class Profile:
 
 
 def ensure_profile(observation: Observation | None) -> Profile | None:
-    """Return the profile of a request; the first call decides whether it has one, and creates it.
+    """Return the profile of a request, or None. The first call decides whether the request is profiled.
 
-    Requests of a developer have one, except those of the developer tools, and those of programs to QUIET_PATHS.
+    All requests of a developer are profiled, except requests of the developer tools, and of programs to QUIET_PATHS.
     """
     if observation is None:
         return None
@@ -107,7 +107,7 @@ def ensure_profile(observation: Observation | None) -> Profile | None:
 
 
 def find_profile(observation: Observation) -> Profile | None:
-    """Return the profile of an observation, if it has one."""
+    """Return the profile of an observation; None if it is not profiled."""
     profile = observation.extensions.get(Profile)
     return profile if isinstance(profile, Profile) else None
 
@@ -126,13 +126,13 @@ def _quiet_paths() -> QuietPaths:
 
 @receiver(setting_changed, dispatch_uid="observability.profiler.profile")
 def _reset_quiet_paths(*, setting: str, **_: object) -> None:
-    """Follow `override_settings(OBSERVABILITY=…)` in tests."""
+    """Clear the cache for `override_settings(OBSERVABILITY=…)` in tests."""
     if setting == "OBSERVABILITY":
         _quiet_paths.cache_clear()
 
 
 class CapturedBody:
-    """The first 64 KiB of a body, and the size of all of it in bytes."""
+    """The first 64 KiB of a body, and the size of the whole body in bytes."""
 
     __slots__ = ("data", "size")
 
@@ -147,10 +147,10 @@ class CapturedBody:
 
 
 class RequestCapture:
-    """What a request sent and how it was answered, copied while the view reads and writes it. Nothing is read for it.
+    """A request and its response, copied while the view reads and writes them. Nothing is read only for the profile.
 
-    `ProfileMiddleware` calls `capture_request`, then `capture_response`. `request_body` is what the view read of the
-    body. `response_body` is None for a file, which the server sends.
+    `ProfileMiddleware` calls `capture_request`, then `capture_response`. `request_body` is the part of the body that
+    the view has read. `response_body` is None for a file, which the server sends.
     """
 
     __slots__ = ("request_body", "request_headers", "response_body", "response_headers", "url")
@@ -163,7 +163,7 @@ class RequestCapture:
         self.response_body: CapturedBody | None = CapturedBody()
 
     def capture_request(self, request: HttpRequest) -> None:
-        """Copy the URL, the headers, and what is read of the body from now on."""
+        """Copy the URL and the headers now, and the body while it is read."""
         self.url = request.get_full_path()
         self.request_headers = dict(request.headers)
         stream = getattr(request, "_stream", None)
@@ -171,7 +171,7 @@ class RequestCapture:
             request._stream = _CapturedStream(stream, self.request_body)  # type: ignore[assignment] # noqa: SLF001 - Django has no public way
 
     def capture_response(self, response: HttpResponseBase) -> None:
-        """Copy the response as a program gets it; the chunks of a streaming response are copied when they are sent."""
+        """Copy the response that a program gets. The chunks of a streaming response are copied when they are sent."""
         self.response_headers = ResponseHeaders(response.headers)
         if response.cookies:
             self.response_headers["Set-Cookie"] = response.cookies.output(header="", sep=",").strip()
@@ -191,7 +191,7 @@ class RequestCapture:
 
 
 class _CapturedStream:
-    """The stream of a request's body; it copies what is read."""
+    """The stream of a request body, which copies all data that is read."""
 
     def __init__(self, stream: Any, body: CapturedBody) -> None:  # noqa: ANN401 - each server has its own class
         self._stream = stream

@@ -1,4 +1,4 @@
-"""The document of a profile: all that its page shows, as JSON without secrets, built when the request ends."""
+"""The document of a profile: the data of its page as JSON without secrets. It is built when the request ends."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from observability.recorders.query_origin import UNKNOWN_ORIGIN, QueryOrigin
 from observability.recorders.sql import normalize, summarize
 from observability.redaction import redact, redact_text
 
-# Of all log lines of a request together; later lines are shown without their facts.
+# The maximum size of the facts of all log lines of a request. Later lines are shown without facts.
 MAX_FACT_BYTES = 512 * 1024
 
 SERVER_TIMING = "Server-Timing"
@@ -35,7 +35,7 @@ class RequestDocument(ResponseDocument):
 
 
 class OriginDocument(TypedDict):
-    """Why a statement ran: lines of the project's code, and the serializer field with its declaration."""
+    """The origin of a statement: lines of the project's code, and the serializer field with its declaration."""
 
     lines: list[str]
     field: str
@@ -44,7 +44,7 @@ class OriginDocument(TypedDict):
 
 
 class StatementDocument(TypedDict):
-    """A statement of one database and one origin: how often it ran, and the duration of all runs together."""
+    """A statement for one database and one origin: the number of its runs, and their total duration."""
 
     text: str
     summary: str
@@ -56,7 +56,7 @@ class StatementDocument(TypedDict):
 
 
 class StepDocument(TypedDict):
-    """A step. `statement` is the index of a query's statement; log lines have `level`, `logger`, `facts`, `stack`."""
+    """A step. `statement` is the index of a query's statement. Log lines have `level`, `logger`, `facts`, `stack`."""
 
     kind: StepKind
     at_ms: float
@@ -78,7 +78,7 @@ class ExceptionDocument(TypedDict):
 
 
 class NumbersDocument(TypedDict):
-    """Values of the access log line that the row of the profile does not have. Durations are None while it runs."""
+    """Values of the access log line that are not in the row of the profile. Durations are None while it runs."""
 
     client_address: str | None
     query_duration_ms: float | None
@@ -132,7 +132,7 @@ EMPTY_DOCUMENT: ProfileDocument = {
 
 
 def to_json(document: Mapping[str, object]) -> bytes:
-    """Return the document as JSON; Python's module escapes what orjson refuses (surrogates, large numbers)."""
+    """Return the document as JSON. If orjson rejects a value (surrogates, large numbers), use the json module."""
     try:
         return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
@@ -140,7 +140,7 @@ def to_json(document: Mapping[str, object]) -> bytes:
 
 
 def build_document(profile: Profile) -> ProfileDocument:
-    """Return the document of a request that ended."""
+    """Return the document of a request that has ended."""
     observation, capture = profile.observation, profile.capture
     timeline = observation.timeline or Timeline()
     statements = _Statements()
@@ -192,7 +192,7 @@ def _describe_numbers(observation: Observation) -> NumbersDocument:
 
 
 def _redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    # Server-Timing is long and would be redacted as if it could contain a secret; it contains only numbers.
+    # Do not redact Server-Timing: it is long enough to look like a secret, but it has only numbers.
     redacted: dict[str, str] = redact({name: value for name, value in headers.items() if name != SERVER_TIMING})
     return redacted | {SERVER_TIMING: headers[SERVER_TIMING]} if SERVER_TIMING in headers else redacted
 
@@ -206,10 +206,10 @@ def _describe_exception(failure: ExceptionInfo | None) -> ExceptionDocument | No
 def _describe_steps(
     observation: Observation, entries: Iterable[TimelineEntry], statements: "_Statements"
 ) -> list[StepDocument]:
-    """Return the steps in the order in which they started."""
+    """Return the steps in the order of their start times."""
     facts = _Facts()
     steps: list[StepDocument] = []
-    # Threads of the request may still be adding steps.
+    # Threads of the request may add steps at this moment.
     for entry in tuple(entries):
         step = entry.step
         at_ms = round(observation.step_started_ms(step), 3)
@@ -234,7 +234,7 @@ def _describe_steps(
 
 
 class _Facts:
-    """The facts of log lines, until they are too large together."""
+    """Collects the facts of log lines until their total size exceeds the limit."""
 
     def __init__(self) -> None:
         self.left_bytes = MAX_FACT_BYTES
@@ -244,19 +244,19 @@ class _Facts:
             return {}
         self.left_bytes -= len(to_json(dict(entry.facts)))
         if self.left_bytes < 0:
-            return {"…": "left out: the log lines of this request have too many facts"}
+            return {"…": "not stored: the log lines of this request have too many facts"}
         return dict(entry.facts)
 
 
 class _Statements:
-    """The statements of a request, by fingerprint, database and origin."""
+    """Counts the statements of a request by fingerprint, database and origin."""
 
     def __init__(self) -> None:
         self._indexes: dict[tuple[str, str, QueryOrigin], int] = {}
         self._totals: list[tuple[int, float]] = []
 
     def count(self, entry: TimelineEntry) -> int:
-        """Count a query; return the index of its statement."""
+        """Count a query. Return the index of its statement."""
         step = entry.step
         origin = entry.origin if isinstance(entry.origin, QueryOrigin) else UNKNOWN_ORIGIN
         index = self._indexes.setdefault((step.fingerprint, step.source, origin), len(self._indexes))
@@ -269,7 +269,7 @@ class _Statements:
     def to_list(self) -> list[StatementDocument]:
         return [
             {
-                # SQL that the project wrote with its values may contain a secret.
+                # If the project puts values into its SQL, the SQL may contain a secret.
                 "text": _redact_sql(fingerprint),
                 "summary": summarize(fingerprint),
                 "database": database,

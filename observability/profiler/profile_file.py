@@ -11,14 +11,14 @@ from observability.conf import configuration, shared_file
 from observability.files import create_private_file, locked_directory
 
 PROFILE_FILE = "profiles.sqlite3"
-# How long to wait while another process writes, in seconds.
+# The time to wait while another process writes.
 LOCK_TIMEOUT_S = 2
 MAX_WAL_BYTES = 8 * 1024 * 1024
-# The file is a cache: a file of another version is emptied.
+# The file is only a cache, so a file with another version is emptied.
 SCHEMA_VERSION = 4
 
-# `number` is the order of the requests. What the list shows is in a table without the documents, so that it is read
-# fast. There are no other indexes: each would add pages to write for every request, and 500 rows are scanned quickly.
+# `number` is the order of the requests. The values of the list are in a table without the documents, which is fast to
+# read. Other indexes would add pages to write for each request, and 500 rows are scanned quickly without them.
 _schema = """
 CREATE TABLE profile (
     number INTEGER PRIMARY KEY,
@@ -52,15 +52,15 @@ _tables = ("profile", "document", "panel")
 
 
 def profile_path() -> Path:
-    """Return the path of the profile file, in VAR_DIR; in `var` of the code root if VAR_DIR is empty."""
+    """Return the path of the profile file. It is in VAR_DIR, or in `var` of the code root if VAR_DIR is empty."""
     return shared_file(PROFILE_FILE) or Path(configuration().code_root or Path.cwd()) / "var" / PROFILE_FILE
 
 
 class ProfileFile:
-    """One connection per process, opened when it is first needed; threads take turns.
+    """The connection of a process to the file. It is opened on first use. One thread at a time can use it.
 
-    A forked process opens its own connection. If the file was deleted, it is created again. Writes do not wait for the
-    disk: the last profiles before a power failure may be lost.
+    A forked process opens a new connection. If the file was deleted, it is created again. Writes do not wait for the
+    disk, so the last profiles before a power failure may be lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class ProfileFile:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Run the block in a transaction; roll back if it raises. Raises `sqlite3.Error`, `OSError`."""
+        """Run the block in a transaction, and roll back if the block raises. Raises `sqlite3.Error`, `OSError`."""
         with self._thread_lock():
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
@@ -87,12 +87,12 @@ class ProfileFile:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Provide the connection for reading. Raises `sqlite3.Error`, `OSError`."""
+        """Yield the connection for reading. Raises `sqlite3.Error`, `OSError`."""
         with self._thread_lock():
             yield self._open()
 
     def close(self) -> None:
-        """Close the connection of this process; the next use opens it again."""
+        """Close the connection of this process. The next use opens it again."""
         with self._thread_lock():
             if self._connection is not None and self._opened_as and self._opened_as[0] == os.getpid():
                 self._connection.close()
@@ -100,7 +100,7 @@ class ProfileFile:
 
     def _thread_lock(self) -> RLock:
         if self._process != os.getpid():
-            # A thread of the parent may have held the lock at the fork. That thread does not exist in this process.
+            # After a fork, the lock may be held by a thread of the parent that does not exist in this process.
             self._lock, self._process = RLock(), os.getpid()
         return self._lock
 
@@ -108,11 +108,11 @@ class ProfileFile:
         identity = self._identity()
         if self._connection is None or self._opened_as != identity:
             if self._connection is not None and self._opened_as and self._opened_as[0] != os.getpid():
-                # A forked process must not use the connection of its parent, not even to close it.
+                # A forked process must not use or close the connection of its parent.
                 self._parent_connections.append(self._connection)
             elif self._connection is not None:
                 self._connection.close()
-            # If the next line fails, the closed connection must not be used again.
+            # If the next line fails, the closed connection must not be used.
             self._connection = None
             self._connection = self._connect()
             self._opened_as = self._identity()
@@ -127,7 +127,7 @@ class ProfileFile:
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Only one process at a time can switch a new file to write-ahead logging (WAL); SQLite refuses the others.
+        # Only one process at a time can switch a new file to write-ahead logging (WAL). Others would get an error.
         with locked_directory(self.path.parent):
             self._create()
             connection = sqlite3.connect(
@@ -145,20 +145,20 @@ class ProfileFile:
 
     def _create(self) -> None:
         if not self.path.exists():
-            # These may remain of a deleted file, and other processes may have them open: they have its old content.
+            # These files may be left over from a deleted file, and other processes may have them open.
             for suffix in ("-wal", "-shm"):
                 self.path.with_name(f"{self.path.name}{suffix}").unlink(missing_ok=True)
-        # SQLite gives the files beside it the same mode.
+        # SQLite creates its -wal and -shm files with the same mode.
         create_private_file(self.path)
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables, unless the file has them in this version."""
+    """Create the tables, unless the file already has this version."""
     if _schema_version(connection) == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have created them meanwhile.
+        # Another process may have created the tables meanwhile.
         if _schema_version(connection) != SCHEMA_VERSION:
             for table in _tables:
                 connection.execute(f"DROP TABLE IF EXISTS {table}")

@@ -1,4 +1,4 @@
-"""The store of the last profiles, of all processes of this machine. The reader writes it, the pages read it."""
+"""The store of the last profiles of all processes on this machine. The reader writes it, the pages read it."""
 
 import json
 import os
@@ -27,7 +27,7 @@ DELETE_BATCH = 25
 
 @dataclass(frozen=True, slots=True)
 class ProfileRow:
-    """A profile without its document. None means not known (yet); `number` is the order of the requests."""
+    """A profile without its document. None means that a value is not known (yet). `number` is the order of requests."""
 
     number: int
     id: str
@@ -58,7 +58,7 @@ class ProfileRow:
 
     @property
     def state(self) -> str:
-        """`running`, `closed` when the request ended, or `lost` if its process ended before that."""
+        """`running`, `closed` if the request has ended, or `lost` if its process ended before the request."""
         if not self.is_running:
             return "closed"
         return "running" if _is_alive(self.process) else "lost"
@@ -66,7 +66,7 @@ class ProfileRow:
 
 @dataclass(frozen=True)
 class StoredProfile:
-    """A profile as the pages read it; the document is empty while the request runs."""
+    """A profile with its document, for the pages. The document is empty while the request runs."""
 
     row: ProfileRow
     document: ProfileDocument
@@ -82,7 +82,7 @@ class StoredProfile:
 
     @property
     def repeated_statements(self) -> list[StatementDocument]:
-        """The statements that ran more than once for one origin, the most frequent first."""
+        """The statements that ran more than once for the same origin, most frequent first."""
         repeated = [each for each in self.document["statements"] if each["count"] > 1]
         return sorted(repeated, key=lambda each: -each["count"])
 
@@ -100,7 +100,7 @@ _insert = f"""INSERT INTO profile ({", ".join(f'"{name}"' for name in _written)}
 
 @dataclass(frozen=True, slots=True)
 class ProfileFilter:
-    """Select profiles: a part of path and query, first and last status, shortest duration, request id."""
+    """Filters for profiles: a part of path and query, first and last status, minimum duration, request id."""
 
     path: str = ""
     statuses: tuple[int, int] | None = None
@@ -123,7 +123,7 @@ class ProfileFilter:
 
 
 class ProfileStore:
-    """The last 500 profiles, or about 128 MiB of them; `store()` creates it once per process and file.
+    """The last 500 profiles, or fewer if they exceed about 128 MiB. `store()` creates it once per process and file.
 
     All methods raise `sqlite3.Error` or `OSError` if the file cannot be used.
     """
@@ -132,9 +132,9 @@ class ProfileStore:
         self.file = ProfileFile(path)
 
     def begin(self, values: Mapping[str, object], panels: Mapping[str, str]) -> int:
-        """Write the row of a request whose response starts (a value for each column) and its toolbar panels.
+        """Write the row (a value for each column) and the toolbar panels of a request when its response starts.
 
-        Returns the number of the row.
+        Return the number of the row.
         """
         with self.file.writing() as connection:
             number = connection.execute(_insert, values).lastrowid or 0
@@ -145,9 +145,9 @@ class ProfileStore:
         return number
 
     def close(self, number: int, profile_id: str, values: Mapping[str, object], documents: Mapping[str, bytes]) -> None:
-        """Complete the row of a request that ended, and write its documents. No-op if the row was deleted."""
+        """Complete the row of a request when it ends, and write its documents. No-op if the row was deleted."""
         changes = ", ".join(f'"{name}" = :{name}' for name in values)
-        # If the file was created again meanwhile, the number may belong to another request.
+        # If the file was recreated meanwhile, the number may belong to another request.
         condition = "number = :number AND id = :id"
         with self.file.writing() as connection:
             updated = connection.execute(
@@ -159,7 +159,7 @@ class ProfileStore:
                 connection.executemany("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", rows)
 
     def rows(self, selected: ProfileFilter | None = None, limit: int = MAX_PROFILES) -> list[ProfileRow]:
-        """Return the newest rows that match, newest first."""
+        """Return the newest rows that match the filter, newest first."""
         condition, parameters = (selected or ProfileFilter()).condition()
         return self._rows(f"WHERE {condition} ORDER BY number DESC LIMIT {int(limit)}", parameters)
 
@@ -172,14 +172,14 @@ class ProfileStore:
         return StoredProfile(row, EMPTY_DOCUMENT if data is None else json.loads(data))
 
     def previous(self, row: ProfileRow) -> ProfileRow | None:
-        """Return the request before this one with the same method and route; the same path if no route matched."""
+        """Return the previous request with the same method and route, or with the same path if no route matched."""
         same = "route = :route" if row.route else "path = :path AND route IS NULL"
         condition = f"WHERE number < :number AND method = :method AND {same} ORDER BY number DESC LIMIT 1"
         values = {"number": row.number, "method": row.method, "route": row.route, "path": row.path}
         return next(iter(self._rows(condition, values)), None)
 
     def repeats(self, profile_id: str) -> list[ProfileRow]:
-        """Return the requests that repeat this one under silk, newest first."""
+        """Return the requests that repeat this request with silk, newest first."""
         return self._rows("WHERE repeat_of = :id ORDER BY number DESC", {"id": profile_id})
 
     def document(self, number: int, kind: str) -> bytes | None:
@@ -193,10 +193,10 @@ class ProfileStore:
             rows = connection.execute(f"SELECT {_selected} FROM profile {condition}", parameters).fetchall()  # noqa: S608 - our columns and conditions
         return [ProfileRow(*row) for row in rows]
 
-    # The toolbar's panels. `toolbar_id` is the toolbar's own id of a request.
+    # The panels of the toolbar. `toolbar_id` is the toolbar's id of a request.
 
     def toolbar_ids(self, limit: int) -> list[str]:
-        """Return the toolbar ids of the newest requests that have one, oldest first."""
+        """Return the toolbar ids of the newest requests with a toolbar, oldest first."""
         rows = self._rows(f"WHERE toolbar_id IS NOT NULL ORDER BY number DESC LIMIT {int(limit)}", {})
         return [str(row.toolbar_id) for row in reversed(rows)]
 
@@ -205,7 +205,7 @@ class ProfileStore:
             return _find_number(connection, toolbar_id) is not None
 
     def save_panels(self, toolbar_id: str, panels: Mapping[str, str]) -> None:
-        """Add panels to a stored profile. No-op if it was deleted."""
+        """Add panels to a stored profile. No-op if the profile was deleted."""
         with self.file.writing() as connection:
             number = _find_number(connection, toolbar_id)
             if number is not None:
@@ -218,14 +218,14 @@ class ProfileStore:
             return dict(map(tuple, connection.execute(query, (toolbar_id,)).fetchall()))
 
     def panel(self, toolbar_id: str, panel: str) -> str | None:
-        """Return one serialized panel."""
+        """Return a serialized panel; None if it is not stored."""
         query = "SELECT data FROM panel JOIN profile USING (number) WHERE toolbar_id = ? AND panel = ?"
         with self.file.reading() as connection:
             row = connection.execute(query, (toolbar_id, panel)).fetchone()
         return None if row is None else row["data"]
 
     def clear_panels(self, toolbar_id: str | None = None) -> None:
-        """Delete the panels of one request, or of all requests. The profiles stay."""
+        """Delete the panels of one request, or of all requests. The profiles remain."""
         with self.file.writing() as connection:
             condition = "" if toolbar_id is None else "WHERE toolbar_id = :id"
             numbers = f"SELECT number FROM profile {condition}"  # noqa: S608 - as above
@@ -244,7 +244,7 @@ def _write_panels(connection: sqlite3.Connection, number: int, panels: Iterable[
 
 
 def _delete_until(connection: sqlite3.Connection, number: int) -> None:
-    """Delete all profiles up to this number."""
+    """Delete all profiles up to and including this number."""
     if connection.execute("DELETE FROM profile WHERE number <= ?", (number,)).rowcount:
         connection.execute("DELETE FROM document WHERE number <= ?", (number,))
         connection.execute("DELETE FROM panel WHERE number <= ?", (number,))
@@ -286,7 +286,7 @@ def store() -> ProfileStore:
 
 @receiver(setting_changed, dispatch_uid="observability.profiler.profile_store")
 def _reset_store(*, setting: str, **_: object) -> None:
-    """Follow `override_settings(OBSERVABILITY=…)` in tests."""
+    """Clear the cache for `override_settings(OBSERVABILITY=…)` in tests."""
     if setting == "OBSERVABILITY" and store.cache_info().currsize:
         store().file.close()
         store.cache_clear()

@@ -1,4 +1,4 @@
-"""The reader that stores the profile of each request of a developer, and links to its page in a response header."""
+"""The reader that stores the profile of each request of a developer, and adds a header with its URL."""
 
 import sqlite3
 
@@ -18,10 +18,10 @@ class ProfileNotStoredError(Exception):
 
 
 class ProfileReader:
-    """Store profiles: the row with state `running` when the response starts, the whole profile when the request ends.
+    """Store profiles: a row with the state `running` when the response starts, the whole profile when the request ends.
 
-    It has to be the last reader, because it shows what the others set. If the file cannot be written, the response has
-    no X-Profile-URL, and one line on stderr says why.
+    It must be the last reader, because it stores values that other readers set. If the file cannot be written, the
+    response has no X-Profile-URL, and stderr has a line with the reason.
     """
 
     def response_started(self, observation: Observation, headers: Headers) -> None:
@@ -43,7 +43,7 @@ class ProfileReader:
         if profile is None:
             return
         if profile.number is None:
-            # The request ended without a response: the client disconnected, or the task was cancelled.
+            # The request has ended without a response: the client disconnected, or the task was cancelled.
             _store_row(profile)
         documents = {**profile.documents, DOCUMENT: to_json(build_document(profile))}
         try:
@@ -57,21 +57,21 @@ def _store_row(profile: Profile) -> None:
     try:
         profile.number = store().begin(profile.row_values(), panels)
     except (sqlite3.Error, OSError) as error:
-        # Do not try, wait and report again when the request ends.
+        # Do not try again when the request ends: this would wait and report the same error a second time.
         profile.observation.extensions[Profile] = None
         raise _not_stored(error) from error
 
 
 def _not_stored(error: Exception) -> ProfileNotStoredError:
     path = store().file.path
-    # Deleting the file does not help against errors of its use, for example a lock that another process holds.
+    # For operational errors, for example a lock of another process, it does not help to delete the file.
     is_broken = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    hint = "; it contains only profiles and may be deleted" if is_broken else ""
+    hint = "; delete the file, it contains only profiles" if is_broken else ""
     return ProfileNotStoredError(f"{path} cannot be used: {error}{hint}")
 
 
 def _expose_headers(headers: Headers) -> None:
-    """Let scripts of other origins read the headers, if the application answers those origins."""
+    """Let scripts of other origins read the headers if the application allows these origins (CORS)."""
     value = headers.get("Access-Control-Expose-Headers", "")
     exposed = {name.strip().lower() for name in value.split(",")}
     missing = [name for name in EXPOSED_HEADERS if name.lower() not in exposed]

@@ -1,4 +1,4 @@
-"""The database router that keeps silk's tables in their own database."""
+"""The database router that keeps the tables of silk in a separate database."""
 
 from django.db.models import Model
 
@@ -7,7 +7,7 @@ SILK_ALIAS = "silk"
 
 
 class SilkRouter:
-    """Send silk's models to the database `silk`, and all other models to other databases."""
+    """Use the database `silk` for the models of silk, and only for them."""
 
     def db_for_read(self, model: type[Model], **_hints: object) -> str | None:
         return SILK_ALIAS if model._meta.app_label == SILK_APP else None  # noqa: SLF001 - Django documents `_meta`

@@ -1,7 +1,7 @@
-"""django-silk, switched off until a request asks for it.
+"""django-silk, which records only requests that ask for it.
 
-This is the only module that imports silk; settings name it if silk is installed. Queries of silk in its own database do
-not count as queries of the request.
+No other module imports silk. Settings reference this module only if silk is installed. The queries of silk in its
+database do not count as queries of the request.
 """
 
 import json
@@ -34,15 +34,15 @@ MAX_TRACEBACK_LENGTH = 4_000
 
 log = logging.getLogger(__name__)
 
-# A parameter that may be a token, a session key or a password hash: 20 characters or more without a space.
+# A parameter of 20 or more characters without a space may be a token, a session key or a password hash.
 _long_word = re.compile(r"\S{20,}")
 
 
 class SilkMiddleware(SyncAndAsyncMiddleware):
-    """Let silk record a request that asks for it (`?silk` or the header X-Silk); silk does not see other requests.
+    """Let silk record a request with `?silk` or the header X-Silk. Silk does not see other requests.
 
-    It has to follow ProfileMiddleware, so that silk records the JSON instead of a page. The response header X-Silk-URL
-    links to the record.
+    In MIDDLEWARE it must come after ProfileMiddleware, so that silk records the JSON instead of a page. The response
+    header X-Silk-URL has the link to the record.
     """
 
     def __init__(self, get_response: GetResponse | GetResponseAsync) -> None:
@@ -61,25 +61,27 @@ class SilkMiddleware(SyncAndAsyncMiddleware):
 
 
 class SilkRecorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # silk has no types
-    """silk's middleware for one request: no EXPLAIN, bounded, without secrets, and outside of the observation."""
+    """Silk's middleware for a request: without EXPLAIN, with limits, without secrets, outside of the observation."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with silk_enabled():
             try:
                 return cast("HttpResponseBase", super().__call__(request))
             finally:
-                # The next request of this thread must not see data of this one.
+                # The next request of this thread must not see data of this request.
                 DataCollector().clear()
 
     def process_request(self, request: HttpRequest) -> None:
-        """Start the record. If silk's database does not exist or is not migrated, the request continues without one."""
+        """Start the record. If silk's database is missing or not migrated, the request continues without a record."""
         try:
             with activate(None):
                 super().process_request(request)
         except DatabaseError as error:
             request.silk_is_intercepted = False  # type: ignore[attr-defined]
             DataCollector().clear()
-            log.warning("silk_without_database", extra={"problem": str(error), "hint": "run manage.py prepare"})
+            log.warning(
+                "silk_without_database", extra={"problem": str(error), "hint": "run manage.py migrate --database silk"}
+            )
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Write the record."""
@@ -94,7 +96,7 @@ class SilkRecorder(silk.middleware.SilkyMiddleware):  # type: ignore[misc] # sil
 
 
 class RedactedRequestFactory(RequestModelFactory):  # type: ignore[misc] # silk has no types
-    """What silk stores of a request: headers, query, and a JSON or form body, all redacted."""
+    """The parts of a request that silk stores, with redacted secrets: headers, query, JSON or form body."""
 
     def encoded_headers(self) -> str:
         return json.dumps(redact(dict(self.request.headers)))
@@ -112,7 +114,7 @@ class RedactedRequestFactory(RequestModelFactory):  # type: ignore[misc] # silk 
 
 
 class RedactedResponseFactory(ResponseModelFactory):  # type: ignore[misc] # silk has no types
-    """What silk stores of a response: status, headers, and a JSON body, all redacted."""
+    """The parts of a response that silk stores, with redacted secrets: status, headers, JSON body."""
 
     def __init__(self, response: HttpResponseBase) -> None:
         super().__init__(_RedactedResponse(response))
@@ -129,7 +131,7 @@ class _RedactedResponse:
     def __init__(self, response: HttpResponseBase) -> None:
         self.status_code = response.status_code
         self.content_type = response.headers.get("Content-Type", "")
-        # As pairs: silk mistakes a value of two characters ("42") for a pair.
+        # The values are pairs, because silk takes a value of two characters ("42") for a pair.
         self.headers = {name: (name, value) for name, value in redact(dict(response.headers)).items()}
         is_plain = not response.streaming and not response.has_header("Content-Encoding")
         self.content = getattr(response, "content", b"") if is_plain else b""
@@ -140,7 +142,7 @@ class _RedactedResponse:
 
 
 def _redact_body(body: str | bytes | None, media_type: str) -> str:
-    """Return the body without secrets; empty if it is neither JSON nor a form, because its secrets cannot be found."""
+    """Return the body without secrets; empty if it is not JSON or a form, because its secrets cannot be found."""
     if not body:
         return ""
     try:
@@ -153,7 +155,7 @@ def _redact_body(body: str | bytes | None, media_type: str) -> str:
 
 
 def _redact_parameter(parameter: object) -> str:
-    """Return a parameter of a statement as silk records it."""
+    """Return a parameter of a statement for the record, redacted if it may be secret."""
     text = str(parameter)
     return REDACTED if _long_word.search(text) else text
 
@@ -162,15 +164,15 @@ _silk_wants_query = silk.sql._should_wrap  # noqa: SLF001 - silk has no public w
 
 
 def _wants_query(sql: str) -> bool:
-    # silk's own function comes first: without a request in this thread there are no queries to count.
+    # Call silk's function first: if this thread has no recorded request, there are no queries to count.
     return bool(_silk_wants_query(sql)) and len(DataCollector().queries) < MAX_QUERIES
 
 
 def patch_silk() -> None:
     """Replace functions for which silk has no setting.
 
-    Its EXPLAIN of each query triples the number of queries, whatever SILKY_ANALYZE_QUERIES says. In a transaction of
-    PostgreSQL, EXPLAIN also fails after a query failed, which turns a handled error (409) into a 500.
+    Silk runs EXPLAIN for each query even if SILKY_ANALYZE_QUERIES is off, which triples the number of queries. In a
+    PostgreSQL transaction, EXPLAIN also fails after a failed query, so a handled error (409) becomes a 500.
     """
     silk.sql._explain_query = lambda *_: None  # noqa: SLF001 - silk has no public way
     silk.sql._should_wrap = _wants_query  # noqa: SLF001
@@ -182,7 +184,8 @@ def patch_silk() -> None:
 class _SqlHook:
     """Replace Django's `SQLCompiler.execute_sql` with silk's function only while this process records requests.
 
-    silk itself replaces it at the first record and never restores it. Counts the running records of all threads.
+    Silk itself replaces it at the first record and never restores it. This class counts the running records of all
+    threads.
     """
 
     def __init__(self) -> None:
@@ -194,7 +197,7 @@ class _SqlHook:
             self._record_count += change
             compiler = cast("Any", SQLCompiler)
             if not hasattr(compiler, "_execute_sql"):
-                # silk's function calls this attribute, and silk tests for it to see whether its function is installed.
+                # Silk's function calls this attribute. Silk also uses it to check whether its function is installed.
                 compiler._execute_sql = compiler.execute_sql  # noqa: SLF001
             compiler.execute_sql = silk.sql.execute_sql if self._record_count else compiler._execute_sql  # noqa: SLF001
 
@@ -204,7 +207,7 @@ _sql_hook = _SqlHook()
 
 @contextmanager
 def silk_enabled() -> Iterator[None]:
-    """Let silk see the queries of this process until the block ends; it records those of its own requests."""
+    """Let silk see all queries of this process during the block. It records only those of recorded requests."""
     _sql_hook.count(+1)
     try:
         yield

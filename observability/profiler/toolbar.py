@@ -1,6 +1,7 @@
-"""django-debug-toolbar 8 together with the observation: middleware, SQL panel and store.
+"""Classes that connect django-debug-toolbar 8 with the observation: middleware, SQL panel and store.
 
-Neither counts the queries of the other. Settings name these classes instead of the toolbar's own.
+The toolbar and the observation do not count each other's queries. Settings reference these classes instead of the
+classes of the toolbar.
 """
 
 import re
@@ -30,10 +31,10 @@ _session_key = re.compile(r"(sessions\.cache(?:d_db)?)\S+")
 
 
 def show_toolbar(request: HttpRequest) -> bool:
-    """SHOW_TOOLBAR_CALLBACK: show the toolbar for all requests of a developer, so that their pages have its panels.
+    """Return whether a request has the toolbar: all requests of a developer. For SHOW_TOOLBAR_CALLBACK.
 
-    Exceptions: requests that silk records, because each would count the queries of the other, and pages of the
-    developer tools, which the toolbar would cover. The toolbar also calls this before it serves its own URLs.
+    Requests that silk records do not have it, because silk and the toolbar would count each other's queries. Pages of
+    the developer tools do not have it, because it would cover them. The toolbar also calls this for its own URLs.
     """
     if not is_from_developer(request):
         return False
@@ -41,32 +42,33 @@ def show_toolbar(request: HttpRequest) -> bool:
         return DebugToolbar.is_toolbar_request(request)
     if wants_silk(request) or wants_no_toolbar(request):
         return False
-    # A request without a profile, such as a health check, has no panels.
+    # A request without a profile, for example a health check, has no panels.
     observation = getattr(request, "observation", None)
     return observation is None or ensure_profile(observation) is not None
 
 
 def render_stored_toolbar(toolbar_id: str) -> SafeString:
-    """Return the HTML of the toolbar of an earlier request, which loads its panels from the store; empty if deleted."""
+    """Return the HTML of the toolbar of an earlier request, which loads stored panels; empty if they are deleted."""
     toolbar = DebugToolbar.fetch(toolbar_id)
     if toolbar is None:
         return mark_safe("")
-    # The toolbar reads the panels from the last to the first, and would show them in that order.
+    # The toolbar reads the panels in reverse order, and would show them in that order.
     toolbar._panels = dict(reversed(toolbar._panels.items()))  # noqa: SLF001 - it has no public way
     return mark_safe(toolbar.render_toolbar())  # noqa: S308 - the toolbar's own HTML
 
 
 class ToolbarMiddleware(DebugToolbarMiddleware):
-    """The toolbar's middleware, for WSGI and ASGI. It has to stand directly before JsonPageMiddleware."""
+    """The toolbar's middleware for WSGI and ASGI. In MIDDLEWARE it must be directly before JsonPageMiddleware."""
 
     def _postprocess(self, request: HttpRequest, response: HttpResponse, toolbar: DebugToolbar) -> HttpResponse:
-        """Insert the toolbar; its own queries (for example of the session) do not count as queries of the request.
+        """Insert the toolbar. Its queries (for example of the session) do not count as queries of the request.
 
-        The toolbar replaces Server-Timing. The values of the application are restored, before those of the toolbar.
+        The toolbar replaces the header Server-Timing. This method restores the values of the application before those
+        of the toolbar.
         """
         own_timing = response.headers.get("Server-Timing")
         if not is_processable_html_response(response):  # type: ignore[no-untyped-call] # the toolbar's own
-            # The toolbar would be rendered and not used.
+            # Do not render the toolbar, because the result would not be used.
             toolbar.render_toolbar = str  # type: ignore[method-assign]
         with activate(None):
             response = super()._postprocess(request, response, toolbar)
@@ -76,7 +78,7 @@ class ToolbarMiddleware(DebugToolbarMiddleware):
 
 
 class SQLPanel(sql.SQLPanel):
-    """The toolbar's SQL panel. It counts what the observation counts: transaction control is not a query."""
+    """The toolbar's SQL panel with the same query count as the observation: transaction control is not a query."""
 
     def record(self, **query: Any) -> None:  # noqa: ANN401 - what the toolbar's cursor measured
         if not parse_sql(query["raw_sql"]).is_transaction_control:
@@ -84,11 +86,11 @@ class SQLPanel(sql.SQLPanel):
 
 
 class ProfileToolbarStore(BaseStore):
-    """The toolbar's store, in the profile file, so that every process can show the panels of all others.
+    """The toolbar's store. It uses the profile file, so that each process can show the panels of all processes.
 
-    Panels wait with the profile of their request, and are written with its row before the response starts. Requests
-    without a profile are not stored. Secrets of clients are redacted (panels History, Request, Headers), and values in
-    the cache are left out. The SQL panel keeps the parameters of statements, because that is its purpose.
+    Panels are kept with the profile of their request, and written with its row before the response starts. Requests
+    without a profile are not stored. Secrets of clients are redacted (panels History, Request, Headers), and cached
+    values are left out. The SQL panel shows the parameters of statements, because this is its purpose.
     """
 
     @classmethod
@@ -102,7 +104,7 @@ class ProfileToolbarStore(BaseStore):
 
     @classmethod
     def set(cls, request_id: str) -> None:
-        """Attach the toolbar to the profile of the current request; the toolbar calls this when it starts."""
+        """Attach the toolbar to the profile of the current request. The toolbar calls this when the request starts."""
         profile = ensure_profile(current())
         if profile is not None:
             profile.attach_toolbar(request_id)
@@ -142,7 +144,7 @@ class ProfileToolbarStore(BaseStore):
 
 
 def _without_cached_values(call: dict[str, Any]) -> dict[str, Any]:
-    """Return a call of a cache method with its key and without values; the key of a session is as secret as a login."""
+    """Return a call of a cache method without values, and without the key of a session, which is a secret."""
     keys = [_session_key.sub(rf"\1{REDACTED}", redact_text(str(key))) for key in call.get("args", ())[:1]]
     return call | {"args": keys, "kwargs": {}}
 
@@ -155,6 +157,6 @@ def _without_secrets(key: str, value: Any) -> object:  # noqa: ANN401 - what a p
     if isinstance(value, QueryDict):
         return redact(dict(value.lists()))
     if isinstance(value, Mapping) and set(value) == {"list"}:
-        # Variables, as pairs of a name and a value.
+        # Variables are pairs of a name and a value.
         return {"list": [(name, redact(one, str(name))) for name, one in value["list"]]}
     return redact(value)

@@ -1,4 +1,4 @@
-"""The URLs of the profiler's pages. A project includes them, usually at `__debug__/requests/`."""
+"""The URLs of the profiler's pages. Projects usually include them at `__debug__/requests/`."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
 """The reports of `logs`: rows for programs, and lines for people.
 
-Each subcommand that reads logs has a module of its name here. This module has what all of them return and use.
+Each report is a module with the name of its subcommand. This module has the types and functions that all reports use.
 """
 
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from observability.text import format_count
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`summary` says what was read; `lines` are the text of the `rows`; `more` counts the rows that are left out."""
+    """`summary` describes the data; `lines` show the `rows` as text; `omitted_count` counts the other rows."""
 
     summary: str
     rows: Sequence[Row]
     lines: Sequence[str]
-    more: int = 0
+    omitted_count: int = 0
 
 
 class Extent(NamedTuple):
-    """How much was read, and the times of the first and the last line."""
+    """The amount of data, and the times of the first and the last line."""
 
     amount: float
     first: datetime | None
@@ -33,11 +33,11 @@ class Extent(NamedTuple):
 
     @property
     def has_several_days(self) -> bool:
-        """Whether a time needs its date."""
+        """Whether the lines are from several days, so that a time needs its date."""
         return self.first is not None and self.last is not None and self.first.date() != self.last.date()
 
     def describe(self, noun: str, plural: str, *details: str) -> str:
-        """Return one sentence: the amount with its noun, the range of time, and details that are not empty."""
+        """Return a sentence with the amount and its noun, the time range, and the details that are not empty."""
         if not self.amount or self.first is None or self.last is None:
             return f"No {plural}."
         amount = format_count(round(self.amount), noun, plural)
@@ -45,7 +45,7 @@ class Extent(NamedTuple):
 
 
 def fetch_extent(database: LogDatabase, view: str, amount: str = "sum(coalesce(sample_rate, 1))") -> Extent:
-    """Return the extent of a loaded view. By default a sampled line counts for the requests that it represents."""
+    """Return the extent of a loaded view. By default a sampled line counts as the requests that it represents."""
     (row,) = database.fetch_rows(
         f"select coalesce({amount}, 0) as amount, min(time) as first, max(time) as last from {view}"
     )
@@ -53,7 +53,7 @@ def fetch_extent(database: LogDatabase, view: str, amount: str = "sum(coalesce(s
 
 
 def limit_rows(rows: Sequence[Row], limit: int) -> tuple[list[Row], int]:
-    """Return the first rows, and the number of the others; a limit of 0 means all rows."""
+    """Return the first rows, and the number of the omitted rows. A limit of 0 means all rows."""
     return (list(rows[:limit]), max(0, len(rows) - limit)) if limit else (list(rows), 0)
 
 
@@ -68,5 +68,5 @@ def write_report(report: Report, output: Output, *, as_json: bool) -> None:
         output.write("")
     for line in report.lines:
         output.write(line)
-    if report.more:
-        output.write(f"… and {report.more:,} more: --limit 0 shows all.")
+    if report.omitted_count:
+        output.write(f"… and {report.omitted_count:,} more: --limit 0 shows all.")

@@ -1,8 +1,9 @@
-"""`logs errors`: failures by the type of the exception and the place that raised it."""
+"""`logs errors`: failures by exception type and by the source line that raised it."""
 
 import re
 from collections.abc import Iterator, Sequence
 
+from observability.log_analysis.columns import quote_text
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_number, format_time_range
 from observability.log_analysis.reports import Report, fetch_extent, limit_rows
@@ -10,37 +11,42 @@ from observability.log_analysis.terminal import Terminal, escape_controls, trunc
 from observability.text import format_count
 
 ORDERS = {"count": "failures", "last": "last_seen", "first": "first_seen"}
+# The event of the records of `manage.py logging --probe`.
+PROBE_EVENT = "logging_probe"
 COLUMNS = [
     "level", "logger", "event", "request_id", "span_id", "method", "route", "path", "status", "error_type",
     "sentry_event_id", "exception_type", "exception_message", "stacktrace",
 ]  # fmt: skip
 
-FAILED = "lower(level) in ('error', 'critical', 'fatal')"
+# The records of `manage.py logging --probe` are tests of the logging configuration, not failures.
+FAILED = f"lower(level) in ('error', 'critical', 'fatal') and event is distinct from {quote_text(PROBE_EVENT)}"
 
-# A traceback has its frames from the outermost to the innermost, after those of its cause.
-# A completion record (`is_end`) repeats the error of a record of the same observation, or the exception of another
-# record of the same request. Django's record of a response from status 500 on says less than the completion record.
+# A traceback lists its frames from the outermost to the innermost, after the frames of its cause.
+# Each failure is counted once. A completion record is left out if another record of the same observation reports its
+# error, or if a record of the same request has its exception. Django's record of a 5xx response is left out if there is
+# a completion record, which has more keys.
 GROUPED_FAILURES = r"""
 with failed as (
     select *,
-        logger in ('observability.access', 'observability.command', 'observability.span') is true as is_end,
+        logger in ('observability.access', 'observability.command', 'observability.span') is true as is_completion,
         (logger = 'django.request') is true as is_django
     from records
-), ends as (
-    select * from failed where is_end
+), completions as (
+    select * from failed where is_completion
 ), distinct_failures as (
     select *, regexp_extract_all(coalesce(stacktrace, ''), 'File "[^"\n]+", line \d+, in [^\n]+') as frames
     from failed
     where exception_type is not null or not (
-        (is_end and exists (
+        (is_completion and exists (
             select 1 from failed other where other.request_id = failed.request_id and (
-                other.span_id = failed.span_id and not other.is_end
+                other.span_id = failed.span_id and not other.is_completion
                     and (other.exception_type is not null or not other.is_django)
                 or other.exception_type = failed.error_type
             )
         ))
         or (is_django and exists (
-            select 1 from ends where ends.request_id = failed.request_id and ends.span_id = failed.span_id
+            select 1 from completions
+            where completions.request_id = failed.request_id and completions.span_id = failed.span_id
         ))
     )
 ), placed as (
@@ -68,16 +74,16 @@ with failed as (
         arg_max(span_id, time) as span_id
     from placed group by 1, 2, 3, 4, 5
 )
-select grouped.* exclude (route, span_id), ends.method, coalesce(ends.route, ends.path) as route, ends.status,
-    ends.sentry_event_id
-from grouped left join ends using (request_id, span_id)
+select grouped.* exclude (route, span_id), completions.method,
+    coalesce(completions.route, completions.path) as route, completions.status, completions.sentry_event_id
+from grouped left join completions using (request_id, span_id)
 """
 _frame = re.compile(r'File "(?P<path>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
 MAX_PATH_PARTS = 3
 
 
 def errors(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """Return a row for each kind of failure, with the newest one as its example."""
+    """Return a row for each kind of failure, with its newest failure as the example."""
     database.load("records", COLUMNS, FAILED)
     rows = [row | {"place": _place(row["place"])} for row in database.fetch_rows(GROUPED_FAILURES)]
     rows.sort(key=lambda row: (row[ORDERS[by]], row["last_seen"]), reverse=True)
@@ -88,7 +94,7 @@ def errors(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) ->
 
 
 def _place(frame: str | None) -> str | None:
-    """Return a frame of a traceback as `shop/orders/views.py:12 get`, with the last parts of its path."""
+    """Return a frame of a traceback as `shop/orders/views.py:12 get`: the last parts of its path, line and function."""
     match = _frame.fullmatch(frame or "")
     if match is None:
         return None
@@ -115,11 +121,11 @@ def _lines(rows: Sequence[Row], terminal: Terminal) -> Iterator[str]:
 
 
 def _describe(row: Row) -> Iterator[str]:
-    """Yield the lines about one kind of failure, the heading first."""
+    """Yield the lines about one kind of failure, heading first."""
     if row["exception_type"]:
         yield f"{row['exception_type']}  {row['place'] or ''}".rstrip()
     elif row["event"] == "request":
-        yield f"status {row['status']} without a logged cause"
+        yield f"status {row['status']} without a logged exception"
     else:
         yield f"{row['message'] or row['event']}  [{row['logger']}]"
     message = (row["message"] or "").partition("\n")[0]

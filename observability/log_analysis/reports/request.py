@@ -1,4 +1,4 @@
-"""`logs request ID`: all lines of one request, command or span, below a summary."""
+"""`logs request ID`: a summary of one request, command or span, and all its lines."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from observability.text import format_count
 MIN_ID_LENGTH = 6
 ID_KEYS = ("request_id", "trace_id")
 SENTRY_ID_KEY = "sentry.event_id"
-# The keys of the access log line that the summary shows.
+# Prefixes of the keys of the access log line that the summary shows.
 SUMMARY_PREFIXES = (
     "http.", "url.", "db.", "outgoing.", "client.", "user.", "user_agent.", "duration_ms", "error.type", "sentry.",
     "sample_rate",
@@ -35,27 +35,27 @@ SUMMARY_PREFIXES = (
 TRANSACTIONS = {
     "none": "none",
     "committed": "committed",
-    "rolled_back": "rolled back: nothing was stored",
+    "rolled_back": "rolled back: its changes were not stored",
 }
-# The completion records of other observations than requests: their loggers and events.
+# The loggers of the completion records of commands and spans, each with its event.
 COMPLETION_EVENTS = {"observability.command": "command", "observability.span": "span"}
 
 
 class ObservationKey(NamedTuple):
-    """Identifies an observation: a client may send the same request id twice, the span id is the service's own."""
+    """Identifies an observation. A client may send the same request id twice; the service generates the span id."""
 
     request_id: str
     span_id: str
 
 
 def write_request(options: Options, output: Output) -> None:
-    """Print each observation with this id, as text or as the JSON of its lines."""
+    """Print each observation with this id as text, or its lines as JSON."""
     with options.open_logs(output) as logs:
         observations = find_observations(logs, options.columns, options.time_range, options.request_id)
     if not observations:
         raise LogAnalysisError(
-            f"No line has the id {options.request_id!r}: its lines were deleted, are not written yet, or are on another"
-            " machine."
+            f"No log line has the id {options.request_id!r}. Its lines were deleted or sampled out, are not written "
+            "yet, or are in another directory (--in PATH) or on another machine."
         )
     for number, records in enumerate(observations):
         if options.as_json:
@@ -73,19 +73,19 @@ def find_observations(
 ) -> list[list[Record]]:
     """Return the records of each observation with this id, ordered by time.
 
-    The id is that of `X-Request-ID`, of the trace or of the Sentry event, or its first six characters or more. A line
-    that two logs contain is returned once. Raises LogAnalysisError for text that is not an id.
+    The id is the X-Request-ID, the trace id or the Sentry event id, or at least its first six characters. A line that
+    two logs contain is returned once. Raises LogAnalysisError for text that is not an id.
     """
     if not re.fullmatch(rf"[A-Za-z0-9._-]{{{MIN_ID_LENGTH},128}}", id_prefix):
         raise LogAnalysisError(
-            f"{id_prefix!r} is not an id: an id has letters, digits, '.', '_' and '-', and at least {MIN_ID_LENGTH} of "
-            "them."
+            f"{id_prefix!r} is not an id. Allowed: at least {MIN_ID_LENGTH} characters, only letters, digits, "
+            "'.', '_' and '-'."
         )
     observations: dict[ObservationKey, list[Record]] = {}
     for record in _find_records(logs, columns, time_range, id_prefix):
         if _has_id(record, id_prefix, (*ID_KEYS, SENTRY_ID_KEY)):
             observations.setdefault(_observation_key(record), []).append(record)
-    # Only one line of an observation has the id of the Sentry event.
+    # Only one line of an observation has the Sentry event id.
     partial = {
         key for key, records in observations.items() if not any(_has_id(each, id_prefix, ID_KEYS) for each in records)
     }
@@ -100,7 +100,7 @@ def find_observations(
 
 
 def render_observation(records: Sequence[Record], columns: Columns, terminal: Terminal) -> Iterator[str]:
-    """Yield the summary of an observation, then its lines, each with its time since the beginning."""
+    """Yield the summary of an observation, then its lines, each with the time since its start."""
     completion = _find_completion(records, columns)
     start = _start_time(records, completion)
     yield terminal.style(_heading(completion or records[0], columns), "bold")
@@ -116,11 +116,11 @@ def render_observation(records: Sequence[Record], columns: Columns, terminal: Te
     logged_count = sum(record.get("event") in QUERY_EVENTS for record in records)
     missing = (finite_number(completion.get("db.query_count")) or 0) - logged_count if completion else 0
     if logged_count and missing > 0:
-        yield f"{INDENT}{format_count(round(missing), 'more query', 'more queries')} ran without a log line."
+        yield f"{INDENT}{format_count(round(missing), 'more query', 'more queries')} ran, but were not logged."
 
 
 def _find_records(logs: Sequence[Log], columns: Columns, time_range: TimeRange, text: str) -> Iterator[Record]:
-    """Yield the records in the time range whose lines contain the text, each once, also after a fragment."""
+    """Yield the records in the time range whose lines contain the text, each record once."""
     files = [file for log in logs for file in log.files]
     needle = text.encode("utf-8", "replace")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -142,12 +142,12 @@ def _observation_key(record: Record) -> ObservationKey:
 
 
 def _find_completion(records: Sequence[Record], columns: Columns) -> Record | None:
-    """Return the record that was written when the observation was closed."""
+    """Return the record that was written when the observation ended; None if it is missing."""
     return next((each for each in records if columns.is_request_record(each) or _is_completion(each)), None)
 
 
 def _is_completion(record: Record) -> bool:
-    """Return whether a record is that of a command or a span."""
+    """Return whether a record is the completion record of a command or a span."""
     logger = record.get("logger")
     return isinstance(logger, str) and COMPLETION_EVENTS.get(logger, "") == record.get("event")
 
@@ -163,9 +163,9 @@ def _start_time(records: Sequence[Record], completion: Record | None) -> datetim
 
 
 def _without_summary(completion: Record) -> Record:
-    """Return the record of a request without what the summary shows: what was noted stays."""
+    """Return the access log record without the keys that the summary shows. Keys from `note` remain."""
     notes = {key: value for key, value in completion.items() if not key.startswith(SUMMARY_PREFIXES)}
-    return notes | {"event": f"answered {completion.get('http.response.status_code')}", "logger": None}
+    return notes | {"event": f"response {completion.get('http.response.status_code')}", "logger": None}
 
 
 def _heading(record: Record, columns: Columns) -> str:
@@ -182,7 +182,7 @@ def _heading(record: Record, columns: Columns) -> str:
 
 
 def _summary(record: Record) -> Iterator[tuple[str, str]]:
-    """Yield the names and values of a completion record that say something."""
+    """Yield the names and values of a completion record that have a value."""
     yield "ended" if record.get("duration_ms") is not None else "time", str(record["timestamp"])
     yield "request id", str(record.get("request_id"))
     yield "trace", f"{record.get('trace_id')}, span {record.get('span_id')}"
@@ -190,14 +190,14 @@ def _summary(record: Record) -> Iterator[tuple[str, str]]:
         yield "route", str(record["http.route"])
     if (count := record.get("db.query_count")) is not None:
         repeated = finite_number(record.get("db.repeated_count")) or 0
-        repetition = f", one of them {repeated} times" if repeated > 1 else ""
+        repetition = f", the same one up to {repeated} times" if repeated > 1 else ""
         yield "queries", f"{count} in {format_milliseconds(record.get('db.duration_ms'))}{repetition}"
     if (transaction := record.get("db.transaction")) is not None:
         yield "transaction", TRANSACTIONS.get(str(transaction), str(transaction))
     if record.get("outgoing.count"):
         yield "outgoing", f"{record['outgoing.count']} in {format_milliseconds(record.get('outgoing.duration_ms'))}"
     if record.get("db.over_budget"):
-        yield "budget", f"over: {record.get('db.query_budget')} queries are allowed"
+        yield "budget", f"exceeded: {record.get('db.query_budget')} queries are allowed"
     client = " ".join(str(record[key]) for key in ("client.address", "user_agent.original") if record.get(key))
     if client:
         yield "client", client

@@ -40,15 +40,15 @@ def _table_columns(*, with_date: bool) -> list[TableColumn]:
 
     return [
         TableColumn("time", lambda row: format_time(row["time"], with_date=with_date), importance=2),
-        TableColumn("took", lambda row: format_milliseconds(row["duration_ms"])),
+        TableColumn("duration", lambda row: format_milliseconds(row["duration_ms"])),
         TableColumn("queries", lambda row: format_number(row["query_count"]), importance=2),
-        TableColumn("in db", lambda row: format_milliseconds(row["db_ms"]), importance=3),
+        TableColumn("db time", lambda row: format_milliseconds(row["db_ms"]), importance=3),
         TableColumn("repeated", lambda row: format_number(row["repeated_count"]), importance=4),
         TableColumn("outgoing", outgoing, importance=5),
         TableColumn("bytes", lambda row: format_number(row["body_bytes"]), importance=6),
         TableColumn("status", lambda row: str(row["status"] or ""), importance=1, style=style),
         TableColumn("request", lambda row: f"{row['method'] or ''} {row['path'] or row['route'] or ''}", is_text=True),
         TableColumn("user", lambda row: str(row["user_id"] or ""), importance=7),
-        # Enough digits to find the request, and few enough to fit.
+        # 12 digits are enough for `logs request`, and they fit.
         TableColumn("request id", lambda row: (row["request_id"] or "")[:12]),
     ]

@@ -1,4 +1,4 @@
-"""`logs sql`: the result of SQL over the views as a table, CSV, JSON or a Parquet file; without SQL, the columns."""
+"""`logs sql`: print the result of SQL over the views as a table, CSV or JSON, or write it to a Parquet file."""
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +12,12 @@ from observability.log_analysis.terminal import Output, Row, TableColumn, Termin
 from observability.text import format_count
 
 DEFAULT_ROWS = 100
-# How many rows are fetched from DuckDB at a time.
+# The number of rows that are fetched from DuckDB at a time.
 BATCH = 2_000
 
 
 class Cursor(Protocol):
-    """The result of DuckDB."""
+    """A DuckDB result."""
 
     def fetchmany(self, size: int) -> list[tuple[object, ...]]: ...
 
@@ -25,7 +25,7 @@ class Cursor(Protocol):
 
 
 def run_sql(options: Options, output: Output) -> None:
-    """Run the SQL that a person wrote and print its result; without SQL, print the columns of the views."""
+    """Run the SQL of the user and print its result. Without SQL, print the columns of the views."""
     if not options.sql:
         output.write("\n".join(_describe_views(output.terminal)))
         return
@@ -63,7 +63,7 @@ def _fetch_rows(cursor: Cursor) -> Iterator[tuple[object, ...]]:
 
 
 def _write_table(names: Sequence[str], cursor: Cursor, limit: int, output: Output) -> None:
-    """Print the first rows as a table; each row as a list of its values if the table does not fit the terminal."""
+    """Print the first rows as a table. If it does not fit the terminal, print each row as a list of its values."""
     fetched = cursor.fetchmany(limit + 1) if limit else cursor.fetchall()
     rows: list[Row] = [dict(enumerate(map(_format_cell, row))) for row in (fetched[:limit] if limit else fetched)]
     columns = [
@@ -115,4 +115,4 @@ def _describe_views(terminal: Terminal) -> Iterator[str]:
         rows: list[Row] = [column._asdict() for column in columns]
         yield from render_table(rows, table_columns, terminal)
         yield ""
-    yield 'Any other key of the log lines is a column with the key as its name: "tenant" or "log.file.path".'
+    yield 'Each other key of the log lines is a column too, such as tenant, log.file.path or (quoted) "x-tenant".'

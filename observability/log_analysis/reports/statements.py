@@ -1,4 +1,4 @@
-"""`logs statements`: the logged queries by statement; lists of values of any length are the same statement."""
+"""`logs statements`: the logged queries, grouped by fingerprint. The length of a list of values does not matter."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ from observability.recorders.sql import fingerprint
 ORDERS = {"time": "time_ms", "count": "queries", "p95": "p95_ms", "max": "max_ms"}
 COLUMNS = ["event", "duration_ms", "statement", "file", "line", "function", "request_id"]
 
-# The percentiles are those of the logged queries: if only slow queries are logged, those of slow queries.
+# The percentiles are of the logged queries only. If only slow queries are logged, they are percentiles of slow queries.
 GROUPED_QUERIES = """
 select f.fingerprint as statement,
     count(*) as queries,
@@ -40,13 +40,13 @@ TABLE_COLUMNS = [
     TableColumn("p95", lambda row: format_milliseconds(row["p95_ms"]), importance=2),
     TableColumn("max", lambda row: format_milliseconds(row["max_ms"]), importance=1),
     TableColumn("requests", lambda row: format_number(row["requests"]), importance=4),
-    TableColumn("place", lambda row: row["place"] or "in packages", is_text=True),
+    TableColumn("source line", lambda row: row["place"] or "(package code)", is_text=True),
 ]
 MAX_SQL_LINES = 3
 
 
 def statements(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """Return a row for each fingerprint: the line of code that runs most of its queries, and its slowest request."""
+    """Return a row for each fingerprint, with the source line of most of its queries and its slowest request."""
     database.load("statements", COLUMNS)
     texts = [row["statement"] for row in database.fetch_rows("select distinct statement from statements")]
     database.connection.execute("create temp table fingerprints (statement VARCHAR, fingerprint VARCHAR)")

@@ -1,4 +1,4 @@
-"""`logs top`: requests by route or by any other columns, with their count, durations, failures and queries."""
+"""`logs top`: requests by route or by other columns, with their count, durations, failures and queries."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from observability.log_analysis.formatting import format_milliseconds, format_nu
 from observability.log_analysis.reports import Extent, Report, fetch_extent, limit_rows
 from observability.log_analysis.terminal import TableColumn, Terminal, render_table
 
-# The orders of the report, and their columns.
+# The values of --by, each with its column.
 ORDERS = {
     "time": "time_ms",
     "requests": "requests",
@@ -23,8 +23,8 @@ ORDERS = {
 DEFAULT_GROUPS = ("method", "route")
 COLUMNS = ["duration_ms", "status", "level", "query_count", "db_ms", "repeated_count", "transaction", "sample_rate"]
 
-# A sampled line counts for the requests that it represents. A percentile is an existing value: the smallest one that
-# this share of the requests does not exceed.
+# A sampled line counts as the requests that it represents. The p95 is the smallest logged duration that at least 95 %
+# of the requests do not exceed. It is not interpolated.
 GROUPED_REQUESTS = """
 with lines as (
     select {named}, coalesce(sample_rate, 1) as weight,
@@ -65,13 +65,13 @@ select groups.*, p50_ms, p95_ms, p99_ms, max_ms from groups left join percentile
 def top(
     database: LogDatabase, terminal: Terminal, *, by: str, limit: int, per: Sequence[str] = DEFAULT_GROUPS
 ) -> Report:
-    """Return a row for each group of requests. `per` names columns; raises LogAnalysisError for an unknown one."""
-    # The groups have names that no key of a line can have: a key may be called like a number of this report.
+    """Return a row for each group of requests. `per` names columns. Raises LogAnalysisError for an unknown column."""
+    # Groups have names that no log key has (`#0`): a key can have the same name as a number of this report.
     groups = {_find_column(database, text): f"#{place}" for place, text in enumerate(per)}
     database.load("requests", [*COLUMNS, *groups])
     keys = ", ".join(map(quote_name, groups.values()))
     named = ", ".join(f"{quote_name(name)} as {quote_name(group)}" for name, group in groups.items())
-    # Null is a group: no route matched.
+    # Null is a group too: the requests without a route.
     same = " and ".join(
         f"groups.{key} is not distinct from percentiles.{key}" for key in map(quote_name, groups.values())
     )
@@ -90,12 +90,14 @@ def top(
 def _find_column(database: LogDatabase, text: str) -> str:
     name = database.find_column(text)
     if name is None:
-        raise LogAnalysisError(f"--per is {text!r}: no line has this key.")
+        raise LogAnalysisError(
+            f"--per is {text!r}, which is not a column, and no line has this key. `logs sql` lists the columns."
+        )
     return name
 
 
 def _rename_groups(row: Row, groups: Mapping[str, str]) -> Row:
-    """Return the row with the names of its groups; a group that is called like a number becomes `extra.<name>`."""
+    """Return the row with the names of its groups. A name that a number of the report has becomes `extra.<name>`."""
     numbers = {key: value for key, value in row.items() if key not in groups.values()}
     return {name if name not in numbers else f"extra.{name}": row[group] for name, group in groups.items()} | numbers
 
@@ -104,7 +106,7 @@ def _rate(extent: Extent) -> str:
     if extent.first is None or extent.last is None:
         return ""
     seconds = (extent.last - extent.first).total_seconds()
-    return f"{extent.amount / seconds:.1f} a second" if seconds >= 1 else ""
+    return f"{extent.amount / seconds:.1f} per second" if seconds >= 1 else ""
 
 
 def _table_columns(groups: Mapping[str, str], total_ms: float, *, with_date: bool) -> list[TableColumn]:
@@ -126,7 +128,9 @@ def _table_columns(groups: Mapping[str, str], total_ms: float, *, with_date: boo
         TableColumn(
             "errors", lambda row: format_number(row["errors"]) if row["errors"] else "-", importance=1, style=style
         ),
-        TableColumn("of all", lambda row: format_percent(row["errors"], row["requests"]), importance=5, style=style),
+        TableColumn(
+            "error rate", lambda row: format_percent(row["errors"], row["requests"]), importance=5, style=style
+        ),
         TableColumn("4xx", lambda row: format_percent(row["client_errors"], row["requests"]), importance=4),
         TableColumn("p50", lambda row: format_milliseconds(row["p50_ms"]), importance=2),
         TableColumn("p95", lambda row: format_milliseconds(row["p95_ms"])),
@@ -134,8 +138,8 @@ def _table_columns(groups: Mapping[str, str], total_ms: float, *, with_date: boo
         TableColumn("max", lambda row: format_milliseconds(row["max_ms"]), importance=6),
         TableColumn("queries", lambda row: "" if row["queries"] is None else f"{row['queries']:.1f}", importance=3),
         TableColumn("repeated", lambda row: format_number(row["repeated"]), importance=6),
-        TableColumn("in db", lambda row: format_percent(row["db_ms"], row["time_ms"]), importance=5),
+        TableColumn("db time", lambda row: format_percent(row["db_ms"], row["time_ms"]), importance=5),
         TableColumn("rolled back", lambda row: format_percent(row["rolled_back"], row["requests"]), importance=8),
-        TableColumn("last", lambda row: format_time(row["last_seen"], with_date=with_date), importance=9),
-        TableColumn("time", lambda row: format_percent(row["time_ms"], total_ms), importance=2),
+        TableColumn("last seen", lambda row: format_time(row["last_seen"], with_date=with_date), importance=9),
+        TableColumn("time share", lambda row: format_percent(row["time_ms"], total_ms), importance=2),
     ]

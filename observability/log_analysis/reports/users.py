@@ -26,7 +26,7 @@ from lines group by user_id
 
 
 def users(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) -> Report:
-    """Return a row for each user; all requests without a known user are one row."""
+    """Return a row for each user. All requests without a known user are one row."""
     database.load("requests", COLUMNS)
     rows = database.fetch_rows(GROUPED_REQUESTS)
     column = ORDERS[by]
@@ -57,7 +57,7 @@ def _table_columns(total_ms: float, *, with_date: bool) -> list[TableColumn]:
         TableColumn("clients", lambda row: format_number(row["clients"]), importance=5),
         TableColumn("longest", lambda row: format_milliseconds(row["max_ms"]), importance=3),
         TableColumn("time", lambda row: format_milliseconds(row["time_ms"])),
-        TableColumn("of all", lambda row: format_percent(row["time_ms"], total_ms), importance=2),
-        TableColumn("last", lambda row: format_time(row["last_seen"], with_date=with_date), importance=2),
+        TableColumn("time share", lambda row: format_percent(row["time_ms"], total_ms), importance=2),
+        TableColumn("last seen", lambda row: format_time(row["last_seen"], with_date=with_date), importance=2),
         TableColumn("busiest route", lambda row: row["busiest_route"] or "", importance=6, is_text=True),
     ]

@@ -1,4 +1,4 @@
-"""The comparison of two requests: totals, and which statements are new, gone or changed."""
+"""The comparison of two requests: totals, and new, removed and changed statements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from typing import NamedTuple
 from observability.profiler.pages.request_list import to_summary
 from observability.profiler.profile_document import OriginDocument
 from observability.profiler.profile_store import StoredProfile
+from observability.text import format_count
 
 
 @dataclass
 class Side:
-    """A statement in one of the requests: how often it ran, and the duration of all runs."""
+    """A statement in one of the requests: the number of its runs, and their total duration."""
 
     count: int = 0
     duration_ms: float = 0.0
@@ -20,7 +21,7 @@ class Side:
 
 @dataclass(frozen=True)
 class ComparedStatement:
-    """A statement of either request."""
+    """A statement that ran in at least one of the requests."""
 
     text: str
     summary: str
@@ -30,12 +31,12 @@ class ComparedStatement:
 
     @property
     def difference(self) -> int:
-        """The number of runs in the second request, minus those in the first."""
+        """The number of runs in the second request minus the number of runs in the first request."""
         return self.second.count - self.first.count
 
     @property
     def state(self) -> str:
-        """`new` in the second request, `gone` from it, `more`, `fewer` or `same`."""
+        """`new` (only in the second request), `gone` (only in the first one), `more`, `fewer` or `same`."""
         if not self.first.count:
             return "new"
         if not self.second.count:
@@ -44,7 +45,7 @@ class ComparedStatement:
 
 
 class Total(NamedTuple):
-    """A number of both requests; None if it is not known."""
+    """A number for both requests; None if it is not known."""
 
     name: str
     first: float | None
@@ -52,8 +53,13 @@ class Total(NamedTuple):
     unit: str = ""
 
     @property
+    def label(self) -> str:
+        """The name on the page; `name` is the key in the JSON."""
+        return _labels.get(self.name, self.name)
+
+    @property
     def change(self) -> str:
-        """The difference with its sign; empty if there is none."""
+        """The difference with its sign; empty if the numbers are equal."""
         if self.first is None or self.second is None or round(self.second - self.first, 2) == 0:
             return ""
         difference = self.second - self.first
@@ -62,10 +68,11 @@ class Total(NamedTuple):
 
     @property
     def is_better(self) -> bool | None:
-        """Whether the second is less; None if they are equal."""
+        """Whether the second number is smaller; None if the numbers are equal."""
         return (self.second or 0) < (self.first or 0) if self.change else None
 
 
+_labels = {"most repeated": "most repeated query", "database": "query time", "body": "response body"}
 _totals: list[tuple[str, Callable[[StoredProfile], float | None], str]] = [
     ("duration", lambda profile: profile.row.duration_ms, " ms"),
     ("queries", lambda profile: profile.row.query_count, ""),
@@ -79,7 +86,7 @@ _totals: list[tuple[str, Callable[[StoredProfile], float | None], str]] = [
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two requests, usually the first one before a change and the second one after it."""
+    """Two requests, usually one before and one after a change of the code."""
 
     first: StoredProfile
     second: StoredProfile
@@ -94,7 +101,7 @@ class Comparison:
 
     @property
     def statements(self) -> list[ComparedStatement]:
-        """The statements of both requests by text and database, the largest difference first."""
+        """The statements of both requests, by text and database, largest difference first."""
         statements: dict[tuple[str, str], ComparedStatement] = {}
         for profile, is_second in ((self.first, False), (self.second, True)):
             for each in profile.document["statements"]:
@@ -110,29 +117,32 @@ class Comparison:
 
     @property
     def caveats(self) -> list[str]:
-        """Why the durations cannot be compared."""
+        """The reasons why the durations are not comparable."""
         caveats = []
         if self.first.document["with_toolbar"] != self.second.document["with_toolbar"]:
-            caveats.append("one of them was measured with the toolbar, which takes longer")
+            caveats.append("only one of the requests ran with the toolbar, which takes additional time")
         if bool(self.first.row.silk_url) != bool(self.second.row.silk_url):
-            caveats.append("one of them was recorded by silk, which takes longer")
+            caveats.append("only one of the requests was recorded by silk, which takes additional time")
         if (self.first.row.method, self.first.row.route) != (self.second.row.method, self.second.row.route):
-            caveats.append("they are requests of different routes")
+            caveats.append("the requests have different routes")
         if not (self.first.is_closed and self.second.is_closed):
-            caveats.append("one of them has not ended")
+            caveats.append("one of the requests is still running or was lost")
         return caveats
 
     @property
     def verdict(self) -> str:
-        """What changed most, in one sentence."""
+        """The most important change in one sentence."""
         before, after = self.first.row.query_count or 0, self.second.row.query_count or 0
         if before == after:
             changed = [each for each in self.statements if each.state != "same"]
-            return f"{after} queries in both" + (", but not the same ones" if changed else "")
-        return f"{abs(after - before)} {'fewer' if after < before else 'more'} queries: {before} before, {after} now"
+            text = f"{format_count(after, 'query', 'queries')} in both requests"
+            return f"{text}, but not the same queries" if changed else text
+        kind = "fewer" if after < before else "more"
+        difference = format_count(abs(after - before), f"{kind} query", f"{kind} queries")
+        return f"{difference}: {before} before, {after} after"
 
     def to_dict(self) -> dict[str, object]:
-        """Return the comparison for a program."""
+        """Return the comparison as data for programs."""
         return {
             "first": to_summary(self.first.row),
             "second": to_summary(self.second.row),

@@ -1,4 +1,4 @@
-"""The list of requests: the form that filters it, and a summary of each request for programs."""
+"""The list of requests: its filter form, and a summary of each request for programs."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _status = re.compile(r"(?P<exact>[1-5]\d\d)|(?P<hundreds>[1-5])xx", re.IGNORECAS
 
 @dataclass
 class FilterForm:
-    """The filters as the developer wrote them; `errors` has the invalid ones by field name, which do not filter."""
+    """The filters as the user wrote them. `errors` has an error for each invalid field; these do not filter."""
 
     path: str = ""
     status: str = ""
@@ -30,7 +30,7 @@ class FilterForm:
         return any((self.path, self.status, self.min_ms, self.request_id))
 
     def to_filter(self) -> ProfileFilter:
-        """Parse the fields; fill `errors`."""
+        """Parse the fields. Invalid fields are added to `errors`."""
         return ProfileFilter(self.path, self._parse_status(), self._parse_min_ms(), self.request_id)
 
     def _parse_status(self) -> tuple[int, int] | None:
@@ -38,7 +38,9 @@ class FilterForm:
             return None
         match = _status.fullmatch(self.status)
         if match is None:
-            self.errors["status"] = f"{self.status!r} is not a status: use a number such as 404, or 5xx for all of them"
+            self.errors["status"] = (
+                f"{self.status!r} is not a status. Allowed: a status such as 404, or a class of statuses such as 5xx"
+            )
             return None
         if match["exact"]:
             return int(match["exact"]), int(match["exact"])
@@ -49,12 +51,12 @@ class FilterForm:
         try:
             return max(0.0, float(self.min_ms or 0))
         except ValueError:
-            self.errors["min_ms"] = f"{self.min_ms!r} is not a number of milliseconds"
+            self.errors["min_ms"] = f"{self.min_ms!r} is not a duration. Allowed: a number of milliseconds, 0 or more"
             return 0.0
 
 
 def to_summary(row: ProfileRow) -> dict[str, object]:
-    """Return what is known of a request without its document; while it runs, `duration_ms` ends at the response."""
+    """Return the values of a request without its document. While it runs, `duration_ms` is the time to its response."""
     return {
         "id": row.id,
         "state": row.state,

@@ -1,4 +1,4 @@
-"""What the page of a request shows: the context of its template, how its transactions ended, and the curl command."""
+"""The page of a request: the context of its template, the result of its transactions, and its curl command."""
 
 import re
 import shlex
@@ -20,9 +20,9 @@ from observability.profiler.profile_store import StoredProfile, store
 from observability.profiler.visibility import TOOL_PARAMETERS
 from observability.redaction import REDACTED
 
-# The number of repeated statements that the page shows above everything else.
+# The number of repeated statements that the page shows at its top.
 MAX_WARNINGS = 5
-# The kinds of steps that are parts of a transaction.
+# The kinds of steps that belong to transactions.
 TRANSACTION_KINDS = ("begin", "savepoint", "release savepoint", "rollback to savepoint", "commit", "rollback")
 DEFAULT_DATABASE = "default"
 
@@ -30,7 +30,7 @@ _frame_number = re.compile(r"[0-9]{1,6}")
 _reading_statement = re.compile(
     r"(?:\s|/\*.*?\*/)*(SELECT|EXPLAIN|SHOW|VALUES|PRAGMA|WITH(?!.*\b(INSERT|UPDATE|DELETE)\b))\b", re.DOTALL
 )
-# Headers that curl sets itself, that belong to a browser or its page, that ask for a tool, or that are ids.
+# Headers that the curl command does not repeat: headers of curl, of a browser, of tools, and ids.
 _left_out_headers = re.compile(
     r"host|content-length|content-encoding|connection|accept-encoding|user-agent|upgrade-insecure-requests|sec-.*|priority|dnt|te"
     r"|cache-control|pragma|x-request-id|traceparent|x-silk|x-profile|x-toolbar",
@@ -71,7 +71,7 @@ def request_context(request: HttpRequest, profile: StoredProfile) -> dict[str, o
 
 
 def to_dict(profile: StoredProfile) -> dict[str, object]:
-    """Return the whole profile for a program; only the summary while the request runs."""
+    """Return the profile as data for programs. While the request runs, return only the summary."""
     summary = to_summary(profile.row)
     if not profile.is_closed:
         return summary
@@ -80,38 +80,38 @@ def to_dict(profile: StoredProfile) -> dict[str, object]:
 
 
 def describe_transaction(profile: StoredProfile) -> str:
-    """Return a sentence that says whether the writes of the request are stored, as far as that is certain."""
+    """Describe how the transactions of the request ended, and whether its changes are stored."""
     writes = set(_write_outcomes(profile))
-    # Steps that were dropped may have written, too.
+    # Steps that are not stored may have changed data too.
     is_complete = not profile.document["dropped_steps"]
     outcome, status = profile.row.transaction, profile.row.status or 0
     if outcome == "rolled_back":
         return _describe_rollback(writes, is_complete=is_complete)
     if outcome == "committed":
         if is_complete and not writes:
-            return "committed; nothing was written"
+            return "committed, but nothing was changed"
         although = f", although the status is {status}" if status >= 400 else ""  # noqa: PLR2004 - of HTTP
-        lost = "; what was written after a savepoint that was rolled back is not" if "lost" in writes else ""
-        return f"committed{although}: what it wrote is stored{lost}"
-    return "none: what it wrote is stored at once" if writes else "none: nothing was executed in one"
+        lost = ", except those that a savepoint rolled back" if "lost" in writes else ""
+        return f"committed{although}: its changes are stored{lost}"
+    return "none: each change was stored immediately" if writes else "none: no query ran in a transaction"
 
 
 def to_curl(origin: str, method: str, request: RequestDocument, *extra_headers: str) -> str:
-    """Return the command for a POSIX shell; each secret is a shell variable that the user has to set.
+    """Return the command for a POSIX shell. Each secret is a shell variable that the user must set.
 
-    A body that is not stored as it was sent is replaced by a comment.
+    If the stored body differs from the sent body, a comment replaces it.
     """
     parts = ["curl", "-i"]
     if method != "GET":
         parts += ["-I"] if method == "HEAD" else ["-X", method]
     url = f"{origin}{without_tools(request['url'])}"
-    # curl would expand brackets and braces to several URLs.
+    # Without -g, curl expands brackets and braces to several URLs.
     parts += ["-g"] if re.search(r"[\[\]{}]", url.replace(REDACTED, "")) else []
     parts.append(_quote_url(url))
     lines = [" ".join(parts)]
     body = request["body"]
     for name, value in request["headers"].items():
-        # The development server adds a Content-Type although there is no body.
+        # The development server adds a Content-Type even without a body.
         is_sent = body["bytes"] or name.lower() != "content-type"
         if is_sent and not _left_out_headers.fullmatch(name) and (name.lower(), value) != ("accept", "*/*"):
             lines.append(f"-H {_quote_header(name, str(value))}")
@@ -120,14 +120,12 @@ def to_curl(origin: str, method: str, request: RequestDocument, *extra_headers: 
         lines.append(f"--data-raw {shlex.quote(body['text'])}")
     command = " \\\n  ".join(lines)
     if body["bytes"] and not lines[-1].startswith("--data-raw"):
-        command = (
-            f"# The body ({body['bytes']:,} bytes) is not stored as it was sent: add it with --data-raw.\n{command}"
-        )
+        command = f"# The body ({body['bytes']:,} bytes) is not stored completely: add it with --data-raw.\n{command}"
     return command
 
 
 def without_tools(url: str, **more: str) -> str:
-    """Return a URL without the parameters that ask for a tool, and with `more` parameters at its end."""
+    """Return a URL without the parameters for developer tools, and with the parameters in `more` at its end."""
     parts = urlsplit(url)
     pairs = [pair for pair in parts.query.split("&") if pair and pair.partition("=")[0] not in TOOL_PARAMETERS]
     query = "&".join([*pairs, urlencode(more)] if more else pairs)
@@ -135,7 +133,7 @@ def without_tools(url: str, **more: str) -> str:
 
 
 def _render_body(message: ResponseDocument) -> SafeString:
-    """Return a body as HTML for a `<pre>`: JSON indented and coloured, other text as it is."""
+    """Return a body as HTML for a `<pre>`. JSON is indented and colored, other text is unchanged."""
     text = message["body"]["text"]
     headers = {name.lower(): str(value) for name, value in message["headers"].items()}
     html = highlight(text) if "json" in headers.get("content-type", "") else escape_visibly(text)
@@ -143,14 +141,14 @@ def _render_body(message: ResponseDocument) -> SafeString:
 
 
 def _flame_graph(request: HttpRequest, profile: StoredProfile) -> FlameGraph | None:
-    """Return the flame graph; `?frame=` is the number of the bar that it starts from."""
+    """Return the flame graph. `?frame=` is the number of the bar at which it starts."""
     samples = profile.load_flame_samples()
     frame = _frame_number.fullmatch(request.GET.get("frame", ""))
     return None if samples is None else FlameGraph(samples, int(frame[0]) if frame else None)
 
 
 def _repeat_urls(profile: StoredProfile) -> dict[str, str]:
-    """Return the URLs with which a browser repeats a GET request: unchanged, for a flame graph, and under silk."""
+    """Return the URLs with which a browser repeats a GET request: unchanged, with a flame graph, and with silk."""
     if profile.row.method != "GET" or not profile.is_closed or REDACTED in profile.url:
         return {}
     return {
@@ -161,7 +159,7 @@ def _repeat_urls(profile: StoredProfile) -> dict[str, str]:
 
 
 def _toolbar(profile: StoredProfile) -> str:
-    """Return the toolbar of the request, which loads its panels from the store; empty if the request had none."""
+    """Return the toolbar of the request, which loads its panels from the store; empty without a toolbar."""
     if profile.row.toolbar_id is None or not profile.is_closed or not apps.is_installed("debug_toolbar"):
         return ""
     from observability.profiler.toolbar import render_stored_toolbar  # noqa: PLC0415 - the toolbar is optional
@@ -171,15 +169,15 @@ def _toolbar(profile: StoredProfile) -> str:
 
 def _describe_rollback(writes: set[str], *, is_complete: bool) -> str:
     if "stored" in writes:
-        return "one of several was rolled back: what that one wrote is not stored"
+        return "one of several transactions was rolled back: its changes are not stored"
     if not is_complete:
-        return "rolled back: what was written in it is not stored"
-    return "rolled back: nothing was stored" if writes else "rolled back; nothing had been written"
+        return "rolled back: its changes are not stored"
+    return "rolled back: no change is stored" if writes else "rolled back, but nothing was changed"
 
 
 def _write_outcomes(profile: StoredProfile) -> Iterator[str]:
-    """Yield `stored` or `lost` for each statement that may have written, as its transaction and savepoints ended."""
-    # The number of writes in each open block, the outermost first.
+    """Yield `stored` or `lost` for each statement that may have changed data, by the end of its transaction."""
+    # The number of writes in each open block, outermost block first.
     open_blocks: list[int] = []
     for step in _steps_of_default_database(profile):
         kind = step["kind"]
@@ -200,7 +198,7 @@ def _write_outcomes(profile: StoredProfile) -> Iterator[str]:
         elif kind in ("commit", "rollback"):
             yield from ["stored" if kind == "commit" else "lost"] * sum(open_blocks)
             open_blocks.clear()
-    # In a test, the transaction started before the request and ends after it.
+    # In a test, the transaction starts before the request and ends after it.
     yield from ["lost" if profile.row.transaction == "rolled_back" else "stored"] * sum(open_blocks)
 
 

@@ -1,4 +1,4 @@
-"""The steps of a request as its page shows them: a list in which repeated queries are one entry, and a timeline."""
+"""The steps of a request for its page: a list with one entry per repeated query, and a timeline."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from observability.profiler.profile_document import OriginDocument, ProfileDocument, StepDocument
 
-# In percent of the whole: shorter bars would be invisible.
+# The minimum width of a bar in percent of the timeline. Narrower bars would be invisible.
 MIN_WIDTH = 0.35
 MAX_BARS = 1_500
 
@@ -19,8 +19,8 @@ _transaction_ends = ("commit", "rollback", "release savepoint", "rollback to sav
 class ListedStep:
     """An entry of the list: a query (`count` times), a log line, an outgoing request, or a part of a transaction.
 
-    `at_ms` is the start of the first one, `duration_ms` the duration of all together. `number` is the position in the
-    list. `times` has start and duration of each.
+    `at_ms` is the start of the first run, `duration_ms` the total duration of all runs. `number` is the position in the
+    list. `times` has the start and the duration of each run.
     """
 
     number: int
@@ -45,12 +45,12 @@ class ListedStep:
 
     @property
     def label(self) -> str:
-        """The kind in words; the level of a log line."""
+        """The kind in words, or the level of a log line."""
         return self.level or label_of_kind(self.kind)
 
 
 class Bar(NamedTuple):
-    """A bar of a lane: `x` and `width` in percent; `number` is that of its step."""
+    """A bar of a lane. `x` and `width` are in percent. `number` is the number of its step."""
 
     x: float
     width: float
@@ -67,7 +67,7 @@ class Lane(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A mark of the scale, `x` in percent."""
+    """A mark of the scale. `x` is in percent."""
 
     x: float
     label: str
@@ -79,7 +79,7 @@ def label_of_kind(kind: str) -> str:
 
 
 def list_steps(document: ProfileDocument) -> list[ListedStep]:
-    """Return the steps of a request; queries of one statement are one entry, at the position of the first."""
+    """Return the steps of a request. All runs of a statement are one entry at the position of the first run."""
     steps: list[ListedStep] = []
     by_statement: dict[int, ListedStep] = {}
     for each in document["steps"]:
@@ -89,7 +89,7 @@ def list_steps(document: ProfileDocument) -> list[ListedStep]:
             step.count += 1
         else:
             number = len(steps) + 1
-            step = _list_other(number, each) if statement is None else _list_query(number, document, each)
+            step = _list_step(number, each) if statement is None else _list_query(number, document, each)
             steps.append(step)
             if statement is not None:
                 by_statement[statement] = step
@@ -116,7 +116,7 @@ def _list_query(number: int, document: ProfileDocument, step: StepDocument) -> L
     )
 
 
-def _list_other(number: int, step: StepDocument) -> ListedStep:
+def _list_step(number: int, step: StepDocument) -> ListedStep:
     source = step.get("logger") or step.get("source") or ""
     return ListedStep(
         number,
@@ -146,7 +146,7 @@ def to_lanes(steps: list[ListedStep], duration_ms: float) -> list[Lane]:
 
 
 def to_scale(duration_ms: float) -> list[Mark]:
-    """Return the marks at each quarter of the duration."""
+    """Return a mark for each quarter of the duration."""
     return [Mark(25.0 * part, f"{duration_ms * part / 4:.3g} ms") for part in range(5)]
 
 
@@ -164,14 +164,14 @@ def _bar(at_ms: float, each_ms: float, whole_ms: float, step: ListedStep, style:
 
 
 def _transaction_bars(steps: Iterable[ListedStep], whole_ms: float) -> Iterator[Bar]:
-    """Yield a bar for each transaction and savepoint; one without an end lasts until the end of the request."""
+    """Yield a bar for each transaction and savepoint. A bar without an end step ends with the request."""
     open_blocks: dict[str, list[ListedStep]] = {}
     for step in steps:
         stack = open_blocks.setdefault(step.source, [])
         if step.kind in ("begin", "savepoint"):
             stack.append(step)
         elif step.kind in _transaction_ends and stack:
-            # A commit also ends the savepoints that are still open.
+            # A commit also ends all open savepoints.
             is_outer = step.kind in ("commit", "rollback")
             start = stack[0] if is_outer else stack.pop()
             if is_outer:

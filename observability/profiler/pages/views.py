@@ -1,4 +1,4 @@
-"""The views of the profiler's pages: for developers only, HTML for people and JSON for programs."""
+"""The views of the profiler's pages, for developers only: HTML for browsers, JSON for programs."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -27,9 +27,9 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def for_developers(view: View[P]) -> View[P]:
-    """Restrict a view to GET and HEAD requests of developers, outside of any transaction; for others it does not exist.
+    """Restrict a view to GET and HEAD requests of developers. Other clients get a 404. It runs outside of transactions.
 
-    It does not exist if DEBUG is off, whatever else is set, and for scripts of other origins that a developer visits.
+    All clients get a 404 if DEBUG is off. Scripts of other origins, which a developer may visit, get a 404 too.
     """
     read = require_safe(view)
 
@@ -49,13 +49,13 @@ def for_developers(view: View[P]) -> View[P]:
 
     for alias in connections:
         restricted = transaction.non_atomic_requests(using=alias)(restricted)
-    # A redirect to the login, or a CSRF error, would reveal that the URL exists.
+    # A redirect to the login page or a CSRF error would reveal that the URL exists.
     return login_not_required(csrf_exempt(never_cache(restricted)))
 
 
 @for_developers
 def requests(request: HttpRequest) -> HttpResponse:
-    """List the last requests of all processes, newest first; `path`, `status`, `min_ms` and `request_id` filter."""
+    """List the last requests of all processes, newest first. Filters: `path`, `status`, `min_ms`, `request_id`."""
     form = FilterForm.from_query(request.GET)
     rows = store().rows(form.to_filter())
     context = {"rows": rows, "form": form, "url": request.get_full_path()}
@@ -67,10 +67,10 @@ def requests(request: HttpRequest) -> HttpResponse:
 
 @for_developers
 def latest(request: HttpRequest) -> HttpResponse:
-    """Show the newest request; the URL stays, so that a reload shows the next one."""
+    """Show the newest request. The URL does not change, so a reload shows a newer request."""
     row = next(iter(store().rows(limit=1)), None)
     if row is None:
-        return _respond_error(request, "No request was recorded yet.")
+        return _respond_error(request, "No request is stored yet.")
     return _respond_profile(request, store().load(row))
 
 
@@ -79,7 +79,7 @@ def request(request: HttpRequest, profile_id: str) -> HttpResponse:
     """Show one request."""
     row = store().row(profile_id)
     if row is None:
-        return _respond_error(request, f"Request {profile_id} was not found. Only the last 500 requests are stored.")
+        return _respond_error(request, f"Request {profile_id} is not stored. Only the last 500 requests are kept.")
     return _respond_profile(request, store().load(row))
 
 
@@ -89,7 +89,7 @@ def comparison(request: HttpRequest, first_id: str, second_id: str) -> HttpRespo
     rows = [store().row(each) for each in (first_id, second_id)]
     missing = [each for each, row in zip((first_id, second_id), rows, strict=True) if row is None]
     if missing:
-        text = f"Not found: {', '.join(missing)}. Only the last 500 requests are stored."
+        text = f"Not stored: {', '.join(missing)}. Only the last 500 requests are kept."
         return _respond_error(request, text)
     compared = Comparison(*(store().load(row) for row in rows if row is not None))
     return _respond(request, "comparison", {"comparison": compared}, compared.to_dict)
@@ -101,7 +101,7 @@ def speedscope_file(request: HttpRequest, profile_id: str) -> HttpResponse:
     row = store().row(profile_id)
     samples = None if row is None else store().load(row).load_flame_samples()
     if row is None or samples is None:
-        text = f"There is no flame graph of a request {profile_id}: ?profile or X-Profile records one."
+        text = f"Request {profile_id} has no flame graph. Send it with ?profile or the header X-Profile to record one."
         return _respond_error(request, text)
     response = JsonResponse(to_speedscope(samples, f"{row.method} {row.path}"))
     response.headers["Content-Disposition"] = f'attachment; filename="{row.id}.speedscope.json"'
@@ -109,9 +109,9 @@ def speedscope_file(request: HttpRequest, profile_id: str) -> HttpResponse:
 
 
 def _is_from_other_origin(request: HttpRequest) -> bool:
-    """Return whether a script of another origin sends the request."""
+    """Return whether a script of another origin has sent the request."""
     site, mode = request.headers.get("Sec-Fetch-Site"), request.headers.get("Sec-Fetch-Mode")
-    # Another port of this machine is the same site, but another origin; `none` is a URL that a person typed.
+    # Another port of this machine is the same site, but another origin. `none` means a URL that a user has typed.
     return site in ("cross-site", "same-site") and mode != "navigate"
 
 
@@ -130,7 +130,7 @@ def _respond(
     to_json: Callable[[], Mapping[str, object]],
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    """Return the page of a template, or JSON if the client does not accept HTML, as every browser does."""
+    """Return the page of a template, or JSON if the client does not accept HTML. Browsers accept HTML."""
     if "text/html" in request.headers.get("Accept", ""):
         response = render(request, f"observability/profiler/{template}.html", context, status=status)
     else:

@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.filter
 def ms(value: float | None) -> str:
-    """Format milliseconds with about three digits; None is empty."""
+    """Format milliseconds with about three digits; empty for None."""
     if value is None:
         return ""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004
@@ -21,7 +21,7 @@ def ms(value: float | None) -> str:
 
 @register.filter
 def amount(value: float | None) -> str:
-    """Format an integer, or a duration."""
+    """Format an integer or a duration."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else ms(value)
@@ -29,19 +29,19 @@ def amount(value: float | None) -> str:
 
 @register.filter
 def clock(row: ProfileRow) -> str:
-    """Format the local time of day when a request started."""
+    """Format the start time of a request as the local time of day."""
     return datetime.fromtimestamp(row.started_at, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 @register.filter
 def moment(row: ProfileRow) -> str:
-    """Format the local date and time when a request started."""
+    """Format the start time of a request as the local date and time."""
     return datetime.fromtimestamp(row.started_at, UTC).astimezone().isoformat(sep=" ", timespec="milliseconds")
 
 
 @register.filter
 def outcome(row: ProfileRow) -> str:
-    """Return `failed`, `refused` or `ok`; a request that failed after its response started is `failed`."""
+    """Return the CSS class of a request: `failed` (also after the response started), `refused` (4xx) or `ok`."""
     status = row.status or 0
     if row.failed or status >= HTTPStatus.INTERNAL_SERVER_ERROR or not status:
         return "failed"
@@ -50,7 +50,7 @@ def outcome(row: ProfileRow) -> str:
 
 @register.filter
 def phrase(status: int) -> str:
-    """Return the reason phrase of a status; empty if it is not defined."""
+    """Return the reason phrase of a status; empty for an undefined status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -59,11 +59,11 @@ def phrase(status: int) -> str:
 
 @register.filter
 def words(value: str | None) -> str:
-    """Format `rolled_back` as words."""
+    """Format a name as words: `rolled_back` becomes `rolled back`."""
     return (value or "").replace("_", " ")
 
 
 @register.filter
 def label(kind: str) -> str:
-    """Format the kind of a step as words."""
+    """Format the kind of a step in words."""
     return label_of_kind(kind)

@@ -27,12 +27,12 @@ else:
     from backports import zstd
 
 BEGAN = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
-# Characters that control a terminal: escape sequences, the bell, ends of lines, the direction of writing.
+# Characters that control a terminal: escape sequences, the bell, line breaks, the text direction.
 CONTROLS = "\x1b\x07\r\t\u202e\u2066\x9b"
 PLAIN = Terminal(width=None, has_colors=False)
-# The beginning of a line whose writer was killed.
-TORN = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
-# By the ending of the file name. The lowest levels are fast; bzip2 writes blocks of 100 kB.
+# The start of a line of a process that was killed while it wrote.
+FRAGMENT = '{"timestamp":"2026-01-05T08:30:00.000000Z","level":"info","logger":"obser'
+# The keys are suffixes of file names. The lowest compression levels are fast; bzip2 writes blocks of 100 kB.
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "bz2": lambda content: bz2.compress(content, 1),
@@ -63,7 +63,7 @@ def record(second: float = 0, event: str = "book_imported", request_id: str | No
 
 
 def request(second: float = 0, request_id: str = "request-1", /, **facts: object) -> Record:
-    """Return the record of an access line."""
+    """Return an access log record."""
     own: dict[str, Any] = {
         "logger": "observability.access",
         "http__request__method": "GET",
@@ -86,7 +86,7 @@ def request(second: float = 0, request_id: str = "request-1", /, **facts: object
 
 
 def failure(second: float = 0, request_id: str = "request-1", *, line: int = 12, **facts: object) -> list[Record]:
-    """Return the records of a request that raised: Django's record, and the access line."""
+    """Return the records of a request that raised an exception: Django's record and the access log record."""
     raised = {"exception__type": "ValueError", "exception__message": "no books"}
     raised["exception__stacktrace"] = TRACEBACK.format(line=line)
     django = record(
@@ -113,12 +113,12 @@ def query(
     return record(second, event, request_id, **(own | facts))
 
 
-def glued(whole: Record) -> str:
-    """Return what a writer that was killed leaves: a fragment, and the next line directly after it."""
-    return f"{TORN}{json.dumps(whole, separators=(',', ':'))}"
+def after_fragment(whole: Record) -> str:
+    """Return a fragment with a record on the same line, as after a process that was killed while it wrote."""
+    return f"{FRAGMENT}{json.dumps(whole, separators=(',', ':'))}"
 
 
-def dumped(records: Iterable[object]) -> bytes:
+def to_lines(records: Iterable[object]) -> bytes:
     """Return the lines of a file: records as JSON, text unchanged."""
     return b"".join(
         b"%s\n" % (each.encode() if isinstance(each, str) else json.dumps(each, separators=(",", ":")).encode())
@@ -130,7 +130,7 @@ def write(directory: Path, *records: object, name: str = "service.jsonl") -> Pat
     """Append lines to a log: records as JSON, text unchanged."""
     path = directory / name
     with path.open("ab") as file:
-        file.write(dumped(records))
+        file.write(to_lines(records))
     return path
 
 
@@ -167,13 +167,13 @@ def rows_of(directory: Path, sql: str, **options: object) -> list[dict[str, Any]
 
 
 def count(directory: Path, condition: str = "true", view: str = "requests") -> int:
-    """Return the number of rows of a view that fulfil the condition."""
+    """Return the number of rows of a view that match the condition."""
     (row,) = rows_of(directory, f"select count(*) as n from {view} where {condition}")
     return int(row["n"])
 
 
 def matching_ids(directory: Path, where: str, **options: str) -> list[str]:
-    """Return the ids of the requests that fulfil --where."""
+    """Return the ids of the requests that match --where."""
     with database_of(directory, where=where, **options) as database:
         database.load("requests", ["request_id"])
         return [row["request_id"] for row in database.fetch_rows("select request_id from requests order by time")]

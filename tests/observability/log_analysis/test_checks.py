@@ -1,4 +1,4 @@
-"""The system check that rotation keeps lines for a day."""
+"""The system check that rotation keeps log lines for one day."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,12 +9,14 @@ from pytest_django import Settings
 
 
 def warnings() -> list[str]:
-    """Return the texts of W202."""
+    """Return the messages of the warnings W202."""
     found = run_checks(tags=["observability"])
     return [message.msg for message in found if message.id == "observability.W202"]
 
 
-def rotating(directory: Path, *, hours_ago: float, rotated: int, size: int = 1_000) -> dict[str, dict[str, object]]:
+def write_rotated_files(
+    directory: Path, *, hours_ago: float, rotated: int, size: int = 1_000
+) -> dict[str, dict[str, object]]:
     """Create rotated files whose first line has this age, and return LOGGING with their handler."""
     first = datetime.now(UTC) - timedelta(hours=hours_ago)
     line = f'{{"timestamp": "{first:%Y-%m-%dT%H:%M:%S.%fZ}", "event": "first"}}'
@@ -33,12 +35,12 @@ def test_warns_if_rotation_keeps_less_than_a_day(
     settings: Settings, tmp_path: Path, hours_ago: float, rotated: int, retention: str | None
 ) -> None:
     settings.DEBUG = False
-    settings.LOGGING = rotating(tmp_path, hours_ago=hours_ago, rotated=rotated)
-    warning = f"{tmp_path}/service.jsonl keeps its lines for {retention} at the present rate"
-    assert [text.partition(":")[0] for text in warnings()] == ([] if retention is None else [warning])
+    settings.LOGGING = write_rotated_files(tmp_path, hours_ago=hours_ago, rotated=rotated)
+    warning = f"At the present rate, rotation deletes the lines of {tmp_path}/service.jsonl after {retention}"
+    assert [text.partition(";")[0] for text in warnings()] == ([] if retention is None else [warning])
 
 
 def test_does_not_warn_in_development(settings: Settings, tmp_path: Path) -> None:
     settings.DEBUG = True
-    settings.LOGGING = rotating(tmp_path, hours_ago=1, rotated=3)
+    settings.LOGGING = write_rotated_files(tmp_path, hours_ago=1, rotated=3)
     assert warnings() == []

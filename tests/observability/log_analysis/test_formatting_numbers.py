@@ -1,4 +1,4 @@
-"""Numbers, durations and sizes as people read them."""
+"""Numbers, durations and sizes as readable text."""
 
 import math
 from datetime import UTC, datetime

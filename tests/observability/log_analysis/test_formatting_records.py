@@ -1,4 +1,4 @@
-"""Records as lines for people."""
+"""Records as readable lines."""
 
 import json
 from typing import Any

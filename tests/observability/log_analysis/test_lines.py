@@ -1,4 +1,4 @@
-"""Lines of one log file, also after a killed writer, a full disk or another program."""
+"""Lines of a log file, also of killed processes, full disks and other programs."""
 
 import json
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_record_after_a_fragment_may_contain_objects_like_records() -> None:
     assert parse_line(FRAGMENT + FRAGMENT + record) == json.loads(record)
 
 
-class Counting:
+class CountingDecoder:
     """A JSON decoder that counts the characters that it reads."""
 
     def __init__(self) -> None:
@@ -91,8 +91,8 @@ class Counting:
 def test_list_of_records_on_one_line_is_read_once_and_each_of_them_once_more(
     content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the rest of the line was read for each record, a large list would take minutes."""
-    monkeypatch.setattr(module, "_decoder", decoder := Counting())
+    """If each record caused the rest of the line to be read again, a large list would take minutes."""
+    monkeypatch.setattr(module, "_decoder", decoder := CountingDecoder())
     line = content % b",".join([LINE] * 1_000)
     assert parse_line(line) is None
     assert len(line) <= decoder.read_count <= 2 * len(line)
@@ -151,11 +151,11 @@ def test_truncated_compressed_file_is_read_up_to_its_end(tmp_path: Path, ending:
     with log_file_of(packed[: len(packed) * 9 // 10], tmp_path, f".1.{ending}") as log_file:
         found = b"".join(bytes(block) for block in read_blocks(log_file))
     assert content.startswith(found)
-    # Some compressions unpack whole blocks: the last one is missing.
+    # Some compressions unpack only whole blocks, so the last block is missing.
     assert len(content) // 2 < len(found) < len(content)
 
 
-def test_file_with_a_wrong_ending_is_empty(tmp_path: Path) -> None:
+def test_file_with_a_wrong_suffix_has_no_lines(tmp_path: Path) -> None:
     with log_file_of(LINE, tmp_path, ".1.gz") as log_file:
         assert list(read_lines(log_file)) == []
 
@@ -176,7 +176,7 @@ def test_lines_added_after_several_blocks_are_not_read(tmp_path: Path, monkeypat
         assert [bytes(line) for line in read_lines(log_file)] == [b"one", b"two"]
 
 
-def test_file_that_is_emptied_during_reading_ends(tmp_path: Path) -> None:
+def test_reading_ends_if_the_file_is_truncated_meanwhile(tmp_path: Path) -> None:
     with log_file_of(b"one\n" * 1000, tmp_path) as log_file:
         (tmp_path / "service.jsonl").write_bytes(b"")
         assert list(read_lines(log_file)) == []

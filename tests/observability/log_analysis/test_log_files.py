@@ -1,4 +1,4 @@
-"""Which files are logs, and which belong to the same log."""
+"""Find the log files in a directory, and the files of one log."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def put(path: Path) -> Path:
     return path
 
 
-def test_directory_has_a_log_for_each_file_that_is_or_was_written(tmp_path: Path) -> None:
+def test_directory_has_a_log_for_each_current_or_rotated_file(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.jsonl.1", "b.log-20261126.gz", "c.txt", "d.jsonl.lock"):
         (tmp_path / name).write_text("")
     assert find_logs([tmp_path]) == [tmp_path / "a.jsonl", tmp_path / "b.log"]
@@ -25,7 +25,7 @@ def test_rotated_file_is_read_once_if_its_log_is_given(tmp_path: Path) -> None:
     assert find_logs(named) == named[:1]
 
 
-def test_rotated_file_that_is_given_alone_is_a_log(tmp_path: Path) -> None:
+def test_rotated_file_without_its_log_counts_as_a_log(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl.1.gz")
     put(tmp_path / "service.jsonl")
     assert find_logs([path]) == [path]

@@ -1,4 +1,4 @@
-"""Further keys of the lines as columns."""
+"""Extra keys of the lines as columns."""
 
 from pathlib import Path
 

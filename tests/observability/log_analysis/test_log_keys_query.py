@@ -84,15 +84,13 @@ def test_statement_other_than_select_is_not_changed(connection: duckdb.DuckDBPyC
 
 
 def test_alias_is_not_a_reference(connection: duckdb.DuckDBPyConnection) -> None:
-    question = parse_query(
-        connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n"
-    )
-    assert set(question.names()) == {"tenant"}
+    query = parse_query(connection, "select sum(1) as n, tenant from requests group by tenant having n > 1 order by n")
+    assert set(query.names()) == {"tenant"}
 
 
 def test_column_with_an_alias_of_the_same_name_is_a_reference(connection: duckdb.DuckDBPyConnection) -> None:
-    question = parse_query(connection, "select upper(tenant) as tenant from requests order by tenant")
-    assert "tenant" in set(question.names())
+    query = parse_query(connection, "select upper(tenant) as tenant from requests order by tenant")
+    assert "tenant" in set(query.names())
 
 
 def test_table_names_are_lower_case(connection: duckdb.DuckDBPyConnection) -> None:
@@ -103,7 +101,7 @@ def test_table_names_are_lower_case(connection: duckdb.DuckDBPyConnection) -> No
 
 
 @pytest.mark.parametrize(
-    ("sql", "asks"),
+    ("sql", "selects_all"),
     [
         ("select * from requests", True),
         ("from requests", True),
@@ -111,8 +109,8 @@ def test_table_names_are_lower_case(connection: duckdb.DuckDBPyConnection) -> No
         ("select count(*) from requests", False),
     ],
 )
-def test_select_star_is_detected(connection: duckdb.DuckDBPyConnection, sql: str, asks: bool) -> None:
-    assert parse_query(connection, sql).selects_all is asks
+def test_select_star_is_detected(connection: duckdb.DuckDBPyConnection, sql: str, selects_all: bool) -> None:
+    assert parse_query(connection, sql).selects_all is selects_all
 
 
 def test_dotted_keys_have_values_in_the_result(log_dir: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from observability.log_analysis.__main__ import main
 from tests.observability.log_analysis.records import failure, record, request, write
-from tests.observability.logs.processes import HANGS_AFTER_S, run_python
+from tests.observability.logs.processes import TIMEOUT_S, run_python
 from tests.server import ROOT
 
 COMMAND = ["-m", "observability.log_analysis", "--in"]
@@ -47,7 +47,7 @@ def test_closed_pipe_ends_the_command_quietly(log_dir: Path) -> None:
     command = " ".join([sys.executable, *COMMAND, str(log_dir), "--no-follow", "-n", "3000", "| head -1"])
     completed = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     assert (completed.returncode, completed.stderr) == (0, "")
     assert len(completed.stdout.splitlines()) == 1
@@ -57,7 +57,7 @@ def test_error_is_printed_to_stderr_with_exit_status_1(log_dir: Path) -> None:
     write(log_dir, request())
     completed = run(log_dir, "request", "request-2")
     assert (completed.returncode, completed.stdout) == (1, "")
-    assert completed.stderr.startswith("No line has the id 'request-2'")
+    assert completed.stderr.startswith("No log line has the id 'request-2'")
     assert "Traceback" not in completed.stderr
 
 

@@ -40,7 +40,7 @@ def prunable(
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Return a log with a file of each of the last five days."""
+    """Return a directory with a log: one file for each of the last five days."""
     put(tmp_path / "service.jsonl", 0)
     for number in range(1, 5):
         put(tmp_path / f"service.jsonl.{number}", number)
@@ -115,13 +115,13 @@ def test_locked_log_raises_a_timeout_after_some_attempts(directory: Path, monkey
     each = oldest(directory)
     with (directory / "service.jsonl.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(TimeoutError, match="locked by another process"):
+        with pytest.raises(TimeoutError, match="another process holds the lock"):
             delete_file(each)
     assert delete_file(each)
 
 
 def test_missing_permission_raises() -> None:
-    # Other users can reach this directory, unlike those of pytest.
+    # Other users can read this directory; they cannot read the directories of pytest.
     with TemporaryDirectory() as name:
         directory = Path(name)
         for number, mark in enumerate(("", ".4")):
@@ -157,7 +157,7 @@ def test_only_the_oldest_records_are_deleted_while_a_process_rotates(tmp_path: P
             for line in read_lines(log_file)
             if line[-1:] == b"}"
         ]
-    # The oldest records are gone, the others have no gap.
+    # Only the oldest records are deleted: the other numbers have no gap.
     assert found == list(range(found[0], found[0] + len(found)))
     assert found[0] > 0
     assert found[-1] >= counts[0, 0] - 1
@@ -166,4 +166,4 @@ def test_only_the_oldest_records_are_deleted_while_a_process_rotates(tmp_path: P
 def test_prunable_file_has_the_time_of_its_last_line(directory: Path) -> None:
     with open_logs([directory / "service.jsonl"]) as (logs, _):
         (each, *_) = find_prunable(logs, keep=timedelta(0), max_bytes=None, now=NOW)
-        assert each.until == NOW - timedelta(days=4)
+        assert each.last_written == NOW - timedelta(days=4)

@@ -1,4 +1,4 @@
-"""The files of a log, also while real processes write, rotate and compress them."""
+"""Snapshots of the files of a log, also while real processes write, rotate and compress them."""
 
 import gzip
 import json
@@ -23,14 +23,14 @@ from observability.log_analysis.snapshot import LogScan, open_logs, scan_log
 
 
 @contextmanager
-def opened_one(path: Path, modified_since: float | None = None) -> Iterator[Log]:
+def open_one_log(path: Path, modified_since: float | None = None) -> Iterator[Log]:
     with open_logs([path], modified_since=modified_since) as (logs, problems):
         assert problems == []
         yield logs[0]
 
 
 def names(path: Path) -> list[str]:
-    with opened_one(path) as log:
+    with open_one_log(path) as log:
         return [log_file.path.name for log_file in log.files]
 
 
@@ -48,7 +48,7 @@ def numbers(files: Iterable[LogFile]) -> list[int]:
 
 def numbers_in(path: Path) -> list[int]:
     """Return the numbers of the records, in the order of the files."""
-    with opened_one(path) as log:
+    with open_one_log(path) as log:
         return numbers(log.files)
 
 
@@ -60,19 +60,19 @@ def put(path: Path, number: int) -> Path:
 
 
 @pytest.fixture
-def reachable() -> Iterator[Path]:
-    """Return a directory that other users can reach, unlike those of pytest."""
+def readable_directory() -> Iterator[Path]:
+    """Return a directory that other users can read; they cannot read the directories of pytest."""
     with TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
-    """Act as a user with fewer permissions than root."""
+def as_unprivileged_user() -> Iterator[None]:
+    """Run the block as a user with fewer permissions than root."""
     user = os.geteuid()
     with open_logs([]):
-        # Import the modules while that is permitted.
+        # Import all modules while the permissions allow it.
         pass
     if user == 0:
         os.seteuid(65_534)
@@ -125,7 +125,7 @@ def test_other_files_do_not_belong_to_the_log(tmp_path: Path, other: str) -> Non
 
 
 def test_special_files_are_left_out(tmp_path: Path) -> None:
-    """Opening a pipe would wait for its other end."""
+    """Opening a named pipe would wait for a writer."""
     os.mkfifo(tmp_path / "service.jsonl")
     (tmp_path / "service.jsonl.1").mkdir()
     (tmp_path / "service.jsonl.2").write_text("")
@@ -135,7 +135,7 @@ def test_special_files_are_left_out(tmp_path: Path) -> None:
 def test_files_older_than_modified_since_are_left_out(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     os.utime(put(tmp_path / "service.jsonl.1", 0), (1_000, 1_000))
-    with opened_one(path, modified_since=1_001) as log:
+    with open_one_log(path, modified_since=1_001) as log:
         assert [log_file.path for log_file in log.files] == [path]
 
 
@@ -151,18 +151,18 @@ def test_repeating_logs_are_left_out_if_there_are_others() -> None:
     assert main_logs([errors, sql]) == [errors, sql]
 
 
-def test_unreadable_file_is_reported_and_the_others_are_opened(reachable: Path) -> None:
-    path = put(reachable / "service.jsonl", 1)
-    put(reachable / "service.jsonl.1", 0).chmod(0o000)
-    with as_nobody(), open_logs([path]) as (logs, problems):
+def test_unreadable_file_is_reported_and_the_others_are_opened(readable_directory: Path) -> None:
+    path = put(readable_directory / "service.jsonl", 1)
+    put(readable_directory / "service.jsonl.1", 0).chmod(0o000)
+    with as_unprivileged_user(), open_logs([path]) as (logs, problems):
         assert numbers(logs[0].files) == [1]
     assert problems == [f"{path}.1 cannot be read: Permission denied."]
 
 
-def test_directory_without_search_permission_is_reported_for_each_listed_file(reachable: Path) -> None:
-    path = put(reachable / "service.jsonl", 1)
-    reachable.chmod(0o444)
-    with as_nobody(), open_logs([path]) as (logs, problems):
+def test_directory_without_search_permission_is_reported_for_each_listed_file(readable_directory: Path) -> None:
+    path = put(readable_directory / "service.jsonl", 1)
+    readable_directory.chmod(0o444)
+    with as_unprivileged_user(), open_logs([path]) as (logs, problems):
         assert logs[0].files == []
     assert problems == [f"{path} cannot be read: Permission denied."]
 
@@ -172,7 +172,7 @@ def test_directory_without_search_permission_is_reported_for_each_listed_file(re
 
 def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 1)
-    with opened_one(path) as log:
+    with open_one_log(path) as log:
         with path.open("a") as file:
             file.write('{"number": 2}\n')
         assert numbers(log.files) == [1]
@@ -181,7 +181,7 @@ def test_lines_that_are_added_later_are_not_in_the_snapshot(tmp_path: Path) -> N
 def test_snapshot_survives_renames_and_deletion(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 2)
     older = put(tmp_path / "service.jsonl.1", 1)
-    with opened_one(path) as log:
+    with open_one_log(path) as log:
         older.unlink()
         path.rename(older)
         put(path, 3)
@@ -192,12 +192,12 @@ def test_all_files_are_closed_at_the_end(tmp_path: Path) -> None:
     path = put(tmp_path / "service.jsonl", 1)
     put(tmp_path / "service.jsonl.1.gz", 0)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
-    with opened_one(path) as log:
+    with open_one_log(path) as log:
         assert numbers(log.files) == [0, 1]
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def endless(job: Job, writers: int = 1) -> Iterator[Counts]:
+def run_in_processes(job: Job, writers: int = 1) -> Iterator[Counts]:
     with writing(jobs_of(job, writers)) as processes:
         for each in processes:
             each.begin(ENDLESS)
@@ -206,15 +206,15 @@ def endless(job: Job, writers: int = 1) -> Iterator[Counts]:
         yield counts
 
 
-endlessly = contextmanager(endless)
+running_in_processes = contextmanager(run_in_processes)
 
 
-# A race fails by chance: more rounds find more. A few of them run each time.
+# Race conditions appear by chance, so more rounds find more of them. A usual test run does only a few rounds.
 @pytest.mark.parametrize("rounds", [10, pytest.param(60, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_path: Path, rounds: int) -> None:
-    """A file has about a hundred records, so all files are renamed many times a second."""
+    """Each file has about a hundred records, so all files are renamed many times per second."""
     job = job_in(tmp_path, max_bytes=20_000, backup_count=30)
-    with endlessly(job) as counts:
+    with running_in_processes(job) as counts:
         for _ in range(rounds):
             returned = counts[0, 0]
             found = numbers_in(Path(job.path))
@@ -225,7 +225,7 @@ def test_snapshot_has_each_record_once_while_a_process_rotates_and_deletes(tmp_p
 @pytest.mark.parametrize("rounds", [5, pytest.param(30, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_once_while_rotated_files_are_added(tmp_path: Path, rounds: int) -> None:
     job = job_in(tmp_path, max_bytes=300)
-    with endlessly(job) as counts:
+    with running_in_processes(job) as counts:
         for _ in range(rounds):
             returned = counts[0, 0]
             found = numbers_in(Path(job.path))
@@ -236,10 +236,10 @@ def test_snapshot_has_each_record_once_while_rotated_files_are_added(tmp_path: P
 @pytest.mark.parametrize("rounds", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, rounds: int) -> None:
     job = job_in(tmp_path, max_bytes=2_000)
-    with endlessly(job, writers=3) as counts:
+    with running_in_processes(job, writers=3) as counts:
         for _ in range(rounds):
             returned = [counts[writer, 0] for writer in range(3)]
-            with opened_one(Path(job.path)) as log:
+            with open_one_log(Path(job.path)) as log:
                 all_records = records(log.files)
             for writer in range(3):
                 found = [record["number"] for record in all_records if record["writer"] == writer]
@@ -248,7 +248,7 @@ def test_snapshot_has_each_record_of_several_processes_once(tmp_path: Path, roun
 
 
 def compress(path: Path) -> None:
-    """Compress as gzip does: the new file gets the time of the old one when it is complete."""
+    """Compress as gzip does: the complete new file gets the modification time of the old one."""
     status = path.stat()
     with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         packed.write(plain.read())
@@ -296,7 +296,7 @@ def test_file_that_was_deleted_after_the_scan_is_left_out(tmp_path: Path, monkey
 
 
 def test_older_compressed_file_with_the_same_number_is_read(tmp_path: Path) -> None:
-    """It is left over from logrotate."""
+    """Such a file can be an old one of logrotate."""
     path = put(tmp_path / "service.jsonl", 2)
     put(tmp_path / "service.jsonl.1", 1)
     os.utime(put(tmp_path / "service.jsonl.1.gz", 0), (1_000, 1_000))
@@ -323,7 +323,7 @@ def test_snapshot_has_each_record_once_while_files_are_renamed_and_compressed(tm
             count += 1
             if (first := tmp_path / "service.jsonl.1").exists():
                 compress(first)
-            # A hundred times a second: logrotate does this once a day.
+            # This rotates a hundred times per second; logrotate does it once a day.
             time.sleep(0.01)
 
     thread = Thread(target=rotate)
@@ -346,7 +346,7 @@ def test_snapshot_is_complete_after_processes_are_killed(tmp_path: Path, writers
             writer.begin(ENDLESS)
             counts = Counts(job.counts)
             wait_until(lambda: counts[number, 0], 200, "records")  # noqa: B023 - waited for here
-        with opened_one(Path(job.path)) as log:
+        with open_one_log(Path(job.path)) as log:
             found = records(log.files)
         last = [record["number"] for record in found if record["writer"] == number]
         assert last == list(range(last[0], last[0] + len(last)))

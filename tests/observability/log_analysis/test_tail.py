@@ -1,4 +1,4 @@
-"""Following a log: each line once, whatever happens to its files."""
+"""Follow a log: each line is returned once, also if files are rotated, truncated or deleted."""
 
 import gzip
 import json
@@ -106,7 +106,7 @@ def test_truncated_file_is_read_from_its_beginning(path: Path) -> None:
 
 
 def test_lines_before_and_after_copytruncate_are_returned_once(path: Path) -> None:
-    """Logrotate's copytruncate."""
+    """With `copytruncate`, logrotate copies the file and then truncates it."""
     with following(path) as tail:
         add(path, "one\n")
         assert seen(tail) == ["one"]
@@ -143,13 +143,13 @@ def test_files_are_closed_at_the_end_and_when_they_are_deleted(path: Path, monke
             path.with_name("service.jsonl.1").unlink()
             seen(tail)
         seen(tail)
-        # The log's own file is open twice: `open_logs` has it too.
+        # The current file is open twice: `open_logs` has opened it too.
         assert len(os.listdir("/proc/self/fd")) <= before + 3  # noqa: PTH208
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_file_with_the_inode_of_a_deleted_file_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many file systems reuse the inode for the next file."""
+    """Many file systems reuse the inode for the next new file."""
     monkeypatch.setattr(module, "GRACE_S", -1)
     expected = [str(number) for number in range(60)]
     found: list[str] = []
@@ -228,7 +228,7 @@ def test_each_record_of_processes_that_rotate_and_are_killed_is_returned_once(tm
                 wait_until(lambda: counts[number, 0], 500, "records")  # noqa: B023 - waited for here
                 found += [json.loads(line) for line in tail.read_new_lines()]
         for line in tail.read_new_lines():
-            # A killed writer may leave a fragment, and the next line directly after it.
+            # After a killed process, a line may be a fragment with the next record directly after it.
             record = json.loads(line) if line.startswith(b"{") and line.count(b'"number"') == 1 else parse_line(line)
             found += [record] if record else []
     for number in range(writers):
@@ -265,7 +265,7 @@ def test_last_records_of_several_logs_are_ordered_by_time(tmp_path: Path) -> Non
     assert [record["number"] for record in wanted] == [3, 4, 5]
 
 
-def test_selected_record_may_be_far_back(tmp_path: Path) -> None:
+def test_selected_record_may_be_far_before_the_end(tmp_path: Path) -> None:
     path = tmp_path / "service.jsonl"
     add(path.with_name("service.jsonl.1"), '{"timestamp":"1","wanted":1}\n' + '{"timestamp":"2"}\n' * 5_000)
     add(path, '{"timestamp":"3"}\n' * 5_000)

@@ -1,4 +1,4 @@
-"""Times as people write them, and timestamps of log files."""
+"""Times of options, and timestamps of log lines."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
         ("2026-11-26T12:00:00Z", NOON),
     ],
 )
-def test_time_is_an_age_a_time_of_today_or_a_date(written: str, time: datetime) -> None:
+def test_time_is_a_duration_before_now_a_time_of_today_or_a_date(written: str, time: datetime) -> None:
     assert parse_time(written, "--since", NOW) == time
 
 
@@ -36,7 +36,7 @@ def test_time_is_an_age_a_time_of_today_or_a_date(written: str, time: datetime) 
 def test_invalid_time_is_reported_with_the_allowed_forms(written: str) -> None:
     with pytest.raises(LogAnalysisError) as caught:
         parse_time(written, "--since", NOW)
-    assert str(caught.value).startswith(f"--since is {written!r}: a time ago, such as 90s")
+    assert str(caught.value).startswith(f"--since is {written!r}, which is not a time. Allowed: ")
 
 
 @pytest.mark.parametrize(("written", "days"), [("30d", 30), ("2w", 14), ("36h", 1.5)])

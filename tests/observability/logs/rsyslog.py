@@ -1,4 +1,4 @@
-"""A real syslog server for the tests: the rsyslogd that the machine has, with a configuration of its own."""
+"""A real syslog server for the tests: the installed rsyslogd with a configuration for the test."""
 
 import json
 import os
@@ -24,14 +24,14 @@ template(name="parts" type="string" string="%syslogfacility-text%.%syslogseverit
 """
 
 
-def rsyslogd_path() -> str | None:
-    """Return the path of rsyslogd, also if it is not in the PATH of an ordinary user; None if it is not installed."""
+def find_rsyslogd() -> str | None:
+    """Return the path of `rsyslogd`, also outside of the PATH of an ordinary user; None if it is not installed."""
     return shutil.which("rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that rsyslog parsed: `user.info`, `vitrine`, and the keys of its JSON line."""
+    """A message that rsyslog has parsed: `user.info`, `vitrine`, and the keys of its JSON line."""
 
     priority: str
     program: str
@@ -39,9 +39,9 @@ class Message:
 
 
 class SyslogServer:
-    """A server that listens by UDP, by TCP or to a socket (`unix`) while it runs; it may be stopped and started.
+    """A server that listens on UDP, TCP or a Unix socket (`unix`) while it runs. It can be stopped and started again.
 
-    `before_all` is configuration that gets the messages first.
+    `before_all` is configuration that handles the messages first.
     """
 
     def __init__(self, directory: Path, scheme: str, *, before_all: str = "") -> None:
@@ -59,8 +59,8 @@ class SyslogServer:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run the server during a block, and kill it at the end."""
-        program = rsyslogd_path()
+        """Run the server during the block, and kill it at the end."""
+        program = find_rsyslogd()
         assert program is not None
         pid_file = self._directory / "pid"
         pid_file.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class SyslogServer:
             process.wait(DEADLINE_S)
 
     def messages(self, event: str | None = None) -> list[Message]:
-        """Return the messages that it received, or those with an event. Each must be JSON."""
+        """Return the received messages, or only those with an event. Each message must be JSON."""
         text = self._received.read_text() if self._received.exists() else ""
         found = []
         for line in text[: text.rfind("\n") + 1].splitlines():

@@ -1,4 +1,4 @@
-"""Warnings of Python, from the start of a process on."""
+"""Python warnings, from the start of a process."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ warnings.warn("afterwards")
 
 
 @pytest.mark.slow
-def test_warning_is_on_stderr_until_logging_is_configured_and_then_a_line(tmp_path: Path) -> None:
+def test_warning_goes_to_stderr_until_logging_is_configured_and_then_to_the_log(tmp_path: Path) -> None:
     completed = run_python("-c", WARNED, environment=own_environment(tmp_path))
     assert completed.returncode == 0
     assert "before logging is configured" in completed.stderr

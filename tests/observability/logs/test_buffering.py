@@ -1,4 +1,4 @@
-"""Buffered records: records below INFO are written when their work fails or was slow."""
+"""Buffered records: records below INFO are written if their work fails or is slow."""
 
 import gc
 import itertools
@@ -32,7 +32,7 @@ NAME = "tests.buffered"
 log = logging.getLogger(NAME)
 structured = structlog.get_logger(f"{NAME}.below")
 other = logging.getLogger("tests.other")
-# From logging.yaml.
+# The value in logging.yaml.
 SLOW_MS = 1_000
 
 
@@ -52,15 +52,15 @@ class Target(logging.Handler):
         return [record.getMessage() for record in self.records]
 
 
-def installed(target: logging.Handler, capacity: int = 5) -> BufferingHandler:
+def install_buffering_handler(target: logging.Handler, capacity: int = 5) -> BufferingHandler:
     return BufferingHandler(target=target, loggers=[NAME, "observability.sql"], slow_ms=60_000, capacity=capacity)
 
 
 @pytest.fixture
 def target() -> Iterator[Target]:
-    """Return the target of a buffering handler of the test's loggers. The settings install the reader."""
+    """Return the target of a buffering handler for the loggers of the test. The settings install the reader."""
     target = Target()
-    handler = installed(target)
+    handler = install_buffering_handler(target)
     root = logging.getLogger("tests")
     level = root.level
     root.setLevel(logging.DEBUG)
@@ -75,14 +75,14 @@ def request(status_code: int = 200) -> Observation:
     return Observation("request", "GET", http=HttpAttributes("GET", "/", status_code=status_code))
 
 
-def fail_after_a_detail() -> None:
+def fail_after_a_debug_record() -> None:
     with observe("outer"):
         with observe("inner"):
             log.debug("detail")
         raise ValueError("failed")
 
 
-def test_work_that_succeeds_writes_nothing_below_info(target: Target) -> None:
+def test_records_below_info_are_not_written_if_the_work_succeeds(target: Target) -> None:
     with observe("work"):
         log.debug("detail")
         log.info("news")
@@ -100,16 +100,16 @@ def test_error_is_written_after_buffered_records_and_before_later_ones(target: T
     assert len(target.records) == 5
 
 
-def test_error_without_buffered_records_lets_later_records_pass(target: Target) -> None:
+def test_records_after_an_error_are_written_directly_also_if_the_buffer_was_empty(target: Target) -> None:
     with observe("work"):
         log.error("broken")
         log.debug("detail")
         assert target.events == ["broken", "detail"]
 
 
-def test_work_that_fails_writes_the_buffered_records_of_the_work_within_it_too(target: Target) -> None:
+def test_failed_work_also_writes_the_buffered_records_of_inner_work(target: Target) -> None:
     with pytest.raises(ValueError, match="failed"):
-        fail_after_a_detail()
+        fail_after_a_debug_record()
     assert target.events == ["detail"]
 
 
@@ -121,7 +121,9 @@ def test_warning_does_not_write_the_buffer(target: Target) -> None:
 
 
 @pytest.mark.parametrize(("status_code", "events"), [(200, []), (404, []), (500, ["detail"]), (503, ["detail"])])
-def test_status_of_a_request_decides(target: Target, status_code: int, events: list[str]) -> None:
+def test_status_of_a_request_decides_whether_the_buffer_is_written(
+    target: Target, status_code: int, events: list[str]
+) -> None:
     observation = request(status_code)
     with activate(observation):
         log.debug("detail")
@@ -138,7 +140,7 @@ def test_slow_request_writes_its_buffer_and_a_slow_command_does_not(target: Targ
     assert target.events == ["request"]
 
 
-def test_record_is_written_with_its_own_time_and_observation(target: Target) -> None:
+def test_buffered_record_keeps_its_time_and_observation(target: Target) -> None:
     with observe("outer") as outer:
         log.debug("in outer")
         with observe("inner") as inner:
@@ -153,7 +155,7 @@ def test_record_is_written_with_its_own_time_and_observation(target: Target) -> 
     assert [record.created for record in target.records[:2]] == made
 
 
-def test_works_at_the_same_time_do_not_mix(target: Target) -> None:
+def test_concurrent_work_has_separate_buffers(target: Target) -> None:
     one, another = request(500), request()
     for observation in (one, another, one, another):
         with activate(observation):
@@ -163,8 +165,8 @@ def test_works_at_the_same_time_do_not_mix(target: Target) -> None:
     assert target.events == [one.span_id] * 2
 
 
-def test_threads_of_one_work_lose_no_line(target: Target) -> None:
-    handler = installed(target, capacity=10_000)
+def test_no_record_of_several_threads_is_lost(target: Target) -> None:
+    handler = install_buffering_handler(target, capacity=10_000)
     observation = request(500)
 
     def work(number: int) -> None:
@@ -182,7 +184,7 @@ def test_threads_of_one_work_lose_no_line(target: Target) -> None:
     assert [event for event in target.events if event.startswith("7 ")] == [f"7 {line}" for line in range(100)]
 
 
-def test_records_beyond_the_capacity_are_counted_and_the_newest_written(target: Target) -> None:
+def test_newest_records_are_written_and_records_over_the_capacity_are_counted(target: Target) -> None:
     with observe("work"):
         for number in range(12):
             log.debug("%s", number)
@@ -191,7 +193,7 @@ def test_records_beyond_the_capacity_are_counted_and_the_newest_written(target: 
     assert target.records[0].__dict__["facts"] == {"dropped_count": 7}
 
 
-def test_values_that_change_later_are_written_as_they_were(target: Target) -> None:
+def test_values_are_written_as_they_were_when_the_record_was_created(target: Target) -> None:
     values: list[int] = [1]
     with observe("work"):
         log.debug("%s", values)
@@ -227,13 +229,13 @@ def test_record_that_cannot_be_buffered_is_written(
     assert capsys.readouterr().err == "logging: a record cannot be buffered: RuntimeError('no room').\n"
 
 
-def test_record_outside_of_any_work_is_dropped_below_info(target: Target) -> None:
+def test_record_below_info_outside_of_any_work_is_dropped(target: Target) -> None:
     log.debug("detail")
     log.info("news")
     assert target.events == ["news"]
 
 
-def test_record_is_written_with_what_was_bound_when_it_was_made(target: Target) -> None:
+def test_record_is_written_with_the_context_from_its_creation(target: Target) -> None:
     with observe("work") as observation:
         with structlog.contextvars.bound_contextvars(batch=1):
             log.debug("detail", extra={"values": (values := [1])})
@@ -243,14 +245,14 @@ def test_record_is_written_with_what_was_bound_when_it_was_made(target: Target) 
     assert record_facts(target.records[0]) == {"values": [1], "batch": 1}
 
 
-def test_records_of_other_loggers_are_written_at_once(target: Target) -> None:
-    logging.getLogger(f"{NAME}ish").debug("a name that only begins so")
+def test_records_of_other_loggers_are_written_immediately(target: Target) -> None:
+    logging.getLogger(f"{NAME}ish").debug("a name with the same start")
     with observe("work"):
         other.debug("detail")
-    assert target.events == ["a name that only begins so", "detail"]
+    assert target.events == ["a name with the same start", "detail"]
 
 
-def test_level_changed_at_run_time_writes_records_at_once(target: Target) -> None:
+def test_records_enabled_by_a_changed_level_are_written_immediately(target: Target) -> None:
     levels._apply([LevelChange(NAME, "DEBUG", "DEBUG", 4e9, 600, "ada", 7)])
     try:
         with observe("work"):
@@ -261,7 +263,9 @@ def test_level_changed_at_run_time_writes_records_at_once(target: Target) -> Non
 
 
 @pytest.mark.parametrize(("status_code", "events"), [(200, []), (500, ["late"])])
-def test_record_after_its_work_is_written_if_that_failed(target: Target, status_code: int, events: list[str]) -> None:
+def test_record_after_the_end_of_the_work_is_written_if_the_work_failed(
+    target: Target, status_code: int, events: list[str]
+) -> None:
     observation = request(status_code)
     observation.close()
     with activate(observation):
@@ -270,16 +274,16 @@ def test_record_after_its_work_is_written_if_that_failed(target: Target, status_
     assert target.events == events
 
 
-def test_buffer_of_work_that_succeeds_is_emptied_at_its_end(target: Target) -> None:
+def test_buffer_is_emptied_when_successful_work_ends(target: Target) -> None:
     with observe("work") as observation:
         log.debug("detail")
     assert not observation.extensions[buffering._handlers[-1]].items
 
 
-def test_work_that_never_ends_is_freed_with_its_buffer(target: Target) -> None:
+def test_buffer_is_freed_with_an_observation_that_was_never_closed(target: Target) -> None:
     observation = request()
     with activate(observation):
-        # By no logger: pytest's handlers would keep the record.
+        # Do not use a logger, because pytest's handlers would keep the record.
         buffering._handlers[-1].handle(log_record("detail", level=logging.DEBUG, name=NAME))
     gone = weakref.ref(observation)
     del observation
@@ -288,7 +292,7 @@ def test_work_that_never_ends_is_freed_with_its_buffer(target: Target) -> None:
     assert target.events == []
 
 
-def test_queries_are_buffered_with_the_time_at_which_they_ended(target: Target) -> None:
+def test_buffered_query_has_its_end_time(target: Target) -> None:
     with observe("work") as observation:
         log.debug("before")
         observation.add_step(Step("query", "SELECT 1", "default", 1.5, "SELECT 1"))
@@ -302,7 +306,7 @@ def test_queries_are_buffered_with_the_time_at_which_they_ended(target: Target) 
     assert before.created <= query.created <= after.created
 
 
-def test_query_that_was_logged_already_is_not_buffered(target: Target, settings: Settings) -> None:
+def test_logged_query_is_not_buffered(target: Target, settings: Settings) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 10}
     with observe("work") as observation:
         observation.add_step(Step("query", "SELECT 1", "default", 10, "SELECT 1"))
@@ -313,14 +317,14 @@ def test_query_that_was_logged_already_is_not_buffered(target: Target, settings:
     assert target.events == ["broken"]
 
 
-def test_level_of_the_target_holds(target: Target) -> None:
+def test_level_of_the_target_applies(target: Target) -> None:
     target.setLevel(logging.WARNING)
     log.info("news")
     log.warning("hm")
     assert target.events == ["hm"]
 
 
-def test_filter_of_the_handler_holds(target: Target) -> None:
+def test_filter_of_the_handler_applies(target: Target) -> None:
     handler = buffering._handlers[-1]
     handler.addFilter(lambda record: "secret" not in str(record.msg))
     log.info("secret")
@@ -334,20 +338,20 @@ def test_filter_of_the_handler_holds(target: Target) -> None:
         ({"target": "service"}, "target of a BufferingHandler is 'service'. Allowed: the name of a handler"),
         ({"loggers": "library"}, "loggers of a BufferingHandler is 'library'. Allowed: a list of logger names"),
         ({"loggers": []}, "loggers of a BufferingHandler"),
-        ({"slow_ms": -1}, "slow_ms of a BufferingHandler is -1. Allowed: milliseconds, from 0"),
+        ({"slow_ms": -1}, "slow_ms of a BufferingHandler is -1. Allowed: a number of milliseconds, 0 or more"),
         ({"slow_ms": "1s"}, "slow_ms of a BufferingHandler is '1s'"),
-        ({"capacity": 0}, "capacity of a BufferingHandler is 0. Allowed: a whole number from 1"),
+        ({"capacity": 0}, "capacity of a BufferingHandler is 0. Allowed: a whole number, 1 or more"),
         ({"capacity": "many"}, "capacity of a BufferingHandler is 'many'"),
     ],
 )
-def test_wrong_option_is_named_with_the_allowed_values(wrong: dict[str, Any], expected: str) -> None:
+def test_invalid_option_is_reported_with_the_allowed_values(wrong: dict[str, Any], expected: str) -> None:
     options: dict[str, Any] = {"target": Target(), "loggers": ["library"], "slow_ms": 1, "capacity": 1}
     with pytest.raises(ValueError, match=expected):
         BufferingHandler(**options | wrong)
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_configuration_that_runs_again_leaves_one_buffering_handler(tmp_path: Path) -> None:
+def test_repeated_configuration_leaves_one_buffering_handler(tmp_path: Path) -> None:
     variables = {"LOG_DIR": str(tmp_path), "SERVICE_NAME": "vitrine"}
     for _ in range(2):
         logging.config.dictConfig(load_logging(ROOT / "logging.yaml", ["production"], variables))
@@ -358,7 +362,7 @@ def test_configuration_that_runs_again_leaves_one_buffering_handler(tmp_path: Pa
 
 
 def lines_of_quick_request(server: Server, path: str) -> list[dict[str, Any]]:
-    """Return the lines of a request that was not slow, nor was its query: a busy machine may make one so."""
+    """Return the lines of a request that was not slow and had no slow query. On a busy machine this needs retries."""
     for number in itertools.count():
         request_id = f"{path.strip('/').replace('/', '-')}-{number}"
         server.get(path, X_Request_ID=request_id)
@@ -370,7 +374,7 @@ def lines_of_quick_request(server: Server, path: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
-def test_request_that_fails_has_its_detail_in_the_file(servers: Servers, name: str) -> None:
+def test_debug_records_of_a_failed_request_are_in_the_file(servers: Servers, name: str) -> None:
     lines = lines_of_quick_request(servers.get(name), "/detailed/500/")
     details = [line for line in lines if line["level"] == "debug"]
     assert [line["event"] for line in details] == ["asked", "query", "asked again"]
@@ -381,6 +385,6 @@ def test_request_that_fails_has_its_detail_in_the_file(servers: Servers, name: s
 
 
 @pytest.mark.parametrize("name", ["gunicorn", "uvicorn"])
-def test_request_that_goes_well_has_no_detail_in_the_file(servers: Servers, name: str) -> None:
+def test_debug_records_of_a_successful_request_are_not_in_the_file(servers: Servers, name: str) -> None:
     lines = lines_of_quick_request(servers.get(name), "/detailed/200/")
     assert [line["event"] for line in lines] == ["answering", "request"]

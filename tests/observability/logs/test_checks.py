@@ -1,4 +1,4 @@
-"""The system checks of the logs: layers that are not in use, and buffered records."""
+"""The system checks of the logs: unused layers, and buffered records."""
 
 import re
 from pathlib import Path
@@ -23,13 +23,13 @@ development:
 
 
 def messages() -> list[CheckMessage]:
-    """Return what the checks of the logs say; those of other packages have ids of other hundreds."""
+    """Return the messages of the checks of the logs (ids E2xx and W2xx)."""
     found = run_checks(tags=["observability"])
     return [message for message in found if re.fullmatch(r"observability\.[EW]2\d\d", str(message.id))]
 
 
 def messages_of_layers(settings: Settings, tmp_path: Path, layers: str) -> list[str]:
-    """Return the ids and texts of the messages if only `base` is in use."""
+    """Return the ids and texts of the messages if only the layer `base` is in use."""
     file = tmp_path / "logging.yaml"
     file.write_text(BASE + layers)
     settings.LOGGING = load_logging(file, [], {"LOG_DIR": str(tmp_path)})
@@ -46,34 +46,34 @@ def messages_of_layers(settings: Settings, tmp_path: Path, layers: str) -> list[
         "nothing:\n",
     ],
 )
-def test_layer_that_is_right_over_another_one_passes(settings: Settings, tmp_path: Path, layers: str) -> None:
+def test_layer_that_is_correct_over_another_layer_passes(settings: Settings, tmp_path: Path, layers: str) -> None:
     assert messages_of_layers(settings, tmp_path, layers) == []
 
 
-def test_error_of_a_layer_that_is_not_in_use_is_reported_once_with_its_line(settings: Settings, tmp_path: Path) -> None:
+def test_error_of_an_unused_layer_is_reported_once_with_its_line(settings: Settings, tmp_path: Path) -> None:
     assert messages_of_layers(settings, tmp_path, "quiet:\n  root: {handlers: [fiel]}\nother: {}\n") == [
         "observability.E201 logging.yaml:12: the root logger references handler 'fiel', which is not defined."
     ]
 
 
-def test_layer_that_takes_away_a_handler_of_base_is_reported(settings: Settings, tmp_path: Path) -> None:
+def test_layer_that_removes_a_used_handler_of_base_is_reported(settings: Settings, tmp_path: Path) -> None:
     (only,) = messages_of_layers(settings, tmp_path, "quiet:\n  handlers:\n    file: null\n")
     assert only.startswith("observability.E201 logging.yaml:6: the root logger references handler 'file', which layer")
     assert only.endswith("'quiet' removes in logging.yaml:13.")
 
 
-def test_variable_of_a_layer_that_is_not_in_use_is_reported(settings: Settings, tmp_path: Path) -> None:
+def test_unknown_variable_of_an_unused_layer_is_reported(settings: Settings, tmp_path: Path) -> None:
     assert messages_of_layers(settings, tmp_path, "quiet:\n  handlers: {file: {filename: '${LOGDIR}/x'}}\n") == [
-        "observability.E206 logging.yaml:12: ${LOGDIR} is not defined. Available: LOG_DIR."
+        "observability.E206 logging.yaml:12: the variable ${LOGDIR} is not defined. Available: LOG_DIR."
     ]
 
 
-def test_dictionary_that_was_not_made_of_layers_passes(settings: Settings) -> None:
+def test_dictionary_without_layers_passes(settings: Settings) -> None:
     settings.LOGGING = {"version": 1}
     assert messages() == []
 
 
-def test_handler_that_buffers_records_without_its_reader_is_reported(settings: Settings) -> None:
+def test_buffering_handler_without_its_reader_is_reported(settings: Settings) -> None:
     settings.LOGGING = {
         "version": 1,
         "handlers": {"buffered": {"class": "observability.logs.buffering.BufferingHandler"}},

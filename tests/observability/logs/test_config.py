@@ -53,13 +53,13 @@ def test_every_dotted_name_can_be_imported(tmp_path: Path, layers: list[str]) ->
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_logger_that_existed_before_is_not_silenced(tmp_path: Path) -> None:
+def test_existing_logger_is_not_disabled(tmp_path: Path) -> None:
     early = logging.getLogger("early")
     logging.config.dictConfig(load(tmp_path, "production"))
     assert early.disabled is False
 
 
-def test_layer_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
+def test_unknown_layer_is_reported_with_the_available_layers(tmp_path: Path) -> None:
     with pytest.raises(
         ImproperlyConfigured,
         match=r"LOGGING_LAYERS has 'prod', which is not a layer of logging.yaml. Available: base, container, dev",
@@ -67,20 +67,20 @@ def test_layer_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -
         load(tmp_path, "prod")
 
 
-def test_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
     with pytest.raises(ImproperlyConfigured, match=r"^LOG_DIR: the directory .*log of handler 'service' \(log.*:\d+\)"):
         load(tmp_path, "production")
 
 
-def test_log_file_that_is_a_directory_is_named(tmp_path: Path) -> None:
+def test_log_file_that_is_a_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "log" / "service.jsonl").mkdir(parents=True)
     with pytest.raises(ImproperlyConfigured, match=r"^LOG_DIR: the file .*jsonl of handler 'service' \(log.*:\d+\)"):
         load(tmp_path, "production")
 
 
-def test_log_file_that_this_user_may_not_write_is_named() -> None:
-    # A directory that other users reach, unlike those of pytest.
+def test_log_file_that_this_user_may_not_write_is_reported() -> None:
+    # Other users can read this directory; they cannot read the directories of pytest.
     with TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "log").mkdir()
@@ -88,7 +88,7 @@ def test_log_file_that_this_user_may_not_write_is_named() -> None:
         directory.chmod(0o755)
         user = os.getuid()
         if user == 0:
-            # Whether a file may be written is asked of the real user, and root may write all.
+            # os.access() checks the real user, and root may write everything.
             os.setresuid(65_534, -1, -1)
         try:
             with pytest.raises(ImproperlyConfigured, match=r"service\.jsonl .* cannot be written by this user"):
@@ -97,7 +97,7 @@ def test_log_file_that_this_user_may_not_write_is_named() -> None:
             os.setresuid(user, -1, -1)
 
 
-def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path: Path) -> None:
+def test_each_value_has_its_file_line_and_layer(tmp_path: Path) -> None:
     merged = load(tmp_path, "production", "container").source.merged
     lines = FILE.read_text().splitlines()
     for path, layer, text in (
@@ -112,7 +112,7 @@ def test_every_value_has_the_file_the_line_and_the_layer_it_comes_from(tmp_path:
         assert lines[entry.origin.line - 1].strip().startswith(text)
 
 
-def test_overrides_lie_over_all_layers(tmp_path: Path) -> None:
+def test_overrides_are_merged_over_all_layers(tmp_path: Path) -> None:
     overrides = tmp_path / "more.yaml"
     overrides.write_text(
         "loggers:\n  service: {level: WARNING}\nhandlers:\n  errors: {filename: '${LOG_DIR}/bad.jsonl'}\n"
@@ -125,8 +125,8 @@ def test_overrides_lie_over_all_layers(tmp_path: Path) -> None:
     assert level.origin == (str(overrides), 2, "overrides")
 
 
-def test_overrides_that_are_empty_change_nothing(tmp_path: Path) -> None:
-    (tmp_path / "more.yaml").write_text("# Nothing at present.\n")
+def test_empty_overrides_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("# Empty.\n")
     assert load(tmp_path, "production", overrides=tmp_path / "more.yaml") == load(tmp_path, "production")
 
 
@@ -145,14 +145,12 @@ def test_overrides_that_are_empty_change_nothing(tmp_path: Path) -> None:
         (b"- loggers\n", "LOGGING_OVERRIDES: .*/more.yaml:1: layer 'overrides' is not a mapping"),
         (
             b"base: {loggers: {}}\n",
-            "more.yaml:1: unknown key 'base' in a layer.* at its top, without a layer name",
+            "more.yaml:1: the layer has the unknown key 'base'.* no layer names",
         ),
         (b"loggers:\n  service: {level: LOUD}\n", "more.yaml:2: logger 'service' has the unknown level 'LOUD'"),
     ],
 )
-def test_overrides_that_are_wrong_are_refused_with_the_reason(
-    tmp_path: Path, written: bytes | None, expected: str
-) -> None:
+def test_invalid_overrides_are_reported_with_the_reason(tmp_path: Path, written: bytes | None, expected: str) -> None:
     file = tmp_path / "more.yaml"
     if written is not None:
         file.write_bytes(written)
@@ -161,7 +159,7 @@ def test_overrides_that_are_wrong_are_refused_with_the_reason(
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_value_that_a_class_refuses_is_reported_with_the_places_of_its_entry(tmp_path: Path) -> None:
+def test_value_that_a_class_rejects_is_reported_with_file_and_line_in_each_layer(tmp_path: Path) -> None:
     overrides = tmp_path / "more.yaml"
     overrides.write_text("handlers:\n  service:\n    backupCount: 3\n    maxBytes: [1]\n")
     loaded = load(tmp_path, "production", overrides=overrides)
@@ -171,7 +169,7 @@ def test_value_that_a_class_refuses_is_reported_with_the_places_of_its_entry(tmp
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_refusal_of_a_dictionary_without_layers_is_reported_without_a_place() -> None:
+def test_error_in_a_dictionary_without_layers_is_reported_without_file_and_line() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^LOGGING: Unable to configure handler 'a': Cannot resolve"):
         configure({"version": 1, "handlers": {"a": {"class": "no.such"}}})
 
@@ -194,11 +192,11 @@ def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
         ("base: 3", "logging.yaml:1: layer 'base' is not a mapping"),
         (
             "base: {handlers: {a: {filename: '${HOME}/x'}}}",
-            r"logging.yaml:1: \$\{HOME\} is not defined. Available: LOG_DIR, SERVICE_NAME",
+            r"logging.yaml:1: the variable \$\{HOME\} is not defined. Available: LOG_DIR, SERVICE_NAME",
         ),
     ],
 )
-def test_file_that_is_wrong_is_refused_with_the_reason(tmp_path: Path, written: str, expected: str) -> None:
+def test_invalid_file_is_reported_with_the_reason(tmp_path: Path, written: str, expected: str) -> None:
     file = tmp_path / "logging.yaml"
     file.write_text(written)
     with pytest.raises(ImproperlyConfigured, match=expected):

@@ -17,7 +17,7 @@ def access_line(**others: object) -> str:
     return ConsoleFormatter().format(log_record("request", name="observability.access", facts=facts | others))
 
 
-def test_access_line_is_short_on_the_console() -> None:
+def test_access_log_line_is_summarized_on_the_console() -> None:
     line = access_line()
     assert "GET /a/ 200" in line
     assert "queries=2" in line
@@ -27,20 +27,20 @@ def test_access_line_is_short_on_the_console() -> None:
     assert "outgoing" not in line
 
 
-def test_calls_to_other_services_are_on_the_console() -> None:
+def test_outgoing_requests_are_on_the_console() -> None:
     line = access_line(**{"outgoing.count": 2, "outgoing.duration_ms": 31.04})
     assert "outgoing=2 outgoing_ms=31.0" in line
     assert "outgoing." not in line
 
 
-def test_secrets_are_hidden_on_the_console_and_the_request_is_named() -> None:
+def test_secrets_are_redacted_and_the_request_id_is_shown_on_the_console() -> None:
     with observe("work") as observation:
         line = ConsoleFormatter().format(log_record("Bearer s3cret-s3cret", facts={"password": "s3cret"}))
     assert "s3cret" not in line
     assert observation.request_id[:8] in line
 
 
-def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_with_it() -> None:
+def test_secrets_of_an_exception_are_redacted_and_keys_of_the_caller_are_kept() -> None:
     try:
         raise ValueError("no answer from postgres://app:hunter2@db/x")
     except ValueError:
@@ -50,7 +50,7 @@ def test_secrets_of_an_exception_are_hidden_and_keys_of_the_caller_stand_with_it
     assert "extra.stack=5" in line
 
 
-def test_exception_stands_below_its_line_on_the_console() -> None:
+def test_exception_is_below_its_line_on_the_console() -> None:
     try:
         raise ValueError("broken")
     except ValueError:

@@ -34,14 +34,14 @@ debugging:
 
 @pytest.fixture
 def configured(tmp_path: Path, restored_logging: None) -> LayeredLogging:
-    """Configure loggers by FILE."""
+    """Configure loggers with FILE."""
     (tmp_path / "logging.yaml").write_text(FILE)
     loaded = load_logging(tmp_path / "logging.yaml", ["debugging"], {"DIRECTORY": str(tmp_path)})
     logging.config.dictConfig(loaded)
     return loaded
 
 
-def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLogging) -> None:
+def test_values_have_the_file_line_and_layer_that_define_them(configured: LayeredLogging) -> None:
     logger = EffectiveConfiguration(configured).logger("parent")
     assert (logger["level"]["value"], str(logger["level"]["origin"])) == ("DEBUG", "logging.yaml:18 debugging")
     assert (logger["handlers"]["value"], str(logger["handlers"]["origin"])) == (
@@ -52,21 +52,21 @@ def test_values_have_the_line_of_the_layer_that_wrote_them(configured: LayeredLo
     assert (logger["propagate"]["value"], str(logger["propagate"]["origin"])) == (True, "default")
 
 
-def test_receivers_are_the_handlers_up_the_tree_each_from_its_level_on(configured: LayeredLogging) -> None:
+def test_receivers_are_the_handlers_of_the_logger_and_its_parents_with_their_levels(configured: LayeredLogging) -> None:
     assert EffectiveConfiguration(configured).logger("parent.child")["receivers"][:2] == [
         {"handler": "memory", "through": "parent", "level": "WARNING"},
         {"handler": "file", "through": "root", "level": "DEBUG"},
     ]
 
 
-def test_level_that_is_inherited_is_that_of_the_logger_which_has_it(configured: LayeredLogging) -> None:
+def test_inherited_level_names_the_logger_that_defines_it(configured: LayeredLogging) -> None:
     effective = EffectiveConfiguration(configured).logger("parent.child.of.no.entry")
     assert (effective["level"]["value"], effective["level_of"]) == ("DEBUG", "parent")
     assert str(effective["level"]["origin"]) == "logging.yaml:18 debugging"
 
 
-def test_logger_that_reaches_no_handler_ends_at_stderr(configured: LayeredLogging) -> None:
-    # pytest listens at a logger that does not propagate.
+def test_logger_without_a_handler_writes_to_stderr(configured: LayeredLogging) -> None:
+    # pytest adds handlers to loggers that do not propagate.
     logging.getLogger("parent.silent").handlers.clear()
     assert EffectiveConfiguration(configured).logger("parent.silent")["receivers"] == [
         {"handler": LAST_RESORT, "through": "", "level": "WARNING"}
@@ -94,7 +94,7 @@ def test_values_of_a_dictionary_without_layers_have_the_origin_settings(configur
     assert to_dict(effective)["file"] is None
 
 
-def test_handler_shows_its_values_and_where_it_passes_records_on(configured: LayeredLogging) -> None:
+def test_handler_has_its_values_and_the_handlers_to_which_it_passes_records(configured: LayeredLogging) -> None:
     effective = EffectiveConfiguration(configured).handler("memory")
     assert effective["passes_on_to"] == ["file"]
     assert (effective["values"]["capacity"]["value"], str(effective["values"]["capacity"]["origin"])) == (
@@ -104,9 +104,7 @@ def test_handler_shows_its_values_and_where_it_passes_records_on(configured: Lay
     assert effective["values"]["level"]["value"] == "WARNING"
 
 
-def test_handler_that_gets_records_only_from_another_handler_has_it_in_hangs_on(
-    configured: LayeredLogging, tmp_path: Path
-) -> None:
+def test_hangs_on_has_the_handler_that_passes_records(configured: LayeredLogging, tmp_path: Path) -> None:
     looking_up = logging.NullHandler()
     looking_up.name = "looking-up"
     looking_up.target = "named"  # type: ignore[attr-defined]
@@ -118,7 +116,7 @@ def test_handler_that_gets_records_only_from_another_handler_has_it_in_hangs_on(
     assert effective.handler("named")["values"]["filename"]["value"] == str(tmp_path / "named.log")
 
 
-def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
+def test_handler_lists_the_loggers_that_use_it(configured: LayeredLogging) -> None:
     effective = EffectiveConfiguration(configured)
     assert [effective.handler(name)["hangs_on"] for name in ("file", "memory", "mail")] == [
         ["root", "memory"],
@@ -127,7 +125,7 @@ def test_handler_shows_who_gives_it_records(configured: LayeredLogging) -> None:
     ]
 
 
-def test_secrets_of_a_handler_are_not_reported(configured: LayeredLogging) -> None:
+def test_secrets_of_a_handler_are_redacted(configured: LayeredLogging) -> None:
     assert EffectiveConfiguration(configured).handler("mail")["values"]["credentials"]["value"] == "[redacted]"
 
 

@@ -1,4 +1,4 @@
-"""Log lines: JSON for files, readable ones for the terminal."""
+"""Log lines as JSON."""
 
 import contextvars
 import dataclasses
@@ -25,7 +25,7 @@ from tests.observability.log_records import log_record
 
 
 class Lines(logging.Handler):
-    """Keeps the formatted lines."""
+    """Stores the formatted lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,13 +73,13 @@ def test_timestamp_is_utc_with_microseconds(lines: Lines) -> None:
     assert abs((datetime.fromisoformat(written) - before).total_seconds()) < 60
 
 
-def test_timestamp_is_that_of_each_record() -> None:
+def test_each_record_has_its_timestamp() -> None:
     formatter = JsonFormatter(service_name="probe")
     lines = [json.loads(formatter.format(log_record(created=created))) for created in (0.25, 0.5, 61.5, 0.75)]
     assert [line["timestamp"][17:] for line in lines] == ["00.250000Z", "00.500000Z", "01.500000Z", "00.750000Z"]
 
 
-def test_line_outside_of_any_work_has_ids_of_null(lines: Lines) -> None:
+def test_ids_are_null_outside_of_any_work(lines: Lines) -> None:
     structured.info("event")
     assert [lines.only()[key] for key in ("request_id", "trace_id", "span_id")] == [None] * 3
 
@@ -105,12 +105,12 @@ def test_exception_has_its_type_message_and_chain(lines: Lines) -> None:
     assert "direct cause" in line["exception.stacktrace"]
 
 
-def test_secrets_are_hidden(lines: Lines) -> None:
+def test_secrets_are_redacted(lines: Lines) -> None:
     structured.info("login", password="s3cret", nested={"api_key": "s3cret"}, url="https://u:s3cret@example.com/")
     assert "s3cret" not in lines.lines[0]
 
 
-def test_secrets_in_the_text_of_a_line_and_of_its_exception_are_hidden(lines: Lines) -> None:
+def test_secrets_in_the_event_and_in_the_exception_are_redacted(lines: Lines) -> None:
     try:
         raise ValueError("no answer from https://u:s3cret@example.com/")
     except ValueError:
@@ -124,18 +124,18 @@ def test_exc_info_outside_of_an_exception_adds_nothing(lines: Lines) -> None:
     assert list(lines.only()) == list(BASE_KEYS)
 
 
-def itself() -> list[object]:
+def list_that_contains_itself() -> list[object]:
     value: list[object] = []
     value.append(value)
     return value
 
 
-class Unspeakable:
+class UnprintableValue:
     def __repr__(self) -> str:
         raise RuntimeError
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = "red"
 
 
@@ -151,8 +151,9 @@ class Text(str):
 
 VALUES = {
     "surrogate": "\ud800", "large": 2**100, "nan": math.nan, "infinity": -math.inf, "bytes": b"\xff",
-    "tuple key": {(1, 2): 3}, "itself": itself(), "unspeakable": Unspeakable(), "unspeakable key": {Unspeakable(): 1},
-    "datetime": datetime.now(UTC), "set": {1}, "class": object, "enum": Colour.RED, "uuid": uuid4(), "text": Text("a"),
+    "tuple key": {(1, 2): 3}, "contains itself": list_that_contains_itself(),
+    "unprintable": UnprintableValue(), "unprintable key": {UnprintableValue(): 1},
+    "datetime": datetime.now(UTC), "set": {1}, "class": object, "enum": Color.RED, "uuid": uuid4(), "text": Text("a"),
     "dataclass": Login("ada", "s3cret"), "decimal": Decimal("1.5"), "path": Path("/srv"), "function": len,
     "generator": iter([1]), "complex": 1j, "error": ValueError("x"), "deep": [[[[[[[[[[1]]]]]]]]]],
     "many": list(range(5000)), "null byte": "\0", "line": "a\u2028b", "surrogate key": {"\udfff": 1},
@@ -173,7 +174,7 @@ def test_any_value_becomes_one_line_of_json(lines: Lines, value: object) -> None
 
 leaves = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | st.binary()
-    | st.sampled_from([value for name, value in VALUES.items() if "unspeakable" not in name])
+    | st.sampled_from([value for name, value in VALUES.items() if "unprintable" not in name])
 )  # fmt: skip
 keys = st.text(st.characters(codec=None)) | st.sampled_from(
     [*BASE_KEYS, "name", "args", "exc_info", "facts", "password"]
@@ -183,10 +184,10 @@ facts = st.dictionaries(
 )
 
 
-# Facts are so wide that an example takes as long as ten of the others.
+# One example takes as long as ten usual examples, because facts are so different.
 @settings(max_examples=40)
 @given(facts)
-def test_any_facts_become_one_line_of_json_whose_base_keys_stand(given_facts: dict[str, Any]) -> None:
+def test_any_facts_become_one_line_of_json_with_the_base_keys(given_facts: dict[str, Any]) -> None:
     record = log_record(facts=given_facts)
     line = JsonFormatter(service_name="vitrine").format(record)
     assert "\n" not in line
@@ -197,7 +198,7 @@ def test_any_facts_become_one_line_of_json_whose_base_keys_stand(given_facts: di
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b.c", "token", "event"]), leaves))
-def test_quick_way_and_the_careful_one_write_the_same(given_facts: dict[str, Any]) -> None:
+def test_fast_path_writes_the_same_line(given_facts: dict[str, Any]) -> None:
     record = log_record(facts=given_facts)
     formatter = JsonFormatter(service_name="vitrine")
     careful, quick = formatter.format(record), formatter.format(record)
@@ -211,20 +212,20 @@ def test_message_whose_arguments_do_not_fit_is_written_with_the_reason() -> None
 
 
 @pytest.mark.parametrize("message", [{"event": "imported", "count": 2}, {"message": "imported", "count": 2}])
-def test_message_that_is_a_mapping_gives_event_and_keys(lines: Lines, message: dict[str, object]) -> None:
+def test_message_that_is_a_mapping_becomes_event_and_keys(lines: Lines, message: dict[str, object]) -> None:
     standard.info(message)
     assert (lines.only()["event"], lines.only()["count"]) == ("imported", 2)
 
 
 @pytest.mark.parametrize(
-    ("message", "event"), [(ValueError("broken"), "broken"), (Unspeakable(), "<unprintable Unspeakable>")]
+    ("message", "event"), [(ValueError("broken"), "broken"), (UnprintableValue(), "<unprintable UnprintableValue>")]
 )
-def test_message_that_is_an_object_is_its_text(message: object, event: str) -> None:
+def test_message_that_is_an_object_is_written_as_text(message: object, event: str) -> None:
     assert formatted(log_record(message))["event"] == event
 
 
-def test_secret_in_a_value_that_came_before_without_one_is_hidden(lines: Lines) -> None:
-    """The key is known by then."""
+def test_secret_is_redacted_also_if_its_key_is_cached(lines: Lines) -> None:
+    """The key is cached before the line with the secret."""
     for value in (
         "plain",
         "asked with bearer abcdefghijklm",
@@ -279,7 +280,7 @@ def test_option_of_python_json_logger_applies(options: dict[str, Any], expected:
     assert ("isbn" in line) == ("book.id" not in line and "reserved_attrs" not in options)
 
 
-def test_key_of_the_caller_stands_over_no_renamed_base_key() -> None:
+def test_key_of_the_caller_does_not_replace_a_renamed_base_key() -> None:
     renamed = {"timestamp": "@timestamp", "level": "log.level", "event": "message"}
     given = {"@timestamp": "forged", "log.level": "forged", "message": "forged", "level": "forged", "extra.level": 1}
     line = formatted(log_record(facts=given, created=0.0), rename_fields=renamed)
@@ -295,7 +296,7 @@ class Masked(str):
         return "****"
 
 
-def test_text_that_shows_itself_in_another_way_does_so_in_every_line(lines: Lines) -> None:
+def test_str_subclass_is_written_with_its_own_text_in_each_line(lines: Lines) -> None:
     for _ in range(3):
         structured.info("event", card=Masked("4111111111111111"))
     assert [json.loads(line)["card"] for line in lines.lines] == ["****"] * 3
@@ -306,7 +307,7 @@ def test_options_for_the_text_of_a_line_apply() -> None:
     assert line.startswith('> {\n "timestamp"')
 
 
-def test_traceback_is_a_list_of_lines_where_the_options_ask_for_it() -> None:
+def test_option_makes_the_traceback_a_list_of_lines() -> None:
     try:
         raise ValueError("broken")
     except ValueError as error:
@@ -314,7 +315,7 @@ def test_traceback_is_a_list_of_lines_where_the_options_ask_for_it() -> None:
     assert line["exception.stacktrace"][-1] == "ValueError: broken"
 
 
-def test_what_is_bound_or_noted_is_in_every_line_of_the_work(lines: Lines) -> None:
+def test_bound_and_noted_keys_are_in_each_line_of_the_work(lines: Lines) -> None:
     with observe("outer"):
         note(batch=7)
         with structlog.contextvars.bound_contextvars(tenant="acme"), observe("inner"):
@@ -326,7 +327,7 @@ def test_what_is_bound_or_noted_is_in_every_line_of_the_work(lines: Lines) -> No
     assert "tenant" not in outer
 
 
-def test_thread_that_runs_in_a_copy_of_the_context_carries_it(lines: Lines) -> None:
+def test_keys_are_in_lines_of_a_thread_with_a_copy_of_the_context(lines: Lines) -> None:
     with observe("work") as observation, structlog.contextvars.bound_contextvars(tenant="acme"):
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(standard.info, "event"))

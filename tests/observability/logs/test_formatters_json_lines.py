@@ -19,7 +19,7 @@ def truncated(fields: object) -> bytes:
     return line
 
 
-def test_longest_value_is_cut_and_named() -> None:
+def test_longest_value_is_truncated_and_its_key_is_listed() -> None:
     fields = json.loads(truncated({"timestamp": "now", "body": "x" * 10_000, "isbn": "X"}))
     assert fields["truncated"] == ["body"]
     assert (fields["timestamp"], fields["isbn"]) == ("now", "X")
@@ -33,22 +33,22 @@ def test_value_that_is_not_text_is_truncated_as_text() -> None:
     assert fields["rows"].startswith("[0,1,2,")
 
 
-def test_keys_that_are_too_many_are_left_out_from_the_end() -> None:
+def test_last_keys_are_removed_if_there_are_too_many() -> None:
     fields = json.loads(truncated({"timestamp": "now"} | {f"key_{number}": number for number in range(1_000)}))
     assert fields["timestamp"] == "now"
     assert fields["key_0"] == 0
     assert fields["truncated"][-1] == "…"
 
 
-def test_eight_values_are_cut_at_most() -> None:
+def test_at_most_eight_values_are_truncated() -> None:
     fields = json.loads(truncated({f"body_{number}": "x" * 1_000 for number in range(20)}))
     assert (len(fields["truncated"]), fields["truncated"][-1]) == (9, "…")
 
 
 @pytest.mark.parametrize("pad", range(16))
-def test_keys_fill_the_line_and_no_byte_more(pad: int) -> None:
+def test_line_has_as_many_keys_as_fit(pad: int) -> None:
     line = truncated({"pad": "x" * pad} | {f"key_{number}": number for number in range(1_000)})
-    # The next key has `"key_232":232,`, 14 bytes.
+    # The next key needs 14 bytes: `"key_232":232,`.
     assert LIMIT - 14 < len(line) <= LIMIT
 
 
@@ -59,16 +59,16 @@ def test_line_that_is_not_json_is_cut() -> None:
 
 
 @pytest.mark.parametrize("text", ["\ud800" * 9_000, "\u0001" * 9_000, '"' * 9_000, "漢" * 9_000, "😀" * 9_000])
-def test_escapes_and_wide_characters_count_as_the_bytes_that_they_are(text: str) -> None:
+def test_escapes_and_wide_characters_count_in_bytes(text: str) -> None:
     fields = json.loads(truncated({"text": text, "isbn": "X"}))
     assert fields["truncated"] == ["text"]
     assert fields["isbn"] == "X"
 
 
 @given(st.dictionaries(st.text(max_size=50), st.text(max_size=5_000) | st.lists(st.integers()), min_size=1))
-def test_any_object_stays_one(fields: dict[str, object]) -> None:
+def test_truncated_object_is_an_object(fields: dict[str, object]) -> None:
     assert isinstance(json.loads(truncated(fields | {"large": "x" * LIMIT})), dict)
 
 
-def test_what_orjson_refuses_is_encoded_all_the_same() -> None:
+def test_values_that_orjson_rejects_are_encoded() -> None:
     assert json.loads(encode({"text": "\ud800", "number": 2**100}).encode()) == {"text": "\ud800", "number": 2**100}

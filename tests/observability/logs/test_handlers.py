@@ -1,4 +1,4 @@
-"""The handler of the log files, in one process; `test_handlers_faults.py` has the others."""
+"""The handler of the log files in one process. `test_handlers_faults.py` tests several processes."""
 
 import json
 import logging
@@ -27,14 +27,14 @@ def write(handler: logging.Handler, text: str) -> None:
 
 
 def lines_in(directory: Path) -> list[str]:
-    """All lines, from the oldest file to the newest."""
+    """Return all lines, oldest file first."""
     files = [file for file in directory.glob("service.jsonl*") if file.suffix != ".lock"]
     files.sort(key=lambda file: 0 if file.suffix == ".jsonl" else -int(file.suffix[1:]))
     return [line for file in files for line in file.read_text().splitlines()]
 
 
 def test_two_processes_write_to_the_same_file_after_one_of_them_rotated_it(tmp_path: Path) -> None:
-    """Each handler stands for the one of a process."""
+    """Each handler represents a process."""
     file = tmp_path / "service.jsonl"
     one, other = handler(file), handler(file)
     for number in range(100):
@@ -47,7 +47,7 @@ def test_two_processes_write_to_the_same_file_after_one_of_them_rotated_it(tmp_p
     assert [line for line in written if line.startswith("one")] == [f"one {number}" for number in range(100)]
 
 
-def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
+def test_full_file_is_rotated_and_the_oldest_backup_is_deleted(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl", max_bytes=10, backup_count=2)
     for text in ("first line", "second line", "third line", "last"):
         write(writer, text)
@@ -56,26 +56,24 @@ def test_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path) -> None:
     assert found == {"service.jsonl": "last\n", "service.jsonl.1": "third line\n", "service.jsonl.2": "second line\n"}
 
 
-@pytest.mark.parametrize("looks", [False, True])
-def test_line_for_a_file_that_retention_deleted_is_written_to_the_new_one_and_no_other(
-    tmp_path: Path, looks: bool
-) -> None:
-    """Each handler stands for the one of a process; the first may look at the path, or not yet."""
+@pytest.mark.parametrize("checks_path", [False, True])
+def test_only_the_line_for_a_deleted_rotated_file_is_written_to_the_new_file(tmp_path: Path, checks_path: bool) -> None:
+    """Each handler represents a process. The first one has checked the path after the deletion, or not yet."""
     file = tmp_path / "service.jsonl"
     one, other = (handler(file, max_bytes=50, backup_count=1) for _ in range(2))
     write(one, "before")
     for number in range(30):
         write(other, f"other {number}")
     assert "before" not in lines_in(tmp_path)
-    if looks:
+    if checks_path:
         one._next_check_at = 0
     write(one, "after")
     assert lines_in(tmp_path).count("after") == 1
     assert "before" not in lines_in(tmp_path)
 
 
-def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
-    """A process that died while it moved the files on left it."""
+def test_rotation_with_a_free_number_loses_no_backup(tmp_path: Path) -> None:
+    """A process that was killed while it renamed backups leaves a free number."""
     for number in (1, 2, 4):
         (tmp_path / f"service.jsonl.{number}").write_text(f"backup {number}\n")
     writer = handler(tmp_path / "service.jsonl", max_bytes=5, backup_count=4)
@@ -86,7 +84,7 @@ def test_chain_with_a_gap_loses_no_file(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
+def test_file_is_not_rotated_without_backups(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl", max_bytes=5, backup_count=0)
     write(writer, "a long line")
     write(writer, "another one")
@@ -94,7 +92,7 @@ def test_file_is_not_moved_without_a_place_for_it(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["service.jsonl"]
 
 
-def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwards(tmp_path: Path) -> None:
+def test_full_file_grows_while_another_process_has_the_lock_and_is_rotated_afterwards(tmp_path: Path) -> None:
     file = tmp_path / "service.jsonl"
     writer = handler(file, max_bytes=5)
     with try_lock_file(file) as lock:
@@ -106,8 +104,8 @@ def test_full_file_grows_while_another_process_has_the_lock_and_is_moved_afterwa
     assert (tmp_path / "service.jsonl.1").read_text() == "a long line\nanother one\nthe last one\n"
 
 
-def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As logrotate does with `copytruncate`, here just before the full file would be moved."""
+def test_file_that_was_truncated_meanwhile_is_not_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logrotate does this with `copytruncate`; here it happens immediately before the rotation."""
     file = tmp_path / "service.jsonl"
 
     def emptied(path: str) -> AbstractContextManager[int | None]:
@@ -123,7 +121,7 @@ def test_file_that_others_emptied_meanwhile_is_not_moved(tmp_path: Path, monkeyp
     assert not (tmp_path / "service.jsonl.1").exists()
 
 
-def test_rollover_by_hand_moves_the_file_away(tmp_path: Path) -> None:
+def test_manual_rollover_rotates_the_file(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
     write(writer, "before")
     writer.doRollover()
@@ -134,7 +132,7 @@ def test_rollover_by_hand_moves_the_file_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["delete", "rename"])
-def test_file_that_somebody_took_away_is_made_again(tmp_path: Path, action: str) -> None:
+def test_deleted_or_renamed_file_is_created_again(tmp_path: Path, action: str) -> None:
     file = tmp_path / "service.jsonl"
     writer = handler(file)
     write(writer, "before")
@@ -143,7 +141,7 @@ def test_file_that_somebody_took_away_is_made_again(tmp_path: Path, action: str)
     else:
         file.rename(tmp_path / "elsewhere")
     write(writer, "unseen")
-    # The next look at the path is due a second after the last one.
+    # Usually the next check of the path is one second after the last one.
     writer._next_check_at = 0
     write(writer, "after")
     writer.close()
@@ -162,8 +160,8 @@ def test_file_is_readable_by_the_group_and_not_by_others(tmp_path: Path) -> None
     assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o640}
 
 
-class Counting(logging.Formatter):
-    """Counts what it formats."""
+class CountingFormatter(logging.Formatter):
+    """Counts the formatted records."""
 
     count = 0
 
@@ -174,12 +172,12 @@ class Counting(logging.Formatter):
 
 def test_record_is_formatted_once(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
-    writer.setFormatter(counting := Counting())
+    writer.setFormatter(counting := CountingFormatter())
     write(writer, "x" * 300)
     assert counting.count == 1
 
 
-def test_line_that_is_too_long_is_cut_and_stays_json(tmp_path: Path) -> None:
+def test_line_that_is_too_long_is_truncated_json(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl", max_bytes=0)
     writer.setFormatter(JsonFormatter(service_name="vitrine"))
     writer.handle(log_record(facts={"bodies": ["x" * 50_000] * 20}))
@@ -201,12 +199,12 @@ def test_file_is_utf_8(tmp_path: Path, encoding: str | None) -> None:
     assert (tmp_path / "service.jsonl").read_bytes() == "é\n".encode()
 
 
-def test_other_encoding_is_refused(tmp_path: Path) -> None:
+def test_other_encoding_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"encoding is 'utf-16-le'\. Allowed: utf-8"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-16-le")
 
 
-def test_filter_decides(tmp_path: Path) -> None:
+def test_filter_of_the_handler_applies(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
     writer.addFilter(lambda record: record.msg != "dropped")
     write(writer, "dropped")
@@ -222,7 +220,7 @@ def test_closed_handler_opens_its_file_again(tmp_path: Path) -> None:
     assert (tmp_path / "service.jsonl").read_text() == "before\nafter\n"
 
 
-def test_mode_other_than_append_is_refused(tmp_path: Path) -> None:
+def test_mode_other_than_append_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"mode is 'w'\. Allowed: 'a'"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", mode="w")
 
@@ -230,18 +228,18 @@ def test_mode_other_than_append_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("maxLineBytes", "64k"), ("maxLineBytes", 0), ("maxBytes", -1), ("backupCount", "ten")]
 )
-def test_value_that_is_not_an_allowed_number_is_refused(tmp_path: Path, option: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{option} is {value!r}. Allowed: a whole number from"):
+def test_invalid_number_is_an_error(tmp_path: Path, option: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{option} is {value!r}. Allowed: a whole number, "):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", **{option: value})  # type: ignore[arg-type]
 
 
-def test_unknown_encoding_is_refused(tmp_path: Path) -> None:
+def test_unknown_encoding_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="utf-88"):
         SharedRotatingFileHandler(tmp_path / "service.jsonl", encoding="utf-88")
 
 
-def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(tmp_path: Path) -> None:
-    """Each handler stands for the one of a process; the second looks at the path after the first has saved."""
+def test_lines_of_a_deleted_file_are_rescued_once_while_other_processes_write_to_it(tmp_path: Path) -> None:
+    """Each handler represents a process. The second one checks the path after the first one has rescued lines."""
     file = tmp_path / "service.jsonl"
     one, other = handler(file, max_bytes=10_000), handler(file, max_bytes=10_000)
     write(one, "one before")
@@ -258,10 +256,10 @@ def test_lines_in_a_deleted_file_are_saved_once_though_others_still_write_to_it(
     )
 
 
-def test_lines_that_were_seen_at_their_path_are_not_saved_when_somebody_deletes_the_file(tmp_path: Path) -> None:
+def test_lines_from_before_the_last_check_are_not_rescued(tmp_path: Path) -> None:
     file = tmp_path / "service.jsonl"
     writer = handler(file, max_bytes=10_000)
-    write(writer, "seen at the next look")
+    write(writer, "found at the next check")
     writer._next_check_at = 0
     write(writer, "unseen")
     file.unlink()
@@ -270,7 +268,7 @@ def test_lines_that_were_seen_at_their_path_are_not_saved_when_somebody_deletes_
     assert lines_in(tmp_path) == ["unseen", "after"]
 
 
-def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
+def test_line_of_a_deleted_file_is_counted_as_dropped_if_another_process_has_the_lock(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "service.jsonl"
@@ -285,12 +283,12 @@ def test_line_in_a_deleted_file_is_counted_while_another_process_has_the_lock(
     assert "its file was deleted; 1 record dropped so far." in capsys.readouterr().err
 
 
-def test_file_that_cannot_be_opened_is_reported_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
+def test_file_that_cannot_be_opened_is_an_error_at_the_start_unless_it_is_delayed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SharedRotatingFileHandler(tmp_path / "absent" / "service.jsonl")
 
 
-def test_dropped_records_are_counted_and_reported_once_a_second_and_logged_when_it_writes_again(
+def test_dropped_records_are_counted_reported_once_per_second_and_logged_after_recovery(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     writer = handler(tmp_path / "log" / "service.jsonl", max_bytes=0)
@@ -304,11 +302,11 @@ def test_dropped_records_are_counted_and_reported_once_a_second_and_logged_when_
     assert (dropped["event"], dropped["level"], dropped["dropped_count"]) == ("log_records_dropped", "warning", 50)
     first, *others = capsys.readouterr().err.splitlines()
     assert first.endswith("log/service.jsonl'; 1 record dropped so far.")
-    assert others[-1].endswith("is written again; 50 records dropped.")
+    assert others[-1].endswith("can be written again; 50 records dropped before.")
 
 
-def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_that_was_lost(tmp_path: Path) -> None:
-    """Though the next look at the path is not due."""
+def test_closed_file_is_opened_again_by_the_second_record(tmp_path: Path) -> None:
+    """The next check of the path is not due yet."""
     writer = handler(tmp_path / "service.jsonl", max_bytes=10_000)
     write(writer, "before")
     assert writer._file is not None
@@ -318,24 +316,24 @@ def test_file_that_others_closed_is_opened_again_by_the_record_after_the_one_tha
     assert lines_in(tmp_path) == ["before", "after", "log_records_dropped"]
 
 
-def test_directory_that_was_removed_is_written_when_it_is_there_again(
+def test_file_is_written_again_when_its_directory_exists_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was written to the removed file, and what came while there was no directory, is counted."""
+    """Records in the deleted file, and records without a directory, count as dropped."""
     directory = tmp_path / "log"
     directory.mkdir()
     writer = handler(directory / "service.jsonl", max_bytes=10_000)
     write(writer, "gone with the directory")
     shutil.rmtree(directory)
     write(writer, "unseen")
-    # The next look at the path is due a second after the last one.
+    # Usually the next check of the path is one second after the last one.
     writer._next_check_at = 0
     write(writer, "lost")
     directory.mkdir()
     write(writer, "written")
     written, dropped = (directory / "service.jsonl").read_text().splitlines()
     assert (written, dropped) == ("written", "log_records_dropped")
-    assert capsys.readouterr().err.endswith("is written again; 3 records dropped.\n")
+    assert capsys.readouterr().err.endswith("can be written again; 3 records dropped before.\n")
 
 
 def test_dropped_records_are_reported_when_the_handler_closes(
@@ -348,7 +346,7 @@ def test_dropped_records_are_reported_when_the_handler_closes(
     assert capsys.readouterr().err.splitlines()[-1].endswith("service.jsonl was closed; 2 records dropped.")
 
 
-def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> None:
+def test_failed_formatter_loses_only_its_record(tmp_path: Path) -> None:
     writer = handler(tmp_path / "service.jsonl")
     writer.setFormatter(logging.Formatter("%(absent)s"))
     write(writer, "lost")
@@ -357,7 +355,7 @@ def test_formatter_that_fails_loses_its_record_and_no_other(tmp_path: Path) -> N
     assert (tmp_path / "service.jsonl").read_text().splitlines() == ["written", "log_records_dropped"]
 
 
-def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
+def test_file_grows_if_it_cannot_be_renamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object) -> None:
@@ -369,20 +367,22 @@ def test_directory_in_which_nothing_can_be_moved_lets_the_file_grow(
     write(writer, "another one")
     assert (tmp_path / "service.jsonl").read_text() == "a long line\nanother one\n"
     (warning,) = capsys.readouterr().err.splitlines()
-    assert "service.jsonl cannot be moved away: [Errno 13] Permission denied" in warning
+    assert "service.jsonl cannot be rotated: [Errno 13] Permission denied" in warning
 
 
-def test_system_without_flock_warns_that_one_process_may_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_flock_warns_that_only_one_process_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(handlers, "HAS_FLOCK", False)
     monkeypatch.setattr(files, "try_lock", lambda _: True)
-    with pytest.warns(RuntimeWarning, match="no flock: only one process may write"):
+    with pytest.warns(RuntimeWarning, match=r"Only one process may write .*, because this system has no flock"):
         writer = handler(tmp_path / "service.jsonl", max_bytes=5)
     write(writer, "a long line")
     write(writer, "another one")
     assert lines_in(tmp_path) == ["a long line", "another one"]
 
 
-def test_device_is_written_and_never_moved(capsys: pytest.CaptureFixture[str]) -> None:
+def test_device_is_written_and_never_rotated(capsys: pytest.CaptureFixture[str]) -> None:
     writer = handler(Path("/dev/null"), max_bytes=1)
     write(writer, "gone")
     assert capsys.readouterr().err == ""

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
         pytest.param("--workers=4", 2_000, 200_000),
     ],
 )
-def test_every_request_leaves_one_line_while_files_are_moved_away(
+def test_each_request_has_one_line_while_files_are_rotated(
     tmp_path: Path, options: str, count: int, max_bytes: int
 ) -> None:
     overrides = tmp_path / "overrides.yaml"

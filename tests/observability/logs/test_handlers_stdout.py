@@ -13,17 +13,17 @@ from tests.server import own_environment
 SERVED = "import django; django.setup(); import logging; logging.getLogger('probe').info('started')"
 
 
-def in_container(directory: Path) -> dict[str, str]:
+def container_environment(directory: Path) -> dict[str, str]:
     return own_environment(directory, LOGGING_LAYERS="production,container")
 
 
 @pytest.mark.slow
-def test_output_of_a_command_is_without_log_lines(tmp_path: Path) -> None:
-    # The one table that the command reads.
+def test_stdout_of_a_command_has_no_log_lines(tmp_path: Path) -> None:
+    # The command reads only this table.
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
         database.execute("CREATE TABLE probe_publisher (id integer PRIMARY KEY, name varchar(100))")
     completed = run_python(
-        "manage.py", "dumpdata", "--skip-checks", "probe.publisher", environment=in_container(tmp_path)
+        "manage.py", "dumpdata", "--skip-checks", "probe.publisher", environment=container_environment(tmp_path)
     )
     assert json.loads(completed.stdout) == []
     (line,) = map(json.loads, completed.stderr.splitlines())
@@ -31,6 +31,6 @@ def test_output_of_a_command_is_without_log_lines(tmp_path: Path) -> None:
 
 
 def test_lines_of_a_service_are_on_stdout(tmp_path: Path) -> None:
-    completed = run_python("-c", SERVED, environment=in_container(tmp_path))
+    completed = run_python("-c", SERVED, environment=container_environment(tmp_path))
     (line,) = map(json.loads, completed.stdout.splitlines())
     assert (line["event"], completed.stderr) == ("started", "")

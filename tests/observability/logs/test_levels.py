@@ -1,4 +1,4 @@
-"""Levels that change while the process runs."""
+"""Log levels that change while the process runs."""
 
 import json
 import logging
@@ -24,14 +24,14 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def levels(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Levels]:
-    """Return levels that follow the file; their thread polls more often than in a service."""
+    """Return levels that follow the file. Their thread reads the file more often than in a service."""
     monkeypatch.setattr("observability.logs.levels.POLL_INTERVAL_S", 0.02)
     followed = Levels()
     logger.setLevel(logging.NOTSET)
     followed.start(file)
     yield followed
     followed.stop()
-    # Also of the other loggers that the test changed.
+    # Restore the other loggers that the test changed too.
     followed._apply([])
     logger.setLevel(logging.NOTSET)
 
@@ -55,7 +55,7 @@ def test_level_is_restored_when_the_change_is_reset(file: Path, levels: Levels, 
     assert logger.level == original
 
 
-def test_configured_level_of_a_logger_that_inherits_is_that_before_any_change(file: Path, levels: Levels) -> None:
+def test_configured_level_of_an_inheriting_logger_ignores_changes(file: Path, levels: Levels) -> None:
     logger.setLevel(logging.WARNING)
     write(file, "DEBUG")
     levels.poll()
@@ -63,29 +63,29 @@ def test_configured_level_of_a_logger_that_inherits_is_that_before_any_change(fi
     assert levels.configured_level(f"{NAME}.below") == levels.configured_level(NAME) == logging.WARNING
 
 
-@pytest.mark.parametrize("is_file_gone", [False, True])
-def test_change_ends_by_itself_even_without_the_file(file: Path, levels: Levels, is_file_gone: bool) -> None:
+@pytest.mark.parametrize("is_file_deleted", [False, True])
+def test_change_ends_also_without_the_file(file: Path, levels: Levels, is_file_deleted: bool) -> None:
     write(file, "DEBUG", seconds=0.2)
     levels.poll()
-    if is_file_gone:
+    if is_file_deleted:
         file.unlink()
-    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    wait_for(lambda: logger.level == logging.NOTSET, "the previous level")
     assert levels.changed_level(NAME) is None
 
 
-def test_change_that_ended_does_not_come_back_where_the_clock_is_set_back(
+def test_ended_change_does_not_come_back_if_the_clock_is_set_back(
     file: Path, levels: Levels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(file, "DEBUG", seconds=0.2)
     before = time.time()
     levels.poll()
-    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    wait_for(lambda: logger.level == logging.NOTSET, "the previous level")
     monkeypatch.setattr("time.time", lambda: before)
     levels.poll()
     assert logger.level == logging.NOTSET
 
 
-def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Levels) -> None:
+def test_later_process_applies_the_changes(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
     later = Levels()
     later.start(file)
@@ -93,27 +93,25 @@ def test_process_that_starts_later_adopts_what_is_changed(file: Path, levels: Le
     assert logger.level == logging.DEBUG
 
 
-def test_process_that_starts_later_ends_the_change_at_the_time_of_the_others(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The change began ten minutes ago: all but 0.2 s of it is over."""
+def test_later_process_ends_the_change_at_the_same_time(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change began ten minutes ago, and 0.2 s are left."""
     monkeypatch.setattr("observability.logs.levels.POLL_INTERVAL_S", 0.02)
     with edit_changes(file) as changes:
         changes[NAME] = LevelChange(NAME, "DEBUG", "NOTSET", time.time() + 0.2, 600, "ada", 7)
     later = Levels()
     later.start(file)
-    wait_for(lambda: logger.level == logging.NOTSET, "the level before")
+    wait_for(lambda: logger.level == logging.NOTSET, "the previous level")
     later.stop()
 
 
-def test_process_that_does_nothing_follows_the_file(file: Path, levels: Levels) -> None:
+def test_idle_process_follows_the_file(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
     wait_for(lambda: logger.isEnabledFor(logging.DEBUG), "the level DEBUG")
     write(file, None)
-    wait_for(lambda: not logger.isEnabledFor(logging.DEBUG), "the level before")
+    wait_for(lambda: not logger.isEnabledFor(logging.DEBUG), "the previous level")
 
 
-def test_level_stays_while_the_file_is_gone(file: Path, levels: Levels) -> None:
+def test_change_continues_if_the_file_disappears(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
     levels.poll()
     file.unlink()
@@ -121,7 +119,7 @@ def test_level_stays_while_the_file_is_gone(file: Path, levels: Levels) -> None:
     assert logger.level == logging.DEBUG
 
 
-def test_level_that_somebody_else_set_since_is_left(file: Path, levels: Levels) -> None:
+def test_level_that_other_code_set_meanwhile_is_kept(file: Path, levels: Levels) -> None:
     write(file, "DEBUG")
     levels.poll()
     logger.setLevel(logging.CRITICAL)
@@ -130,7 +128,7 @@ def test_level_that_somebody_else_set_since_is_left(file: Path, levels: Levels) 
     assert logger.level == logging.CRITICAL
 
 
-def test_file_that_is_no_file_of_levels_costs_one_line_and_changes_nothing(
+def test_file_with_other_content_is_reported_once_and_changes_nothing(
     file: Path, levels: Levels, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(file, "DEBUG")
@@ -139,10 +137,10 @@ def test_file_that_is_no_file_of_levels_costs_one_line_and_changes_nothing(
     for _ in range(3):
         levels.poll()
     assert logger.level == logging.DEBUG
-    assert capsys.readouterr().err == f"observability: {file} was not written by `manage.py loglevel`. Remove it.\n"
+    assert capsys.readouterr().err == f"observability: {file} is not a file of `manage.py loglevel`. Delete it.\n"
 
 
-def test_changed_level_of_a_logger_is_that_of_its_nearest_changed_parent(file: Path, levels: Levels) -> None:
+def test_changed_level_comes_from_the_nearest_changed_parent(file: Path, levels: Levels) -> None:
     assert levels.changed_level(f"{NAME}.below") is None
     write(file, "DEBUG")
     write(file, "ERROR", name=f"{NAME}.below")
@@ -153,7 +151,7 @@ def test_changed_level_of_a_logger_is_that_of_its_nearest_changed_parent(file: P
     assert changed == [None, None, logging.DEBUG, logging.DEBUG, logging.ERROR]
 
 
-def test_change_of_root_holds_for_loggers_that_nothing_nearer_changes(file: Path, levels: Levels) -> None:
+def test_change_of_root_applies_to_loggers_without_a_nearer_change(file: Path, levels: Levels) -> None:
     level = logging.root.level
     write(file, "WARNING", name="root")
     levels.poll()
@@ -182,7 +180,7 @@ def test_thread_ends_on_pause_and_resume_starts_a_new_one(levels: Levels) -> Non
     assert thread() is None
 
 
-# What is registered before the module, is called after it: hooks before a fork run last first.
+# Hooks before a fork run in reverse order, so this hook runs after the hook of the module.
 FORK = """
 import os, sys, threading
 from pathlib import Path
@@ -197,13 +195,13 @@ print(threading.active_count(), flush=True)
 """
 
 
-def test_thread_runs_before_and_after_a_fork_in_both_processes_and_not_while_it_forks(file: Path) -> None:
+def test_thread_stops_during_a_fork_and_runs_in_both_processes_afterwards(file: Path) -> None:
     completed = run_python("-W", "error", "-c", FORK, str(file))
     assert (completed.stdout.split(), completed.stderr) == (["2", "1", "2", "2"], "")
 
 
 def processes_at(server: Server, logger: str, level: str) -> set[int]:
-    """Return the processes of the server whose last response had this level of the logger."""
+    """Return the processes of the server that have this level of the logger in their last response."""
     answered: dict[int, str] = {}
     for _ in range(20):
         answer = json_of(server, f"/level/{logger}/")
@@ -236,15 +234,15 @@ def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, o
     lines = server.lines("request-elsewhere")
     assert [line["event"] for line in lines if line["level"] == "debug"] == ["asked"]
     manage(server.environment, "loglevel", "elsewhere", "--reset")
-    wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the level before in {count}")
+    wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the previous level in {count}")
 
 
 @pytest.mark.slow
-def test_processes_of_a_server_take_a_change_back_by_themselves(servers: Servers) -> None:
+def test_processes_of_a_server_end_a_change_after_its_time(servers: Servers) -> None:
     server = servers.get("gunicorn", GUNICORN_CMD_ARGS=TWO_WORKERS)
     file = Path(server.environment["VAR_DIR"]) / "loglevel.json"
     write(file, "DEBUG", name="for-a-time")
     wait_for(lambda: len(processes_at(server, "for-a-time", "DEBUG")) == 2, "the level in 2 processes")
-    # The same change for a second only: each process ends it, since nobody writes the file again.
+    # The same change lasts only one second. Each process ends it, because the file is not written again.
     write(file, "DEBUG", name="for-a-time", seconds=1)
-    wait_for(lambda: len(processes_at(server, "for-a-time", "INFO")) == 2, "the level before in 2 processes")
+    wait_for(lambda: len(processes_at(server, "for-a-time", "INFO")) == 2, "the previous level in 2 processes")

@@ -21,11 +21,11 @@ def change(logger: str, *, seconds: float = 600) -> LevelChange:
     return LevelChange(logger, "DEBUG", "INFO", time.time() + seconds, seconds, "ada", 7)
 
 
-def test_file_that_is_not_there_holds_no_change(tmp_path: Path) -> None:
+def test_missing_file_has_no_changes(tmp_path: Path) -> None:
     assert read_changes(tmp_path / "nowhere" / "loglevel.json") == []
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_changes_are_read(tmp_path: Path) -> None:
     file = tmp_path / "log" / "loglevel.json"
     one = change("library")
     with edit_changes(file) as changes:
@@ -40,7 +40,7 @@ def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
     assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
 
 
-def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> None:
+def test_group_can_read_a_file_that_was_written_with_a_strict_umask(tmp_path: Path) -> None:
     umask = os.umask(0o077)
     try:
         with edit_changes(tmp_path / "loglevel.json"):
@@ -50,7 +50,7 @@ def test_group_reads_what_a_user_with_a_strict_umask_writes(tmp_path: Path) -> N
     assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
 
 
-def test_change_whose_time_is_over_is_left_out_of_the_next_writing(tmp_path: Path) -> None:
+def test_ended_change_is_not_written_again(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
     with edit_changes(file) as changes:
         changes["over"] = change("over", seconds=0)
@@ -59,7 +59,7 @@ def test_change_whose_time_is_over_is_left_out_of_the_next_writing(tmp_path: Pat
         assert list(changes) == ["library"]
 
 
-def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
+def test_concurrent_commands_lose_no_change(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
 
     def write(number: int) -> None:
@@ -74,14 +74,14 @@ def test_commands_at_the_same_time_lose_no_change(tmp_path: Path) -> None:
     assert len(read_changes(file)) == 20
 
 
-def test_what_a_killed_command_left_is_no_obstacle(tmp_path: Path) -> None:
+def test_files_of_a_killed_command_do_not_block_the_next_command(tmp_path: Path) -> None:
     (tmp_path / "loglevel.json.new").write_text('{"changes": [{"log')
     with edit_changes(tmp_path / "loglevel.json") as changes:
         changes["library"] = change("library")
     assert [each.logger for each in read_changes(tmp_path / "loglevel.json")] == ["library"]
 
 
-def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_path_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file")
     with (
         pytest.raises(LevelFileError, match=r"log/loglevel.json cannot be written: "),
@@ -90,7 +90,7 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_changes_that_are_too_many_are_refused_and_those_before_stay(tmp_path: Path) -> None:
+def test_too_many_changes_are_an_error_and_earlier_changes_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
     with edit_changes(file) as changes:
         changes["library"] = change("library")
@@ -99,7 +99,7 @@ def test_changes_that_are_too_many_are_refused_and_those_before_stay(tmp_path: P
     assert [each.logger for each in read_changes(file)] == ["library"]
 
 
-def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> None:
+def test_change_does_not_last_longer_if_the_clock_is_set_back(tmp_path: Path) -> None:
     assert LevelChange("library", "DEBUG", "INFO", time.time() + 1e9, 600, "ada", 7).remaining_s() == 600
 
 
@@ -123,22 +123,22 @@ def test_clock_that_was_set_back_does_not_prolong_a_change(tmp_path: Path) -> No
         ),
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_with_the_name_of_the_file(tmp_path: Path, content: bytes) -> None:
+def test_other_content_is_an_error_with_the_path(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "loglevel.json"
     file.write_bytes(content)
-    with pytest.raises(LevelFileError, match=r"loglevel.json was not written by `manage.py loglevel`. Remove it."):
+    with pytest.raises(LevelFileError, match=r"loglevel.json is not a file of `manage.py loglevel`. Delete it."):
         read_changes(file)
     with pytest.raises(LevelFileError), edit_changes(file):
         pass
     assert file.read_bytes() == content
 
 
-def test_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LevelFileError, match="is not a file"):
+def test_directory_instead_of_the_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LevelFileError, match="is not a regular file"):
         read_changes(tmp_path)
 
 
-def test_signature_is_another_one_after_each_change(tmp_path: Path) -> None:
+def test_signature_differs_after_each_change(tmp_path: Path) -> None:
     file = tmp_path / "loglevel.json"
     seen: set[Any] = {read_signature(file)}
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""An open log file that others delete, rename or close, and one on a full disk."""
+"""An open log file that is deleted, renamed or closed by others, or is on a full disk."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ def write(handler: logging.Handler) -> None:
 
 
 @pytest.mark.parametrize("free_bytes", range(len(LINE)))
-def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path, free_bytes: int) -> None:
+def test_start_of_a_line_is_hidden_if_its_end_does_not_fit_on_the_disk(tmp_path: Path, free_bytes: int) -> None:
     file = tmp_path / "service.jsonl"
     handler = SharedRotatingFileHandler(file)
     write(handler)
@@ -35,8 +35,8 @@ def test_beginning_of_a_line_without_space_for_its_end_is_hidden(tmp_path: Path,
     assert [event for event in events if event] == ["numbered", "numbered"]
 
 
-def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) -> None:
-    """The fragment is in a file that others renamed; of the next line, its end of line alone has no space."""
+def test_fragment_that_cannot_be_hidden_is_a_separate_line(tmp_path: Path) -> None:
+    """The fragment is in a renamed file. In the next line, only the line break does not fit on the disk."""
     file, renamed = tmp_path / "service.jsonl", tmp_path / "renamed"
     handler = SharedRotatingFileHandler(file, maxBytes=10_000, backupCount=1)
     write(handler)
@@ -53,7 +53,7 @@ def test_fragment_that_could_not_be_hidden_is_a_line_of_its_own(tmp_path: Path) 
     assert renamed.read_text().splitlines() == [whole, whole[:5], whole, whole, "log_records_dropped"]
 
 
-def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None:
+def test_fragment_that_was_overwritten_by_another_process_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "service.jsonl"
     file = LogFile(str(path))
     os.write(file.descriptor, LINE[:9].encode())
@@ -63,8 +63,8 @@ def test_fragment_that_others_wrote_over_is_left_to_them(tmp_path: Path) -> None
     assert path.read_text() == "{}\n{}\n{}\n"
 
 
-def test_file_that_others_closed_is_opened_again(tmp_path: Path) -> None:
-    """As a daemon does, which closes all that it inherited; its number may be that of another file then."""
+def test_file_that_other_code_closed_is_opened_again(tmp_path: Path) -> None:
+    """A daemon closes all inherited descriptors. The number may belong to another file afterwards."""
     file, other = tmp_path / "service.jsonl", tmp_path / "other"
     handler = SharedRotatingFileHandler(file)
     write(handler)
@@ -103,8 +103,8 @@ write("parent")
 """
 
 
-def test_line_in_a_deleted_file_is_saved_once_by_a_process_and_its_child(tmp_path: Path) -> None:
-    """Both write by the descriptor that they had before the fork."""
+def test_line_of_a_deleted_file_is_rescued_once_by_a_process_and_its_child(tmp_path: Path) -> None:
+    """Both processes write with the descriptor from before the fork."""
     path = tmp_path / "service.jsonl"
     completed = run_python("-c", FORKING, str(path))
     assert (completed.returncode, completed.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""Which access lines are written."""
+"""Tail sampling: which access log lines are written."""
 
 import logging
 import random
@@ -14,7 +14,7 @@ from observability.core.trace_context import TraceParent
 from observability.logs.sampling import TailSamplingFilter, may_write
 from tests.observability.log_records import log_record
 
-# However long the machine takes, none of the requests is slow.
+# No request is slow, even on a slow machine.
 NEVER_MS = 24 * 3_600_000
 
 LOWEST = "0" * 18 + "1" * 14
@@ -30,12 +30,12 @@ def line(observation: Observation | None, level: int = logging.INFO) -> logging.
     return log_record("request", level=level, observation=observation, facts={})
 
 
-def is_kept(observation: Observation, level: int = logging.INFO) -> bool:
+def is_written(observation: Observation, level: int = logging.INFO) -> bool:
     return TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(observation, level))
 
 
 def test_all_failures_are_written_and_the_sample_rates_add_up_to_the_number_of_requests() -> None:
-    """10,000 requests that went well and 100 that failed, with trace ids of a fixed seed."""
+    """The input is 10,000 successful and 100 failed requests, with trace ids from a fixed seed."""
     sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     source = random.Random(20)  # noqa: S311 - not a secret
     levels = [logging.INFO] * 10_000 + [logging.ERROR] * 100
@@ -47,7 +47,7 @@ def test_all_failures_are_written_and_the_sample_rates_add_up_to_the_number_of_r
     assert sum(rates) == pytest.approx(10_100, rel=0.05)
 
 
-def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
+def test_service_with_a_higher_rate_writes_all_traces_of_a_service_with_a_lower_rate() -> None:
     source = random.Random(21)  # noqa: S311 - not a secret
     observations = [request(trace_id=f"{source.getrandbits(128):032x}") for _ in range(2_000)]
     passed = [
@@ -59,16 +59,16 @@ def test_service_that_keeps_more_keeps_what_the_others_keep() -> None:
 
 def test_threshold_is_the_first_trace_id_that_passes() -> None:
     first = (1 << 56) - (1 << 56) // 10
-    assert [is_kept(request(trace_id=f"{'1' * 18}{number:014x}")) for number in (first - 1, first)] == [False, True]
+    assert [is_written(request(trace_id=f"{'1' * 18}{number:014x}")) for number in (first - 1, first)] == [False, True]
 
 
 def test_rightmost_56_bits_of_the_trace_id_decide() -> None:
-    assert [is_kept(request(trace_id=trace_id)) for trace_id in (REJECTED, KEPT, "f" * 18 + REJECTED[18:])] == [
+    assert [is_written(request(trace_id=trace_id)) for trace_id in (REJECTED, KEPT, "f" * 18 + REJECTED[18:])] == [
         False, True, False,
     ]  # fmt: skip
 
 
-def test_sampled_line_has_its_sample_rate_and_one_that_is_always_written_has_none() -> None:
+def test_only_sampled_lines_have_a_sample_rate() -> None:
     by_chance, failure = line(request(trace_id=KEPT)), line(request(trace_id=KEPT), logging.ERROR)
     sampling = TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS)
     assert sampling.filter(by_chance)
@@ -76,7 +76,7 @@ def test_sampled_line_has_its_sample_rate_and_one_that_is_always_written_has_non
     assert (by_chance.__dict__["facts"], failure.__dict__["facts"]) == ({"sample_rate": 10}, {})
 
 
-def test_note_of_the_same_name_gets_a_prefix() -> None:
+def test_note_with_the_name_sample_rate_gets_a_prefix() -> None:
     observation = request(trace_id=KEPT)
     observation.note(sample_rate="mine")
     record = line(observation)
@@ -85,7 +85,7 @@ def test_note_of_the_same_name_gets_a_prefix() -> None:
 
 
 @pytest.mark.parametrize("keep_one_in", [1, 10])
-def test_note_of_the_same_name_sets_the_rate_of_a_line_that_is_always_written_to_one(keep_one_in: int) -> None:
+def test_line_that_is_always_written_has_the_rate_1_if_a_note_has_the_name_sample_rate(keep_one_in: int) -> None:
     observation = request(method="POST")
     observation.note(sample_rate=44_100)
     record = line(observation)
@@ -94,45 +94,45 @@ def test_note_of_the_same_name_sets_the_rate_of_a_line_that_is_always_written_to
 
 
 def test_request_with_more_fingerprints_than_are_recorded_is_written() -> None:
-    """A write may be among those that were not."""
+    """One of the other fingerprints may be a write."""
     observation = request()
     for number in range(MAX_FINGERPRINTS):
-        assert not is_kept(observation)
+        assert not is_written(observation)
         observation.add_step(Step("query", "SELECT 1", "default", 1, f"SELECT {number}"))
-    assert is_kept(observation)
+    assert is_written(observation)
 
 
 @pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
 def test_failure_is_written(level: int) -> None:
-    assert is_kept(request(), level)
+    assert is_written(request(), level)
 
 
 def test_slow_request_is_written() -> None:
     observation = request()
-    assert not is_kept(observation)
+    assert not is_written(observation)
     observation._started_ns -= NEVER_MS * 1_000_000
-    assert is_kept(observation)
+    assert is_written(observation)
 
 
 @pytest.mark.parametrize(
     ("method", "expected"), [("POST", True), ("DELETE", True), ("HEAD", False), ("OPTIONS", False)]
 )
 def test_request_with_a_writing_method_is_written(method: str, expected: bool) -> None:
-    assert is_kept(request(method=method)) is expected
+    assert is_written(request(method=method)) is expected
 
 
 def test_request_with_a_writing_query_is_written() -> None:
     observation = request()
     observation.add_step(Step("query", "SELECT 1", "default", 1, "SELECT 1"))
-    assert not is_kept(observation)
+    assert not is_written(observation)
     observation.add_step(Step("query", "UPDATE t SET a = 1", "default", 1, "UPDATE t SET a = 1"))
-    assert is_kept(observation)
+    assert is_written(observation)
 
 
 def test_request_whose_transaction_was_rolled_back_is_written() -> None:
     observation = request()
     observation.set_transaction_outcome("rolled_back")
-    assert is_kept(observation)
+    assert is_written(observation)
 
 
 def test_request_over_its_budget_is_written() -> None:
@@ -143,10 +143,10 @@ def test_request_over_its_budget_is_written() -> None:
 
 def test_line_without_a_request_is_written() -> None:
     assert TailSamplingFilter(keep_one_in=10, slow_ms=NEVER_MS).filter(line(None))
-    assert is_kept(Observation("span", "work", caller=TraceParent(REJECTED, "1" * 16)))
+    assert is_written(Observation("span", "work", caller=TraceParent(REJECTED, "1" * 16)))
 
 
-def test_one_in_one_keeps_all_as_they_are() -> None:
+def test_keep_one_in_1_writes_all_lines_unchanged() -> None:
     record = line(request())
     assert TailSamplingFilter().filter(record)
     assert record.__dict__["facts"] == {}
@@ -166,24 +166,24 @@ def test_one_in_one_keeps_all_as_they_are() -> None:
         ("CALL procedure()", True),
     ],
 )
-def test_statement_that_is_not_known_to_read_writes(statement: str, expected: bool) -> None:
+def test_sql_counts_as_a_write_unless_it_is_known_to_read(statement: str, expected: bool) -> None:
     assert may_write(statement) is expected
 
 
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"keep_one_in": 0}, "keep_one_in is 0. Allowed: a whole number from 1; 1 writes all lines"),
+        ({"keep_one_in": 0}, "keep_one_in is 0. Allowed: a whole number, 1 or more; 1 writes all lines"),
         ({"keep_one_in": -10}, "keep_one_in is -10"),
         ({"keep_one_in": "10"}, "keep_one_in is '10'"),
         ({"keep_one_in": 1.5}, "keep_one_in is 1.5"),
         ({"keep_one_in": True}, "keep_one_in is True"),
-        ({"slow_ms": -1}, "slow_ms is -1. Allowed: milliseconds, from 0"),
+        ({"slow_ms": -1}, "slow_ms is -1. Allowed: a number of milliseconds, 0 or more"),
         ({"slow_ms": "1s"}, "slow_ms is '1s'"),
         ({"slow_ms": float("nan")}, "slow_ms is nan"),
     ],
 )
-def test_value_that_is_wrong_is_named_with_what_is_allowed(wrong: dict[str, Any], expected: str) -> None:
+def test_invalid_option_is_reported_with_the_allowed_values(wrong: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         TailSamplingFilter(**wrong)
 

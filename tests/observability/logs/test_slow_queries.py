@@ -1,4 +1,4 @@
-"""The log of queries."""
+"""The log of slow queries."""
 
 import logging
 
@@ -16,8 +16,8 @@ def events(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_slow(settings: Settings) -> None:
-    """No query is slow because the machine is."""
+def no_query_is_slow(settings: Settings) -> None:
+    """Raise the limit, so that no query is slow on a slow machine."""
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"SLOW_QUERY_MS": 24 * 3_600_000}
 
 

@@ -1,4 +1,4 @@
-"""From structlog to a record of the standard library."""
+"""Records of the standard library from calls of structlog."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ def test_keys_of_a_bound_logger_and_of_the_call_are_facts(caplog: pytest.LogCapt
     "key", ["name", "args", "message", "msg", "filename", "level", "levelname", "event", "self", "method", "facts",
             "exc_text", "created", "extra", "request", "observation"]
 )  # fmt: skip
-def test_any_name_may_be_a_key(caplog: pytest.LogCaptureFixture, key: str) -> None:
+def test_a_key_can_have_any_name(caplog: pytest.LogCaptureFixture, key: str) -> None:
     caplog.set_level(logging.INFO)
     log.info("event", **{key: "kept"})
     logging.getLogger("tests.pipeline.standard").info("event", extra={key: "kept"})
@@ -67,7 +67,7 @@ async def task_name() -> str | None:
     return getattr(record, "taskName", logging.makeLogRecord({}).__dict__.get("taskName"))
 
 
-def test_record_names_the_task_where_python_does() -> None:
+def test_record_has_the_task_name_since_python_3_12() -> None:
     async def named() -> str | None:
         return await asyncio.create_task(task_name(), name="import")
 
@@ -79,12 +79,12 @@ def test_asynchronous_methods_log_as_well(caplog: pytest.LogCaptureFixture) -> N
     assert record_facts(caplog.records[0]) == {"count": 1}
 
 
-def test_stack_is_there_where_the_caller_asks_for_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_stack_is_included_if_the_caller_requests_it(caplog: pytest.LogCaptureFixture) -> None:
     log.warning("event", stack_info=True)
-    assert "test_stack_is_there_where_the_caller_asks_for_it" in str(caplog.records[0].stack_info)
+    assert "test_stack_is_included_if_the_caller_requests_it" in str(caplog.records[0].stack_info)
 
 
-def test_filter_of_the_logger_holds_for_structlog_and_for_the_end_of_work(caplog: pytest.LogCaptureFixture) -> None:
+def test_filter_of_the_logger_applies_to_structlog_and_completion_records(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     logger = logging.getLogger("tests.pipeline")
 
@@ -101,13 +101,13 @@ def test_filter_of_the_logger_holds_for_structlog_and_for_the_end_of_work(caplog
     assert [record.getMessage() for record in caplog.records] == ["passed", "passed"]
 
 
-def test_level_that_is_off_makes_no_record(caplog: pytest.LogCaptureFixture) -> None:
+def test_disabled_level_creates_no_record(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "tests.pipeline")
     log.info("event")
     assert caplog.records == []
 
 
-def test_exception_carries_the_one_that_is_handled(caplog: pytest.LogCaptureFixture) -> None:
+def test_exception_method_adds_the_current_exception(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ValueError("broken")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The handler of a syslog server, against a real rsyslogd."""
+"""The syslog handler with a real rsyslogd."""
 
 import logging
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ log.warning("numbered", extra={"number": 100 if child else 101})
 
 
 @contextmanager
-def handling(address: str) -> Iterator[SyslogHandler]:
+def open_handler(address: str) -> Iterator[SyslogHandler]:
     handler = SyslogHandler(address, ident="vitrine")
     handler.setFormatter(JsonFormatter(service_name="vitrine"))
     try:
@@ -50,7 +50,7 @@ def handling(address: str) -> Iterator[SyslogHandler]:
 
 
 def write(handler: logging.Handler, event: str = "numbered", *, count: int = 1, **facts: object) -> None:
-    """Log records with the numbers from 0 on."""
+    """Log records with the numbers 0, 1, 2, …"""
     for number in range(count):
         handler.handle(log_record(event, level=logging.ERROR, number=number, **facts))
 
@@ -60,9 +60,9 @@ def numbers(server: SyslogServer) -> list[int]:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_message_holds_the_line(tmp_path: Path, scheme: str) -> None:
+def test_message_contains_the_line(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, "book_imported", isbn="978-0-00-000001-0", branch="Łódź 车\nline")
         (message,) = wait_for(server.messages, "a message")
     assert (message.priority, message.program) == ("user.err", "vitrine")
@@ -72,30 +72,30 @@ def test_message_holds_the_line(tmp_path: Path, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_messages_arrive_in_order(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, count=50)
         wait_for(lambda: len(server.messages()) == 50, "50 messages")
     assert numbers(server) == list(range(50))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_long_line_is_cut_to_what_a_server_takes(tmp_path: Path, scheme: str) -> None:
+def test_long_line_is_truncated_to_the_limit_of_the_server(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with server.running(), handling(server.address) as handler:
+    with server.running(), open_handler(server.address) as handler:
         write(handler, body="ä" * 1_000_000, isbn="978-0-00-000001-0")
         (message,) = wait_for(server.messages, "a message")
     assert (message.fields["truncated"], message.fields["isbn"]) == (["body"], "978-0-00-000001-0")
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "unix"])
-def test_records_wait_for_a_server_that_is_away_and_those_that_are_lost_are_counted(
+def test_records_wait_for_an_unavailable_server_and_dropped_records_are_counted(
     tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(syslog, "MAX_WAITING", 40)
     server = SyslogServer(tmp_path, scheme)
-    with handling(server.address) as handler:
+    with open_handler(server.address) as handler:
         write(handler, "first")
-        # The thread that sends has the first one in its hands then; 40 of the others wait.
+        # At this point the sending thread tries to send the first record. 40 of the others wait.
         problem = f"logging: the syslog server {server.address} cannot be reached"
         wait_for(lambda: problem in capsys.readouterr().err, "a message about the server")
         write(handler, count=100)
@@ -104,13 +104,13 @@ def test_records_wait_for_a_server_that_is_away_and_those_that_are_lost_are_coun
     assert len(server.messages("first")) == 1
     assert numbers(server) == list(range(40))
     assert lost.fields["dropped_count"] == 60
-    assert capsys.readouterr().err.endswith(f"{server.address} is written again; 60 records dropped.\n")
+    assert capsys.readouterr().err.endswith(f"{server.address} can be written again; 60 records dropped before.\n")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_server_that_was_killed_is_written_when_it_is_back(tmp_path: Path, scheme: str) -> None:
+def test_records_arrive_after_a_killed_server_is_restarted(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
-    with handling(server.address) as handler:
+    with open_handler(server.address) as handler:
         with server.running():
             write(handler, "before")
             wait_for(lambda: server.messages("before"), "a message")
@@ -124,7 +124,7 @@ def test_server_that_was_killed_is_written_when_it_is_back(tmp_path: Path, schem
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_records_of_a_process_that_ends_at_once_arrive(tmp_path: Path, scheme: str) -> None:
+def test_records_of_a_short_process_arrive(tmp_path: Path, scheme: str) -> None:
     server = SyslogServer(tmp_path, scheme)
     with server.running():
         completed = run_python("-c", PROCESS, server.address)
@@ -140,7 +140,7 @@ def test_parent_and_child_of_a_fork_send_each_record_once(tmp_path: Path) -> Non
     assert (completed.stderr, sorted(numbers(server))) == ("", list(range(102)))
 
 
-def test_production_with_the_layer_sends_its_lines(tmp_path: Path) -> None:
+def test_production_with_the_syslog_layer_sends_its_lines(tmp_path: Path) -> None:
     server = SyslogServer(tmp_path, "tcp")
     variables = {"LOGGING_LAYERS": "production,syslog", "SYSLOG_ADDRESS": server.address}
     environment = own_environment(tmp_path, **variables)
@@ -150,10 +150,10 @@ def test_production_with_the_layer_sends_its_lines(tmp_path: Path) -> None:
     assert (message.priority, message.program, message.fields["command.name"]) == ("user.info", "probe", "migrate")
 
 
-def test_closed_handler_begins_again(tmp_path: Path) -> None:
+def test_closed_handler_sends_later_records(tmp_path: Path) -> None:
     server = SyslogServer(tmp_path, "tcp")
     with server.running(), ExitStack() as stack:
-        handler = stack.enter_context(handling(server.address))
+        handler = stack.enter_context(open_handler(server.address))
         write(handler, "before")
         handler.close()
         write(handler, "after")

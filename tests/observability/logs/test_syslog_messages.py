@@ -1,4 +1,4 @@
-"""What the handler of a syslog server sends, read from sockets; `test_syslog.py` has a real server."""
+"""Messages of the syslog handler, read from sockets. `test_syslog.py` uses a real server."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ log.warning("parent" if child else "child")
 
 
 @contextmanager
-def handling(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iterator[SyslogHandler]:
+def open_handler(address: str, *, max_bytes: int = syslog.MAX_MESSAGE_BYTES) -> Iterator[SyslogHandler]:
     handler = SyslogHandler(address, ident="probe", maxMessageBytes=max_bytes)
     handler.setFormatter(JsonFormatter(service_name="probe"))
     try:
@@ -66,7 +66,7 @@ def listening(port: int = 0) -> socket.socket:
 
 
 def frame(connection: socket.socket) -> bytes:
-    """Read one message, which follows its length."""
+    """Read one message after its length."""
     connection.settimeout(DEADLINE_S)
     length = b""
     while not length.endswith(b" "):
@@ -84,31 +84,31 @@ def event(message: bytes, head: re.Pattern[bytes] = RFC_5424) -> str:
 
 
 @pytest.mark.parametrize(("scheme", "head"), [("udp", RFC_5424), ("unix", SYSLOG_3)])
-def test_datagram_is_a_message_with_the_line(tmp_path: Path, scheme: str, head: re.Pattern[bytes]) -> None:
-    with bound(scheme, tmp_path) as (receiver, address), handling(address) as handler:
+def test_datagram_contains_one_message(tmp_path: Path, scheme: str, head: re.Pattern[bytes]) -> None:
+    with bound(scheme, tmp_path) as (receiver, address), open_handler(address) as handler:
         handler.handle(log_record("two\nlines"))
         assert event(receiver.recv(65_536), head) == "two\nlines"
 
 
-def test_messages_of_a_connection_follow_their_lengths(tmp_path: Path) -> None:
-    with listening() as listener, handling(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
+def test_each_message_on_a_connection_has_its_length_first(tmp_path: Path) -> None:
+    with listening() as listener, open_handler(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
         for name in ("first", "Łódź", "last"):
             handler.handle(log_record(name))
         with closing(listener.accept()[0]) as connection:
             assert [event(frame(connection)) for _ in range(3)] == ["first", "Łódź", "last"]
 
 
-def test_connection_that_the_server_closed_is_made_again_and_loses_nothing() -> None:
-    with listening() as listener, handling(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
+def test_connection_closed_by_the_server_is_opened_again_without_loss() -> None:
+    with listening() as listener, open_handler(f"tcp://127.0.0.1:{listener.getsockname()[1]}") as handler:
         for name in ("first", "second"):
             handler.handle(log_record(name))
             with closing(listener.accept()[0]) as connection:
                 assert event(frame(connection)) == name
 
 
-def test_records_wait_for_a_server_that_is_away(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_wait_for_an_unavailable_server(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
-    with handling(f"tcp://127.0.0.1:{port}") as handler:
+    with open_handler(f"tcp://127.0.0.1:{port}") as handler:
         for number in range(3):
             handler.handle(log_record(f"record {number}"))
         wait_for(lambda: "cannot be reached" in capsys.readouterr().err, "a message about the server")
@@ -116,15 +116,15 @@ def test_records_wait_for_a_server_that_is_away(capsys: pytest.CaptureFixture[st
             assert [event(frame(connection)) for _ in range(3)] == ["record 0", "record 1", "record 2"]
 
 
-def test_records_beyond_those_that_may_wait_are_counted(
+def test_records_over_the_waiting_limit_are_counted_as_dropped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The record that says so comes, although as many wait as may when the server is back."""
+    """The record with the count is sent even if the queue is full when the server is available again."""
     monkeypatch.setattr(syslog, "MAX_WAITING", 2)
     port = free_port()
-    with handling(f"tcp://127.0.0.1:{port}") as handler:
+    with open_handler(f"tcp://127.0.0.1:{port}") as handler:
         handler.handle(log_record("record 0"))
-        # The thread that sends has the first one in its hands then.
+        # At this point the sending thread tries to send the first record.
         wait_for(lambda: "cannot be reached" in capsys.readouterr().err, "a message about the server")
         for number in range(1, 10):
             handler.handle(log_record(f"record {number}"))
@@ -134,8 +134,10 @@ def test_records_beyond_those_that_may_wait_are_counted(
     assert (lost["event"], lost["dropped_count"]) == ("log_records_dropped", 7)
 
 
-def test_message_too_long_for_a_datagram_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=1_000_000) as handler:
+def test_message_too_long_for_a_datagram_is_counted_as_dropped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address, max_bytes=1_000_000) as handler:
         handler.handle(log_record("x" * 100_000))
         handler.handle(log_record("short"))
         assert [event(receiver.recv(65_536)) for _ in range(1)] == ["short"]
@@ -144,8 +146,8 @@ def test_message_too_long_for_a_datagram_is_counted(tmp_path: Path, capsys: pyte
     assert "Message too long; 1 record dropped so far." in capsys.readouterr().err
 
 
-def test_message_of_more_than_the_maximum_is_cut(tmp_path: Path) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address, max_bytes=4_096) as handler:
+def test_message_over_the_maximum_length_is_truncated(tmp_path: Path) -> None:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address, max_bytes=4_096) as handler:
         handler.handle(log_record(body="ä" * 100_000, isbn="978-0-00-000001-0"))
         message = receiver.recv(65_536)
     fields = json.loads(message.partition(b" - - ")[2])
@@ -154,8 +156,8 @@ def test_message_of_more_than_the_maximum_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("level", "severity"), [(logging.DEBUG, 7), (logging.WARNING, 4), (logging.CRITICAL, 2)])
-def test_severity_is_that_of_the_level(tmp_path: Path, level: int, severity: int) -> None:
-    with bound("udp", tmp_path) as (receiver, address), handling(address) as handler:
+def test_severity_corresponds_to_the_level(tmp_path: Path, level: int, severity: int) -> None:
+    with bound("udp", tmp_path) as (receiver, address), open_handler(address) as handler:
         handler.handle(log_record(level=level))
         assert receiver.recv(65_536).startswith(b"<%d>" % (8 + severity))
 
@@ -171,7 +173,7 @@ def test_parent_and_child_of_a_fork_send_each_record_once(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "unix"])
-def test_process_that_ends_while_the_server_is_away_says_what_is_lost(tmp_path: Path, scheme: str) -> None:
+def test_process_reports_unsent_records_when_it_ends(tmp_path: Path, scheme: str) -> None:
     address = f"unix:{tmp_path / 'socket'}" if scheme == "unix" else f"tcp://127.0.0.1:{free_port()}"
     completed = run_python("-c", ENDING, address)
     assert completed.returncode == 0

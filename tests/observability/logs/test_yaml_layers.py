@@ -1,4 +1,4 @@
-"""Reading layers with the place of every value, and laying one over another."""
+"""Load layers with the file and line of each value, and merge them."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def layer(tmp_path: Path, text: str, name: str = "lower") -> Entry:
 
 
 def places(entry: Entry) -> dict[object, int]:
-    """Return the line of each key, nested keys included."""
+    """Return the line of each key, including nested keys."""
     found: dict[object, int] = {}
     for key, each in entry.entries().items():
         found |= {key: each.origin.line} | {f"{key}.{below}": line for below, line in places(each).items()}
@@ -30,7 +30,7 @@ def test_upper_layer_merges_replaces_and_removes(tmp_path: Path) -> None:
     assert lower.to_plain()["merged"] == {"a": 1, "b": 2}
 
 
-def test_value_keeps_the_place_of_the_layer_that_wrote_it(tmp_path: Path) -> None:
+def test_value_keeps_the_file_and_line_of_its_layer(tmp_path: Path) -> None:
     lower = layer(tmp_path, "handlers:\n  service:\n    level: INFO\n    maxBytes: 5\n")
     upper = layer(tmp_path, "# Quieter.\nhandlers:\n  service:\n\n    level: ERROR\n", "upper")
     merged = merge(lower, upper)
@@ -39,7 +39,7 @@ def test_value_keeps_the_place_of_the_layer_that_wrote_it(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-def test_list_is_one_value_whose_place_is_that_of_its_key(tmp_path: Path) -> None:
+def test_list_is_one_value_with_the_line_of_its_key(tmp_path: Path) -> None:
     read = layer(tmp_path, "root:\n  handlers:\n    - a\n    - b\n")
     assert (read.to_plain(), places(read)) == ({"root": {"handlers": ["a", "b"]}}, {"root": 1, "root.handlers": 2})
 
@@ -49,7 +49,7 @@ def test_removed_entry_can_be_defined_again(tmp_path: Path) -> None:
     assert merge(merge(stack[0], stack[1]), stack[2]).to_plain() == {"a": {"y": 2}}
 
 
-def test_anchors_and_merge_keys_hold(tmp_path: Path) -> None:
+def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
     text = (
         "files: &file\n  level: INFO\n  mode: a\none:\n  <<: *file\n  level: ERROR\nalso: *file\nthree: {<<: *file}\n"
     )
@@ -79,12 +79,12 @@ def test_anchor_of_a_mapping_that_merges_can_be_used_twice(tmp_path: Path) -> No
         ("a: 1\n---\nb: 1", "^layer.yaml:2: cannot be read as YAML"),
     ],
 )
-def test_file_that_cannot_be_read_is_refused_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=expected):
         layer(tmp_path, text)
 
 
-def test_key_that_stands_twice_is_found_in_every_layer_of_a_file(tmp_path: Path) -> None:
+def test_duplicate_key_is_found_in_each_layer_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "layers.yaml").write_text("base: {}\nother:\n  root: {level: INFO,\n    level: DEBUG}\n")
     with pytest.raises(ImproperlyConfigured, match=r"layers.yaml:4: duplicate key 'level'"):
         load_layers(tmp_path / "layers.yaml", "layers.yaml")
@@ -93,5 +93,5 @@ def test_key_that_stands_twice_is_found_in_every_layer_of_a_file(tmp_path: Path)
 @pytest.mark.parametrize(
     ("written", "filled"), [("'${A}/${A}.log'", "x/x.log"), ("['${A}', {b: '$A ${A}'}]", ["x", {"b": "$A x"}])]
 )
-def test_variables_are_filled_in_wherever_there_is_text(tmp_path: Path, written: str, filled: Any) -> None:  # noqa: ANN401
+def test_variables_are_replaced_in_all_texts(tmp_path: Path, written: str, filled: Any) -> None:  # noqa: ANN401
     assert fill_variables(layer(tmp_path, f"key: {written}"), {"A": "x"}).to_plain() == {"key": filled}

@@ -1,4 +1,4 @@
-"""The development server, a real Chromium, and profile stores, for the tests of what a developer sees."""
+"""The development server, a real Chromium, and profile stores, for the tests of the profiler."""
 
 import html
 import json
@@ -22,12 +22,12 @@ from observability.profiler.profile_store import store as current_store
 from tests.chromium import SharedBrowser, window
 from tests.server import DEADLINE_S, Server, Servers, developing
 
-# What a browser sends when a person opens an address.
+# Headers that a browser sends when a user opens a URL.
 NAVIGATION = {"Sec_Fetch_Mode": "navigate", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-# The same for Django's test client.
+# The same headers for Django's test client.
 NAVIGATION_HEADERS = {name.replace("_", "-"): value for name, value in NAVIGATION.items()}
 Begin = Callable[..., int]
-# A list of two books: two queries.
+# A list of two books, which needs two queries.
 LIST = "/api/v1/books/?page_size=2"
 # The panels of the toolbar, in the order of the settings.
 PANELS = [
@@ -51,7 +51,7 @@ expect.set_options(timeout=DEADLINE_S * 1_000)
 
 @pytest.fixture(scope="session")
 def server(servers: Servers) -> Server:
-    """Start the development server, with books and a login, open to scripts of other origins."""
+    """Start the development server with books and a login. It allows scripts of other origins."""
     return servers.get("runserver")
 
 
@@ -102,7 +102,7 @@ def recording(settings: Settings, tmp_path: Path) -> None:
 
 
 def log_in(server: Server) -> str:
-    """Return the cookies of a new session of the login that `prepare` made."""
+    """Return the cookies of a new session of the login that `prepare` creates."""
     form = server.get("/admin/login/")
     csrf = re.search(r"csrftoken=(\w+)", form.headers["Set-Cookie"])
     assert csrf is not None
@@ -114,14 +114,14 @@ def log_in(server: Server) -> str:
 
 
 def log_in_by_form(page: Page) -> None:
-    """Log in to the admin as a person does."""
+    """Log in to the admin with its form."""
     page.goto("/admin/login/?next=/livez")
     page.fill("#id_username", "admin")
     page.fill("#id_password", "admin")
     page.click("[type=submit]")
 
 
-# The page of a JSON response.
+# Pages of JSON responses
 
 
 @pytest.fixture
@@ -137,12 +137,12 @@ def development(settings: Settings) -> None:
 
 
 def navigate(path: str, **extra: Any) -> Any:  # noqa: ANN401 - a response of the client
-    """Return what a browser gets when a person opens the URL."""
+    """Return the response that a browser gets when a user opens the URL."""
     return Client(raise_request_exception=False).get(path, **{"headers": NAVIGATION_HEADERS} | extra)
 
 
 def json_of(response: HttpResponse) -> str:
-    """Return the JSON that the page shows, without white space."""
+    """Return the JSON of the page without white space."""
     shown = response.content.decode().partition('<pre id="json" tabindex="0">')[2].partition("</pre>")[0]
     return re.sub(r"\s", "", html.unescape(re.sub(r"<[^>]*>", "", shown)))
 
@@ -157,11 +157,11 @@ def fact(response: HttpResponse, name: str) -> str:
     return found[1]
 
 
-# Stored profiles.
+# Stored profiles
 
 
 def values(profile_id: str, **others: object) -> dict[str, Any]:
-    """Return a value for each column of the store, for a request whose response started."""
+    """Return a value for each column of the store, for a request whose response has started."""
     known: dict[str, Any] = {column: None for column in COLUMNS if column != "number"}
     known |= {"id": profile_id, "request_id": f"request-{profile_id}", "is_running": True, "process": os.getpid()}
     return known | {"started_at": 1_700_000_000.0, "method": "GET", "path": "/books/"} | others
@@ -169,14 +169,14 @@ def values(profile_id: str, **others: object) -> dict[str, Any]:
 
 @contextmanager
 def open_store(path: Path) -> Iterator[ProfileStore]:
-    """Open a store as another process would, until the block ends."""
+    """Open another store for the same file, as another process does, until the block ends."""
     store = ProfileStore(path)
     yield store
     store.file.close()
 
 
 def document_of(row: ProfileRow) -> ProfileDocument:
-    """Return the document of a request that ended, from the file of `recording`."""
+    """Return the document of a closed request from the file of the fixture `recording`."""
     data = current_store().document(row.number, DOCUMENT)
     assert data is not None
     document: ProfileDocument = json.loads(data)
@@ -196,7 +196,7 @@ def store(path: Path) -> Iterator[ProfileStore]:
 
 @pytest.fixture
 def begin(store: ProfileStore) -> Begin:
-    """Store the row of a request with these values in addition to the usual ones, and return its number."""
+    """Return a function that stores the row of a request with these values and usual ones, and returns its number."""
 
     def begin_request(profile_id: str, panels: dict[str, str] | None = None, **others: object) -> int:
         return store.begin(values(profile_id, **others), panels or {})

@@ -1,4 +1,4 @@
-"""A body as text, without secrets."""
+"""Bodies as text without secrets."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ def text_of(data: bytes, content_type: str = JSON, content_encoding: str = "") -
     "text", ['{"a":1.50,  "b":"ä"}', "[]", '"x"', '{"a":1,"a":2}', "{broken", "1e999", '{"next":"/?page=2","a":1.50}']
 )
 @pytest.mark.parametrize("content_type", [JSON, "application/problem+json; charset=utf-8", "Text/JSON"])
-def test_json_without_secrets_stays_as_it_was_sent(text: str, content_type: str) -> None:
+def test_json_without_secrets_is_unchanged(text: str, content_type: str) -> None:
     assert describe_body(captured(text.encode()), content_type) == {
         "text": text,
         "bytes": len(text.encode()),
@@ -40,7 +40,7 @@ def test_json_without_secrets_stays_as_it_was_sent(text: str, content_type: str)
     "content_type",
     ["text/plain", "text/plain; charset=utf-8", "text/event-stream", "application/x-ndjson"],
 )
-def test_text_stays_as_it_was_sent(content_type: str) -> None:
+def test_text_without_secrets_is_unchanged(content_type: str) -> None:
     assert text_of(b"<a>one</a>\n", content_type) == "<a>one</a>\n"
 
 
@@ -50,32 +50,32 @@ def test_empty_body_has_no_text() -> None:
 
 def test_file_is_described_by_a_note() -> None:
     assert describe_body(None, "text/plain") == {
-        "text": "", "bytes": 0, "is_cut": False, "note": "a file, sent by the server",
+        "text": "", "bytes": 0, "is_cut": False, "note": "a file, which the server sends",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("content_type", "note"),
     [
-        ("multipart/form-data; boundary=x", "a form with files, not shown"),
-        ("Multipart/Form-Data; boundary=x", "a form with files, not shown"),
+        ("multipart/form-data; boundary=x", "a form with files, which are not shown"),
+        ("Multipart/Form-Data; boundary=x", "a form with files, which are not shown"),
         ("image/png", "image/png, not shown"),
-        # Of what they say nobody knows what is secret.
+        # Secrets cannot be found in these formats.
         ("text/html; charset=utf-8", "text/html, not shown"),
         ("application/xml", "application/xml, not shown"),
         ("application/yaml", "application/yaml, not shown"),
         ("application/octet-stream", "application/octet-stream, not shown"),
-        ("", "no type, not shown"),
+        ("", "a body without Content-Type, not shown"),
     ],
 )
 def test_body_that_is_not_text_is_described_by_a_note(content_type: str, note: str) -> None:
     assert describe_body(captured(b"x" * 9), content_type) == {"text": "", "bytes": 9, "is_cut": False, "note": note}
 
 
-# Secrets.
+# Secrets
 
 
-def test_secrets_in_json_are_redacted_however_deep() -> None:
+def test_secrets_in_json_are_redacted_at_any_depth() -> None:
     body = {"user": "ada", "nested": [{"Api-Key": SECRET, "page": 2}], "password": {"old": SECRET}}
     assert json.loads(text_of(json.dumps(body).encode())) == {
         "user": "ada",
@@ -96,41 +96,41 @@ def test_secrets_in_json_are_redacted_however_deep() -> None:
         f'{{"said":"password={SECRET}"}}',
     ],
 )
-def test_secret_in_json_is_redacted_however_it_is_written(body: str) -> None:
+def test_secret_in_json_is_redacted_in_any_notation(body: str) -> None:
     text = text_of(body.encode())
     assert SECRET not in text
     assert "[redacted]" in text
 
 
-def test_secret_under_a_key_that_comes_again_is_not_shown() -> None:
+def test_secret_under_a_duplicate_key_is_redacted() -> None:
     body = f'{{"next":"/?page=2","password":"{SECRET}","password":null}}'
     assert json.loads(text_of(body.encode())) == {"next": "/?page=2", "password": None}
 
 
-def test_secret_in_json_keeps_the_letters_beside_it() -> None:
+def test_text_next_to_a_secret_is_kept() -> None:
     assert text_of('{"name":"福瓦","token":"x1"}'.encode()) == '{"name": "福瓦", "token": "[redacted]"}'
 
 
-def test_secret_in_json_that_is_not_valid_is_redacted() -> None:
+def test_secret_in_invalid_json_is_redacted() -> None:
     text = text_of(f'{{"user": "ada", "password": "{SECRET}", }}'.encode())
     assert SECRET not in text
     assert '"user": "ada"' in text
 
 
-def test_secret_in_json_that_is_too_deep_to_be_read_is_redacted() -> None:
+def test_secret_in_very_deep_json_is_redacted() -> None:
     text = text_of(b"[" * 20_000 + f'{{"password": "{SECRET}"}}'.encode())
     assert SECRET not in text
     assert text.startswith("[[[")
 
 
-def test_secret_in_json_that_is_cut_is_redacted() -> None:
+def test_secret_in_cut_json_is_redacted() -> None:
     body = f'{{"password": "{SECRET}", "more": "{"x" * MAX_BODY_BYTES}"}}'
     found = describe_body(captured(body.encode()), JSON)
     assert found["is_cut"]
     assert SECRET not in found["text"]
 
 
-def test_secret_that_the_cut_goes_through_is_redacted() -> None:
+def test_secret_at_the_cut_is_redacted() -> None:
     begin = '{"password": "'
     fill = " " * (MAX_BODY_BYTES - len(begin) - 5)
     text = text_of(f"{fill}{begin}{SECRET}".encode())
@@ -147,29 +147,32 @@ def test_secrets_in_a_form_are_redacted() -> None:
     }
 
 
-def test_secret_in_a_form_is_redacted_under_an_encoded_name() -> None:
+def test_secret_with_an_encoded_name_in_a_form_is_redacted() -> None:
     assert SECRET not in text_of(f"pass%77ord={SECRET}".encode(), f"{FORM}; charset=utf-8")
 
 
-def test_secret_in_a_form_that_is_cut_is_redacted() -> None:
+def test_secret_in_a_cut_form_is_redacted() -> None:
     text = text_of(f"password={SECRET}&more={'x' * MAX_BODY_BYTES}".encode(), FORM)
     assert SECRET not in text
     assert "more=xxx" in text
 
 
 def test_secret_in_json_that_is_sent_as_a_form_is_redacted() -> None:
-    """As curl does with `-d` alone."""
+    """Curl does this with `-d` and no other option."""
     assert text_of(f'{{"user": "ada", "password": "{SECRET}"}}'.encode(), FORM) == (
         '{"user": "ada", "password": "[redacted]"}'
     )
 
 
-def test_secret_of_many_parts_in_json_that_is_cut_is_not_shown() -> None:
+def test_object_with_secrets_in_cut_json_is_not_shown() -> None:
     body = f'{{"credentials": {{"pin": "{SECRET}"}}, "more": "{"x" * MAX_BODY_BYTES}"}}'
-    assert describe_body(captured(body.encode()), JSON)["note"] == "cut within a value that may be secret, not shown"
+    assert (
+        describe_body(captured(body.encode()), JSON)["note"]
+        == "not shown, because it is cut inside a value that may be secret"
+    )
 
 
-def test_secret_in_a_form_that_is_cut_is_redacted_under_an_encoded_name() -> None:
+def test_secret_with_an_encoded_name_in_a_cut_form_is_redacted() -> None:
     text = text_of(f"user%5Bpassword%5D={SECRET}&more={'x' * MAX_BODY_BYTES}".encode(), FORM)
     assert SECRET not in text
 
@@ -178,30 +181,30 @@ def test_secret_in_text_is_redacted() -> None:
     assert text_of(f"say password={SECRET} now".encode(), "text/plain") == "say password=[redacted] now"
 
 
-# Size.
+# Size
 
 
-def test_body_of_64_kib_is_whole() -> None:
+def test_body_of_64_kib_is_complete() -> None:
     found = describe_body(captured(b"x" * MAX_BODY_BYTES), "text/plain")
     assert (found["is_cut"], len(found["text"]), found["bytes"]) == (False, MAX_BODY_BYTES, MAX_BODY_BYTES)
 
 
-def test_larger_body_is_cut_and_its_size_is_that_of_all_of_it() -> None:
+def test_larger_body_is_cut_and_has_the_size_of_the_whole_body() -> None:
     found = describe_body(captured(b"x" * (MAX_BODY_BYTES + 1)), "text/plain")
     assert (found["is_cut"], len(found["text"]), found["bytes"]) == (True, MAX_BODY_BYTES, MAX_BODY_BYTES + 1)
 
 
-def test_half_a_character_at_the_cut_is_left_out() -> None:
+def test_incomplete_character_at_the_cut_is_removed() -> None:
     found = describe_body(captured(b"x" + "ä".encode() * MAX_BODY_BYTES), "text/plain")
     assert found["text"] == "x" + "ä" * ((MAX_BODY_BYTES - 1) // 2)
     assert "note" not in found
 
 
-# Compressed.
+# Compressed bodies
 
 
 def deflated(data: bytes) -> bytes:
-    """Compressed without the header of zlib, as some servers send it."""
+    """Compress without the header of zlib, as some servers do."""
     compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush()
 
@@ -217,7 +220,7 @@ def deflated(data: bytes) -> bytes:
         (b'{"a": 1}', "identity"),
     ],
 )
-def test_compressed_body_is_shown_with_the_size_that_was_sent(data: bytes, coding: str) -> None:
+def test_compressed_body_is_shown_with_its_compressed_size(data: bytes, coding: str) -> None:
     assert describe_body(captured(data), JSON, coding) == {"text": '{"a": 1}', "bytes": len(data), "is_cut": False}
 
 
@@ -234,14 +237,14 @@ def test_body_that_cannot_be_decompressed_is_described_by_a_note(data: bytes, co
     assert found == {"text": "", "bytes": len(data), "is_cut": False, "note": f"compressed ({coding}), not shown"}
 
 
-def test_compressed_body_that_grows_is_cut() -> None:
+def test_decompressed_body_is_cut() -> None:
     data = gzip.compress(b"x" * 5_000_000)
     assert len(data) < MAX_BODY_BYTES
     found = describe_body(captured(data), "text/plain", "gzip")
     assert (found["is_cut"], len(found["text"]), found["bytes"]) == (True, MAX_BODY_BYTES, len(data))
 
 
-def test_compressed_body_that_was_cut_is_shown_as_far_as_it_can_be_read() -> None:
+def test_cut_compressed_body_is_shown_up_to_the_cut() -> None:
     lines = "".join(f"{number * 2_654_435_761 % 2**64}\n" for number in range(20_000))
     data = gzip.compress(lines.encode())
     assert len(data) > MAX_BODY_BYTES
@@ -250,25 +253,25 @@ def test_compressed_body_that_was_cut_is_shown_as_far_as_it_can_be_read() -> Non
     assert found["text"] == lines[:MAX_BODY_BYTES]
 
 
-# Charsets.
+# Charsets
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "utf-16", "cp1252"])
-def test_body_is_read_in_the_charset_that_it_names(charset: str) -> None:
+def test_body_is_decoded_with_its_charset(charset: str) -> None:
     assert text_of("Größe".encode(charset), f"text/plain; charset={charset}") == "Größe"
 
 
-def test_body_that_is_not_in_its_charset_says_so() -> None:
+def test_invalid_bytes_are_reported() -> None:
     found = describe_body(captured("Größe".encode("latin-1")), "text/plain; charset=utf-8")
     assert found["text"] == "Gr\ufffd\ufffde"
     assert "utf-8" in found["note"]
 
 
-def test_body_in_an_unknown_charset_is_read_as_utf_8_and_says_so() -> None:
+def test_body_with_an_unknown_charset_is_decoded_as_utf_8_with_a_note() -> None:
     found = describe_body(captured("Größe".encode()), "text/plain; charset=klingon")
     assert found["text"] == "Größe"
     assert "klingon" in found["note"]
 
 
-def test_form_in_a_charset_that_has_more_than_utf_8_is_shown() -> None:
+def test_form_with_characters_that_utf_8_cannot_encode_is_shown() -> None:
     assert text_of(rb"name=\ud800&page=2", f"{FORM}; charset=unicode_escape") == "name=?&page=2"

@@ -21,7 +21,7 @@ def installed(settings: Settings) -> None:
 
 @pytest.fixture
 def whole(settings: Settings) -> None:
-    """All parts, in order."""
+    """Install all parts in the right order."""
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], TOOLBAR, JSON_PAGE, PROFILE, *settings.MIDDLEWARE[1:]]
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"READERS": [*settings.OBSERVABILITY["READERS"], READER]}
@@ -36,7 +36,7 @@ def test_development_passes() -> None:
     assert found() == []
 
 
-def test_page_of_json_alone_passes(settings: Settings) -> None:
+def test_json_page_without_profiles_passes(settings: Settings) -> None:
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], JSON_PAGE, *settings.MIDDLEWARE[1:]]
     assert found() == []
 
@@ -48,14 +48,14 @@ def test_profiler_without_debug_is_a_warning(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(ORDER)))
-def test_middleware_in_another_order_is_a_warning(settings: Settings, first: str, second: str) -> None:
+def test_wrong_order_of_middleware_is_a_warning(settings: Settings, first: str, second: str) -> None:
     settings.MIDDLEWARE = [settings.MIDDLEWARE[0], second, first, *settings.MIDDLEWARE[1:]]
-    assert ("observability.W102", f"Put {first!r} before {second!r}.") in found()
+    assert ("observability.W102", f"Move {first!r} before {second!r}.") in found()
 
 
 @pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("part", ["MIDDLEWARE", "READERS", "URLs"])
-def test_part_that_is_missing_is_a_warning_that_names_it(settings: Settings, part: str) -> None:
+def test_missing_part_is_reported(settings: Settings, part: str) -> None:
     match part:
         case "MIDDLEWARE":
             settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if path != PROFILE]
@@ -70,6 +70,6 @@ def test_part_that_is_missing_is_a_warning_that_names_it(settings: Settings, par
     assert hint.count(";") == 0
 
 
-def test_store_of_the_toolbar_without_what_writes_it_is_a_warning(settings: Settings) -> None:
+def test_toolbar_store_without_the_parts_that_write_it_is_a_warning(settings: Settings) -> None:
     settings.DEBUG_TOOLBAR_CONFIG = {"TOOLBAR_STORE_CLASS": STORE}
     assert [number for number, _ in found()] == ["observability.W103"]

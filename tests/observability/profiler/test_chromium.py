@@ -1,4 +1,4 @@
-"""The browser that the tests of a process share."""
+"""The browser that all tests of a process share."""
 
 import pytest
 

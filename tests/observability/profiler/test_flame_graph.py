@@ -1,4 +1,4 @@
-"""The flame graph as bars."""
+"""The bars of the flame graph."""
 
 from observability.profiler.flame_graph import (
     LIBRARY_COLOR,
@@ -12,7 +12,7 @@ from observability.profiler.flame_graph import (
 
 
 def drawn(*stacks: tuple[str, float]) -> FlameSamples:
-    """Return samples of stacks such as `handle view query`; a name in capitals is the project's own."""
+    """Return samples of stacks (`handle view query`). Names in capitals are functions of the project."""
     names: dict[str, int] = {}
     samples = [[names.setdefault(name, len(names)) for name in stack.split()] for stack, _ in stacks]
     return {
@@ -32,11 +32,11 @@ def bars_of(graph: FlameGraph) -> list[tuple[str, int, float, float]]:
     return [(bar.name, bar.y // 18, bar.x, bar.width) for bar in sorted(graph.bars, key=lambda bar: (bar.y, bar.x))]
 
 
-def test_width_of_a_bar_is_its_share_of_the_time_with_all_that_it_called() -> None:
+def test_width_of_a_bar_is_its_share_of_the_total_time() -> None:
     assert bars_of(FlameGraph(SAMPLES)) == [("VIEW", 0, 0, 100), ("query", 1, 0, 50), ("render", 1, 50, 40)]
 
 
-def test_graph_starts_where_the_frames_branch() -> None:
+def test_graph_starts_at_the_frame_with_several_callees() -> None:
     assert bars_of(FlameGraph(drawn(("a b c", 1.0), ("a b d", 1.0))))[0] == ("b", 0, 0, 100)
 
 
@@ -49,18 +49,18 @@ def test_graph_from_a_frame_has_its_callers_above() -> None:
     assert bars_of(part) == [("handle", 0, 0, 100), ("VIEW", 1, 0, 100), ("query", 2, 0, 100)]
 
 
-def test_frame_that_is_not_there_shows_the_whole() -> None:
+def test_unknown_frame_shows_the_whole_graph() -> None:
     graph = FlameGraph(SAMPLES, 99)
     assert not graph.is_part
     assert bars_of(graph) == bars_of(FlameGraph(SAMPLES))
 
 
-def test_what_is_too_narrow_to_see_is_not_drawn() -> None:
+def test_too_narrow_bars_are_not_drawn() -> None:
     graph = FlameGraph(drawn(("VIEW long", 10_000.0), ("VIEW short", 1.0)))
     assert [bar.name for bar in graph.bars] == ["VIEW", "long"]
 
 
-def test_colour_shows_whose_code_it_is() -> None:
+def test_color_shows_the_kind_of_code() -> None:
     graph = FlameGraph(drawn(("VIEW query", 1.0), ("VIEW [await]", 1.0)))
     assert {bar.name: bar.color for bar in graph.bars} == {
         "VIEW": PROJECT_COLOR,
@@ -69,7 +69,7 @@ def test_colour_shows_whose_code_it_is() -> None:
     }
 
 
-def test_functions_are_those_that_took_the_most_themselves() -> None:
+def test_functions_are_sorted_by_own_time() -> None:
     functions = FlameGraph(SAMPLES).functions
     assert [(each.name, each.self_ms, each.total_ms) for each in functions] == [
         ("query", 5.0, 5.0),
@@ -82,7 +82,7 @@ def test_recursive_function_is_counted_once_in_a_stack() -> None:
     assert FlameGraph(drawn(("F g F g F", 2.0))).functions[0].total_ms == 2.0
 
 
-def test_functions_are_limited() -> None:
+def test_number_of_functions_is_limited() -> None:
     assert len(FlameGraph(drawn(*((f"VIEW f{number}", 1.0) for number in range(50)))).functions) == MAX_FUNCTIONS
 
 
@@ -91,12 +91,12 @@ def test_very_deep_stack_is_drawn() -> None:
     assert len(graph.bars) == 5_001
 
 
-def test_request_that_ended_before_the_first_sample_has_no_bar() -> None:
+def test_graph_without_samples_has_no_bars() -> None:
     graph = FlameGraph(drawn())
     assert (graph.bars, graph.functions, graph.total_ms) == ([], [], 0.0)
 
 
-def test_file_for_speedscope_has_each_sample_with_its_weight() -> None:
+def test_speedscope_file_has_each_sample_with_its_weight() -> None:
     file = to_speedscope(SAMPLES, "GET /books/")
     (profile,) = file["profiles"]
     assert (profile["type"], profile["unit"], profile["endValue"]) == ("sampled", "milliseconds", 10.0)

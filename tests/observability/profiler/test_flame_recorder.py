@@ -1,4 +1,4 @@
-"""The flame graph of a request that asks for one."""
+"""The flame graph of a request with `?profile` or X-Profile."""
 
 import json
 import sys
@@ -20,30 +20,30 @@ from observability.profiler.flame_recorder import NOT_INSTALLED
 from observability.profiler.profile_store import FLAME, store
 
 BUSY_S = 0.03
-# On a busy machine `toil` takes longer than that, and so does all else: its share of the whole says nothing.
+# On a busy machine all functions take longer, so the share of `use_cpu` cannot be tested, only its minimum.
 LEAST_MS = 0.5 * BUSY_S * 1e3
 
 
-def toil() -> None:
-    """Take CPU time; a sample each millisecond finds it."""
+def use_cpu() -> None:
+    """Use CPU time, so that a sampler finds this function."""
     end = time.thread_time() + BUSY_S
     while time.thread_time() < end:
         json.dumps(list(range(100)))
 
 
 def busy(request: HttpRequest) -> HttpResponse:
-    toil()
+    use_cpu()
     return HttpResponse(b"done")
 
 
 def failing(request: HttpRequest) -> HttpResponse:
-    toil()
+    use_cpu()
     raise ZeroDivisionError
 
 
 @transaction.non_atomic_requests
 async def asynchronous(request: HttpRequest) -> HttpResponse:
-    toil()
+    use_cpu()
     await sync_to_async(time.sleep)(BUSY_S)
     return HttpResponse(b"done")
 
@@ -66,7 +66,7 @@ def samples_of(response: Any) -> dict[str, Any] | None:  # noqa: ANN401 - of eit
 
 
 def time_ms(samples: dict[str, Any] | None, function: str) -> float:
-    """Return the milliseconds in which the function was on the stack."""
+    """Return the time in milliseconds in which the function was on the stack."""
     assert samples is not None
     (number,) = (number for number, frame in enumerate(samples["frames"]) if frame[0] == function)
     weights = zip(samples["samples"], samples["weights_ms"], strict=True)
@@ -78,18 +78,18 @@ def client() -> Client:
 
 
 @pytest.mark.parametrize("extra", [{"QUERY_STRING": "profile"}, {"headers": {"X-Profile": "1"}}])
-def test_request_with_profile_has_the_functions_that_took_its_time(extra: dict[str, Any]) -> None:
-    assert time_ms(samples_of(client().get("/busy/", **extra)), "toil") > LEAST_MS
+def test_request_with_profile_has_a_flame_graph_of_its_functions(extra: dict[str, Any]) -> None:
+    assert time_ms(samples_of(client().get("/busy/", **extra)), "use_cpu") > LEAST_MS
 
 
-def test_function_of_the_project_has_its_place() -> None:
+def test_function_of_the_project_has_its_path_and_line() -> None:
     samples = samples_of(client().get("/busy/?profile"))
     assert samples is not None
-    place = f"tests/observability/profiler/test_flame_recorder.py:{toil.__code__.co_firstlineno}"
-    assert ["toil", place, True] in samples["frames"]
+    place = f"tests/observability/profiler/test_flame_recorder.py:{use_cpu.__code__.co_firstlineno}"
+    assert ["use_cpu", place, True] in samples["frames"]
 
 
-def test_what_stands_around_the_recorder_is_not_in_it() -> None:
+def test_callers_of_the_recorder_are_not_in_the_graph() -> None:
     samples = samples_of(client().get("/busy/?profile"))
     assert samples is not None
     names = {name for name, _, _ in samples["frames"]}
@@ -100,29 +100,29 @@ def test_request_without_profile_has_no_flame_graph() -> None:
     assert samples_of(client().get("/busy/")) is None
 
 
-def test_request_that_fails_has_what_ran_until_then() -> None:
+def test_failed_request_has_a_flame_graph_up_to_the_failure() -> None:
     response = client().get("/failing/?profile")
     assert response.status_code == 500
-    assert time_ms(samples_of(response), "toil") > LEAST_MS
+    assert time_ms(samples_of(response), "use_cpu") > LEAST_MS
 
 
-def asked_asynchronously(address: str) -> Any:  # noqa: ANN401 - a response of the client
+def get_asynchronously(address: str) -> Any:  # noqa: ANN401 - a response of the client
     return async_to_sync(AsyncClient().get)(address)
 
 
-def test_synchronous_view_under_asgi_is_sampled_in_its_thread() -> None:
-    assert time_ms(samples_of(asked_asynchronously("/busy/?profile")), "toil") > LEAST_MS
+def test_synchronous_view_under_asgi_is_sampled() -> None:
+    assert time_ms(samples_of(get_asynchronously("/busy/?profile")), "use_cpu") > LEAST_MS
 
 
-def test_asynchronous_view_has_its_own_time_and_that_in_which_it_waits() -> None:
-    samples = samples_of(asked_asynchronously("/asynchronous/?profile"))
-    assert time_ms(samples, "toil") > LEAST_MS
+def test_asynchronous_view_has_running_and_waiting_time() -> None:
+    samples = samples_of(get_asynchronously("/asynchronous/?profile"))
+    assert time_ms(samples, "use_cpu") > LEAST_MS
     assert time_ms(samples, "[await]") > LEAST_MS
 
 
 @sync_and_async_middleware
-def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either kind
-    """Serve the addresses of this module instead of those of ROOT_URLCONF."""
+def with_other_urlconf(get_response: Any) -> Any:  # noqa: ANN401 - of either kind
+    """Serve the URLs of this module instead of those of ROOT_URLCONF."""
     if not iscoroutinefunction(get_response):
         return get_response
 
@@ -134,14 +134,14 @@ def with_own_addresses(get_response: Any) -> Any:  # noqa: ANN401 - of either ki
     return middleware
 
 
-def test_asynchronous_view_of_the_request_s_own_urlconf_is_sampled_as_asynchronous(settings: Settings) -> None:
+def test_asynchronous_view_of_a_request_with_another_urlconf_is_sampled_as_asynchronous(settings: Settings) -> None:
     settings.ROOT_URLCONF = "tests.probe.urls"
-    settings.MIDDLEWARE = [settings.MIDDLEWARE[0], f"{__name__}.with_own_addresses", *settings.MIDDLEWARE[1:]]
-    samples = samples_of(asked_asynchronously("/asynchronous/?profile"))
+    settings.MIDDLEWARE = [settings.MIDDLEWARE[0], f"{__name__}.with_other_urlconf", *settings.MIDDLEWARE[1:]]
+    samples = samples_of(get_asynchronously("/asynchronous/?profile"))
     assert time_ms(samples, "[await]") > LEAST_MS
 
 
-def test_request_without_the_package_continues_and_has_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyinstrument_the_request_continues_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyinstrument", None)
     response = client().get("/busy/?profile")
     assert (response.status_code, samples_of(response)) == (200, None)
@@ -150,7 +150,7 @@ def test_request_without_the_package_continues_and_has_a_notice(monkeypatch: pyt
     assert profile["flame_graph"] is None
 
 
-def test_profiler_that_runs_already_is_left_alone() -> None:
+def test_running_profiler_is_not_disturbed() -> None:
     async def get() -> Any:  # noqa: ANN401 - a response of the client
         with Profiler(async_mode="enabled"):
             return await AsyncClient().get("/asynchronous/?profile")
@@ -159,7 +159,7 @@ def test_profiler_that_runs_already_is_left_alone() -> None:
     assert (response.status_code, samples_of(response)) == (200, None)
 
 
-def test_package_is_not_even_imported_for_requests_without_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyinstrument_is_not_imported_for_requests_without_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pyinstrument")
     client().get("/busy/")
     assert "pyinstrument" not in sys.modules

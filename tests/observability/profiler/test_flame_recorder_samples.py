@@ -1,4 +1,4 @@
-"""pyinstrument's samples as plain data."""
+"""Samples of pyinstrument as JSON data."""
 
 import json
 from pathlib import Path
@@ -19,30 +19,30 @@ def stack(*names: str) -> list[str]:
     return [frame("server"), frame("sample", RECORDER), *map(frame, names)]
 
 
-def test_stacks_begin_after_the_recorder() -> None:
+def test_stacks_start_after_the_recorder() -> None:
     found = to_flame_samples([(stack("view", "query"), 0.001)], RECORDER)
     assert [found["frames"][number][0] for number in found["samples"][0]] == ["view", "query"]
 
 
-def test_stack_that_the_recorder_did_not_call_is_whole() -> None:
+def test_stack_without_the_recorder_is_unchanged() -> None:
     found = to_flame_samples([([frame("loop"), "[await]"], 0.001)], RECORDER)
     assert found["frames"] == [("loop", "/other/a.py:1", False), ("[await]", "", False)]
 
 
-def test_equal_stacks_in_a_row_are_one_sample() -> None:
+def test_consecutive_equal_stacks_are_one_sample() -> None:
     found = to_flame_samples(
         [(stack("a"), 0.001), (stack("a"), 0.002), (stack("b"), 0.001), (stack("a"), 0.001)], RECORDER
     )
     assert (found["samples"], found["weights_ms"]) == ([[0], [1], [0]], [3.0, 1.0, 1.0])
 
 
-def test_samples_beyond_the_limit_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_over_the_limit_are_not_stored_and_their_time_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flame_recorder, "MAX_SAMPLES", 2)
     found = to_flame_samples([(stack(name), 0.001) for name in "abcb"], RECORDER)
     assert (len(found["samples"]), found["left_out_ms"]) == (2, 2.0)
 
 
-def test_method_is_named_with_the_class_of_its_object() -> None:
+def test_method_has_the_class_of_its_object() -> None:
     found = to_flame_samples([([frame("save", "/other/a.py", 7, "l9", "cBook")], 0.001)], RECORDER)
     assert found["frames"] == [("Book.save", "/other/a.py:7", False)]
 
@@ -59,5 +59,5 @@ def test_method_is_named_with_the_class_of_its_object() -> None:
         ("<built-in>", "", False),
     ],
 )
-def test_place_is_the_path_from_where_python_finds_it(file: str, place: str, is_own: bool) -> None:
+def test_path_is_relative_to_its_directory_in_sys_path(file: str, place: str, is_own: bool) -> None:
     assert to_flame_samples([([frame("f", file, 3)], 0.001)], RECORDER)["frames"] == [("f", place, is_own)]

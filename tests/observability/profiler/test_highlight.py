@@ -19,17 +19,17 @@ values = st.recursive(
 
 
 def text_of(highlighted: str) -> str:
-    """Return the text that a person reads."""
+    """Return the text that a browser shows."""
     return html.unescape(re.sub(r"<[^>]*>", "", highlighted))
 
 
 @given(values)
-def test_page_says_what_the_json_says(value: object) -> None:
+def test_page_shows_the_json_unchanged(value: object) -> None:
     assert json.loads(text_of(highlight(json.dumps(value, ensure_ascii=False)))) == value
 
 
 @given(st.text())
-def test_text_becomes_no_markup(text: str) -> None:
+def test_text_does_not_become_markup(text: str) -> None:
     highlighted = highlight(json.dumps([text], ensure_ascii=False))
     assert set(re.findall(r"<[^>]*", highlighted)) <= {
         '<span class="text"',
@@ -47,18 +47,18 @@ def test_text_that_is_not_json_is_shown(text: str) -> None:
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text)
 
 
-def test_brackets_that_nothing_opened_do_not_change_the_indentation_of_what_follows() -> None:
+def test_unmatched_brackets_do_not_change_the_indentation() -> None:
     assert text_of(highlight("]][1")).endswith("[\n  1")
 
 
-def test_numbers_order_and_repeated_keys_stay_as_they_were_sent() -> None:
+def test_numbers_order_and_duplicate_keys_are_unchanged() -> None:
     assert text_of(highlight('{"b":1.50E+2,"a":12345678901234567890123,"b":[]}')).split() == [
         "{", '"b":', "1.50E+2,", '"a":', "12345678901234567890123,", '"b":', "[]", "}",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\u2029", "\u202e", "\u200b", "\ufeff", "\x7f"])
-def test_character_that_nobody_would_see_is_written_out(character: str) -> None:
+def test_invisible_character_is_shown_as_an_escape(character: str) -> None:
     highlighted = highlight(json.dumps([f"a{character}b"], ensure_ascii=False))
     assert f"a\\u{ord(character):04x}b" in highlighted
     assert character not in highlighted
@@ -86,7 +86,7 @@ def test_url_with_escaped_slashes_is_a_link() -> None:
 @pytest.mark.parametrize(
     "text", ["javascript:alert(1)", "http://a b", 'http://"onclick="x', "http://<b>", "see http://example.com", "httpx"]
 )
-def test_other_text_cannot_be_followed(text: str) -> None:
+def test_other_text_is_not_a_link(text: str) -> None:
     assert "<a " not in highlight(json.dumps({"next": text}))
 
 
@@ -94,30 +94,30 @@ def test_other_text_cannot_be_followed(text: str) -> None:
     "text",
     ["//host/", "/\\host/", "/\t/host/", "/\n\\host/", "/a\\b", "/\u200b/host/", "\\\\host/", " /a", "/a b", "a/b"],
 )
-def test_path_that_may_leave_this_origin_cannot_be_followed(text: str) -> None:
+def test_path_that_may_leave_this_origin_is_not_a_link(text: str) -> None:
     assert "<a " not in highlight(json.dumps({"next": text}))
 
 
 @given(st.text(alphabet="/\\\t\n\r\x00 .:@ah", min_size=1, max_size=8))
 def test_path_never_leads_to_another_host(text: str) -> None:
     found = re.search(r'<a href="([^"]*)"', highlight(json.dumps([f"/{text}"])))
-    # How a browser reads an address (https://url.spec.whatwg.org/#url-parsing).
+    # A browser parses a URL like this (https://url.spec.whatwg.org/#url-parsing).
     read = re.sub(r"[\t\n\r]", "", f"/{text}").replace("\\", "/")
     assert found is None or not read.startswith("//")
 
 
-def test_key_is_no_link() -> None:
+def test_key_is_not_a_link() -> None:
     assert "<a " not in highlight('{"http://example.com": 1}')
 
 
-def test_depth_does_not_make_the_page_longer_than_its_text_deserves() -> None:
+def test_indentation_is_limited() -> None:
     highlighted = highlight("[" * 5_000)
     assert len(highlighted) < 5_000 * (len(INDENT) * MAX_INDENTED_DEPTH + 2)
 
 
 @pytest.mark.parametrize("text", ["[" * 4_000, '{"a":' * 4_000, "1," * 4_000, '["a"],' * 2_000])
-def test_text_of_very_many_tokens_is_plain_from_some_point_on(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    # A hundredth of both, which takes a hundredth of the time.
+def test_text_after_the_token_limit_is_plain(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    # Use a hundredth of the limits, which takes a hundredth of the time.
     monkeypatch.setattr(highlight_module, "MAX_TOKENS", MAX_TOKENS // 100)
     monkeypatch.setattr(highlight_module, "MAX_HTML_LENGTH", MAX_HTML_LENGTH // 100)
     highlighted = highlight(text)

@@ -71,7 +71,7 @@ async def asynchronous(request: HttpRequest) -> HttpResponse:
 
 
 def encodings(request: HttpRequest) -> HttpResponse:
-    """Answer with the encodings that the request accepts, long enough to be compressed."""
+    """Respond with the encodings that the request accepts. The response is long enough to be compressed."""
     accepted = [request.META.get("HTTP_ACCEPT_ENCODING"), request.headers.get("Accept-Encoding")]
     return JsonResponse({"accepted": accepted, "padding": " " * 1_000})
 
@@ -146,7 +146,7 @@ def is_page(response: HttpResponseBase) -> bool:
 
 
 def answer_of(response: Any) -> tuple[int, bytes, dict[str, str]]:  # noqa: ANN401 - a response of the test client
-    """Status, body and headers, without those that differ from one request to the next."""
+    """Return status, body and headers, without the headers that are different for each request."""
     content = b"".join(response) if response.streaming else response.content
     changing = {"X-Request-ID", "Server-Timing"}
     headers = {name: value for name, value in response.headers.items() if name not in changing}
@@ -165,7 +165,7 @@ def answer_of(response: Any) -> tuple[int, bytes, dict[str, str]]:  # noqa: ANN4
         ("/failing/", 500),
     ],
 )
-def test_json_that_a_person_opens_is_a_page_with_its_status(path: str, status: int) -> None:
+def test_json_is_a_page_with_its_status_in_a_browser(path: str, status: int) -> None:
     response = navigate(path)
     assert is_page(response)
     assert response.status_code == status
@@ -182,7 +182,7 @@ def test_json_that_a_person_opens_is_a_page_with_its_status(path: str, status: i
         {"sec-fetch-mode": "navigate"},
     ],
 )
-def test_program_gets_what_it_would_get_without_the_profiler(
+def test_program_gets_the_same_response_as_without_the_profiler(
     settings: Settings, path: str, headers: dict[str, str]
 ) -> None:
     with_profiler = answer_of(Client(raise_request_exception=False).get(path, headers=headers))
@@ -208,7 +208,7 @@ def test_program_gets_what_it_would_get_without_the_profiler(
         "/zstd/",
     ],
 )
-def test_response_that_is_not_readable_json_or_is_requested_raw_stays_as_it_is(settings: Settings, path: str) -> None:
+def test_other_responses_and_raw_responses_are_unchanged(settings: Settings, path: str) -> None:
     with_profiler = answer_of(Client().get(path, headers=NAVIGATION_HEADERS))
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "profiler" not in name]
     assert with_profiler == answer_of(Client().get(path, headers=NAVIGATION_HEADERS))
@@ -231,7 +231,7 @@ ACCEPT_ENCODING = {"accept-encoding": "gzip, deflate, br, zstd"}
 
 
 @pytest.mark.usefixtures("compressing")
-def test_navigation_of_a_developer_accepts_no_compression() -> None:
+def test_browser_request_of_a_developer_is_not_compressed() -> None:
     response = navigate("/encodings/", headers=NAVIGATION_HEADERS | ACCEPT_ENCODING)
     assert json_of(response).startswith('{"accepted":[null,null]')
     assert "Content-Encoding" not in response.headers
@@ -248,23 +248,23 @@ def test_navigation_of_a_developer_accepts_no_compression() -> None:
         (NAVIGATION_HEADERS, {"REMOTE_ADDR": "192.0.2.1"}, ""),
     ],
 )
-def test_other_requests_are_compressed_as_before(headers: dict[str, str], extra: dict[str, Any], query: str) -> None:
+def test_other_requests_are_compressed(headers: dict[str, str], extra: dict[str, Any], query: str) -> None:
     response: Any = Client().get(f"/encodings/{query}", headers=headers | ACCEPT_ENCODING, **extra)
     assert response.headers["Content-Encoding"] == "gzip"
     accepted = ACCEPT_ENCODING["accept-encoding"]
     assert json.loads(gzip.decompress(response.content))["accepted"] == [accepted, accepted]
 
 
-def test_nothing_is_shown_while_debug_is_off(settings: Settings) -> None:
+def test_no_page_is_shown_if_debug_is_off(settings: Settings) -> None:
     settings.DEBUG = False
     assert navigate("/json/").content == BODY
 
 
-def test_other_clients_get_no_page() -> None:
+def test_other_clients_get_json() -> None:
     assert navigate("/json/", REMOTE_ADDR="192.0.2.1").content == BODY
 
 
-def test_page_holds_nothing_that_a_browser_runs() -> None:
+def test_page_has_no_inline_scripts_or_styles() -> None:
     response = navigate("/json/?q=</script><script>alert(1)</script>")
     page = response.content.decode()
     assert "<script" not in page
@@ -275,11 +275,11 @@ def test_page_holds_nothing_that_a_browser_runs() -> None:
 
 
 @pytest.mark.parametrize("word", ["unsafe", "*", "http:", "https:", "nonce"])
-def test_policy_of_the_page_allows_only_files_of_this_origin(word: str) -> None:
+def test_content_security_policy_allows_only_files_of_this_origin(word: str) -> None:
     assert word not in CONTENT_SECURITY_POLICY
 
 
-def test_policy_of_the_page_replaces_only_the_one_of_the_response() -> None:
+def test_content_security_policy_of_the_response_is_replaced() -> None:
     policies = {
         name: value for name, value in navigate("/policy/").headers.items() if name.startswith("Content-Security")
     }
@@ -312,11 +312,11 @@ def test_page_says_that_the_budget_of_the_route_is_exceeded(maximum: int, tmp_pa
     assert ('<dd id="query-budget">2, exceeded</dd>' in navigate("/counting/").content.decode()) == (maximum == 2)
 
 
-def test_numbers_are_those_of_the_observation(closed: list[Observation]) -> None:
+def test_numbers_equal_those_of_the_observation(closed: list[Observation]) -> None:
     response = navigate("/counting/")
     (observation,) = closed
     assert observation.query_count == 3
-    assert (fact(response, "query-count"), fact(response, "repeated-count")) == ("3", "3")
+    assert (fact(response, "query-count"), fact(response, "repeated-count")) == ("3", "3 times")
     assert fact(response, "request-id") == observation.request_id == response.headers["X-Request-ID"]
     assert fact(response, "log-line").startswith(f"grep {observation.request_id} ")
 
@@ -327,7 +327,7 @@ def test_outgoing_requests_are_counted() -> None:
 
 def test_page_without_an_observation_says_what_is_missing(settings: Settings) -> None:
     settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
-    assert b"the first middleware has to be ObservationMiddleware" in navigate("/json/").content
+    assert b"add ObservationMiddleware as the first middleware" in navigate("/json/").content
 
 
 def test_asgi_shows_the_same_page() -> None:
@@ -336,7 +336,7 @@ def test_asgi_shows_the_same_page() -> None:
     assert b"asynchronous" in response.content
 
 
-def test_headers_of_the_bytes_go_and_the_others_stay() -> None:
+def test_only_headers_that_describe_the_json_are_removed() -> None:
     response = navigate("/headers/")
     assert (response.headers["Cache-Control"], response.headers["X-Other"]) == ("no-store", "kept")
     assert "ETag" not in response.headers
@@ -351,7 +351,7 @@ def test_original_headers_are_listed_without_secrets() -> None:
     assert "<dt>X-Api-Token</dt><dd>[redacted]</dd>" in page
 
 
-def test_name_for_a_file_of_json_is_not_that_of_the_page() -> None:
+def test_page_has_no_file_name_of_the_json() -> None:
     assert "Content-Disposition" not in navigate("/inline/").headers
 
 
@@ -364,7 +364,7 @@ def test_compressed_response_is_shown_decompressed(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/not-gzip/", "/torn-gzip/"])
-def test_body_that_is_not_compressed_as_it_says_is_shown_as_far_as_it_can_be(path: str) -> None:
+def test_body_that_does_not_match_its_encoding_is_shown_up_to_the_error(path: str) -> None:
     response = navigate(path)
     assert "The body does not match Content-Encoding (gzip: Error -3" in notices_of(response)
     assert "Only the first MiB" not in notices_of(response)
@@ -372,13 +372,13 @@ def test_body_that_is_not_compressed_as_it_says_is_shown_as_far_as_it_can_be(pat
 
 
 @pytest.mark.parametrize("path", ["/large/", "/bomb/", "/one-line/"])
-def test_very_large_body_is_cut_and_says_so(path: str) -> None:
+def test_very_large_body_is_cut_with_a_notice(path: str) -> None:
     response = navigate(path)
-    assert 'Only the first MiB is shown. <a href="?raw">' in notices_of(response)
+    assert 'Only the first MiB of the body is shown. <a href="?raw">' in notices_of(response)
     assert MAX_SHOWN_BYTES - 2 * 1_000 <= len(json_of(response).encode()) <= MAX_SHOWN_BYTES
 
 
-def test_body_of_exactly_what_is_shown_is_whole() -> None:
+def test_body_of_exactly_the_limit_is_complete() -> None:
     response = navigate("/exact/")
     assert notices_of(response) == ""
     assert len(json_of(response)) == MAX_SHOWN_BYTES
@@ -400,7 +400,7 @@ def test_empty_body_has_a_notice() -> None:
 
 @pytest.mark.parametrize(
     ("path", "notice"),
-    [("/latin/", ""), ("/klingon/", "charset “klingon”, which is not known"), ("/not-utf-8/", "not all utf-8")],
+    [("/latin/", ""), ("/klingon/", "unknown charset “klingon”"), ("/not-utf-8/", "not valid utf-8")],
 )
 def test_body_is_read_in_its_charset_and_problems_are_notices(path: str, notice: str) -> None:
     response = navigate(path)
@@ -410,7 +410,7 @@ def test_body_is_read_in_its_charset_and_problems_are_notices(path: str, notice:
 
 
 @pytest.mark.parametrize(("path", "shown"), [("/no-json/", "<b>hello</b>"), ("/nan/", '{"mean":NaN}')])
-def test_body_that_claims_to_be_json_is_shown_as_it_is(path: str, shown: str) -> None:
+def test_invalid_json_is_shown_unchanged_with_a_notice(path: str, shown: str) -> None:
     response = navigate(path)
     assert "Content-Type says JSON, but the body is not valid JSON" in notices_of(response)
     assert json_of(response) == shown

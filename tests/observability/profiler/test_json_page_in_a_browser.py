@@ -1,4 +1,4 @@
-"""What a developer sees of a JSON answer: a real Chromium on the real development server."""
+"""The page of a JSON response in a real Chromium on the real development server."""
 
 import re
 from uuid import uuid4
@@ -13,7 +13,7 @@ from tests.server import Server
 LIST = "/api/v1/books/?page_size=3"
 
 
-def test_url_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(server: Server, page: Page) -> None:
+def test_api_url_shows_json_toolbar_and_query_count(server: Server, page: Page) -> None:
     response = page.goto(LIST)
     assert response is not None
     line = server.access_line(response.headers["x-request-id"])
@@ -25,14 +25,14 @@ def test_url_of_the_api_shows_json_toolbar_and_the_count_of_the_access_line(serv
     expect(page.locator("#djdt-SQLPanel small")).to_contain_text(f"{line['db.query_count']} queries")
 
 
-def test_panel_of_the_queries_opens(page: Page) -> None:
+def test_sql_panel_opens(page: Page) -> None:
     page.goto(LIST)
     page.locator("#djdt-SQLPanel a").click()
     expect(page.locator("#SQLPanel .djDebugPanelContent")).to_contain_text('FROM "probe_book"')
 
 
-def test_script_of_the_page_gets_plain_json(page: Page) -> None:
-    # After all books of the server, whose first pages other tests count on.
+def test_script_of_the_page_gets_json(page: Page) -> None:
+    # This ISBN comes after all books of the server, because other tests use the first pages of the list.
     isbn = f"979-{uuid4().hex[:12]}"
     page.goto(LIST)
     answer = page.evaluate(
@@ -55,7 +55,7 @@ def test_script_of_the_page_gets_plain_json(page: Page) -> None:
     assert answer == [201, "application/json", isbn]
 
 
-def test_script_gets_json_from_the_url_that_was_just_shown_as_a_page(page: Page) -> None:
+def test_script_gets_json_from_the_url_of_the_page(page: Page) -> None:
     page.goto(LIST)
     count = page.evaluate("async (path) => (await (await fetch(path)).json()).results.length", LIST)
     assert count == 3
@@ -76,13 +76,13 @@ def test_error_is_a_page_with_the_toolbar(page: Page) -> None:
     expect(page.locator("#djDebugToolbar")).to_be_visible()
 
 
-def test_request_under_silk_has_no_toolbar(page: Page) -> None:
+def test_request_with_silk_has_no_toolbar(page: Page) -> None:
     page.goto(f"{LIST}&silk")
     expect(page.locator("#json")).to_contain_text('"results": [')
     expect(page.locator("#djDebug")).to_have_count(0)
 
 
-def test_page_leads_staff_to_the_record_of_silk(page: Page) -> None:
+def test_page_links_staff_to_the_silk_record(page: Page) -> None:
     log_in_by_form(page)
     page.goto(f"{LIST}&silk")
     page.locator("#observation a").click()
@@ -93,7 +93,7 @@ def test_page_leads_staff_to_the_record_of_silk(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_lies_over_the_json(page: Page, scheme: str, width: int) -> None:
+def test_json_is_not_covered(page: Page, scheme: str, width: int) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(LIST)
@@ -106,7 +106,7 @@ def test_nothing_lies_over_the_json(page: Page, scheme: str, width: int) -> None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_have_the_contrast_of_wcag_aa(page: Page, scheme: str) -> None:
+def test_colors_have_the_contrast_of_wcag_aa(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto(LIST)
     assert low_contrasts(page) == {}

@@ -1,4 +1,4 @@
-"""The page of a JSON response whose body is created while it is sent."""
+"""The page of a streaming JSON response."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +19,7 @@ from tests.probe.models import Publisher
 
 CHUNK = b'"' + b"x" * 65_536 + b'",'
 
-# What the bodies did in a test, in order.
+# The actions of the bodies in a test, in order.
 happened: list[str] = []
 
 
@@ -93,7 +93,7 @@ async def endless_async(request: HttpRequest) -> StreamingHttpResponse:
 
 @transaction.non_atomic_requests
 async def waiting_async(request: HttpRequest, text: str = "") -> StreamingHttpResponse:
-    """Send the text, if there is one, and nothing more."""
+    """Send the text, if it is not empty, then wait forever."""
 
     async def body() -> AsyncIterator[bytes]:
         try:
@@ -139,7 +139,7 @@ def navigate_async(address: str) -> Any:  # noqa: ANN401 - a response of the cli
 
 
 @pytest.mark.parametrize(("address", "opens"), [("/counting/", navigate), ("/counting-async/", navigate_async)])
-def test_stream_is_a_page_with_the_queries_of_its_body(address: str, opens: Any) -> None:  # noqa: ANN401
+def test_page_of_a_stream_counts_the_queries_of_its_body(address: str, opens: Any) -> None:  # noqa: ANN401
     response = opens(address)
     assert json_of(response) == "[1,1,1]"
     assert notices_of(response) == ""
@@ -156,9 +156,9 @@ def test_request_of_a_stream_ends_once(closed: list[Observation], address: str, 
 
 
 @pytest.mark.parametrize(("address", "opens"), [("/endless/", navigate), ("/endless-async/", navigate_async)])
-def test_stream_is_read_as_far_as_it_is_shown_and_ended_before_the_page_is_made(address: str, opens: Any) -> None:  # noqa: ANN401
+def test_stream_is_read_up_to_the_limit_and_closed_before_the_page_is_rendered(address: str, opens: Any) -> None:  # noqa: ANN401
     response = opens(address)
-    assert "Only the first MiB is shown." in notices_of(response)
+    assert "Only the first MiB of the body is shown." in notices_of(response)
     assert happened == ["made"] * (MAX_SHOWN_BYTES // len(CHUNK) + 1) + ["ended"]
     assert fact(response, "query-count") == "1"
 
@@ -166,11 +166,11 @@ def test_stream_is_read_as_far_as_it_is_shown_and_ended_before_the_page_is_made(
 @pytest.mark.parametrize(
     ("address", "shown", "notice"),
     [
-        ("/waiting-async/[1/", "[1", "Only what came within 0.1 seconds is shown."),
-        ("/waiting-async/", "", "Nothing of the body came within 0.1 seconds."),
+        ("/waiting-async/[1/", "[1", "Only the part of the body from the first 0.1 seconds is shown."),
+        ("/waiting-async/", "", "The body did not start within 0.1 seconds."),
     ],
 )
-def test_stream_that_waits_is_shown_as_far_as_it_came(
+def test_slow_stream_is_shown_up_to_the_time_limit(
     monkeypatch: pytest.MonkeyPatch, address: str, shown: str, notice: str
 ) -> None:
     monkeypatch.setattr(json_body, "MAX_WAIT_S", 0.1)
@@ -180,7 +180,7 @@ def test_stream_that_waits_is_shown_as_far_as_it_came(
     assert happened == ["ended"]
 
 
-def test_stream_that_fails_gives_its_chunks_before_it_fails_again() -> None:
+def test_failed_stream_repeats_its_chunks_and_its_exception() -> None:
     response: Any = Client().get("/failing/", headers=NAVIGATION_HEADERS)
     chunks = iter(response.streaming_content)
     assert next(chunks) == b"[1,"
@@ -188,7 +188,7 @@ def test_stream_that_fails_gives_its_chunks_before_it_fails_again() -> None:
         next(chunks)
 
 
-def test_timeout_of_an_asynchronous_stream_is_its_own_failure() -> None:
+def test_timeout_error_of_an_asynchronous_stream_is_raised_again() -> None:
     async def read() -> bytes:
         response: Any = await AsyncClient().get("/failing-async/", headers=NAVIGATION_HEADERS)
         chunks = aiter(response.streaming_content)

@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""URLs without secrets."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from observability.profiler.links import redact_url
         ("/books/?a=%ff%zz", "/books/?a=%ff%zz"),
     ],
 )
-def test_url_is_shown_as_it_was_sent_without_secrets(url: str, shown: str) -> None:
+def test_url_is_unchanged_except_for_secrets(url: str, shown: str) -> None:
     assert redact_url(url) == shown
 
 

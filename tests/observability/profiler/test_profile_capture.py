@@ -1,4 +1,4 @@
-"""What is captured of a request and its response while the view reads and writes them."""
+"""Capture a request and its response while the view reads and writes them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -11,14 +11,14 @@ from django.test import AsyncRequestFactory, RequestFactory
 
 from observability.profiler.profile import MAX_BODY_BYTES, CapturedBody, RequestCapture
 
-# Where a response is closed, Django looks after its connections.
+# When a response is closed, Django checks its database connections.
 closes_a_response = pytest.mark.django_db
 
 BODY = b'{"isbn": "LSV0000000000001",\n"speed": 12}\n'
 
 
 def capture_body(request: HttpRequest) -> CapturedBody:
-    """Capture what is read of the body of a request from now on."""
+    """Capture the body of a request while it is read."""
     capture = RequestCapture()
     capture.capture_request(request)
     return capture.request_body
@@ -45,7 +45,7 @@ def posted_async() -> HttpRequest:
     ids=["body", "read", "read in parts", "lines", "iterated", "mixed"],
 )
 @pytest.mark.parametrize("post", [posted, posted_async])
-def test_body_is_captured_however_the_view_reads_it(
+def test_body_is_captured_with_each_way_to_read_it(
     post: Callable[[], HttpRequest], read: Callable[[HttpRequest], object]
 ) -> None:
     request = post()
@@ -55,7 +55,7 @@ def test_body_is_captured_however_the_view_reads_it(
 
 
 @pytest.mark.parametrize("post", [posted, posted_async])
-def test_view_reads_what_was_sent(post: Callable[[], HttpRequest]) -> None:
+def test_view_reads_the_original_body(post: Callable[[], HttpRequest]) -> None:
     request = post()
     capture_body(request)
     assert request.readline() + request.read(7) + request.read() == BODY
@@ -68,14 +68,14 @@ def test_body_that_is_read_twice_is_captured_once() -> None:
     assert captured.size == len(BODY)
 
 
-def test_body_that_is_read_in_part_is_captured_in_part() -> None:
+def test_partly_read_body_is_captured_in_part() -> None:
     request = posted()
     captured = capture_body(request)
     request.read(7)
     assert (captured.data, captured.size) == (BODY[:7], 7)
 
 
-def test_body_that_is_never_read_is_not_captured() -> None:
+def test_unread_body_is_not_captured() -> None:
     captured = capture_body(posted())
     assert (captured.data, captured.size) == (b"", 0)
 
@@ -96,14 +96,14 @@ def test_form_with_files_is_captured_and_the_view_has_it() -> None:
     request.close()
 
 
-def test_form_that_django_refuses_is_refused_as_before() -> None:
+def test_form_that_django_rejects_is_still_rejected() -> None:
     request = posted(b"x", "multipart/form-data; boundary=")
     capture_body(request)
     with pytest.raises(MultiPartParserError):
         request.POST  # noqa: B018 - reading it is what fails
 
 
-def test_beginning_of_a_large_body_is_captured_and_all_of_it_is_counted() -> None:
+def test_first_part_of_a_large_body_is_captured_and_its_whole_size_is_counted() -> None:
     body = bytes(range(256)) * 300
     request = posted(body)
     captured = capture_body(request)
@@ -119,13 +119,13 @@ def test_request_has_its_url_and_its_headers() -> None:
     assert capture.request_headers["Content-Type"] == "application/json"
 
 
-def test_request_without_a_stream_is_listened_to() -> None:
+def test_body_of_a_request_without_a_stream_is_captured() -> None:
     capture = RequestCapture()
     capture.capture_request(HttpRequest())
     assert capture.request_body.size == 0
 
 
-# The response.
+# The response
 
 
 def test_response_is_captured_with_its_headers() -> None:
@@ -136,7 +136,7 @@ def test_response_is_captured_with_its_headers() -> None:
     assert capture.response_headers["X-Own"] == "1"
 
 
-def test_header_of_a_response_is_found_however_the_view_wrote_it() -> None:
+def test_header_names_of_a_response_ignore_case() -> None:
     capture = RequestCapture()
     capture.capture_response(HttpResponse(b"{}", headers={"content-type": "application/json"}))
     assert capture.response_headers.get("Content-Type") == "application/json"
@@ -149,7 +149,7 @@ def test_headers_that_a_response_gets_later_are_not_captured() -> None:
     assert "X-Later" not in capture.response_headers
 
 
-def test_beginning_of_a_large_response_is_captured_and_all_of_it_is_counted() -> None:
+def test_first_part_of_a_large_response_is_captured_and_its_whole_size_is_counted() -> None:
     capture = RequestCapture()
     capture.capture_response(HttpResponse(b"x" * 100_000))
     assert capture.response_body is not None
@@ -157,7 +157,7 @@ def test_beginning_of_a_large_response_is_captured_and_all_of_it_is_counted() ->
 
 
 @closes_a_response
-def test_streaming_body_is_captured_as_it_is_sent() -> None:
+def test_streaming_body_is_captured_while_it_is_sent() -> None:
     def chunks() -> Iterator[bytes]:
         yield b"one "
         yield b"two"
@@ -196,7 +196,7 @@ def test_asynchronous_streaming_body_is_captured_and_sent() -> None:
     assert (capture.response_body.data, capture.response_body.size) == (b"one two", 7)
 
 
-def test_streaming_body_that_fails_is_captured_up_to_there() -> None:
+def test_failed_streaming_body_is_captured_up_to_the_failure() -> None:
     def chunks() -> Iterator[bytes]:
         yield b"one "
         raise ZeroDivisionError
@@ -228,13 +228,13 @@ def test_source_of_a_streaming_body_is_closed_with_the_response() -> None:
 
 
 @closes_a_response
-def test_body_of_a_file_is_not_touched() -> None:
+def test_file_response_is_unchanged() -> None:
     file = Path(__file__).open("rb")  # noqa: SIM115 - the response closes it
     capture, response = RequestCapture(), FileResponse(file)
     chunks = response.streaming_content
     capture.capture_response(response)
     assert capture.response_body is None
-    # What a server needs for sendfile.
+    # A server needs this attribute for sendfile.
     assert response.file_to_stream is not None
     assert type(response.streaming_content) is type(chunks)
     response.close()

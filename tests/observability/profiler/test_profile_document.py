@@ -1,4 +1,4 @@
-"""The document of a profile, for requests of Django's test client."""
+"""Documents of profiles for requests of Django's test client."""
 
 import gzip
 import json
@@ -76,7 +76,7 @@ def surrogates(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b'{"token": "x", "name": "\\ud83d"}', content_type="application/json")
 
 
-def telling(request: HttpRequest) -> HttpResponse:
+def logging_secrets(request: HttpRequest) -> HttpResponse:
     note(page=2, api_key=SECRET)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -112,7 +112,7 @@ urlpatterns = [
     path("order/", order),
     path("lines/", lines),
     path("surrogates/", surrogates),
-    path("telling/", telling),
+    path("logging_secrets/", logging_secrets),
     path("failing/", failing),
     path("many/", many),
     path("receiving/", receiving),
@@ -147,7 +147,7 @@ def test_statement_is_listed_once_for_each_origin(three_models: None) -> None:
     assert [step["statement"] for step in steps_of(document, "query")] == [0, 0, 0, 1]
 
 
-def test_duration_of_a_statement_is_that_of_its_steps() -> None:
+def test_duration_of_a_statement_is_the_sum_of_its_steps() -> None:
     document = request_document("/two-reasons/")
     for number, statement in enumerate(document["statements"]):
         steps = [step["duration_ms"] for step in steps_of(document, "query") if step["statement"] == number]
@@ -173,10 +173,10 @@ def test_repeated_statement_of_a_serializer_has_its_field_and_a_hint(three_model
     assert repeated["hint"].startswith('select_related("publisher") on the queryset of Authors (')
 
 
-def test_steps_are_in_the_order_in_which_they_began() -> None:
+def test_steps_are_ordered_by_start_time() -> None:
     document = request_document("/order/")
     kinds = [(step["kind"], step.get("text")) for step in document["steps"] if step["kind"] in ("log", "query", "span")]
-    # The work ended after what happened in it.
+    # The span ended after the steps inside it.
     assert kinds == [("log", "first"), ("span", "outer"), ("query", None), ("log", "second"), ("log", "third")]
     times = [step["at_ms"] for step in document["steps"]]
     assert times == sorted(times)
@@ -188,36 +188,36 @@ def test_log_line_has_its_level_its_logger_and_its_facts_without_secrets() -> No
     assert line["facts"] == {"number": 1, "password": "[redacted]", "text": "x" * 400}
 
 
-def test_lines_with_too_many_facts_are_listed_without_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines_over_the_fact_limit_have_no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_document, "MAX_FACT_BYTES", 1_000)
     found = [step["facts"].get("number") for step in steps_of(request_document("/lines/"), "log")]
     assert found == [0, 1, None]
 
 
-def test_facts_that_were_left_out_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_omitted_facts_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_document, "MAX_FACT_BYTES", 0)
     (text,) = steps_of(request_document("/lines/"), "log")[0]["facts"].values()
     assert "too many facts" in str(text)
 
 
 def test_facts_of_the_request_are_listed_without_secrets() -> None:
-    assert request_document("/telling/")["facts"] == {"page": 2, "api_key": "[redacted]"}
+    assert request_document("/logging_secrets/")["facts"] == {"page": 2, "api_key": "[redacted]"}
 
 
-def test_statement_that_failed_has_its_error() -> None:
-    (query,) = steps_of(request_document("/telling/"), "query")
+def test_failed_statement_has_its_error() -> None:
+    (query,) = steps_of(request_document("/logging_secrets/"), "query")
     assert "nowhere" in query["error"]
 
 
-def test_secrets_of_statements_and_lines_are_redacted() -> None:
-    document = request_document("/telling/")
+def test_secrets_in_statements_and_log_lines_are_redacted() -> None:
+    document = request_document("/logging_secrets/")
     assert "refused, password=[redacted]" in [step["text"] for step in steps_of(document, "log")]
     assert SECRET not in json.dumps(document)
 
 
-def test_line_has_the_traceback_of_an_exception_that_was_handled() -> None:
-    (line,) = steps_of(request_document("/telling/"), "log")
-    # What stands between the two secrets of PostgreSQL's message and of the line of code is redacted with them.
+def test_log_line_has_the_traceback_of_a_handled_exception() -> None:
+    (line,) = steps_of(request_document("/logging_secrets/"), "log")
+    # PostgreSQL's message and the line of code contain the secret. The text between the two secrets is redacted too.
     assert "nowhere" in line["stack"]
     assert "dj_exc_value.with_traceback" in line["stack"]
 
@@ -230,7 +230,7 @@ def test_exception_is_described_without_secrets() -> None:
     assert SECRET not in exception["stack"]
 
 
-def test_request_that_did_not_fail_has_no_exception() -> None:
+def test_successful_request_has_no_exception() -> None:
     assert request_document("/order/")["exception"] is None
 
 
@@ -258,13 +258,13 @@ def test_surrogates_and_large_numbers_are_stored() -> None:
 
 
 @pytest.mark.parametrize("value", ["\ud83d", 2**70, "福瓦", [1.5, None, True], {"1": {"…": "x"}}])
-def test_document_is_json_whatever_is_in_it(value: object) -> None:
+def test_document_with_any_value_is_json(value: object) -> None:
     assert json.loads(to_json({"value": value})) == {"value": value}
 
 
-def test_steps_beyond_the_first_thousand_are_counted() -> None:
+def test_steps_over_the_limit_are_counted() -> None:
     document = request_document("/many/")
-    # The end of the transaction stays.
+    # The end of the transaction is always kept.
     assert len(document["steps"]) == MAX_ENTRIES + 1
     assert document["steps"][-1]["kind"] in ("commit", "release savepoint")
     assert document["dropped_steps"]["http_client"] >= 5

@@ -1,4 +1,4 @@
-"""The profile file: missing, damaged, of another version, or locked."""
+"""The profile file, also if it is missing, damaged, locked or of another version."""
 
 import fcntl
 import os
@@ -41,7 +41,7 @@ def file(path: Path) -> Iterator[ProfileFile]:
 
 @pytest.fixture
 def other(path: Path) -> Iterator[ProfileFile]:
-    """Open the same file as another process would."""
+    """Open the same file again, as another process does."""
     file = ProfileFile(path)
     yield file
     file.close()
@@ -54,7 +54,7 @@ def add(file: ProfileFile, number: int) -> None:
 
 @contextmanager
 def adding_process(path: Path) -> Iterator[Callable[[int], None]]:
-    """Add numbers to the file in another process, which has it open until the block ends."""
+    """Return a function that adds numbers to the file in another process. The process has it open during the block."""
     command, pipe = [sys.executable, "-c", ADDING, str(path)], subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as process:
 
@@ -71,13 +71,13 @@ def numbers(file: ProfileFile) -> list[int]:
         return [row["number"] for row in connection.execute("SELECT number FROM panel ORDER BY number")]
 
 
-def test_what_is_written_is_read_by_another(file: ProfileFile, other: ProfileFile) -> None:
+def test_written_data_can_be_read_by_another_process(file: ProfileFile, other: ProfileFile) -> None:
     assert numbers(other) == []
     add(file, 1)
     assert numbers(other) == [1]
 
 
-def test_file_and_those_beside_it_are_for_their_owner_alone(file: ProfileFile, path: Path) -> None:
+def test_file_and_its_wal_files_are_private(file: ProfileFile, path: Path) -> None:
     mask = os.umask(0)
     try:
         add(file, 1)
@@ -87,14 +87,14 @@ def test_file_and_those_beside_it_are_for_their_owner_alone(file: ProfileFile, p
     assert modes == {path.name: 0o600, f"{path.name}-wal": 0o600, f"{path.name}-shm": 0o600}
 
 
-def test_directories_of_the_file_are_made(path: Path) -> None:
+def test_directories_of_the_file_are_created(path: Path) -> None:
     file = ProfileFile(path.parent / "var" / "own" / "profiles.sqlite3")
     add(file, 1)
     file.close()
     assert file.path.is_file()
 
 
-def test_block_that_fails_is_rolled_back(file: ProfileFile) -> None:
+def test_failed_block_is_rolled_back(file: ProfileFile) -> None:
     def write_and_fail() -> None:
         with file.writing() as connection:
             connection.execute(ADD, (1,))
@@ -107,7 +107,7 @@ def test_block_that_fails_is_rolled_back(file: ProfileFile) -> None:
     assert numbers(file) == [2]
 
 
-def test_file_that_was_deleted_is_created_again(file: ProfileFile, path: Path) -> None:
+def test_deleted_file_is_created_again(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     path.unlink()
     add(file, 2)
@@ -115,7 +115,7 @@ def test_file_that_was_deleted_is_created_again(file: ProfileFile, path: Path) -
     assert path.is_file()
 
 
-def test_file_that_was_deleted_with_those_beside_it_is_created_again(file: ProfileFile, path: Path) -> None:
+def test_file_that_was_deleted_with_its_wal_files_is_created_again(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     for each in path.parent.iterdir():
         each.unlink()
@@ -123,12 +123,12 @@ def test_file_that_was_deleted_with_those_beside_it_is_created_again(file: Profi
     assert numbers(file) == [2]
 
 
-def test_file_that_was_deleted_under_two_processes_is_shared_by_them_again(file: ProfileFile, path: Path) -> None:
+def test_file_that_was_deleted_is_shared_by_two_processes_again(file: ProfileFile, path: Path) -> None:
     with adding_process(path) as add_in_process:
         add(file, 1)
         add_in_process(2)
         path.unlink()
-        # The process lets go of what it had while the new file is written already.
+        # The process closes the deleted file while the new file is already written.
         for number in (3, 5, 7):
             add(file, number)
             add_in_process(number + 1)
@@ -147,7 +147,7 @@ def test_file_of_another_version_is_emptied(file: ProfileFile, path: Path) -> No
     assert numbers(file) == [1]
 
 
-def test_file_of_this_version_keeps_what_it_has(file: ProfileFile, path: Path) -> None:
+def test_file_of_this_version_keeps_its_data(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     file.close()
     later = ProfileFile(path)
@@ -155,7 +155,7 @@ def test_file_of_this_version_keeps_what_it_has(file: ProfileFile, path: Path) -
     later.close()
 
 
-def test_file_that_is_not_a_database_is_refused_and_stays(file: ProfileFile, path: Path) -> None:
+def test_file_that_is_not_a_database_is_an_error_and_is_unchanged(file: ProfileFile, path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     for _ in range(2):
         with pytest.raises(sqlite3.DatabaseError, match="not a database"):
@@ -163,7 +163,7 @@ def test_file_that_is_not_a_database_is_refused_and_stays(file: ProfileFile, pat
     assert path.read_bytes() == b"no database at all" * 100
 
 
-def test_file_that_was_not_a_database_is_used_once_it_is_deleted(file: ProfileFile, path: Path) -> None:
+def test_file_is_created_after_an_invalid_file_was_deleted(file: ProfileFile, path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(sqlite3.DatabaseError):
         add(file, 1)
@@ -172,13 +172,13 @@ def test_file_that_was_not_a_database_is_used_once_it_is_deleted(file: ProfileFi
     assert numbers(file) == [2]
 
 
-def test_directory_that_cannot_be_made_is_refused(path: Path) -> None:
-    path.write_text("a file, and no directory")
+def test_directory_that_cannot_be_created_is_an_error(path: Path) -> None:
+    path.write_text("a file")
     with pytest.raises(OSError, match="Not a directory"):
         add(ProfileFile(path / "profiles.sqlite3"), 1)
 
 
-def test_file_that_could_not_be_made_again_is_used_when_it_can(file: ProfileFile, path: Path) -> None:
+def test_file_is_used_when_it_can_be_created_again(file: ProfileFile, path: Path) -> None:
     add(file, 1)
     path.unlink()
     path.mkdir()
@@ -190,7 +190,7 @@ def test_file_that_could_not_be_made_again_is_used_when_it_can(file: ProfileFile
     assert numbers(file) == [3]
 
 
-def test_file_that_another_writes_for_too_long_is_refused_and_nothing_is_half_written(
+def test_lock_of_another_process_is_an_error_after_the_timeout_and_nothing_is_written(
     file: ProfileFile, other: ProfileFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_file, "LOCK_TIMEOUT_S", 0.05)
@@ -204,7 +204,7 @@ def test_file_that_another_writes_for_too_long_is_refused_and_nothing_is_half_wr
     assert numbers(other) == [1, 3]
 
 
-def test_file_that_another_writes_is_waited_for(
+def test_write_waits_for_the_lock_of_another_process(
     file: ProfileFile, other: ProfileFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_file, "LOCK_TIMEOUT_S", 20)
@@ -235,7 +235,7 @@ def test_file_is_opened_by_one_process_at_a_time(file: ProfileFile, path: Path) 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_child_of_a_fork_does_not_wait_for_a_thread_that_only_its_parent_has(file: ProfileFile) -> None:
+def test_forked_process_does_not_wait_for_a_lock_of_its_parent(file: ProfileFile) -> None:
     add(file, 1)
     is_reading, is_forked = Event(), Event()
 
@@ -251,7 +251,7 @@ def test_child_of_a_fork_does_not_wait_for_a_thread_that_only_its_parent_has(fil
     if child == 0:
         status = 1
         try:
-            # A child that waits is ended by the signal.
+            # If the child waits, the signal ends it.
             signal.alarm(20)
             add(file, 2)
             status = 0
@@ -265,13 +265,13 @@ def test_child_of_a_fork_does_not_wait_for_a_thread_that_only_its_parent_has(fil
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_child_of_a_fork_writes_by_a_connection_of_its_own(file: ProfileFile) -> None:
+def test_forked_process_writes_with_a_new_connection(file: ProfileFile) -> None:
     add(file, 1)
     with file.reading() as connection:
         of_parent = connection
     child = os.fork()
     if child == 0:
-        # Nothing of the tests may go on in the child, whatever happens in it.
+        # The child must end here in any case, so that it does not continue with the tests.
         status = 1
         try:
             add(file, 2)
@@ -286,12 +286,12 @@ def test_child_of_a_fork_writes_by_a_connection_of_its_own(file: ProfileFile) ->
         assert connection is of_parent
 
 
-def test_path_is_relative_to_the_root_of_the_code(settings: Settings) -> None:
+def test_path_is_relative_to_the_code_root(settings: Settings) -> None:
     settings.OBSERVABILITY = {"VAR_DIR": "own", "CODE_ROOT": "/srv/app"}
     assert profile_path() == Path("/srv/app/own/profiles.sqlite3")
 
 
-def test_path_without_a_root_of_the_code_is_relative_to_the_working_directory(
+def test_path_without_a_code_root_is_relative_to_the_working_directory(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What the store keeps, how it finds profiles, and what it deletes; also with processes that write concurrently."""
+"""The store of profiles: write, find and delete them, also with concurrent processes."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.observability.profiler.conftest import Begin, open_store
 from tests.observability.profiler.pages.conftest import profile, statement
 from tests.server import ROOT
 
-# After a line on stdin it writes as many profiles as the third argument says; the second is in their ids.
+# After a line on stdin, write profiles: the second argument is a part of their ids, the third their number.
 WRITER = """
 import sys
 from pathlib import Path
@@ -47,7 +47,7 @@ def document(store: ProfileStore, profile_id: str, kind: str = "profile") -> byt
 
 
 def write_at_once(path: Path, names: str, count: int) -> None:
-    """Let one process per name write this many profiles, all from the same moment on."""
+    """Start a process per name. All processes start at the same moment to write this number of profiles."""
     pipe = subprocess.PIPE
     commands = [[sys.executable, "-c", WRITER, str(path), name, str(count)] for name in names]
     processes = [subprocess.Popen(command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) for command in commands]
@@ -69,7 +69,7 @@ def test_request_whose_response_started_is_running(store: ProfileStore, begin: B
     )  # fmt: skip
 
 
-def test_request_that_ended_has_its_values_and_its_documents(store: ProfileStore, begin: Begin) -> None:
+def test_closed_request_has_its_values_and_documents(store: ProfileStore, begin: Begin) -> None:
     begin("a", status=200, query_count=1)
     store.close(1, "a", {"status": 500, "query_count": 7}, {"profile": b"{}", "flame": b"[]"})
     row = row_of(store, "a")
@@ -87,14 +87,14 @@ def test_unknown_id_has_no_row(store: ProfileStore, begin: Begin) -> None:
     assert store.row("b") is None
 
 
-def test_row_of_a_process_that_died_reads_lost(store: ProfileStore, begin: Begin) -> None:
+def test_request_of_a_dead_process_is_lost(store: ProfileStore, begin: Begin) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     begin("a", process=process.pid)
     assert row_of(store, "a").state == "lost"
 
 
-def test_row_of_another_process_that_lives_reads_running(store: ProfileStore, begin: Begin) -> None:
+def test_request_of_another_live_process_is_running(store: ProfileStore, begin: Begin) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     begin("a", process=process.pid)
     try:
@@ -103,13 +103,13 @@ def test_row_of_another_process_that_lives_reads_running(store: ProfileStore, be
         process.communicate()
 
 
-def test_row_of_a_process_of_another_user_reads_running(store: ProfileStore, begin: Begin) -> None:
-    # Nobody but root may signal it.
+def test_request_of_a_process_of_another_user_is_running(store: ProfileStore, begin: Begin) -> None:
+    # Only root may send a signal to this process.
     begin("a", process=1)
     assert row_of(store, "a").state == "running"
 
 
-def test_request_that_ended_is_not_lost_with_its_process(store: ProfileStore, begin: Begin) -> None:
+def test_closed_request_is_not_lost_if_its_process_ends(store: ProfileStore, begin: Begin) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     begin("a", process=process.pid)
@@ -117,7 +117,7 @@ def test_request_that_ended_is_not_lost_with_its_process(store: ProfileStore, be
     assert row_of(store, "a").state == "closed"
 
 
-def test_rows_are_the_newest_first_and_not_more_than_the_limit(store: ProfileStore, begin: Begin) -> None:
+def test_rows_are_newest_first_and_limited(store: ProfileStore, begin: Begin) -> None:
     for profile_id in "abc":
         begin(profile_id)
     assert ids(store.rows()) == ["c", "b", "a"]
@@ -134,7 +134,7 @@ def test_rows_are_the_newest_first_and_not_more_than_the_limit(store: ProfileSto
         ("/other", []),
     ],
 )
-def test_path_is_found_by_a_part_of_it_as_it_is_written(
+def test_requests_are_found_by_a_part_of_the_path(
     store: ProfileStore, begin: Begin, part: str, found: list[str]
 ) -> None:
     begin("plain", path="/books/")
@@ -145,7 +145,7 @@ def test_path_is_found_by_a_part_of_it_as_it_is_written(
     assert ids(store.rows(ProfileFilter(path=part))) == found
 
 
-def test_path_is_found_by_a_part_of_its_query(store: ProfileStore, begin: Begin) -> None:
+def test_requests_are_found_by_a_part_of_the_query(store: ProfileStore, begin: Begin) -> None:
     begin("a", path="/books/", query="page=2")
     begin("b", path="/books/", query="page=3")
     begin("c", path="/books/")
@@ -157,7 +157,7 @@ def test_path_is_found_by_a_part_of_its_query(store: ProfileStore, begin: Begin)
     ("statuses", "found"),
     [((404, 404), ["missing"]), ((400, 499), ["refused", "missing", "bad"]), ((500, 599), ["failed"])],
 )
-def test_statuses_are_found_from_the_first_to_the_last(
+def test_requests_are_found_by_a_range_of_statuses(
     store: ProfileStore, begin: Begin, statuses: tuple[int, int], found: list[str]
 ) -> None:
     known = {"good": 399, "bad": 400, "missing": 404, "refused": 499, "failed": 500, "unknown": None}
@@ -166,7 +166,7 @@ def test_statuses_are_found_from_the_first_to_the_last(
     assert ids(store.rows(ProfileFilter(statuses=statuses))) == found
 
 
-def test_slow_requests_are_found_from_the_given_duration_on(store: ProfileStore, begin: Begin) -> None:
+def test_requests_are_found_by_a_minimum_duration(store: ProfileStore, begin: Begin) -> None:
     for name, duration_ms in {"fast": 9.9, "even": 10.0, "slow": 250.5, "unknown": None}.items():
         begin(name, duration_ms=duration_ms)
     assert ids(store.rows(ProfileFilter(min_ms=10))) == ["slow", "even"]
@@ -179,7 +179,7 @@ def test_all_profiles_of_a_request_id_are_found(store: ProfileStore, begin: Begi
     assert ids(store.rows(ProfileFilter(request_id="twice-00"))) == ["c", "a"]
 
 
-def test_filters_hold_together(store: ProfileStore, begin: Begin) -> None:
+def test_filters_are_combined(store: ProfileStore, begin: Begin) -> None:
     begin("a", status=200, duration_ms=50.0)
     begin("b", status=500, duration_ms=50.0)
     begin("c", status=500, duration_ms=5.0)
@@ -187,7 +187,7 @@ def test_filters_hold_together(store: ProfileStore, begin: Begin) -> None:
     assert ids(store.rows(ProfileFilter(path="book", statuses=(500, 599), min_ms=10))) == ["b"]
 
 
-def test_previous_request_is_of_the_same_method_and_route(store: ProfileStore, begin: Begin) -> None:
+def test_previous_request_has_the_same_method_and_route(store: ProfileStore, begin: Begin) -> None:
     begin("first", route="/books/<pk>/", path="/books/1/")
     begin("other method", route="/books/<pk>/", path="/books/3/", method="POST")
     begin("other route", route="/books/", path="/books/")
@@ -198,7 +198,7 @@ def test_previous_request_is_of_the_same_method_and_route(store: ProfileStore, b
     assert store.previous(previous) is None
 
 
-def test_previous_request_without_a_route_is_of_the_same_path(store: ProfileStore, begin: Begin) -> None:
+def test_previous_request_without_a_route_has_the_same_path(store: ProfileStore, begin: Begin) -> None:
     begin("first", path="/nowhere/")
     begin("other path", path="/elsewhere/")
     begin("with a route", path="/nowhere/", route="/nowhere/")
@@ -208,7 +208,7 @@ def test_previous_request_without_a_route_is_of_the_same_path(store: ProfileStor
     assert previous.id == "first"
 
 
-def test_repeats_of_a_request_are_found_the_newest_first(store: ProfileStore, begin: Begin) -> None:
+def test_repeats_of_a_request_are_found_newest_first(store: ProfileStore, begin: Begin) -> None:
     begin("a")
     begin("b", repeat_of="a")
     begin("c", repeat_of="b")
@@ -216,17 +216,17 @@ def test_repeats_of_a_request_are_found_the_newest_first(store: ProfileStore, be
     assert ids(store.repeats("a")) == ["d", "b"]
 
 
-# What the toolbar keeps.
+# Panels of the toolbar
 
 
-def test_panels_are_those_of_their_request(store: ProfileStore, begin: Begin) -> None:
+def test_panels_belong_to_their_request(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "[1]", "TimerPanel": "{}"}, toolbar_id="t-a")
     begin("b", {"SQLPanel": "[2]"}, toolbar_id="t-b")
     assert store.panels("t-a") == {"SQLPanel": "[1]", "TimerPanel": "{}"}
     assert (store.panel("t-b", "SQLPanel"), store.panel("t-b", "TimerPanel")) == ("[2]", None)
 
 
-def test_panel_that_comes_later_is_added_and_replaces_the_one_of_its_name(store: ProfileStore, begin: Begin) -> None:
+def test_later_panel_is_added_or_replaces_the_panel_with_its_name(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "old", "TimerPanel": "{}"}, toolbar_id="t-a")
     store.save_panels("t-a", {"SQLPanel": "new", "HistoryPanel": "[]"})
     assert store.panels("t-a") == {"SQLPanel": "new", "TimerPanel": "{}", "HistoryPanel": "[]"}
@@ -238,17 +238,17 @@ def test_panels_of_a_deleted_profile_are_not_stored(store: ProfileStore, begin: 
     assert store.panels("t-gone") == {}
 
 
-def test_panel_that_is_too_large_is_left_out(store: ProfileStore, begin: Begin) -> None:
+def test_too_large_panel_is_not_stored(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "x" * (MAX_PANEL_BYTES + 1), "TimerPanel": "{}"}, toolbar_id="t-a")
     assert store.panels("t-a") == {"TimerPanel": "{}"}
 
 
-def test_panel_of_exactly_the_largest_size_is_stored(store: ProfileStore, begin: Begin) -> None:
+def test_panel_of_exactly_the_maximum_size_is_stored(store: ProfileStore, begin: Begin) -> None:
     begin("a", {"SQLPanel": "x" * MAX_PANEL_BYTES}, toolbar_id="t-a")
     assert list(store.panels("t-a")) == ["SQLPanel"]
 
 
-def test_toolbar_ids_are_those_of_the_newest_requests_the_oldest_first(store: ProfileStore, begin: Begin) -> None:
+def test_toolbar_ids_are_of_the_newest_requests_oldest_first(store: ProfileStore, begin: Begin) -> None:
     for profile_id in "abcd":
         begin(profile_id, toolbar_id=None if profile_id == "c" else f"t-{profile_id}")
     assert store.toolbar_ids(2) == ["t-b", "t-d"]
@@ -272,10 +272,10 @@ def test_clearing_the_toolbar_keeps_all_rows(store: ProfileStore, begin: Begin) 
     assert ids(store.rows()) == ["b", "a"]
 
 
-# What is forgotten.
+# Deletion
 
 
-def test_oldest_go_with_their_documents_and_panels(
+def test_oldest_profiles_are_deleted_with_their_documents_and_panels(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_PROFILES", 2)
@@ -303,7 +303,7 @@ def test_closing_a_deleted_profile_does_nothing(
     assert rows_in_tables(store, number) == [0, 0, 0]
 
 
-def test_oldest_go_at_once_when_as_many_have_come(
+def test_oldest_profiles_are_deleted_in_batches(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_PROFILES", 4)
@@ -316,7 +316,7 @@ def test_oldest_go_at_once_when_as_many_have_come(
     assert kept[5:] == [4, 5, 6, 4, 5, 6, 4]
 
 
-def test_profile_of_a_deleted_file_changes_no_other_profile(store: ProfileStore, begin: Begin) -> None:
+def test_profile_of_a_deleted_file_does_not_change_another_profile(store: ProfileStore, begin: Begin) -> None:
     number = begin("a")
     store.file.path.unlink()
     assert begin("b") == number
@@ -325,7 +325,7 @@ def test_profile_of_a_deleted_file_changes_no_other_profile(store: ProfileStore,
     assert store.document(number, "profile") is None
 
 
-def test_oldest_go_where_the_file_is_too_large(
+def test_oldest_profiles_are_deleted_if_the_file_is_too_large(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_BYTES", 512 * 1024)
@@ -334,13 +334,13 @@ def test_oldest_go_where_the_file_is_too_large(
         begun = begin(f"{number}")
         store.close(begun, f"{number}", {"status": 200}, {"profile": b"x" * 32 * 1024})
     kept = ids(store.rows())
-    # It was filled twice over: the newest are there, in a row, and more than the last one.
+    # Twice the maximum size was written. The newest profiles are kept, without gaps, and more than one.
     assert kept == [f"{number}" for number in range(39, 39 - len(kept), -1)]
     assert 10 < len(kept) <= 16 + 3
     assert store.file.path.stat().st_size < 2 * 512 * 1024
 
 
-def test_profile_that_is_larger_than_the_limit_stays_until_the_next(
+def test_profile_over_the_size_limit_is_kept_until_the_next_one(
     store: ProfileStore, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profile_store, "MAX_BYTES", 64 * 1024)
@@ -352,7 +352,7 @@ def test_profile_that_is_larger_than_the_limit_stays_until_the_next(
 
 
 def rows_in_tables(store: ProfileStore, number: int) -> list[int]:
-    """Return the number of rows that each table has for this profile."""
+    """Return the number of rows of this profile in each table."""
     with store.file.reading() as connection:
         return [
             connection.execute(f"SELECT count(*) FROM {table} WHERE number = ?", (number,)).fetchone()[0]
@@ -360,10 +360,10 @@ def rows_in_tables(store: ProfileStore, number: int) -> list[int]:
         ]
 
 
-# Who writes at once.
+# Concurrent writes
 
 
-def test_threads_that_write_at_once_lose_nothing(store: ProfileStore, begin: Begin) -> None:
+def test_concurrent_threads_lose_no_profile(store: ProfileStore, begin: Begin) -> None:
     def write(name: str) -> None:
         for number in range(50):
             begun = begin(f"{name}-{number}", {"SQLPanel": "[]"}, toolbar_id=f"t-{name}-{number}")
@@ -378,7 +378,7 @@ def test_threads_that_write_at_once_lose_nothing(store: ProfileStore, begin: Beg
 
 
 @pytest.mark.slow
-def test_processes_that_write_a_new_file_at_once_lose_nothing(path: Path) -> None:
+def test_concurrent_processes_with_a_new_file_lose_no_profile(path: Path) -> None:
     write_at_once(path, "abc", 20)
     with open_store(path) as store:
         rows = store.rows()
@@ -387,12 +387,12 @@ def test_processes_that_write_a_new_file_at_once_lose_nothing(path: Path) -> Non
         assert all(store.document(row.number, "profile") == row.id.encode() for row in rows)
 
 
-def test_what_one_process_writes_another_reads_at_once(store: ProfileStore, path: Path) -> None:
+def test_profile_is_immediately_visible_to_other_processes(store: ProfileStore, path: Path) -> None:
     assert store.rows() == []
     write_at_once(path, "a", 1)
     assert ids(store.rows()) == ["a-0"]
 
 
-def test_repeated_statements_are_those_that_ran_more_than_once_the_most_frequent_first() -> None:
+def test_repeated_statements_ran_more_than_once_and_are_most_frequent_first() -> None:
     found = profile([], [statement("a", 2), statement("b"), statement("c", 5), statement("d", 3)]).repeated_statements
     assert [(each["text"], each["count"]) for each in found] == [("c", 5), ("d", 3), ("a", 2)]

@@ -1,4 +1,4 @@
-"""Profiles on real servers: several processes, many concurrent requests, and processes that die."""
+"""Profiles on real servers: several processes, many concurrent requests, and killed processes."""
 
 import html
 import json
@@ -20,7 +20,7 @@ import pytest
 from tests.observability.profiler.conftest import NAVIGATION
 from tests.server import Answer, Server, developing, wait_for
 
-# The number of processes that serve.
+# The number of server processes.
 PROCESSES = {"gunicorn": 2, "uvicorn": 1}
 LIST = "/__debug__/requests/"
 REQUESTS = 24
@@ -30,15 +30,15 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 @contextmanager
 def two_processes(directory: Path) -> Iterator[Server]:
-    """Serve the project by two processes of gunicorn until the block ends."""
+    """Serve the project with two gunicorn processes until the block ends."""
     with developing(directory, name="gunicorn", options=["--workers=2"]) as server:
         server.get("/livez")
-        wait_for(lambda: len(processes_of(server)) == 2, "an answer of each process")
+        wait_for(lambda: len(processes_of(server)) == 2, "a response of each process")
         yield server
 
 
 def processes_of(server: Server) -> set[int]:
-    """Send requests at once, one of which another process may take, and return the processes that answered so far."""
+    """Send concurrent requests. Return the processes that have responded up to now."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: server.get("/livez", **NAVIGATION), range(8)))
     return {profile["process"] for profile in get_json(server, LIST)["requests"]}
@@ -51,9 +51,9 @@ def wsgi_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def breaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two processes for the tests that kill one of them or delete their file."""
-    with two_processes(tmp_path_factory.mktemp("breaking")) as server:
+def disposable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start two processes for the tests that kill one of them or delete their file."""
+    with two_processes(tmp_path_factory.mktemp("disposable_server")) as server:
         yield server
 
 
@@ -72,13 +72,13 @@ def get_json(server: Server, path: str) -> dict[str, Any]:
 
 
 def profile_of(server: Server, answer: Answer) -> dict[str, Any]:
-    """Wait until the request ends, which is after its last byte was sent; return its profile."""
+    """Wait until the request has ended, which is after its last byte, and return its profile."""
     path = answer.headers["X-Profile-URL"].removeprefix(server.origin)
     return wait_for(lambda: (profile := get_json(server, path))["state"] == "closed" and profile, f"the end of {path}")
 
 
-def awaited(server: Server, request_id: str, *states: str) -> dict[str, Any]:
-    """Wait until the request id is in the list in one of these states; return it."""
+def wait_for_request(server: Server, request_id: str, *states: str) -> dict[str, Any]:
+    """Wait until the list has the request with one of these states, and return it."""
     path = f"{LIST}?request_id={request_id}"
 
     def found() -> list[dict[str, Any]]:
@@ -89,8 +89,8 @@ def awaited(server: Server, request_id: str, *states: str) -> dict[str, Any]:
 
 
 @contextmanager
-def asking(server: Server, request_id: str) -> Iterator[None]:
-    """Ask for a body that takes ten seconds, and hang up when the block ends."""
+def request_without_end(server: Server, request_id: str) -> Iterator[None]:
+    """Request a body that takes ten seconds, and disconnect when the block ends."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         head = f"GET /endless/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: {request_id}\r\n\r\n"
         connection.sendall(head.encode())
@@ -109,7 +109,7 @@ class Sent:
 
 @pytest.fixture(scope="module")
 def sent(either: Server) -> list[Sent]:
-    """Send concurrent requests, each with its own id, query string and response."""
+    """Send concurrent requests with different ids, query strings and responses."""
 
     def send(size: int) -> Sent:
         request_id, path = f"{uuid4().hex}-{size}", f"/api/v1/books/?page_size={size}"
@@ -119,7 +119,7 @@ def sent(either: Server) -> list[Sent]:
         return list(pool.map(send, range(1, REQUESTS + 1)))
 
 
-def test_each_of_many_concurrent_requests_has_its_own_profile(either: Server, sent: list[Sent]) -> None:
+def test_each_concurrent_request_has_a_profile(either: Server, sent: list[Sent]) -> None:
     assert {one.answer.status for one in sent} == {200}
     assert len({one.answer.headers["X-Profile-URL"] for one in sent}) == REQUESTS
     profiles = [profile_of(either, one.answer) for one in sent]
@@ -128,14 +128,16 @@ def test_each_of_many_concurrent_requests_has_its_own_profile(either: Server, se
     ]
 
 
-def test_each_of_many_concurrent_requests_has_the_body_that_was_sent(either: Server, sent: list[Sent]) -> None:
+def test_profile_of_each_concurrent_request_has_its_response_body(either: Server, sent: list[Sent]) -> None:
     for one in sent:
         body = profile_of(either, one.answer)["response"]["body"]
         assert body["bytes"] == len(one.answer.body)
         assert body["text"] == one.answer.body.decode()
 
 
-def test_each_of_many_concurrent_requests_has_the_numbers_of_its_access_line(either: Server, sent: list[Sent]) -> None:
+def test_profile_of_each_concurrent_request_has_the_numbers_of_its_access_log_line(
+    either: Server, sent: list[Sent]
+) -> None:
     for one in sent:
         profile, line = profile_of(either, one.answer), either.access_line(one.request_id)
         assert (profile["query_count"], profile["repeated_count"], profile["duration_ms"]) == (
@@ -152,7 +154,7 @@ def test_list_has_the_requests_of_all_processes(either: Server, sent: list[Sent]
     assert len({profile["process"] for profile in profiles}) == PROCESSES[either.name]
 
 
-def test_panels_of_the_toolbar_are_shown_by_every_process(either: Server, sent: list[Sent]) -> None:
+def test_each_process_shows_all_toolbar_panels(either: Server, sent: list[Sent]) -> None:
     one = sent[12]
     query = urlencode({"request_id": one.answer.headers["djdt-request-id"], "panel_id": "SQLPanel"})
 
@@ -168,32 +170,32 @@ def test_panels_of_the_toolbar_are_shown_by_every_process(either: Server, sent: 
     assert shown == [shown[0]] * 10
 
 
-def test_running_request_is_seen_by_all_processes_until_its_client_disconnects(wsgi_server: Server) -> None:
-    with asking(wsgi_server, "request-that-runs"):
-        profile = awaited(wsgi_server, "request-that-runs", "running")
-        assert [awaited(wsgi_server, "request-that-runs", "running", "lost", "closed") for _ in range(4)] == [
+def test_running_request_is_visible_to_all_processes_until_its_client_disconnects(wsgi_server: Server) -> None:
+    with request_without_end(wsgi_server, "request-that-runs"):
+        profile = wait_for_request(wsgi_server, "request-that-runs", "running")
+        assert [wait_for_request(wsgi_server, "request-that-runs", "running", "lost", "closed") for _ in range(4)] == [
             profile
         ] * 4
-    assert awaited(wsgi_server, "request-that-runs", "closed", "lost")["state"] == "closed"
+    assert wait_for_request(wsgi_server, "request-that-runs", "closed", "lost")["state"] == "closed"
 
 
-def test_request_of_a_process_that_was_killed_reads_lost(breaking: Server) -> None:
-    with asking(breaking, "request-that-was-killed"):
-        profile = awaited(breaking, "request-that-was-killed", "running")
+def test_request_of_a_killed_process_is_lost(disposable_server: Server) -> None:
+    with request_without_end(disposable_server, "request-that-was-killed"):
+        profile = wait_for_request(disposable_server, "request-that-was-killed", "running")
         os.kill(profile["process"], signal.SIGKILL)
-        # It is running until gunicorn has seen that the process is gone.
-        assert awaited(breaking, "request-that-was-killed", "closed", "lost")["state"] == "lost"
+        # It is running until gunicorn has noticed that the process has ended.
+        assert wait_for_request(disposable_server, "request-that-was-killed", "closed", "lost")["state"] == "lost"
 
 
-def test_file_that_was_deleted_under_the_processes_is_created_again(breaking: Server) -> None:
-    (Path(breaking.environment["VAR_DIR"]) / "profiles.sqlite3").unlink()
+def test_file_is_created_again_if_it_was_deleted_while_processes_run(disposable_server: Server) -> None:
+    (Path(disposable_server.environment["VAR_DIR"]) / "profiles.sqlite3").unlink()
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: breaking.get("/api/v1/books/?page_size=1"), range(20)))
-    profiles = [profile_of(breaking, answer) for answer in answers]
+        answers = list(pool.map(lambda _: disposable_server.get("/api/v1/books/?page_size=1"), range(20)))
+    profiles = [profile_of(disposable_server, answer) for answer in answers]
     assert {profile["request_id"] for profile in profiles} == {answer.headers["X-Request-ID"] for answer in answers}
 
 
-def test_query_of_asynchronous_code_has_the_line_that_waited_for_it(asgi_server: Server) -> None:
+def test_query_of_asynchronous_code_has_the_waiting_line_as_origin(asgi_server: Server) -> None:
     profile = profile_of(asgi_server, asgi_server.get("/counting-async/"))
     (statement,) = profile["statements"]
     assert [line.partition(" ")[2] for line in statement["origin"]["lines"]] == ["counting_async"]

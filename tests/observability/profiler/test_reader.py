@@ -1,4 +1,4 @@
-"""The header and the row of each request of a developer, with Django's test clients."""
+"""The header and the stored row of requests of a developer, with Django's test clients."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ def failing(request: HttpRequest) -> HttpResponse:
     raise RuntimeError(message)
 
 
-def leaving(request: HttpRequest) -> HttpResponse:
+def exiting(request: HttpRequest) -> HttpResponse:
     raise SystemExit
 
 
@@ -73,7 +73,7 @@ async def streaming_async(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(body(), content_type="text/plain")
 
 
-# The test that cancels `waiting` puts an event here.
+# The test that cancels the view `waiting` adds an event here.
 arrivals: list[asyncio.Event] = []
 
 
@@ -90,7 +90,7 @@ urlpatterns = [
     path("streaming/", streaming),
     path("exposing/", exposing),
     path("failing/", failing),
-    path("leaving/", leaving),
+    path("exiting/", exiting),
     path("receiving/", receiving),
     path("asynchronous/", asynchronous),
     path("streaming-async/", streaming_async),
@@ -101,7 +101,7 @@ urlpatterns = [
 
 
 def row_of(response: Any) -> ProfileRow:  # noqa: ANN401 - the answer of a client
-    """Return the row that the header of a response names."""
+    """Return the row for the header of a response."""
     address = response.headers[PROFILE_URL]
     assert address.startswith("http://testserver/__debug__/requests/")
     row = current_store().row(address.rstrip("/").rpartition("/")[2])
@@ -114,14 +114,14 @@ def only_row() -> ProfileRow:
     return row
 
 
-def test_header_names_the_row_of_its_request(client: Client) -> None:
+def test_header_has_the_profile_of_its_request(client: Client) -> None:
     row = row_of(client.get("/ordinary/7/"))
     assert (row.method, row.path, row.route, row.status, row.query_count, row.transaction, row.failed) == (
         "GET", "/ordinary/7/", "/ordinary/<int:number>/", 200, 1, "committed", False,
     )  # fmt: skip
 
 
-def test_url_in_the_header_has_the_profile(client: Client) -> None:
+def test_url_in_the_header_returns_the_profile(client: Client) -> None:
     response = client.get("/ordinary/?page=2")
     profile = client.get(response.headers[PROFILE_URL], headers={"accept": "application/json"}).json()
     assert (profile["request_id"], profile["state"], profile["request"]["url"]) == (
@@ -129,7 +129,7 @@ def test_url_in_the_header_has_the_profile(client: Client) -> None:
     )  # fmt: skip
 
 
-def test_header_has_no_host_if_that_of_the_request_is_not_allowed(client: Client) -> None:
+def test_header_has_no_host_if_the_host_of_the_request_is_not_allowed(client: Client) -> None:
     response = client.get("/ordinary/", headers={"host": "elsewhere.example.com"})
     assert response.status_code == 400
     assert response.headers[PROFILE_URL] == f"/__debug__/requests/{only_row().id}/"
@@ -156,10 +156,10 @@ def test_body_that_a_view_reads_is_in_the_document_without_secrets(client: Clien
     assert body["bytes"] == response.json()["received"]
 
 
-# When a request ends.
+# End of requests
 
 
-def test_request_is_running_until_its_streaming_body_was_sent(client: Client) -> None:
+def test_request_is_running_until_its_streaming_body_is_sent(client: Client) -> None:
     response = client.get("/streaming/")
     row = row_of(response)
     assert (row.state, row.status, row.query_count) == ("running", 200, 0)
@@ -170,7 +170,7 @@ def test_request_is_running_until_its_streaming_body_was_sent(client: Client) ->
     assert document_of(row)["response"]["body"]["bytes"] == 6
 
 
-def test_request_whose_client_disconnected_is_closed(client: Client) -> None:
+def test_request_is_closed_if_its_client_disconnects(client: Client) -> None:
     response = client.get("/streaming/")
     next(iter(response))
     response.close()
@@ -179,7 +179,7 @@ def test_request_whose_client_disconnected_is_closed(client: Client) -> None:
     assert document_of(row)["response"]["body"]["bytes"] == 2
 
 
-def test_request_whose_view_failed_is_closed_with_the_exception() -> None:
+def test_request_of_a_failed_view_is_closed_with_the_exception() -> None:
     response = Client(raise_request_exception=False).get("/failing/")
     row = row_of(response)
     assert (row.state, row.status, row.failed, row.transaction) == ("closed", 500, True, "rolled_back")
@@ -191,13 +191,13 @@ def test_request_whose_view_failed_is_closed_with_the_exception() -> None:
 
 def test_request_without_a_response_is_closed(client: Client) -> None:
     with pytest.raises(SystemExit):
-        client.get("/leaving/")
+        client.get("/exiting/")
     row = only_row()
-    assert (row.state, row.path, row.status) == ("closed", "/leaving/", 500)
+    assert (row.state, row.path, row.status) == ("closed", "/exiting/", 500)
     assert document_of(row)["response"]["body"]["text"] == ""
 
 
-def test_request_that_was_cancelled_is_closed(async_client: AsyncClient) -> None:
+def test_cancelled_request_is_closed(async_client: AsyncClient) -> None:
     async def cancel() -> None:
         arrival = asyncio.Event()
         arrivals.append(arrival)
@@ -217,12 +217,12 @@ def test_asynchronous_view_has_a_row(async_client: AsyncClient) -> None:
     assert (row.state, row.status, row.query_count) == ("closed", 200, 1)
 
 
-def test_synchronous_view_has_a_row_under_asgi(async_client: AsyncClient) -> None:
+def test_synchronous_view_under_asgi_has_a_row(async_client: AsyncClient) -> None:
     row = row_of(async_to_sync(async_client.get)("/ordinary/"))
     assert (row.state, row.status, row.query_count) == ("closed", 200, 1)
 
 
-def test_request_is_running_until_its_asynchronous_body_was_sent(async_client: AsyncClient) -> None:
+def test_request_is_running_until_its_asynchronous_body_is_sent(async_client: AsyncClient) -> None:
     async def states() -> list[str]:
         response = cast("StreamingHttpResponse", await async_client.get("/streaming-async/"))
         states = [row_of(response).state]
@@ -234,11 +234,11 @@ def test_request_is_running_until_its_asynchronous_body_was_sent(async_client: A
     assert only_row().query_count == 3
 
 
-# Which requests have a profile.
+# Requests with a profile
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "", "::1"])
-def test_request_from_elsewhere_has_no_profile(client: Client, address: str) -> None:
+def test_request_from_another_address_has_no_profile(client: Client, address: str) -> None:
     response = client.get("/ordinary/", REMOTE_ADDR=address)
     assert PROFILE_URL not in response.headers
     assert current_store().rows() == []
@@ -249,7 +249,7 @@ def test_request_that_claims_to_be_local_has_no_profile(client: Client) -> None:
     assert PROFILE_URL not in response.headers
 
 
-def test_without_debug_there_is_no_profile(client: Client, settings: Settings) -> None:
+def test_requests_are_not_profiled_without_debug(client: Client, settings: Settings) -> None:
     settings.DEBUG = False
     assert PROFILE_URL not in client.get("/ordinary/").headers
     assert current_store().rows() == []
@@ -260,7 +260,7 @@ def test_quiet_path_has_no_profile(client: Client) -> None:
     assert current_store().rows() == []
 
 
-def test_quiet_path_that_a_person_opens_has_a_profile(client: Client) -> None:
+def test_quiet_path_in_a_browser_has_a_profile(client: Client) -> None:
     headers = {name.replace("_", "-"): value for name, value in NAVIGATION.items()}
     assert row_of(client.get("/quiet/", headers=headers)).path == "/quiet/"
 
@@ -272,7 +272,7 @@ def test_requests_with_the_same_id_are_two_profiles(client: Client) -> None:
     assert current_store().rows(ProfileFilter(request_id="chosen-by-a-client")) == [second, first]
 
 
-# Scripts of other origins.
+# Scripts of other origins
 
 
 def exposed(client: Client, **headers: str) -> str | None:
@@ -282,11 +282,11 @@ def exposed(client: Client, **headers: str) -> str | None:
     return names
 
 
-def test_headers_are_exposed_if_the_application_answers_another_origin(client: Client) -> None:
+def test_headers_are_exposed_if_the_application_allows_another_origin(client: Client) -> None:
     assert exposed(client, Access_Control_Allow_Origin="https://spa.example.com") == OURS
 
 
-def test_headers_are_not_exposed_if_it_does_not(client: Client) -> None:
+def test_headers_are_not_exposed_if_the_application_allows_no_other_origin(client: Client) -> None:
     assert exposed(client) is None
     assert exposed(client, Access_Control_Expose_Headers="ETag") == "ETag"
 
@@ -299,15 +299,15 @@ def test_headers_are_not_exposed_if_it_does_not(client: Client) -> None:
         (OURS, OURS),
     ],
 )
-def test_headers_that_are_exposed_already_stay_and_are_not_named_twice(client: Client, written: str, read: str) -> None:
+def test_exposed_headers_are_kept_and_not_repeated(client: Client, written: str, read: str) -> None:
     assert exposed(client, Access_Control_Allow_Origin="*", Access_Control_Expose_Headers=written) == read
 
 
-def test_headers_that_are_all_exposed_stay_so(client: Client) -> None:
+def test_star_exposes_all_headers(client: Client) -> None:
     assert exposed(client, Access_Control_Allow_Origin="*", Access_Control_Expose_Headers="*") == "*"
 
 
-def test_star_means_nothing_where_credentials_are_allowed(client: Client) -> None:
+def test_star_exposes_no_headers_if_credentials_are_allowed(client: Client) -> None:
     names = exposed(
         client,
         Access_Control_Allow_Origin="https://spa.example.com",
@@ -317,16 +317,16 @@ def test_star_means_nothing_where_credentials_are_allowed(client: Client) -> Non
     assert names == f"*, {OURS}"
 
 
-# A file that cannot be used.
+# Unusable files
 
 
 @pytest.fixture
 def ask_without_file(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], str]:
-    """Send a request that gets a response without a profile; return the diagnostics."""
+    """Return a function that sends a request, whose response has no profile, and returns the diagnostics."""
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"RAISE_READER_ERRORS": False}
-    # One that has said nothing within the last second.
+    # New diagnostics have not written a line within the last second.
     monkeypatch.setattr(readers, "_diagnostics", Diagnostics("observability:"))
 
     def ask() -> str:
@@ -338,35 +338,33 @@ def ask_without_file(
     return ask
 
 
-def test_file_that_cannot_be_written_is_reported_in_one_line(ask_without_file: Callable[[], str], path: Path) -> None:
+def test_unwritable_file_is_reported_in_one_line(ask_without_file: Callable[[], str], path: Path) -> None:
     path.mkdir()
     (line,) = ask_without_file().splitlines()
     assert line.startswith("observability: ProfileReader.response_started failed: ProfileNotStoredError(")
     assert f"{path} cannot be used: " in line
 
 
-def test_file_that_is_not_a_database_is_reported_with_what_to_do(
-    ask_without_file: Callable[[], str], path: Path
-) -> None:
+def test_file_that_is_not_a_database_is_reported_with_a_hint(ask_without_file: Callable[[], str], path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
     (line,) = ask_without_file().splitlines()
-    assert "file is not a database; it contains only profiles and may be deleted" in line
+    assert "file is not a database; delete the file, it contains only profiles" in line
 
 
-def test_file_that_another_writes_for_too_long_is_reported_in_one_line(
+def test_locked_file_is_reported_in_one_line(
     ask_without_file: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Longer than the second in which there is one line at most.
+    # This is longer than the second in which at most one line is written.
     monkeypatch.setattr(profile_file, "LOCK_TIMEOUT_S", 1.2)
     other = profile_file.ProfileFile(current_store().file.path)
     with other.writing():
         (line,) = ask_without_file().splitlines()
     assert "database is locked" in line
-    assert "may be deleted" not in line
+    assert "delete the file" not in line
     other.close()
 
 
-def test_file_that_cannot_be_written_when_a_request_ends_is_reported(
+def test_file_that_is_unwritable_when_a_request_ends_is_reported(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"RAISE_READER_ERRORS": False}

@@ -1,4 +1,4 @@
-"""silk on the development server."""
+"""Silk on the development server."""
 
 import json
 import os
@@ -33,7 +33,7 @@ print(list(settings.DATABASES), Client(headers={"host": "localhost"}).get("/live
 """
 
 
-# Two requests in one process, the first of which silk records with one query at most.
+# Two requests in a process. Silk records the first one, with at most one query.
 ONE_AFTER_THE_OTHER = """
 import django; django.setup()
 from django.core.management import call_command
@@ -57,7 +57,7 @@ assert SQLQuery.objects.count() == 1
 
 
 def rows(server: Server, query: str) -> list[tuple[Any, ...]]:
-    """Read rows of silk's database."""
+    """Return rows from the database of silk."""
     path = server.environment["SILK_DATABASE_URL"].removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
@@ -70,7 +70,7 @@ def tables(server: Server, variable: str) -> set[str]:
 
 
 def record_of(url: str) -> str:
-    """Return the id in X-Silk-URL."""
+    """Return the id of the record in a X-Silk-URL."""
     found = re.fullmatch(r"/silk/request/([0-9a-f-]{36})/", url)
     assert found is not None
     return found[1]
@@ -93,8 +93,8 @@ def test_request_without_silk_is_not_recorded(server: Server) -> None:
     assert rows(server, "SELECT count(*) FROM silk_request") == before
 
 
-def test_recorded_request_is_the_same_request(server: Server) -> None:
-    """What silk writes is not counted, and it explains no query."""
+def test_record_does_not_change_the_request(server: Server) -> None:
+    """The queries of silk are not counted, and silk runs no EXPLAIN."""
     plain, recorded = server.get(LIST), server.get(LIST, X_Silk="1")
     assert plain.body == recorded.body
     for answer in (plain, recorded):
@@ -110,7 +110,7 @@ def test_recorded_request_has_no_toolbar(server: Server) -> None:
     assert "djdt-request-id" not in answer.headers
 
 
-def test_record_has_the_json_and_not_the_page(server: Server) -> None:
+def test_record_has_the_json_instead_of_the_page(server: Server) -> None:
     record = record_of(server.get(f"{LIST}&silk", **NAVIGATION).headers["X-Silk-URL"])
     ((body,),) = rows(server, f"SELECT body FROM silk_response WHERE request_id = '{record}'")
     assert len(json.loads(body)["results"]) == 2
@@ -159,14 +159,14 @@ def test_compressed_body_is_not_recorded(server: Server) -> None:
     assert rows(server, f"SELECT body, raw_body FROM silk_response WHERE request_id = '{record}'") == [("", "")]
 
 
-def test_silk_has_a_database_of_its_own(server: Server) -> None:
+def test_silk_has_a_separate_database(server: Server) -> None:
     silk = tables(server, "SILK_DATABASE_URL")
     assert {name for name in silk if not name.startswith("silk_")} == {"django_migrations"}
     assert "silk_request" in silk
     assert not {name for name in tables(server, "DATABASE_URL") if name.startswith("silk_")}
 
 
-def test_interface_is_for_staff(server: Server) -> None:
+def test_silk_pages_are_for_staff(server: Server) -> None:
     stranger = server.get("/silk/")
     assert (stranger.status, stranger.headers["Location"]) == (302, "/admin/login/?next=/silk/")
     cookie = log_in(server)
@@ -177,11 +177,11 @@ def test_interface_is_for_staff(server: Server) -> None:
     assert server.get(f"{record}sql/", Cookie=cookie).status == 200
 
 
-def test_handled_error_stays_what_it_is(server: Server) -> None:
+def test_handled_error_is_unchanged(server: Server) -> None:
     assert server.get("/api/v1/books/nope/", X_Silk="1").status == 404
 
 
-def test_requests_at_once_share_no_record(server: Server) -> None:
+def test_concurrent_requests_have_separate_records(server: Server) -> None:
     def ask(number: int) -> tuple[str, str | None]:
         answer = server.get(LIST, **({"X_Silk": "1"} if number % 2 else {}))
         return answer.headers["X-Request-ID"], answer.headers["X-Silk-URL"]
@@ -205,7 +205,7 @@ def test_file_keeps_the_last_hundred_records(server: Server) -> None:
 
 @contextmanager
 def silk_without_tables(server: Server) -> Iterator[None]:
-    """Give silk an empty file until the block ends."""
+    """Replace the database of silk with an empty file until the block ends."""
     path = Path(server.environment["SILK_DATABASE_URL"].removeprefix("sqlite:///"))
     kept = path.with_name("kept.sqlite3")
     beside = [path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm")]
@@ -225,12 +225,12 @@ def test_request_is_served_if_silk_has_no_tables(server: Server) -> None:
             line for line in server.lines(answer.headers["X-Request-ID"]) if line["event"] == "silk_without_database"
         ]
         assert (answer.status, "X-Silk-URL" in answer.headers) == (200, False)
-        assert warning["hint"] == "run manage.py prepare"
+        assert warning["hint"] == "run manage.py migrate --database silk"
         assert server.get(LIST).status == 200
     assert "X-Silk-URL" in server.get(LIST, X_Silk="1").headers
 
 
-def test_asgi_records_too(asgi_server: Server) -> None:
+def test_request_under_asgi_is_recorded(asgi_server: Server) -> None:
     answer = asgi_server.get(LIST, X_Silk="1")
     assert asgi_server.access_line(answer.headers["X-Request-ID"])["db.query_count"] == 2
     record = record_of(answer.headers["X-Silk-URL"])
@@ -238,7 +238,7 @@ def test_asgi_records_too(asgi_server: Server) -> None:
 
 
 def run(code: str, directory: Path) -> str:
-    """Run code under the development settings, with databases in memory, and return what it prints."""
+    """Run code with the development settings and databases in memory, and return its output."""
     variables = {"DJANGO_SETTINGS_MODULE": "tests.probe.settings.development", "LOG_DIR": str(directory / "log")}
     variables |= {"VAR_DIR": str(directory), "DATABASE_URL": "sqlite://:memory:"}
     environment = os.environ | variables
@@ -249,9 +249,9 @@ def run(code: str, directory: Path) -> str:
     return completed.stdout
 
 
-def test_request_after_a_recorded_one_finds_nothing_of_silk(tmp_path: Path) -> None:
+def test_request_after_a_recorded_request_is_not_affected_by_silk(tmp_path: Path) -> None:
     run(ONE_AFTER_THE_OTHER, tmp_path)
 
 
-def test_project_works_without_the_package(tmp_path: Path) -> None:
+def test_project_works_without_silk(tmp_path: Path) -> None:
     assert run(WITHOUT_SILK, tmp_path).splitlines()[-1] == "['default'] 200"

@@ -1,4 +1,4 @@
-"""The toolbar of the development server, for requests of a browser and of a program."""
+"""The toolbar of the development server, for requests of browsers and programs."""
 
 import html
 import json
@@ -18,27 +18,27 @@ SECRET = "correct horse battery staple"
 
 
 def panel(server: Server, answer: Answer, name: str) -> str:
-    """Return the HTML of a panel for an earlier response, as the toolbar's script loads it."""
+    """Return the HTML of a panel for an earlier response. The toolbar's script loads it in the same way."""
     query = urlencode({"request_id": answer.headers["djdt-request-id"], "panel_id": name})
     loaded = server.get(f"/__debug__/render_panel/?{query}", **FETCH)
     assert loaded.status == 200
     return html.unescape(json.loads(loaded.body)["content"])
 
 
-def test_page_carries_the_toolbar(server: Server) -> None:
+def test_page_has_the_toolbar(server: Server) -> None:
     answer = server.get(LIST, **NAVIGATION)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert b'id="djDebug"' in answer.body
     assert answer.body.index(b'id="json"') < answer.body.index(b'id="djDebug"')
 
 
-def test_error_carries_the_toolbar_and_keeps_its_status(server: Server) -> None:
+def test_error_page_has_the_toolbar_and_keeps_its_status(server: Server) -> None:
     answer = server.get("/api/v1/books/nope/", **NAVIGATION)
     assert answer.status == 404
     assert b'id="djDebug"' in answer.body
 
 
-def test_request_of_a_program_has_panels_and_stays_json(server: Server) -> None:
+def test_request_of_a_program_has_panels_and_gets_json(server: Server) -> None:
     answer = server.get(LIST)
     assert len(json.loads(answer.body)["results"]) == 2
     assert "FROM" in panel(server, answer, "SQLPanel")
@@ -53,7 +53,7 @@ def test_request_with_toolbar_off_has_no_toolbar(server: Server, query: str, hea
 
 
 @pytest.mark.server
-def test_without_the_variable_there_is_no_toolbar_and_requests_are_profiled(tmp_path: Path) -> None:
+def test_requests_are_profiled_without_the_toolbar_if_its_variable_is_off(tmp_path: Path) -> None:
     with developing(tmp_path, TOOLBAR="false") as server:
         answer = server.get(LIST, **NAVIGATION)
         assert b'id="djDebug"' not in answer.body
@@ -61,27 +61,27 @@ def test_without_the_variable_there_is_no_toolbar_and_requests_are_profiled(tmp_
         assert json.loads(profile.body)["query_count"] == 2
 
 
-def test_fetch_of_a_page_is_in_the_history_and_gets_json(server: Server) -> None:
+def test_fetch_gets_json_and_is_in_the_history(server: Server) -> None:
     answer = server.get(LIST, **FETCH)
     assert answer.headers["Content-Type"] == "application/json"
     assert json.loads(answer.body) == json.loads(server.get(LIST).body)
     assert LIST in panel(server, answer, "HistoryPanel")
 
 
-def test_server_timing_has_our_values_before_those_of_the_toolbar(server: Server) -> None:
+def test_server_timing_has_the_values_of_the_application_first(server: Server) -> None:
     timing = server.get(LIST, **NAVIGATION).headers["Server-Timing"]
     assert re.match(r'total;dur=[\d.]+, db;dur=[\d.]+;desc="2 queries", TimerPanel_', timing)
 
 
-def test_panel_counts_what_the_access_line_counts(server: Server) -> None:
+def test_sql_panel_and_access_log_have_the_same_query_count(server: Server) -> None:
     answer = server.get(LIST, **NAVIGATION)
     line = server.access_line(answer.headers["X-Request-ID"])
     assert f"({line['db.query_count']} queries" in panel(server, answer, "SQLPanel")
     assert "BEGIN" not in panel(server, answer, "SQLPanel")
 
 
-def test_queries_of_the_toolbar_are_not_those_of_the_request(server: Server) -> None:
-    """It reads the session for its panel, even if the request did not."""
+def test_queries_of_the_toolbar_are_not_counted(server: Server) -> None:
+    """The toolbar reads the session for its panel, even if the request did not."""
     answer = server.get("/livez", Cookie=log_in(server), **NAVIGATION)
     assert 'desc="0 queries"' in answer.headers["Server-Timing"]
     assert "_auth_user_id" in panel(server, answer, "RequestPanel")
@@ -104,13 +104,13 @@ def test_secrets_of_a_client_are_not_stored(server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize(("query", "is_browsable"), [("format=api", True), ("format=json", False), ("", False)])
-def test_browsable_api_appears_by_its_name_alone(server: Server, query: str, is_browsable: bool) -> None:
+def test_browsable_api_is_used_only_if_it_is_named(server: Server, query: str, is_browsable: bool) -> None:
     answer = server.get(f"/api/v1/books/?page_size=2&{query}", **NAVIGATION)
     assert (b"Django REST framework" in answer.body) is is_browsable
     assert (b'id="json"' in answer.body) is not is_browsable
 
 
-def test_panels_on_the_page_of_a_request_are_in_the_order_of_the_settings(server: Server) -> None:
+def test_panels_on_a_request_page_are_in_the_order_of_the_settings(server: Server) -> None:
     answer = server.get(LIST)
     server.access_line(answer.headers["X-Request-ID"])
     path = answer.headers["X-Profile-URL"].removeprefix(server.origin)
@@ -122,7 +122,7 @@ def test_panels_on_the_page_of_a_request_are_in_the_order_of_the_settings(server
     assert shown == PANELS
 
 
-def test_panels_of_the_toolbar_leave_no_access_line(server: Server) -> None:
+def test_toolbar_panels_are_not_in_the_access_log(server: Server) -> None:
     answer = server.get(LIST, **NAVIGATION)
     panel(server, answer, "SQLPanel")
     server.access_line(server.get(LIST).headers["X-Request-ID"])
@@ -130,7 +130,7 @@ def test_panels_of_the_toolbar_leave_no_access_line(server: Server) -> None:
     assert not [line for line in lines if "render_panel" in json.loads(line).get("url.path", "")]
 
 
-def test_asgi_shows_page_and_toolbar_with_the_same_count(asgi_server: Server) -> None:
+def test_page_and_toolbar_under_asgi_have_the_same_count(asgi_server: Server) -> None:
     answer = asgi_server.get(LIST, **NAVIGATION)
     line = asgi_server.access_line(answer.headers["X-Request-ID"])
     assert line["db.query_count"] == 2
@@ -140,14 +140,14 @@ def test_asgi_shows_page_and_toolbar_with_the_same_count(asgi_server: Server) ->
     assert asgi_server.get("/static/observability/profiler/theme.css").status == 200
 
 
-def test_panel_of_the_budget_counts_the_application_s_queries_alone(server: Server) -> None:
+def test_budget_panel_counts_only_queries_of_the_application(server: Server) -> None:
     answer = server.get(LIST, **NAVIGATION)
     content = panel(server, answer, "QueryBudgetPanel")
     assert "2 application queries, budget 2; 0 framework queries" in content
     assert "SELECT COUNT(*) FROM probe_book" in content
 
 
-def test_values_in_the_cache_and_the_key_of_a_session_are_not_shown(server: Server) -> None:
+def test_cached_values_and_session_keys_are_not_shown(server: Server) -> None:
     shown = panel(server, server.get("/caching/?value=hunter2&session=0123456789abcdef"), "CachePanel")
     assert "one-time" in shown
     assert "sessions.cache[redacted]" in shown

@@ -1,4 +1,4 @@
-"""Which requests silk records, which go without the toolbar, and what pages may load."""
+"""Requests that silk records, requests without the toolbar, and the files that pages may load."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ def test_silk_records_a_request_of_a_developer_with_its_query_or_header(extra: d
 
 
 @pytest.mark.parametrize("extra", [{"QUERY_STRING": "silk"}, {"headers": {"X-Silk": "1"}}])
-def test_silk_records_nothing_for_others(settings: Settings, extra: dict[str, Any]) -> None:
+def test_silk_does_not_record_requests_of_other_clients(settings: Settings, extra: dict[str, Any]) -> None:
     assert not wants_silk(RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", **extra))
     settings.DEBUG = False
     assert not wants_silk(RequestFactory().get("/", **extra))
 
 
-def test_silk_records_nothing_if_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_is_not_recorded_if_silk_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps, "is_installed", set[str]().__contains__)
     assert not wants_silk(RequestFactory().get("/?silk"))
 
@@ -51,19 +51,17 @@ def test_silk_records_nothing_if_it_is_not_installed(monkeypatch: pytest.MonkeyP
         ("", {}, False),
     ],
 )
-def test_toolbar_is_left_out_by_the_query_or_else_by_the_header(
-    query: str, headers: dict[str, str], is_off: bool
-) -> None:
+def test_toolbar_can_be_switched_off_by_query_or_header(query: str, headers: dict[str, str], is_off: bool) -> None:
     assert wants_no_toolbar(RequestFactory().get(f"/?{query}", headers=headers)) is is_off
 
 
 @pytest.mark.parametrize("static_url", ["/static/", "static/"])
-def test_files_come_from_this_origin_alone(settings: Settings, static_url: str) -> None:
+def test_policy_allows_only_files_of_this_origin(settings: Settings, static_url: str) -> None:
     settings.STATIC_URL = static_url
     assert content_security_policy() == CONTENT_SECURITY_POLICY
 
 
-def test_files_come_from_the_host_of_static_files_too_and_nothing_else_does(settings: Settings) -> None:
+def test_policy_also_allows_static_files_from_their_host(settings: Settings) -> None:
     settings.STATIC_URL = "https://static.example.com:8443/files/"
     parts = dict(part.split(" ", 1) for part in content_security_policy().split("; "))
     opened = {name for name, sources in parts.items() if "https://static.example.com:8443" in sources}

@@ -15,13 +15,13 @@ PROGRAM = "manage.py logs"
 
 
 class Command(BaseCommand):
-    """Read the directories that LOGGING writes to, or other ones. Needs no database and no running service.
+    """Read the directories that LOGGING writes to, or those of --in. No database or running service is needed.
 
-    Broken lines are left out and counted on stderr. The exit status is 1 if nothing can be read or found.
+    Broken lines are left out, and their number is printed to stderr. The exit status is 1 after an error.
     """
 
-    help = "Read the log files, also rotated ones: follow them, find a request, report what is slow and what fails."
-    # Logs are read when something is already wrong.
+    help = "Read the log files and their rotated files: follow them, find a request, report slow requests and errors."
+    # This command must also work if the project has an error that the checks would report.
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:  # noqa: ANN401
@@ -42,13 +42,13 @@ class Command(BaseCommand):
         except BrokenPipeError:
             discard_stdout()
         except KeyboardInterrupt:
-            # Ctrl-C is how following ends.
+            # Ctrl-C is the normal end of following.
             if options["subcommand"] is not None:
                 raise
 
 
 def log_directories() -> list[Path]:
-    """Return the directories that the handlers of LOGGING write to; `var/log` if there are none."""
+    """Return the directories that the handlers of LOGGING write to; `var/log` if no handler writes a file."""
     handlers: dict[str, dict[str, Any]] = settings.LOGGING.get("handlers") or {}
     files = [Path(handler["filename"]) for handler in handlers.values() if handler.get("filename")]
     return list(dict.fromkeys(file.parent for file in files)) or [Path("var/log")]

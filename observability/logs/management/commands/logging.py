@@ -1,4 +1,4 @@
-"""Show the effective logging configuration: loggers, handlers, and the line that each value comes from."""
+"""Print the effective logging configuration: loggers, handlers, and the file and line of each value."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -21,14 +21,22 @@ from observability.logs.levels import LEVELS
 from observability.logs.logging_probe import LOGGING_PROBE, Probe, send_probe
 from observability.logs.yaml_layers import Origin
 
-# A longer value is wrapped at spaces. A path has none: it moves the origin of its line to the right.
+# Longer values are wrapped at spaces. A long path is not wrapped; it moves the origin of its line to the right.
 MAX_VALUE_WIDTH = 60
+OUTCOMES = {
+    "written": "the line is in the file of the handler.",
+    "arrived": "the handler got the record. It writes no file that could be read, or it buffers the record.",
+    "would report": "the handler accepts the record, but a probe is not sent to it, because it would alert people.",
+    "lost": "the handler got the record, but the line is not in its file.",
+    "failed": "the handler raised an error.",
+    "-": "the handler does not get records of this logger and level.",
+}
 
 
 class Command(BaseCommand):
-    """Run without the system checks: the command helps to fix what they report.
+    """Print the configuration, or the result of a probe. System checks are skipped: this command helps to fix errors.
 
-    `--json` prints one object: `EffectiveDocument`, and under `probe` the result of `--probe` (`Probe`) or null. The
+    `--json` prints one object: `EffectiveDocument` with the key `probe`, the result of `--probe` (`Probe`) or null. The
     exit status is 1 if a handler lost a record of the probe.
     """
 
@@ -37,13 +45,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "loggers", nargs="*", metavar="LOGGER", help="show only these loggers and the handlers that they reach"
+            "loggers",
+            nargs="*",
+            metavar="LOGGER",
+            help="print only these loggers and the handlers that get their records",
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON document")
+        parser.add_argument("--json", action="store_true", help="print the configuration as one JSON object")
         parser.add_argument(
             "--probe",
             metavar="LOGGER",
-            help="send a record of each level through this logger, and show where each one arrived",
+            help="send a record of each level through this logger, and print what each handler did with it",
         )
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
@@ -64,11 +75,13 @@ def require_arrival(probe: Probe) -> None:
     """Raise `CommandError` if a handler lost a record of the probe."""
     failed = [each["handler"] for each in probe["arrivals"] if {"lost", "failed"} & set(each["outcomes"].values())]
     if failed:
-        raise CommandError(f"Records were lost by {', '.join(failed)}. Check free disk space and file permissions.")
+        raise CommandError(
+            f"Handlers that lost records: {', '.join(failed)}. Check free disk space and file permissions."
+        )
 
 
 class Row(NamedTuple):
-    """One line: a name at a depth of the tree, a value, and the origin of the value."""
+    """A line of the tree: the name at its depth, the value, and the origin of the value."""
 
     depth: int
     name: str
@@ -77,9 +90,13 @@ class Row(NamedTuple):
 
 
 def render_tree(effective: EffectiveConfiguration, names: Iterable[str] = ()) -> str:
-    """Render the whole configuration, or with names the loggers and handlers that their records pass."""
+    """Render the whole configuration. With names, render these loggers and the handlers that get their records."""
     chosen = list(names)
-    rows = [*_layers(effective), Row(0, ""), Row(0, "LOGGERS", "level, and where records go", "defined in")]
+    rows = [
+        *_layers(effective),
+        Row(0, ""),
+        Row(0, "LOGGERS", "level, and the loggers whose handlers get the records", "defined in"),
+    ]
     for name in chosen or effective.logger_names():
         rows += _chosen_logger(effective, name) if chosen else _logger(effective, name)
     handlers = _reached_handlers(effective, chosen) if chosen else effective.handler_names()
@@ -96,10 +113,10 @@ def render_tree(effective: EffectiveConfiguration, names: Iterable[str] = ()) ->
 
 
 def _layers(effective: EffectiveConfiguration) -> Iterator[Row]:
-    yield Row(0, "LAYERS", "each merged over the ones before")
+    yield Row(0, "LAYERS", "each layer is merged over the layers above it")
     source = effective.source
     if source is None:
-        yield Row(0, "none", "LOGGING was not built by load_logging")
+        yield Row(0, "none", "the LOGGING setting was not built by load_logging()")
         return
     for layer in source.names:
         yield Row(0, layer, str(source.path))
@@ -116,10 +133,12 @@ def _logger(effective: EffectiveConfiguration, name: str) -> Iterator[Row]:
 
 
 def _own_values(depth: int, logger: EffectiveLogger) -> Iterator[Row]:
-    """Yield the values that are not the defaults. The level is in the row of the logger itself."""
+    """Yield the values that differ from the defaults. The level is in the row of the logger."""
     if logger["handlers"]["value"]:
         own = [each for each in logger["receivers"] if each["handler"] in logger["handlers"]["value"]]
-        texts = {each["handler"]: _from(each["handler"], each["level"], _own_level(logger)) for each in own}
+        texts = {
+            each["handler"]: _handler_and_level(each["handler"], each["level"], _level_name(logger)) for each in own
+        }
         yield Row(depth, "handlers:", ", ".join(texts.values()), logger["handlers"]["origin"])
     if logger["filters"]["value"]:
         yield Row(depth, "filters:", ", ".join(map(str, logger["filters"]["value"])), logger["filters"]["origin"])
@@ -129,11 +148,11 @@ def _own_values(depth: int, logger: EffectiveLogger) -> Iterator[Row]:
         yield Row(depth, "disabled:", "true: drops all records", "set by code")
 
 
-def _own_level(logger: EffectiveLogger) -> str:
+def _level_name(logger: EffectiveLogger) -> str:
     return str(logger["level"]["value"])
 
 
-def _from(handler: str, level: str, logger_level: str) -> str:
+def _handler_and_level(handler: str, level: str, logger_level: str) -> str:
     return handler if level == logger_level else f"{handler}>={level}"
 
 
@@ -145,12 +164,12 @@ def _level(name: str, logger: EffectiveLogger) -> str:
     others = [each["through"] for each in logger["receivers"] if each["through"] != name]
     beyond = list(dict.fromkeys(others))
     if beyond == [""]:
-        return f"{level}, to no handler"
+        return f"{level}, no handler gets its records"
     return f"{level}, to {' and '.join(beyond)}" if beyond else f"{level}, to its own handlers only"
 
 
 def _chosen_logger(effective: EffectiveConfiguration, name: str) -> Iterator[Row]:
-    """Yield one logger with everything that applies to its records."""
+    """Yield one logger with all values that apply to its records."""
     logger = effective.logger(name)
     inherited = "" if logger["level_of"] == (name or ROOT) else f", inherited from {logger['level_of']}"
     yield Row(0, name or ROOT, f"{logger['level']['value']}{inherited}", logger["level"]["origin"])
@@ -162,11 +181,11 @@ def _chosen_logger(effective: EffectiveConfiguration, name: str) -> Iterator[Row
     for each in logger["receivers"]:
         through = effective.logger(each["through"])["handlers"]["origin"] if each["through"] else "default"
         of = "" if each["through"] == name else f", handler of {each['through']}" if each["through"] else ""
-        yield Row(1, f"to {each['handler']}", f"from {each['level']}{of}", through)
+        yield Row(1, f"to {each['handler']}", f"{each['level']} and above{of}", through)
 
 
 def _reached_handlers(effective: EffectiveConfiguration, names: Iterable[str]) -> list[str]:
-    """Return the handlers that get records of the loggers, directly or from another handler."""
+    """Return the handlers that get records of these loggers, directly or from another handler."""
     waiting = [each["handler"] for name in names for each in effective.logger(name)["receivers"]]
     reached: dict[str, None] = {}
     while waiting:
@@ -192,7 +211,7 @@ def _handler(effective: EffectiveConfiguration, name: str) -> Iterator[Row]:
     handler = effective.handler(name)
     yield from _definition(name, handler["values"])
     if not handler["hangs_on"]:
-        yield Row(1, "unused:", "no logger uses it")
+        yield Row(1, "unused:", "no logger and no other handler uses it")
     configured = handler["values"].get("target")
     for target in handler["passes_on_to"]:
         if configured is None or configured["value"] != target:
@@ -200,7 +219,7 @@ def _handler(effective: EffectiveConfiguration, name: str) -> Iterator[Row]:
 
 
 def _definition(name: str, values: dict[str, Value[object]]) -> Iterator[Row]:
-    """Yield the name with the class, and the other values below it."""
+    """Yield a row with the name and the class, then a row for each other value."""
     first = next((key for key in ("()", "class") if key in values), None)
     yield Row(0, name, _text(values[first]["value"]), values[first]["origin"]) if first else Row(0, name)
     for key, value in values.items():
@@ -211,17 +230,20 @@ def _definition(name: str, values: dict[str, Value[object]]) -> Iterator[Row]:
 
 
 def render_probe(probe: Probe) -> str:
-    """Render a table of the handlers of a probe, with the outcome of each level."""
+    """Render a table with the outcome for each handler and level, and explain the outcomes."""
     lines = [["", *LEVELS, ""]]
     for each in probe["arrivals"]:
         outcomes = [each["outcomes"].get(level, "-") for level in LEVELS]
         lines.append([each["handler"], *outcomes, _path(each["file"]) if each["file"] else ""])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    title = f"Sent to {probe['logger']}: {LOGGING_PROBE} of each level, with the probe_id {probe['probe_id']}."
+    title = (
+        f"Sent one record of each level to the logger {probe['logger']}: event {LOGGING_PROBE}, "
+        f"probe_id {probe['probe_id']}."
+    )
     table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
-    is_explained = any("would report" in each["outcomes"].values() for each in probe["arrivals"])
-    notes = ["", "would report: accepts the record, but did not get it, because a probe is not a failure."]
-    return "\n".join([title, "", *table, *(notes if is_explained else [])])
+    found = {outcome for line in lines[1:] for outcome in line[1:-1]}
+    notes = [f"{outcome}: {meaning}" for outcome, meaning in OUTCOMES.items() if outcome in found]
+    return "\n".join([title, "", *table, "", *notes])
 
 
 def _align(rows: list[Row]) -> str:
@@ -243,6 +265,6 @@ def _text(value: object) -> str:
 
 
 def _path(value: object) -> str:
-    """Return a path relative to the working directory, if it is below that."""
+    """Return a path, relative to the working directory if it is inside it."""
     path = Path(str(value))
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

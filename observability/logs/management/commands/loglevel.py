@@ -1,4 +1,4 @@
-"""Change the level of a logger in running processes, for a time."""
+"""Change the level of a logger in running processes for a limited time."""
 
 import difflib
 import logging
@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from argparse import RawDescriptionHelpFormatter
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ LOG_LEVEL_RESET = "log_level_reset"
 DEFAULT_DURATION = "10m"
 MAX_DURATION_S = 24 * 3600
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
-FOLLOW_UP = "Every process of this service on this machine follows within two seconds."
+FOLLOW_UP = "All processes of this service on this machine apply this within 2 seconds."
+NO_CHANGES = "No log level is changed at present."
 EXAMPLES = """
 examples:
   manage.py loglevel                                list the changed levels
@@ -45,37 +46,39 @@ log = logging.getLogger("observability.levels")
 
 
 class Command(BaseCommand):
-    """Write the file that the processes poll. Each process ends a change by itself when its time is over."""
+    """Write the file that all processes of the service read. Each process ends a change when its time is over."""
 
-    help = "Change the level of a logger in every running process of this service on this machine, for a time."
-    # Usually something is wrong already when a level is changed.
+    help = "Change the level of a logger for a limited time, in all running processes of this service on this machine."
+    # This command must also work if the project has an error that the checks would report.
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:  # noqa: ANN401
-        """Add the examples to Django's parser, with their line breaks."""
+        """Return Django's parser with the examples, and keep their line breaks."""
         return super().create_parser(
             prog_name, subcommand, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter, **kwargs
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "logger", nargs="?", help="a logger name, usually that of a module such as shop.orders; or root"
+            "logger", nargs="?", help="a logger name, usually the name of a module (shop.orders), or root"
         )
-        parser.add_argument("level", nargs="?", help=f"one of {', '.join(LEVELS)}")
+        parser.add_argument("level", nargs="?", help=f"the new level: {', '.join(LEVELS)}")
         parser.add_argument(
             "--for",
             dest="duration",
             metavar="TIME",
-            help=f"for example 90s, 10m or 2h; default: {DEFAULT_DURATION}",
+            help=f"duration of the change: 90s, 10m, 2h; at most 24h (default: {DEFAULT_DURATION})",
         )
-        parser.add_argument("--reset", action="store_true", help="reset the logger, or all loggers")
+        parser.add_argument(
+            "--reset", action="store_true", help="reset this logger; without a logger, reset all of them"
+        )
 
     def handle(self, *, logger: str | None, level: str | None, duration: str | None, reset: bool, **_: Any) -> None:  # noqa: ANN401
         _path()
         if reset and (level or duration):
-            raise CommandError("Give either a level or --reset, not both.")
+            raise CommandError("--reset cannot be combined with a level or --for.")
         if duration and not level:
-            raise CommandError("--for needs a logger and a level.")
+            raise CommandError("--for requires a logger and a level.")
         try:
             if reset:
                 self._reset(logger)
@@ -88,15 +91,17 @@ class Command(BaseCommand):
 
     def _change(self, logger: str, level: str, seconds: float) -> None:
         _require_name(logger)
-        # Checked first: reading the level of a logger creates it.
-        warning = "" if _is_known(logger) else f"No logger or module has the name {logger}. {_suggest(logger)}"
+        # Check this first: reading the level of a logger creates the logger.
+        warning = "" if _is_known(logger) else f"Warning: no logger or module has the name {logger}. {_suggest(logger)}"
         with edit_changes(_path()) as changes:
             before = changes.get(logger)
             was = before.was if before else _configured_level(logger)
             change = LevelChange(logger, level, was, time.time() + seconds, seconds, _user(), os.getpid())
             changes[logger] = change
         _log(LOG_LEVEL_CHANGED, change)
-        self.stdout.write(f"{logger} is {level} until {_format_time(change.until)}; it was {was}. {FOLLOW_UP}")
+        self.stdout.write(
+            f"{logger} has the level {level} until {_format_time(change.until)} UTC (before: {was}). {FOLLOW_UP}"
+        )
         if warning:
             self.stderr.write(warning)
 
@@ -107,16 +112,16 @@ class Command(BaseCommand):
                 del changes[change.logger]
         for change in removed:
             _log(LOG_LEVEL_RESET, change)
-            self.stdout.write(f"{change.logger} is {change.was} again.")
-        no_change = f"{logger} is not changed." if logger else "No level is changed."
+            self.stdout.write(f"{change.logger} is reset to {change.was}.")
+        no_change = f"The level of {logger} is not changed." if logger else NO_CHANGES
         self.stdout.write(FOLLOW_UP if removed else no_change)
 
     def _list(self) -> None:
         changes = [change for change in read_changes(_path()) if change.remaining_s() > 0]
         if not changes:
-            self.stdout.write("No level is changed.")
+            self.stdout.write(NO_CHANGES)
             return
-        rows = [("logger", "level", "was", "until", "by")]
+        rows = [("logger", "level", "before", "until (UTC)", "changed by")]
         rows += [(each.logger, each.level, each.was, _format_time(each.until), each.by) for each in changes]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
@@ -126,14 +131,16 @@ class Command(BaseCommand):
 def _path() -> Path:
     path = shared_file(LEVELS_FILE)
     if path is None:
-        raise CommandError("Levels cannot be changed at run time: OBSERVABILITY['VAR_DIR'] is empty.")
+        raise CommandError(
+            "Log levels cannot be changed, because OBSERVABILITY['VAR_DIR'] is empty. Set it to a directory."
+        )
     return path
 
 
 def _require_name(logger: str) -> None:
     if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", logger) or len(logger) > 255:  # noqa: PLR2004 - the maximum length of a file name
         raise CommandError(
-            f"{logger!r} is not a logger name. A logger name is words joined by dots, for example shop.orders."
+            f"{logger!r} is not a logger name. Allowed: words with dots between them, for example shop.orders."
         )
 
 
@@ -150,14 +157,12 @@ def _parse_duration(text: str) -> float:
     match = re.fullmatch(r"([0-9]{1,9})([smh])", text)
     seconds = int(match[1]) * UNITS_S[match[2]] if match else 0
     if not 1 <= seconds <= MAX_DURATION_S:
-        raise CommandError(
-            f"--for is {text!r}. Allowed: a number with s, m or h, for example 90s, 10m or 2h; at most 24h."
-        )
+        raise CommandError(f"--for is {text!r}. Allowed: a number with s, m or h, such as 90s, 10m or 2h; at most 24h.")
     return float(seconds)
 
 
 def _configured_level(name: str) -> str:
-    """Describe the level of logging.yaml, and whether it is inherited or its records are buffered."""
+    """Describe the level from logging.yaml, and whether it is inherited or its records are buffered."""
     number = levels.configured_level(name)
     level: str = logging.getLevelName(number)
     if number < logging.INFO and is_buffered(name):
@@ -166,7 +171,7 @@ def _configured_level(name: str) -> str:
 
 
 def _is_known(name: str) -> bool:
-    """Return whether this process has the logger, or a module of that name, which may create it in other processes."""
+    """Return whether the name belongs to a logger, or to a module, which may create the logger in other processes."""
     try:
         return name in ("root", *logging.root.manager.loggerDict) or find_spec(name) is not None
     except (ImportError, ValueError):
@@ -175,15 +180,19 @@ def _is_known(name: str) -> bool:
 
 def _suggest(name: str) -> str:
     close = difflib.get_close_matches(name, logging.root.manager.loggerDict)
-    return f"Did you mean {' or '.join(close)}?" if close else "The key `logger` of a log line has its logger name."
+    return (
+        f"Did you mean {' or '.join(close)}?"
+        if close
+        else "In a log line, the key `logger` has the name of the logger."
+    )
 
 
 def _format_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _user() -> str:
-    """Return the user that runs the command, also behind sudo. Only the environment has that name."""
+    """Return the name of the user who runs the command, also with sudo: the environment has the real user."""
     own = _own_name()
     behind_sudo = os.environ.get("SUDO_USER", "")
     return f"{behind_sudo} (as {own})" if behind_sudo and behind_sudo != own else own
@@ -197,7 +206,7 @@ def _own_name() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        # The user of a container may have no name.
+        # In a container the user may have no name.
         return f"uid {os.getuid()}"
 
 
@@ -206,7 +215,7 @@ def _log(event: str, change: LevelChange) -> None:
         "log_level.logger": change.logger,
         "log_level.level": change.level,
         "log_level.was": change.was,
-        "log_level.until": datetime.fromtimestamp(change.until).astimezone().isoformat(timespec="seconds"),
+        "log_level.until": datetime.fromtimestamp(change.until, UTC).isoformat(timespec="seconds"),
         "log_level.by": _user(),
         "process.pid": os.getpid(),
     }

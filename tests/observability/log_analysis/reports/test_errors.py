@@ -1,4 +1,4 @@
-"""`logs errors`: failures by exception and place."""
+"""`logs errors`: failures by exception and source line."""
 
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,12 @@ def test_command_that_fails_is_one_failure(log_dir: Path) -> None:
 def test_warnings_are_not_failures(log_dir: Path) -> None:
     write(log_dir, record(level="warning"), request(http__response__status_code=404, level="warning"))
     assert failures(log_dir) == []
+
+
+def test_records_of_a_logging_probe_are_not_failures(log_dir: Path) -> None:
+    write(log_dir, record(event="logging_probe", level="error"), record(1, "import_failed", level="error"))
+    assert [row["event"] for row in failures(log_dir)] == ["import_failed"]
+    assert text(log_dir)[0].startswith("1 failure, ")
 
 
 def test_failure_in_two_logs_is_counted_once(log_dir: Path) -> None:

@@ -109,7 +109,7 @@ def test_parquet_file_is_unchanged_if_the_query_fails(log_dir: Path, tmp_path: P
     assert path.read_text() == "before"
 
 
-def test_draft_of_a_parquet_file_is_removed_if_it_cannot_be_renamed(log_dir: Path, tmp_path: Path) -> None:
+def test_temporary_parquet_file_is_removed_if_it_cannot_be_renamed(log_dir: Path, tmp_path: Path) -> None:
     write(log_dir, request())
     path = tmp_path / "answers" / "answer.parquet"
     path.mkdir(parents=True)

@@ -34,7 +34,7 @@ def test_queries_of_packages_have_no_place(log_dir: Path) -> None:
     write(log_dir, query(**nowhere), name="sql.jsonl")
     with database_of(log_dir) as database:
         report = statements(database, PLAIN, by="time", limit=0)
-    assert "in packages" in report.lines[1]
+    assert "(package code)" in report.lines[1]
 
 
 def test_request_of_the_slowest_query_is_the_example(log_dir: Path) -> None:

@@ -17,18 +17,18 @@ SLOW = with_statements(statement("a", 20), statement("b"), statement("c", 2))
 FAST = with_statements(statement("ab"), statement("b"), statement("c", 3))
 
 
-def test_statements_that_differ_most_come_first() -> None:
+def test_statements_with_the_largest_difference_come_first() -> None:
     found = [(each.text, each.state, each.difference) for each in Comparison(SLOW, FAST).statements]
     assert found == [("a", "gone", -20), ("c", "more", 1), ("ab", "new", 1), ("b", "same", 0)]
 
 
-def test_statement_of_two_origins_is_one_with_the_duration_of_all() -> None:
+def test_statement_with_two_origins_is_one_entry_with_the_total_duration() -> None:
     twice = with_statements(statement("a", 2, 3.0), statement("a", 1, 4.0))
     (found,) = Comparison(twice, twice).statements
     assert (found.first.count, found.first.duration_ms) == (3, 7.0)
 
 
-def test_statement_has_the_first_origin_on_either_side() -> None:
+def test_statement_has_the_first_origin_in_each_request() -> None:
     first: OriginDocument = {**NO_ORIGIN, "view": "First.list"}
     second: OriginDocument = {**NO_ORIGIN, "view": "Second.list"}
     before = with_statements(statement("a", origin=first), statement("a", origin=second))
@@ -39,17 +39,21 @@ def test_statement_has_the_first_origin_on_either_side() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "verdict"),
     [
-        (SLOW, FAST, "18 fewer queries: 23 before, 5 now"),
-        (FAST, SLOW, "18 more queries: 5 before, 23 now"),
-        (SLOW, SLOW, "23 queries in both"),
-        (with_statements(statement("a")), with_statements(statement("b")), "1 queries in both, but not the same ones"),
+        (SLOW, FAST, "18 fewer queries: 23 before, 5 after"),
+        (FAST, SLOW, "18 more queries: 5 before, 23 after"),
+        (SLOW, SLOW, "23 queries in both requests"),
+        (
+            with_statements(statement("a")),
+            with_statements(statement("b")),
+            "1 query in both requests, but not the same queries",
+        ),
     ],
 )
-def test_verdict(first: StoredProfile, second: StoredProfile, verdict: str) -> None:
+def test_verdict_describes_the_difference_in_queries(first: StoredProfile, second: StoredProfile, verdict: str) -> None:
     assert Comparison(first, second).verdict == verdict
 
 
-def test_change_of_a_total_has_its_sign_and_its_share() -> None:
+def test_change_of_a_total_has_a_sign_and_a_percentage() -> None:
     totals = {total.name: total for total in Comparison(SLOW, FAST).totals}
     assert (totals["queries"].change, totals["queries"].is_better) == ("−18 (−78%)", True)
     assert (totals["duration"].change, totals["duration"].is_better) == ("", None)
@@ -60,11 +64,11 @@ def test_change_of_a_total_has_its_sign_and_its_share() -> None:
     [
         (with_statements(silk_url="/silk/request/1/"), "recorded by silk"),
         (with_statements(route="/other/"), "different routes"),
-        (with_statements(is_running=True), "not ended"),
-        (changed(FAST, with_toolbar=True), "measured with the toolbar"),
+        (with_statements(is_running=True), "still running"),
+        (changed(FAST, with_toolbar=True), "ran with the toolbar"),
     ],
 )
-def test_caveats_name_what_makes_durations_incomparable(second: StoredProfile, caveat: str) -> None:
+def test_caveats_have_the_reasons_why_durations_are_not_comparable(second: StoredProfile, caveat: str) -> None:
     (found,) = Comparison(FAST, second).caveats
     assert caveat in found
 

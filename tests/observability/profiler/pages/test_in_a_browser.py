@@ -1,4 +1,4 @@
-"""What a developer sees of earlier requests: a real Chromium on the real development server."""
+"""The profiler's pages in a real Chromium on the real development server."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.other_service import other_service
 from tests.server import Answer, Server
 
 REQUESTS = "/__debug__/requests/"
-# How often the list refreshes itself: REFRESH_MS of requests.js.
+# The interval in which the list refreshes itself: REFRESH_MS of requests.js.
 REFRESH_MS = 2_000
 
 
@@ -25,7 +25,9 @@ def id_of(answer: Answer) -> str:
     return profile_of(answer).split("/")[-2]
 
 
-def test_developer_finds_why_a_request_repeats_a_query_and_sees_that_the_fix_worked(server: Server, page: Page) -> None:
+def test_request_page_shows_the_origin_of_a_repeated_query_and_the_comparison_shows_the_fix(
+    server: Server, page: Page
+) -> None:
     page.goto(profile_of(server.get("/shelves/")))
     warning = page.locator(".notice.repeated")
     expect(warning.locator("h2")).to_contain_text("50 times SELECT")
@@ -41,7 +43,7 @@ def test_developer_finds_why_a_request_repeats_a_query_and_sees_that_the_fix_wor
     page.goto(profile_of(server.get("/shelves/?fixed")))
     expect(page.locator(".notice.repeated")).to_have_count(0)
     page.locator("#compare").click()
-    expect(page.locator("h1")).to_have_text("50 fewer queries: 52 before, 2 now")
+    expect(page.locator("h1")).to_have_text("50 fewer queries: 52 before, 2 after")
     gone = page.locator("#statements tr.gone").first
     expect(gone).to_contain_text("50×")
     expect(gone).to_contain_text("tests.probe.shelves.ShelfSerializer.author")
@@ -49,7 +51,7 @@ def test_developer_finds_why_a_request_repeats_a_query_and_sees_that_the_fix_wor
     expect(page.locator("#totals")).to_contain_text("−50 (−96%)")
 
 
-def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_the_profile_url(
+def test_post_from_a_page_of_another_origin_is_profiled_and_its_script_reads_the_profile_url(
     browser: Browser, server: Server
 ) -> None:
     with other_service() as other, window(browser, f"http://{other.host}", others=True) as page:
@@ -74,7 +76,7 @@ def test_post_from_a_page_of_another_port_is_in_the_list_and_its_script_reads_th
         expect(page.locator("#request-body")).to_contain_text('"password": "[redacted]"')
 
 
-def test_list_shows_a_new_request_by_itself_and_keeps_the_focus(server: Server, page: Page) -> None:
+def test_list_refreshes_itself_and_keeps_the_focus(server: Server, page: Page) -> None:
     first = id_of(server.get("/api/v1/books/?page_size=1"))
     page.clock.install()
     page.goto(REQUESTS)
@@ -91,13 +93,25 @@ def test_list_shows_a_new_request_by_itself_and_keeps_the_focus(server: Server, 
     expect(page.locator(f"#request-{third}")).to_be_visible()
 
 
+def test_row_keeps_the_focus_when_its_request_ends(server: Server, page: Page) -> None:
+    profile_id = id_of(server.get("/api/v1/books/?page_size=1"))
+    page.clock.install()
+    page.goto(REQUESTS)
+    row = page.locator(f"#request-{profile_id}")
+    row.locator("a").focus()
+    row.evaluate("row => row.dataset.state = 'running'")
+    page.clock.run_for(REFRESH_MS)
+    expect(row).to_have_attribute("data-state", "closed")
+    expect(row.locator("a")).to_be_focused()
+
+
 def test_latest_request_has_a_url(server: Server, page: Page) -> None:
     server.get("/api/v1/books/?page_size=7")
     page.goto(f"{REQUESTS}latest/")
     expect(page.locator("h1")).to_contain_text("GET /api/v1/books/?page_size=7")
 
 
-def test_filters_choose_and_say_what_they_cannot_read(server: Server, page: Page) -> None:
+def test_filters_select_requests_and_report_invalid_values(server: Server, page: Page) -> None:
     server.get("/api/v1/books/NOPE/")
     server.get("/api/v1/books/status-counts/")
     page.goto(REQUESTS)
@@ -108,17 +122,19 @@ def test_filters_choose_and_say_what_they_cannot_read(server: Server, page: Page
     expect(page.locator("#requests tbody tr").first).to_contain_text("/api/v1/books/NOPE/")
     page.get_by_label("Status").fill("bad")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("'bad' is not a status: use a number such as 404, or 5xx")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "'bad' is not a status. Allowed: a status such as 404, or a class of statuses such as 5xx"
+    )
     page.get_by_label("Status").fill("")
     page.get_by_label("Slower than").fill("600000")
     page.keyboard.press("Enter")
-    expect(page.locator("caption")).to_have_text("No request matches")
+    expect(page.locator("caption")).to_have_text("No stored request matches the filter")
     page.get_by_text("Show all").click()
     expect(page.locator("#requests tbody .status.ok").first).to_be_visible()
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_of_the_toolbar_opens_on_the_page_of_its_request(server: Server, page: Page, panel: str) -> None:
+def test_toolbar_panel_opens_on_the_page_of_its_request(server: Server, page: Page, panel: str) -> None:
     page.goto(profile_of(server.get("/api/v1/books/?page_size=4")))
     page.locator(f"#djdt-{panel} a").click()
     content = page.locator(f"#{panel} .djDebugPanelContent")
@@ -127,9 +143,9 @@ def test_panel_of_the_toolbar_opens_on_the_page_of_its_request(server: Server, p
     expect(content).not_to_contain_text("isn't available anymore")
 
 
-def test_rolled_back_request_says_that_nothing_was_stored(server: Server, page: Page) -> None:
+def test_page_of_a_rolled_back_request_says_that_no_change_is_stored(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/write-then-raise/lost/")))
-    expect(page.locator("#transaction")).to_have_text("rolled back: nothing was stored")
+    expect(page.locator("#transaction")).to_have_text("rolled back: no change is stored")
     expect(page.locator("#exception h2")).to_contain_text("RuntimeError: after a write")
     expect(page.locator("#steps .rollback")).to_be_visible()
 
@@ -143,17 +159,17 @@ def test_outgoing_request_is_on_the_timeline(server: Server, page: Page) -> None
     expect(page.get_by_role("img", name="outgoing requests: 2")).to_be_visible()
 
 
-def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(server: Server, page: Page) -> None:
+def test_flame_graph_can_be_narrowed_to_a_frame(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/api/v1/books/?page_size=200&profile&toolbar=off")))
     flame = page.get_by_role("group", name="Flame graph")
     bar = flame.locator("a", has=page.locator("text", has_text=re.compile(r"^BookViewSet\.list$")))
-    # The page may have been loaded before the request ended.
+    # The page may be loaded before the request has ended.
     expect(bar).to_be_visible()
     expect(flame.locator("svg[opacity]")).to_have_count(0)
     before = flame.locator("a").count()
     bar.click()
     expect(page.get_by_text("show all")).to_be_visible()
-    # The callers of the frame are above it. The number of bars may be the same by chance.
+    # The bars of the callers are above the frame. The number of bars may be the same by chance.
     expect(flame.locator("svg[opacity]")).not_to_have_count(0)
     page.get_by_text("show all").click()
     expect(page.get_by_role("group", name="Flame graph").locator("a")).to_have_count(before)
@@ -162,7 +178,7 @@ def test_flame_graph_is_drawn_and_narrowed_to_one_of_its_frames(server: Server, 
     assert download.value.suggested_filename.endswith(".speedscope.json")
 
 
-def test_request_is_repeated_under_silk_and_leads_to_its_record(server: Server, page: Page) -> None:
+def test_request_can_be_repeated_with_silk(server: Server, page: Page) -> None:
     log_in_by_form(page)
     url = profile_of(server.get("/api/v1/books/?page_size=6"))
     page.goto(url)
@@ -178,7 +194,7 @@ def test_request_is_repeated_under_silk_and_leads_to_its_record(server: Server, 
 
 @pytest.fixture(scope="module")
 def addresses(server: Server) -> dict[str, str]:
-    """Return the URL of a page of each kind."""
+    """Return a URL for each kind of page."""
     slow, fixed = server.get("/shelves/?profile"), server.get("/shelves/?fixed")
     failed = server.get("/write-then-raise/looked-at/")
     return {
@@ -201,9 +217,11 @@ def test_page_is_readable(page: Page, addresses: dict[str, str], kind: str, widt
     assert low_contrasts(page) == {}
 
 
-def test_nothing_of_the_toolbar_lies_over_the_page_of_a_request(server: Server, page: Page) -> None:
+def test_toolbar_does_not_cover_the_page_of_a_request(server: Server, page: Page) -> None:
     page.goto(profile_of(server.get("/api/v1/books/?page_size=3")))
-    toolbar = page.locator("#djDebugToolbar").bounding_box()  # waits: the page of a running request has none
+    toolbar = page.locator(
+        "#djDebugToolbar"
+    ).bounding_box()  # waits, because the page of a running request has no toolbar
     content = page.locator("#content").bounding_box()
     assert content is not None
     assert toolbar is not None
@@ -216,7 +234,7 @@ def without_script(browser: Browser, server: Server) -> Iterator[Page]:
         yield page
 
 
-def test_pages_need_no_script(without_script: Page, addresses: dict[str, str]) -> None:
+def test_pages_work_without_scripts(without_script: Page, addresses: dict[str, str]) -> None:
     page = without_script
     page.goto(f"{REQUESTS}?path=shelves")
     page.get_by_role("button", name="Filter").click()
@@ -230,7 +248,7 @@ def test_pages_need_no_script(without_script: Page, addresses: dict[str, str]) -
     expect(page.locator("#statements tr.gone").first).to_be_visible()
 
 
-def test_pages_are_used_by_keyboard(page: Page, addresses: dict[str, str]) -> None:
+def test_pages_can_be_used_with_the_keyboard(page: Page, addresses: dict[str, str]) -> None:
     page.goto(addresses["list"])
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()

@@ -1,4 +1,4 @@
-"""The request page: how the transactions of a request ended, in words."""
+"""The request page: the description of the transactions of a request."""
 
 import pytest
 
@@ -18,7 +18,7 @@ STATEMENTS = {
 
 
 def profile_of(events: str, outcome: str, status: int = 200) -> StoredProfile:
-    """Return a profile with these steps, in words: the name of a statement, or a part of a transaction."""
+    """Return a profile with these steps. A word is the name of a statement, or a part of a transaction."""
     steps = []
     for at_ms, word in enumerate(events.split()):
         kind = word.replace("_", " ")
@@ -30,60 +30,60 @@ def profile_of(events: str, outcome: str, status: int = 200) -> StoredProfile:
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ("begin write commit", "committed: what it wrote is stored"),
-        ("begin commented commit", "committed: what it wrote is stored"),
-        ("begin with commit", "committed: what it wrote is stored"),
-        ("begin called commit", "committed: what it wrote is stored"),
-        ("begin read with-read commit", "committed; nothing was written"),
+        ("begin write commit", "committed: its changes are stored"),
+        ("begin commented commit", "committed: its changes are stored"),
+        ("begin with commit", "committed: its changes are stored"),
+        ("begin called commit", "committed: its changes are stored"),
+        ("begin read with-read commit", "committed, but nothing was changed"),
         (
             "begin write savepoint write rollback_to_savepoint commit",
-            "committed: what it wrote is stored; what was written after a savepoint that was rolled back is not",
+            "committed: its changes are stored, except those that a savepoint rolled back",
         ),
-        ("begin write savepoint read rollback_to_savepoint commit", "committed: what it wrote is stored"),
+        ("begin write savepoint read rollback_to_savepoint commit", "committed: its changes are stored"),
     ],
 )
-def test_commit(events: str, words: str) -> None:
+def test_committed_transaction_is_described(events: str, words: str) -> None:
     assert describe_transaction(profile_of(events, "committed")) == words
 
 
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ("begin write rollback", "rolled back: nothing was stored"),
-        ("begin savepoint write release_savepoint rollback", "rolled back: nothing was stored"),
-        ("begin read rollback", "rolled back; nothing had been written"),
+        ("begin write rollback", "rolled back: no change is stored"),
+        ("begin savepoint write release_savepoint rollback", "rolled back: no change is stored"),
+        ("begin read rollback", "rolled back, but nothing was changed"),
         (
             "begin write commit begin write rollback",
-            "one of several was rolled back: what that one wrote is not stored",
+            "one of several transactions was rolled back: its changes are not stored",
         ),
-        ("write begin read rollback", "one of several was rolled back: what that one wrote is not stored"),
-        ("elsewhere begin write rollback", "rolled back: nothing was stored"),
+        ("write begin read rollback", "one of several transactions was rolled back: its changes are not stored"),
+        ("elsewhere begin write rollback", "rolled back: no change is stored"),
     ],
 )
-def test_rollback(events: str, words: str) -> None:
+def test_rolled_back_transaction_is_described(events: str, words: str) -> None:
     assert describe_transaction(profile_of(events, "rolled_back")) == words
 
 
-def test_commit_of_an_error_says_so() -> None:
+def test_description_of_a_commit_mentions_an_error_status() -> None:
     found = describe_transaction(profile_of("begin write commit", "committed", 409))
-    assert found == "committed, although the status is 409: what it wrote is stored"
+    assert found == "committed, although the status is 409: its changes are stored"
 
 
 @pytest.mark.parametrize(
     ("events", "words"),
-    [("write", "none: what it wrote is stored at once"), ("read", "none: nothing was executed in one")],
+    [("write", "none: each change was stored immediately"), ("read", "none: no query ran in a transaction")],
 )
-def test_no_transaction(events: str, words: str) -> None:
+def test_request_without_a_transaction_is_described(events: str, words: str) -> None:
     assert describe_transaction(profile_of(events, "none")) == words
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
-        ("committed", "committed: what it wrote is stored"),
-        ("rolled_back", "rolled back: what was written in it is not stored"),
+        ("committed", "committed: its changes are stored"),
+        ("rolled_back", "rolled back: its changes are not stored"),
     ],
 )
-def test_dropped_steps_may_have_written(outcome: str, words: str) -> None:
+def test_description_considers_that_dropped_steps_may_have_changed_data(outcome: str, words: str) -> None:
     known = profile_of("begin read rollback" if outcome == "rolled_back" else "begin read commit", outcome)
     assert describe_transaction(changed(known, dropped_steps={"query": 3})) == words

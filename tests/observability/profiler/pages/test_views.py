@@ -1,4 +1,4 @@
-"""Who may open the profiler's pages, and what a program gets."""
+"""Access to the profiler's pages, and their JSON for programs."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ ADDRESSES = ["", "latest/", "{0}/", "{0}/compare/{0}/", "{0}/speedscope.json"]
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("refused", ["debug", "address", "cross-site", "same-site"])
-def test_url_does_not_exist_for_others(settings: Settings, profile_id: str, address: str, refused: str) -> None:
+def test_other_clients_get_a_404(settings: Settings, profile_id: str, address: str, refused: str) -> None:
     extra: dict[str, Any] = {}
     match refused:
         case "debug":
@@ -64,15 +64,15 @@ def test_url_does_not_exist_for_others(settings: Settings, profile_id: str, addr
     response = get(REQUESTS + address.format(profile_id), **extra)
     assert response.status_code == 404
     assert b"hunter" not in response.content
-    assert "no request" not in response.content.decode()
+    assert "No request" not in response.content.decode()
 
 
-def test_link_of_another_site_opens_a_page(profile_id: str) -> None:
+def test_link_on_another_site_opens_a_page(profile_id: str) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
     assert get(f"{REQUESTS}{profile_id}/", headers=headers).status_code == 200
 
 
-def test_pages_are_read_and_nothing_else(settings: Settings, profile_id: str) -> None:
+def test_pages_allow_only_get_and_head(settings: Settings, profile_id: str) -> None:
     client = Client(enforce_csrf_checks=True)
     assert client.post(f"{REQUESTS}{profile_id}/").status_code == 405
     settings.DEBUG = False
@@ -81,7 +81,7 @@ def test_pages_are_read_and_nothing_else(settings: Settings, profile_id: str) ->
 
 @pytest.mark.parametrize("address", ["", "latest/", "{0}/", "{0}/compare/{0}/", "nope/"])
 @pytest.mark.parametrize("accept", ["text/html,*/*;q=0.8", "application/json", "*/*"])
-def test_person_gets_a_page_and_a_program_json(profile_id: str, address: str, accept: str) -> None:
+def test_browser_gets_a_page_and_a_program_gets_json(profile_id: str, address: str, accept: str) -> None:
     response = get(REQUESTS + address.format(profile_id), headers={"Accept": accept})
     assert response.headers["Content-Type"].startswith("text/html" if "html" in accept else "application/json")
     assert response.status_code == (404 if "nope" in address else 200)
@@ -90,13 +90,13 @@ def test_person_gets_a_page_and_a_program_json(profile_id: str, address: str, ac
     assert "Accept" in response.headers["Vary"]
 
 
-def test_page_has_its_own_headers_of_security(settings: Settings, profile_id: str) -> None:
+def test_page_has_security_headers(settings: Settings, profile_id: str) -> None:
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "SecurityMiddleware" not in name]
     headers = get(f"{REQUESTS}{profile_id}/").headers
     assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
 
 
-def test_program_reads_a_profile_without_secrets(profile_id: str) -> None:
+def test_json_of_a_profile_has_no_secrets(profile_id: str) -> None:
     response = get(f"{REQUESTS}{profile_id}/")
     document = response.json()
     assert (document["state"], document["status"], document["query_count"], document["repeated_count"]) == (
@@ -116,7 +116,7 @@ def test_program_reads_a_profile_without_secrets(profile_id: str) -> None:
     assert "hunter2" not in response.content.decode()
 
 
-def test_list_gives_a_program_its_requests_and_the_filters_that_are_invalid(profile_id: str) -> None:
+def test_json_of_the_list_has_requests_and_errors_of_filters(profile_id: str) -> None:
     document = get(f"{REQUESTS}?request_id=a-known-request").json()
     assert ([each["id"] for each in document["requests"]], document["errors"]) == ([profile_id], {})
     response = get(f"{REQUESTS}?status=x&min_ms=soon")
@@ -138,11 +138,11 @@ def test_list_gives_a_program_its_requests_and_the_filters_that_are_invalid(prof
         ("request_id=another", False),
     ],
 )
-def test_list_is_filtered(profile_id: str, query: str, is_found: bool) -> None:
+def test_list_can_be_filtered(profile_id: str, query: str, is_found: bool) -> None:
     assert [each["id"] for each in get(f"{REQUESTS}?{query}").json()["requests"]] == ([profile_id] if is_found else [])
 
 
-def test_requests_of_the_pages_are_not_profiled(profile_id: str) -> None:
+def test_requests_to_the_pages_are_not_profiled(profile_id: str) -> None:
     for address in ADDRESSES:
         get(REQUESTS + address.format(profile_id))
     assert [each["id"] for each in get(REQUESTS).json()["requests"]] == [profile_id]
@@ -150,12 +150,12 @@ def test_requests_of_the_pages_are_not_profiled(profile_id: str) -> None:
 
 def test_list_is_empty_before_the_first_request() -> None:
     response = get(f"{REQUESTS}latest/")
-    assert (response.status_code, response.json()) == (404, {"error": "No request was recorded yet."})
+    assert (response.status_code, response.json()) == (404, {"error": "No request is stored yet."})
     assert get(REQUESTS).json() == {"requests": [], "errors": {}}
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_unusable_file_is_reported_in_a_sentence(settings: Settings, tmp_path: Path, address: str) -> None:
+def test_unusable_file_is_reported(settings: Settings, tmp_path: Path, address: str) -> None:
     settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(tmp_path)}
     (tmp_path / "profiles.sqlite3").mkdir()
     response = get(REQUESTS + address.format("nope"))
@@ -163,7 +163,7 @@ def test_unusable_file_is_reported_in_a_sentence(settings: Settings, tmp_path: P
     assert response.json()["error"].startswith(f"{tmp_path}/profiles.sqlite3 cannot be used: ")
 
 
-def test_numbers_of_a_drawing_are_those_of_svg_in_any_language(settings: Settings) -> None:
+def test_svg_numbers_do_not_depend_on_the_language(settings: Settings) -> None:
     settings.LANGUAGE_CODE = "de"
     settings.USE_THOUSAND_SEPARATOR = True
     url: str = Client().get("/counting/?profile").headers["X-Profile-URL"]
@@ -173,20 +173,20 @@ def test_numbers_of_a_drawing_are_those_of_svg_in_any_language(settings: Setting
     assert [each for each in written if not re.fullmatch(r"[0-9.]+%?", each)] == []
 
 
-def test_comparison_gives_a_program_what_changed(profile_id: str) -> None:
+def test_json_of_a_comparison_has_the_changes(profile_id: str) -> None:
     document = get(f"{REQUESTS}{profile_id}/compare/{profile_id}/").json()
-    assert (document["verdict"], document["totals"]["queries"]) == ("3 queries in both", [3, 3])
+    assert (document["verdict"], document["totals"]["queries"]) == ("3 queries in both requests", [3, 3])
 
 
-def test_comparison_with_a_deleted_request_says_which(profile_id: str) -> None:
+def test_comparison_with_a_missing_request_names_it(profile_id: str) -> None:
     response = get(f"{REQUESTS}{profile_id}/compare/nope/")
     assert (response.status_code, response.json()["error"]) == (
         404,
-        "Not found: nope. Only the last 500 requests are stored.",
+        "Not stored: nope. Only the last 500 requests are kept.",
     )
 
 
-def test_file_for_speedscope_is_a_download(profile_id: str) -> None:
+def test_speedscope_file_is_a_download(profile_id: str) -> None:
     url: str = Client().get("/counting/?profile").headers["X-Profile-URL"]
     response = get(f"{url}speedscope.json")
     assert response.headers["Content-Disposition"].startswith("attachment; filename=")

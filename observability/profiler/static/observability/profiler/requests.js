@@ -1,4 +1,4 @@
-// Keeps the list of requests up to date: fetches the same page again, and changes the rows that differ.
+// Keep the list of requests up to date: fetch the same page again, and replace the rows that have changed.
 
 const REFRESH_MS = 2000;
 const table = document.getElementById("requests");
@@ -15,7 +15,7 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     show(page.getElementById("requests"));
   } catch {
-    // The server restarts: the next refresh will succeed.
+    // The server is restarting. The next refresh will succeed.
   }
 }
 
@@ -30,8 +30,11 @@ function show(newTable) {
       body.insertBefore(row, place);
       continue;
     }
-    // An unchanged row stays, because it may have the focus.
-    if (known.dataset.state !== row.dataset.state) known.replaceChildren(...row.children);
+    if (known.dataset.state !== row.dataset.state) {
+      const hasFocus = known.contains(document.activeElement);
+      known.replaceChildren(...row.children);
+      if (hasFocus) known.querySelector("a").focus();
+    }
     known.dataset.state = row.dataset.state;
     place = known.nextElementSibling;
   }

@@ -1,4 +1,4 @@
-"""`manage.py logging`: what it says of a configuration, and the command as a process."""
+"""`manage.py logging`: its output for a configuration, and the command in a process."""
 
 import json
 import logging.config
@@ -24,7 +24,7 @@ class Output(Protocol):
 
 
 @pytest.fixture
-def output_of(settings: Settings, tmp_path: Path, restored_logging: None) -> Output:
+def configure_and_run(settings: Settings, tmp_path: Path, restored_logging: None) -> Output:
     """Return a function that configures layers and overrides (in `more.yaml`) and returns the output of the command."""
 
     def show(*arguments: str, layers: tuple[str, ...] = ("production",), overrides: str = "") -> str:
@@ -53,40 +53,40 @@ def line_of(text: str) -> int:
     return number
 
 
-def test_tree_has_each_logger_with_the_line_of_its_level(output_of: Output) -> None:
-    (line,) = [line for line in output_of().splitlines() if line.strip().startswith("django.request ")]
+def test_tree_has_each_logger_with_the_line_of_its_level(configure_and_run: Output) -> None:
+    (line,) = [line for line in configure_and_run().splitlines() if line.strip().startswith("django.request ")]
     number = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert columns(line) == ["django.request", "INFO, to root", f"logging.yaml:{number} base"]
 
 
-def test_logger_without_an_entry_shows_what_it_inherits_and_reaches(output_of: Output) -> None:
-    lines = [columns(line) for line in output_of("django.request.of.mine").splitlines()]
+def test_logger_without_an_entry_shows_inherited_values_and_its_handlers(configure_and_run: Output) -> None:
+    lines = [columns(line) for line in configure_and_run("django.request.of.mine").splitlines()]
     number = line_of("handlers: [observation, buffered, errors, sentry]")
     level = line_of("django.request: {level: INFO, handlers: [], propagate: true}")
     assert ["django.request.of.mine", "INFO, inherited from django.request", f"logging.yaml:{level} base"] in lines
-    assert ["to errors", "from ERROR, handler of root", f"logging.yaml:{number} base"] in lines
+    assert ["to errors", "ERROR and above, handler of root", f"logging.yaml:{number} base"] in lines
     assert ["sql", "observability.logs.handlers.SharedRotatingFileHandler"] not in [line[:2] for line in lines]
 
 
-def test_overrides_show_as_a_layer(output_of: Output, tmp_path: Path) -> None:
-    written = output_of(overrides="loggers:\n  django.request: {level: DEBUG}\n")
+def test_overrides_are_listed_as_a_layer(configure_and_run: Output, tmp_path: Path) -> None:
+    written = configure_and_run(overrides="loggers:\n  django.request: {level: DEBUG}\n")
     lines = [columns(line) for line in written.splitlines()]
     assert ["django.request", "DEBUG, to root", "more.yaml:2 overrides"] in lines
     assert ["overrides", str(tmp_path / "more.yaml")] in lines
 
 
-def test_json_is_one_document_and_nothing_else(output_of: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As in a process of the command, whose stdout is its own; pytest has streams without a name.
+def test_json_output_is_a_single_document(configure_and_run: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The process looks like a process of the command. The streams of pytest have no name.
     monkeypatch.setattr("sys.argv", ["manage.py", "logging"])
     monkeypatch.setattr("sys.stderr", sys.__stderr__)
-    document = json.loads(output_of("--json", layers=("production", "container")))
+    document = json.loads(configure_and_run("--json", layers=("production", "container")))
     assert document["loggers"]["root"]["handlers"]["origin"]["layer"] == "container"
     assert document["handlers"]["stdout"]["values"]["stream"]["value"] == "<stderr>"
     assert document["probe"] is None
 
 
-def test_probe_shows_the_files_in_which_its_records_are(output_of: Output, tmp_path: Path) -> None:
-    sent = json.loads(output_of("--json", "--probe", "observability.sql"))["probe"]
+def test_probe_shows_the_files_that_contain_its_records(configure_and_run: Output, tmp_path: Path) -> None:
+    sent = json.loads(configure_and_run("--json", "--probe", "observability.sql"))["probe"]
     arrivals: dict[str, Any] = {each["handler"]: each for each in sent["arrivals"]}
     assert arrivals["sql"]["file"] == str(tmp_path / "log" / "sql.jsonl")
     assert arrivals["sql"]["outcomes"] == dict.fromkeys(("WARNING", "ERROR", "CRITICAL"), "written")
@@ -95,14 +95,14 @@ def test_probe_shows_the_files_in_which_its_records_are(output_of: Output, tmp_p
     assert [line["probe_id"] for line in lines] == [f"{sent['probe_id']}-ERROR", f"{sent['probe_id']}-CRITICAL"]
 
 
-def test_record_that_a_handler_lost_is_an_error_of_the_command(output_of: Output) -> None:
+def test_lost_record_is_an_error_of_the_command(configure_and_run: Output) -> None:
     losing = f"handlers: {{service: {{class: {LOSING}, maxBytes: null, backupCount: null}}}}\n"
-    with pytest.raises(CommandError, match=r"^Records were lost by service"):
-        output_of("--probe", "probe", overrides=losing)
+    with pytest.raises(CommandError, match=r"^Handlers that lost records: service"):
+        configure_and_run("--probe", "probe", overrides=losing)
 
 
 @pytest.mark.slow
-def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
+def test_probe_is_not_sent_to_sentry_and_the_output_says_so(tmp_path: Path) -> None:
     with sentry_sink() as sink:
         environment = own_environment(tmp_path, SENTRY_DSN=sink.dsn)
         completed = run_python("manage.py", "logging", "--probe", "probe", environment=environment)
@@ -113,14 +113,14 @@ def test_probe_reports_nothing_to_sentry_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lines_fit_into_a_terminal(tmp_path: Path) -> None:
-    """The loggers are those of a process, not those that the tests made in this one."""
+def test_lines_fit_the_terminal(tmp_path: Path) -> None:
+    """The command runs in a new process, because this process has the loggers of other tests."""
     environment = own_environment(tmp_path, LOGGING_LAYERS="development")
     lines = run_python("manage.py", "logging", environment=environment).stdout.splitlines()
     assert max(len(line) for line in lines if str(tmp_path) not in line) <= 120
 
 
-def test_error_of_the_configuration_is_one_line_with_its_place(tmp_path: Path) -> None:
+def test_configuration_error_is_one_line_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text("loggers:\n  django.request:\n    level: DEBGU\n")
     environment = own_environment(tmp_path, LOGGING_OVERRIDES=str(tmp_path / "more.yaml"))
     completed = run_python("manage.py", "logging", environment=environment)

@@ -13,7 +13,7 @@ from observability.logs.yaml_layers import Origin
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_handler_that_code_gave_a_target_shows_it() -> None:
+def test_target_that_code_set_is_shown() -> None:
     configured = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -27,11 +27,11 @@ def test_handler_that_code_gave_a_target_shows_it() -> None:
     effective = EffectiveConfiguration(configured)
     effective.live_handlers["memory"].setTarget(effective.live_handlers["file"])  # type: ignore[attr-defined]
     assert "passes on to:" in render_tree(effective)
-    assert "LOGGING was not built by load_logging" in render_tree(effective)
+    assert "was not built by load_logging()" in render_tree(effective)
 
 
 @pytest.mark.usefixtures("restored_logging")
-def test_handler_whose_level_is_above_that_of_its_logger_shows_it() -> None:
+def test_level_of_a_handler_above_the_level_of_its_logger_is_shown() -> None:
     configured = {
         "version": 1,
         "disable_existing_loggers": False,
@@ -42,7 +42,7 @@ def test_handler_whose_level_is_above_that_of_its_logger_shows_it() -> None:
     assert "  all, bad>=ERROR" in render_tree(EffectiveConfiguration(configured))
 
 
-def test_long_value_is_folded_under_itself() -> None:
+def test_long_value_is_wrapped_in_its_column() -> None:
     written = _align([Row(0, "root"), Row(1, "handlers:", ", ".join(["handler"] * 12), Origin("a/b.yaml", 3, "base"))])
     assert written.splitlines()[1:] == [
         f"  handlers:  {', '.join(['handler'] * 6)},         b.yaml:3 base",
@@ -50,11 +50,13 @@ def test_long_value_is_folded_under_itself() -> None:
     ]
 
 
-def test_probe_shows_the_file_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_shows_relative_paths_and_explains_its_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     sent: Probe = {
         "logger": "a",
         "probe_id": "probe-1",
         "arrivals": [{"handler": "file", "file": str(tmp_path / "log" / "a.log"), "outcomes": {"INFO": "written"}}],
     }
-    assert render_probe(sent).splitlines()[-1].split() == ["file", "-", "written", "-", "-", "-", "log/a.log"]
+    lines = render_probe(sent).splitlines()
+    assert lines[3].split() == ["file", "-", "written", "-", "-", "-", "log/a.log"]
+    assert [line.partition(":")[0] for line in lines[5:]] == ["written", "-"]

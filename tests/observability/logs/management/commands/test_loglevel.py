@@ -24,8 +24,8 @@ def run(*arguments: str) -> str:
     return output.getvalue()
 
 
-def test_change_is_written_with_what_was_and_who_made_it(file: Path) -> None:
-    assert run("library.loans", "debug", "--for", "90s").startswith("library.loans is DEBUG until 20")
+def test_change_is_stored_with_the_previous_level_and_the_user(file: Path) -> None:
+    assert run("library.loans", "debug", "--for", "90s").startswith("library.loans has the level DEBUG until 20")
     (change,) = read_changes(file)
     assert (change.logger, change.level, change.was, change.seconds) == (
         "library.loans",
@@ -36,7 +36,7 @@ def test_change_is_written_with_what_was_and_who_made_it(file: Path) -> None:
     assert change.by
 
 
-def test_change_of_a_change_remembers_what_was_before_both(file: Path) -> None:
+def test_second_change_keeps_the_level_from_before_the_first_change(file: Path) -> None:
     run("django.request", "DEBUG")
     logging.getLogger("django.request").setLevel(logging.DEBUG)
     try:
@@ -46,36 +46,36 @@ def test_change_of_a_change_remembers_what_was_before_both(file: Path) -> None:
     assert [(change.level, change.was) for change in read_changes(file)] == [("ERROR", "INFO")]
 
 
-def test_list_names_logger_level_and_who_changed_it(file: Path) -> None:
-    assert run() == "No level is changed.\n"
+def test_list_shows_logger_level_and_user(file: Path) -> None:
+    assert run() == "No log level is changed at present.\n"
     run("django.request", "DEBUG")
     run("django", "ERROR")
     heading, *rows = [row.split() for row in run().splitlines()]
-    assert heading == ["logger", "level", "was", "until", "by"]
+    assert heading == ["logger", "level", "before", "until", "(UTC)", "changed", "by"]
     assert [row[:3] for row in rows] == [["django.request", "DEBUG", "INFO"], ["django", "ERROR", "INFO"]]
     assert rows[0][-1] == read_changes(file)[0].by
 
 
-def test_change_whose_time_is_over_is_not_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ended_change_is_not_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("library", "DEBUG", "--for", "1s")
     over = read_changes(file)[0].until
     monkeypatch.setattr("time.time", lambda: over)
-    assert run() == "No level is changed.\n"
+    assert run() == "No log level is changed at present.\n"
 
 
-def test_reset_takes_one_change_back_and_without_a_logger_all(file: Path) -> None:
+def test_reset_ends_one_change_or_all_of_them(file: Path) -> None:
     for logger in ("django.request", "django", "root"):
         run(logger, "DEBUG")
-    assert run("django.request", "--reset").startswith("django.request is INFO again.")
+    assert run("django.request", "--reset").startswith("django.request is reset to INFO.")
     assert [change.logger for change in read_changes(file)] == ["django", "root"]
     run("--reset")
     assert read_changes(file) == []
-    assert run("--reset") == "No level is changed.\n"
-    assert run("library", "--reset") == "library is not changed.\n"
+    assert run("--reset") == "No log level is changed at present.\n"
+    assert run("library", "--reset") == "The level of library is not changed.\n"
 
 
 @pytest.mark.usefixtures("file")
-def test_each_change_is_logged_with_who_made_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_is_logged_with_the_user(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "observability")
     run("library", "DEBUG", "--for", "2h")
     run("library", "--reset")
@@ -87,15 +87,15 @@ def test_each_change_is_logged_with_who_made_it(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.usefixtures("file")
-def test_user_behind_sudo_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_of_sudo_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "ada")
     run("library", "DEBUG")
     assert "ada (as " in run()
 
 
 @pytest.mark.usefixtures("file")
-def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
-    assert "No logger or module has the name djago.request. Did you mean django.request" in run(
+def test_unknown_logger_is_reported_with_similar_names() -> None:
+    assert "no logger or module has the name djago.request. Did you mean django.request" in run(
         "djago.request", "DEBUG"
     )
 
@@ -107,25 +107,27 @@ def test_name_that_nothing_has_is_reported_with_similar_ones() -> None:
         (["library", "LOUD"], "'LOUD' is not a level. Allowed: DEBUG, INFO"),
         (
             ["library", "DEBUG", "--for", "soon"],
-            "--for is 'soon'. Allowed: a number with s, m or h, for example 90s, 10m or 2h",
+            "--for is 'soon'. Allowed: a number with s, m or h, such as 90s, 10m or 2h",
         ),
         (["library", "DEBUG", "--for", "0s"], "--for is '0s'"),
         (["library", "DEBUG", "--for", "25h"], "--for is '25h'. .*; at most 24h"),
         (["library", "DEBUG", "--for=-1m"], "--for is '-1m'"),
         (["a b", "DEBUG"], "'a b' is not a logger name"),
-        (["library", "DEBUG", "--reset"], "Give either a level or --reset"),
-        (["library", "--for", "10m"], "--for needs a logger and a level"),
+        (["library", "DEBUG", "--reset"], "--reset cannot be combined with a level"),
+        (["library", "--for", "10m"], "--for requires a logger and a level"),
     ],
 )
-def test_what_is_wrong_is_reported_with_what_is_allowed(file: Path, arguments: list[str], expected: str) -> None:
+def test_invalid_arguments_are_reported_with_the_allowed_values(
+    file: Path, arguments: list[str], expected: str
+) -> None:
     with pytest.raises(CommandError, match=expected):
         run(*arguments)
     assert not file.exists()
 
 
-def test_file_of_something_else_is_named_and_left(file: Path) -> None:
+def test_file_with_other_content_is_reported_and_not_changed(file: Path) -> None:
     file.write_text("something else")
-    with pytest.raises(CommandError, match=r"was not written by `manage\.py loglevel`"):
+    with pytest.raises(CommandError, match=r"is not a file of `manage\.py loglevel`"):
         run("library", "DEBUG")
     assert file.read_text() == "something else"
 
