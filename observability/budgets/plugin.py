@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from observability.budgets.budget_file import BudgetFileError
 from observability.budgets.budget_run import INI, BudgetRun, Selection
@@ -88,6 +89,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[run_key] = BudgetRun(mode, config.rootpath)
     except BudgetFileError as error:
         raise pytest.UsageError(str(error)) from None
+    except ImproperlyConfigured as error:
+        message = (
+            f"the query budgets need Django's settings: set DJANGO_SETTINGS_MODULE. {' '.join(str(error).split())}"
+        )
+        raise pytest.UsageError(message) from None
     config.stash[summary_key] = []
 
 
@@ -210,15 +216,16 @@ def _finish_run(session: pytest.Session, run: BudgetRun) -> None:
 def _record(config: pytest.Config, run: BudgetRun, result: RunResult) -> list[Problem]:
     """Write the budget file, add lines to the terminal summary, and return the raised budgets that were refused."""
     reason, prune = config.getoption("--query-budget-reason"), config.getoption("--query-budget-prune")
-    is_changed, refused = run.record(result, reason=reason, prune=prune)
-    written = "written" if is_changed else "unchanged"
+    recorded = run.record(result, reason=reason, prune=prune)
+    written = "written" if recorded.is_changed else "unchanged"
     lines = [f"{result.file} {written}: {format_count(len(run.measurements), 'route')} measured"]
+    lines += [f"raised {each}" for each in recorded.raised]
     if not result.has_passed:
         lines.append("a test failed: no budget was added, lowered or removed")
     elif not result.is_full:
         lines.append("not all tests ran: no budget was lowered or removed")
     config.stash[summary_key] += lines
-    return refused
+    return recorded.refused
 
 
 def _write_report(config: pytest.Config, run: BudgetRun, problems: list[Problem]) -> None:
