@@ -30,8 +30,8 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
         return []
     return [
         Warning(
-            f"SENTRY_SPOOL_DIR is {spool_dir!r}, which is not writable: while Sentry is unreachable, events are only in "
-            "memory.",
+            f"SENTRY_SPOOL_DIR is {spool_dir!r}, which is not writable: while Sentry is unreachable, events are only "
+            "in memory.",
             hint="Set it to a directory that the user of the service can create or write to.",
             id="observability.W301",
         )

@@ -29,7 +29,9 @@ class AnyOfFilter(django_filters.Filter):
     field_class = forms.MultipleChoiceField
 
     def __init__(self, choices: Sequence[tuple[str, str]]) -> None:
-        super().__init__(lookup_expr="in", choices=choices, widget=SeparatedValuesWidget)
+        allowed = ", ".join(value for value, _ in choices)
+        messages = {"invalid_choice": f"'%(value)s' is not a valid choice. Allowed: {allowed}."}
+        super().__init__(lookup_expr="in", choices=choices, widget=SeparatedValuesWidget, error_messages=messages)
 
 
 class TruckFilterSet(django_filters.FilterSet):
