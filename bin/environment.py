@@ -77,7 +77,7 @@ class Environment:
 
 
 def report(text: str) -> None:
-    """Print a line to stderr; stdout belongs to the command that runs afterwards."""
+    """Print a line to stderr; stdout belongs to the command that runs later."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
@@ -293,6 +293,15 @@ def prepare(environment: Environment) -> None:
         sys.exit(code)
 
 
+def requirements_file(name: str) -> Path:
+    """Return the path of a requirements file of the repository. Raise ArgumentTypeError if it does not exist."""
+    path = ROOT / name
+    if not path.is_file():
+        available = ", ".join(sorted(each.name for each in ROOT.glob("requirements*.txt")))
+        raise argparse.ArgumentTypeError(f"{name!r} does not exist in {ROOT}. Available: {available or 'none'}")
+    return path
+
+
 def main(arguments: list[str]) -> None:
     """Set up the environment, then run its Python with the arguments after `--`. Exit with 1 if the set-up fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -305,7 +314,7 @@ def main(arguments: list[str]) -> None:
         "--directory", default=".venv", help="the environment, relative to the repository (default: %(default)s)"
     )
     parser.add_argument("--prepare", action="store_true", help="run manage.py prepare before the command")
-    parser.add_argument("requirements", nargs="+", metavar="FILE", type=lambda name: ROOT / name)
+    parser.add_argument("requirements", nargs="+", metavar="FILE", type=requirements_file)
     options = parser.parse_args(arguments[:end])
     environment = Environment(ROOT / options.directory)
     try:
@@ -318,7 +327,11 @@ def main(arguments: list[str]) -> None:
     except SetUpError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error}. Fix this problem and run the command again; no other clean-up is necessary.")
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(
+            f"Could not set up {options.directory}: {place}{error.strerror or error}. Fix this problem, then run the "
+            "command again. No other clean-up is necessary."
+        )
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

@@ -224,8 +224,8 @@ def _redact_pairs(text: str) -> str:
     copied = position = 0
     while match := _pair.search(text, position):
         value = match["value"]
-        is_hidden = value.startswith(REDACTED[:9]) or _placeholder.fullmatch(value) is not None
-        if is_secret(match["key"]) and not is_hidden:
+        has_no_secret = value.startswith(REDACTED[:9]) or _placeholder.fullmatch(value) is not None
+        if is_secret(match["key"]) and not has_no_secret:
             parts += (text[copied : match.end("before")], REDACTED)
             copied = position = match.end()
         else:

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from observability.budgets.budget_file import BudgetFileError
 from observability.budgets.budget_run import INI, BudgetRun, Selection
-from observability.budgets.failure_message import REPORT_ATTRIBUTE, BudgetFailure, enable_colours, mark_report
+from observability.budgets.failure_message import REPORT_ATTRIBUTE, BudgetFailure, enable_colors, mark_report
 from observability.budgets.fixtures import (
     django_assert_constant_queries,
     django_assert_query_budget,
@@ -83,7 +83,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{option} has no effect without --query-budget=record. Add that option")
     report = config.getoption("--query-budget-report")
     if report and Path(report).suffix not in SUFFIXES:
-        raise pytest.UsageError(f"--query-budget-report is {report}. The name must end with {' or '.join(SUFFIXES)}")
+        raise pytest.UsageError(
+            f"--query-budget-report is {report!r}. Allowed: a name that ends with {' or '.join(SUFFIXES)}"
+        )
     config.stash[selection_key] = Selection(config)
     try:
         config.stash[run_key] = BudgetRun(mode, config.rootpath)
@@ -153,7 +155,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    enable_colours(report)
+    enable_colors(report)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -201,8 +201,16 @@ def test_error_of_the_operating_system_is_one_line(checkout: Checkout) -> None:
     (checkout.path / "var").touch()
     code, written = checkout.set_up()
     assert (code, written.count("\n")) == (1, 1)
-    assert "var'" in written
+    assert written.startswith("Could not set up .venv: ")
+    assert "/var: File exists. Fix this problem" in written
     assert "run the command again" in written
+
+
+def test_missing_requirements_file_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.set_up("requirement.txt")
+    assert code == 2
+    assert "'requirement.txt' does not exist in " in written
+    assert "Available: requirements" in written
 
 
 def hide_modules(directory: Path, *names: str) -> str:

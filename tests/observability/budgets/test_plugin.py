@@ -291,11 +291,11 @@ def test_failed_scaling_test_does_not_change_or_check_the_file(recorded: Project
 
 
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
-def test_only_terminal_output_has_colours(workers: str, recorded: Project) -> None:
+def test_only_terminal_output_has_colors(workers: str, recorded: Project) -> None:
     recorded.write({"test_failing.py": FAILING})
-    coloured = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
-    assert coloured.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
-    assert "\x1b[31m+1 per row\x1b[0m" in coloured.output
+    colored = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
+    assert colored.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
+    assert "\x1b[31m+1 per row\x1b[0m" in colored.output
     junit = (recorded.path / "junit.xml").read_text()
     assert ("line   urls.py" in junit, "#x1B" in junit) == (True, False)
     plain = recorded.run("test_failing.py", workers)

@@ -110,7 +110,7 @@ def test_invalid_filter_value_returns_400_and_names_the_filter(name: str, client
     response = client.get(TRUCKS, {name: "lease,driving,parked"})
     assert response.status_code == 400
     assert list(response.json()) == [name]
-    assert "is not one of the available choices" in response.json()[name][0]
+    assert "' is not a valid choice. Allowed: " in response.json()[name][0]
 
 
 @pytest.mark.parametrize(
