@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "var" / "environment.lock"
 OLDEST = (3, 11)
 SHOWN_LINES = 12
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 NO_INSTALLER = (
     "This Python cannot create a virtual environment with pip. Install the missing package (on Debian and Ubuntu: "
@@ -83,21 +84,31 @@ def report(text: str) -> None:
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Deliver SIGINT and SIGTERM only after the block has ended.
-
-    If a signal interrupted the start of a process, the process would keep running and its id would be unknown.
-    """
-    received: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda signum, _: received.append(signum))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def signals_blocked() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM after the block, which is too short for a handler to wait for."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Handle SIGINT and SIGTERM only after the block has ended.
+
+    If a signal interrupted the start of a process, the process would keep running and its id would be unknown. The
+    signals are not blocked, because the process would inherit that.
+    """
+    received: list[int] = []
+    with signals_blocked():
+        handlers = {number: signal.signal(number, lambda signum, _: received.append(signum)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        with signals_blocked():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         for signum in received:
             signal.raise_signal(signum)
 
@@ -145,7 +156,10 @@ def run(command: Command, *, is_output_shown: bool = False) -> tuple[int, str]:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            # A daemon that left the group may keep the pipe open: do not wait for the end of the output.
+            if process.stdout is not None:
+                process.stdout.close()
+            process.wait()
         raise
     return process.returncode, output or ""
 
