@@ -280,6 +280,30 @@ def test_signal_during_installation_stops_the_installer(checkout: Checkout, numb
     wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
 
 
+def test_signal_stops_the_children_of_the_installer(checkout: Checkout) -> None:
+    checkout.add_uv(installation='sleep 60 & echo $! > "$0.pid"; wait')
+    recorded = checkout.programs / "uv.pid"
+    with running_set_up(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+    wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the child")
+
+
+def test_signal_does_not_wait_for_a_daemon_of_the_installer(checkout: Checkout) -> None:
+    daemon = "import os, sys, time; os.setsid(); print(os.getpid(), file=open(sys.argv[1], 'w')); time.sleep(600)"
+    checkout.add_uv(installation=f'{PYTHON} -c "{daemon}" "$0.daemon" & exec sleep 600')
+    recorded = checkout.programs / "uv.daemon"
+    with running_set_up(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the daemon")
+        process.terminate()
+        try:
+            process.communicate(timeout=DEADLINE_S)
+        finally:
+            os.kill(int(recorded.read_text()), signal.SIGKILL)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 # Popen of the installer does not return until the test creates the file START_RELEASE.
 SLOW_START = """
 import os, subprocess, time
