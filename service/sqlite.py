@@ -1,8 +1,8 @@
 """Use the parameter limit of the loaded SQLite library instead of the one that Django 5.2 assumes.
 
 Django splits a `bulk_create()` so that no statement has more than 999 parameters, the default of SQLite before version
-3.32. 1,000 telemetry frames would take 20 statements instead of one. The loaded library reports its real limit: 32,766
-by default, 250,000 in Debian's build.
+3.32. 1,000 rows with 20 columns would take 21 statements instead of one. The loaded library reports its real limit:
+32,766 by default, 250,000 in Debian's build.
 """
 
 import sqlite3

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--force-color", action="store_true", help="print colors, even if the output is not a terminal")
     add_arguments(parser, PROGRAM)
     parsed = vars(parser.parse_args(arguments))
-    terminal = Terminal.of(sys.stdout, no_color=parsed["no_color"], force_color=parsed["force_color"])
+    terminal = Terminal.of(sys.stdout, no_color=parsed["no_color"], force_color=parsed["force_color"], program=PROGRAM)
     output = Output(lambda line: sys.stdout.write(f"{line}\n"), lambda line: sys.stderr.write(f"{line}\n"), terminal)
     try:
         run(parsed, output, DEFAULT_PATHS)

@@ -37,7 +37,7 @@ _measurements = (
 )
 _request = (
     Column("method", "http.request.method", "VARCHAR"),
-    Column("route", "http.route", "VARCHAR", "URL pattern, such as /trucks/{vin}/"),
+    Column("route", "http.route", "VARCHAR", "URL pattern, such as /books/<pk>/"),
     Column("path", "url.path", "VARCHAR"),
     Column("status", "http.response.status_code", "BIGINT"),
     *_measurements,

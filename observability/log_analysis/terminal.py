@@ -32,19 +32,25 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The properties of the output. `width` is in columns; None if lines may have any length, as in a file."""
+    """The properties of the output. `width` is in columns; None if lines may have any length, as in a file.
+
+    `program` is the command that the reports name, without its subcommand.
+    """
 
     width: int | None
     has_colors: bool
+    program: str = "logs"
 
     @classmethod
-    def of(cls, stream: Stream, *, no_color: bool = False, force_color: bool = False) -> "Terminal":
+    def of(
+        cls, stream: Stream, *, no_color: bool = False, force_color: bool = False, program: str = "logs"
+    ) -> "Terminal":
         """Return the terminal of a stream. The variables NO_COLOR (no-color.org) and COLUMNS are respected."""
         is_terminal = stream.isatty()
         has_colors = force_color or (is_terminal and not no_color and not os.environ.get("NO_COLOR"))
         has_width = is_terminal or os.environ.get("COLUMNS", "").isdigit()
         width = max(MIN_WIDTH, shutil.get_terminal_size().columns) if has_width else None
-        return cls(width, has_colors)
+        return cls(width, has_colors, program)
 
     def style(self, text: str, *styles: str) -> str:
         """Return the text with these styles (keys of STYLES) if the terminal has colors."""

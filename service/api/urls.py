@@ -12,7 +12,7 @@ from service.api.views import TelemetryFrameView, TruckViewSet
 
 
 class PlainRouter(DefaultRouter):
-    """Routes in the form of `path()`: `trucks/<vin>/`, without a regular expression or a converter.
+    """Routes in the form of `path()`: `users/<pk>/`, without a regular expression or a converter.
 
     The API root lists the URLs of the viewsets.
     """

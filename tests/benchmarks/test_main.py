@@ -78,16 +78,9 @@ def test_different_outputs_of_the_readings_are_an_error() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "tables"), [("ingest", 2), ("request", 4)])
-def test_ingest_and_request_print_ratios(name: str, tables: int) -> None:
-    ratios = [float(line.split()[1]) for line in run(name, "--rounds", "1") if line.startswith("ratio ")]
-    assert [ratio > 0 for ratio in ratios] == [True] * tables
-
-
-@pytest.mark.slow
-def test_ingest_of_a_thousand_frames_takes_at_most_eight_statements() -> None:
-    counts = [line.split()[3] for line in run("ingest", "--rounds", "1") if "statements (" in line]
-    assert [int(count) <= 8 for count in counts] == [True, True]
+def test_request_prints_ratios() -> None:
+    ratios = [float(line.split()[1]) for line in run("request", "--rounds", "1") if line.startswith("ratio ")]
+    assert [ratio > 0 for ratio in ratios] == [True] * 4
 
 
 @pytest.mark.slow

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.console import matches
 from tests.server import ROOT
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "adopt.md").read_text()
+
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 REQUEST = """
 import django; django.setup()
@@ -45,6 +48,18 @@ def test_login_page(client):
 """
 
 
+# The project writes an error to each of the log files, if it has any.
+FAILURE = """
+import logging
+from django.test import TestCase
+
+class FailureTests(TestCase):
+    def test_failure(self):
+        logging.getLogger("shop").error("failed")
+        self.assertEqual(self.client.get("/nothing/").status_code, 404)
+"""
+
+
 def blocks(heading: str, language: str) -> list[str]:
     """Return the code blocks of a language below a heading of the page."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
@@ -56,20 +71,20 @@ def append(path: Path, code: str) -> None:
         file.write(code)
 
 
-def start(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def start(directory: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a directory that is not this repository, with `python` and `pytest` of the tests."""
     environment = {
-        "DJANGO_SETTINGS_MODULE": "mysite.settings",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(directory),
         "PYTHONWARNINGS": "error",
+        **variables,
     }
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 
 
-def succeed(directory: Path, *command: str) -> str:
+def succeed(directory: Path, *command: str, **variables: str) -> str:
     """Return what a command prints, which must succeed."""
-    completed = start(directory, *command)
+    completed = start(directory, *command, **variables)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return completed.stdout
 
@@ -80,9 +95,10 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("new")
     succeed(directory, "python", "-m", "django", "startproject", "mysite", ".")
     (commands,) = blocks("Copy it", "sh")
-    copying, installing = commands.splitlines()
+    copying, installing, ignoring = commands.splitlines()
     assert installing.startswith("pip install ")
     succeed(directory, "sh", "-c", copying.replace("../vitrine", str(ROOT)))
+    succeed(directory, "sh", "-c", ignoring)
     (settings,) = blocks("Configure it", "python")
     append(directory / "mysite" / "settings.py", settings)
     return directory
@@ -107,11 +123,38 @@ def test_request_of_the_project_has_its_line(project: Path) -> None:
     checked, *described = succeed(project, "sh", "-ec", commands).splitlines()
     assert "no issues" in checked
     assert any("logging.yaml:" in line for line in described)
-    (request_id,) = succeed(project, "python", "-c", REQUEST).split()
+    (request_id,) = succeed(project, "python", "-c", REQUEST, **SETTINGS).split()
     lines = [json.loads(line) for line in (project / "log" / "service.jsonl").read_text().splitlines()]
     assert [line["request_id"] for line in lines if line["event"] == "request"] == [request_id]
     (command,) = blocks("Send a request", "sh")
     assert succeed(project, "sh", "-c", command).splitlines()[-1].endswith(f"ms {request_id[:8]}")
+
+
+def test_outputs_are_those_of_the_page(project: Path) -> None:
+    (commands,), (expected,) = blocks("Check it", "sh"), blocks("Check it", "text")
+    printed = succeed(project, "sh", "-ec", commands.splitlines()[-1])
+    assert matches(expected, printed), printed
+    succeed(project, "python", "-c", REQUEST, **SETTINGS)
+    (command,), (expected,) = blocks("Send a request", "sh"), blocks("Send a request", "text")
+    printed = succeed(project, "sh", "-c", command)
+    assert matches(expected, printed), printed
+
+
+def test_tests_write_no_files(project: Path) -> None:
+    (settings,) = blocks("Separate the tests", "python")
+    (command,) = blocks("Separate the tests", "sh")
+    (pyproject,) = blocks("Separate the tests", "toml")
+    (sentry,) = blocks("Report failures to Sentry", "python")
+    append(project / "mysite" / "settings.py", sentry)
+    (project / "mysite" / "test_settings.py").write_text(settings)
+    (project / "pyproject.toml").write_text(pyproject)
+    (project / "shop").mkdir()
+    (project / "shop" / "__init__.py").touch()
+    (project / "shop" / "tests.py").write_text(FAILURE)
+    assert "Ran 1 test" in start(project, "sh", "-c", command).stderr
+    assert "1 passed" in succeed(project, "pytest")
+    # The settings create the directory of the log files.
+    assert [path for name in ("log", "var", "sentry-spool") for path in (project / name).rglob("*")] == []
 
 
 def test_lint_error_is_the_last_line_of_a_traceback_and_one_line_with_the_manage_py_of_the_page(project: Path) -> None:
@@ -135,7 +178,7 @@ def test_project_can_have_the_toolbar(project: Path) -> None:
     settings, urls = blocks("Profile requests in development", "python")
     append(project / "mysite" / "settings.py", settings)
     append(project / "mysite" / "urls.py", urls)
-    checked, *found = succeed(project, "python", "-c", PAGES).splitlines()
+    checked, *found = succeed(project, "python", "-c", PAGES, **SETTINGS).splitlines()
     assert "no issues" in checked
     assert found == ["True", "True", "True"]
 
@@ -147,7 +190,7 @@ def test_project_can_have_the_pages_of_requests_without_the_toolbar(project: Pat
     assert "debug_toolbar" not in kept
     append(project / "mysite" / "settings.py", kept)
     append(project / "mysite" / "urls.py", "\n".join(line for line in urls.splitlines() if "debug_toolbar" not in line))
-    checked, *found = succeed(project, "python", "-c", PAGES).splitlines()
+    checked, *found = succeed(project, "python", "-c", PAGES, **SETTINGS).splitlines()
     assert "no issues" in checked
     assert found == ["False", "False", "True"]
 
@@ -164,6 +207,9 @@ def test_project_can_have_query_budgets(project: Path) -> None:
     append(project / "mysite" / "settings.py", settings)
     append(project / "conftest.py", plugin)
     append(project / "test_login.py", TEST)
+    (test_settings,), (pyproject,) = blocks("Separate the tests", "python"), blocks("Separate the tests", "toml")
+    append(project / "mysite" / "test_settings.py", test_settings)
+    append(project / "pyproject.toml", pyproject)
     (command,) = blocks("Assert query counts", "sh")
     succeed(project, "sh", "-c", command)
     assert list(json.loads((project / "query_budgets.json").read_text())) == ["GET /admin/login/"]

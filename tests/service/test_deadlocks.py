@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from service.deadlocks import ATTEMPTS, MYSQL_DEADLOCK, POSTGRESQL_DEADLOCK, retry_on_deadlock
-from service.models import Manufacturer
+from service.models import User
 
 DEADLOCK = OperationalError(MYSQL_DEADLOCK, "Deadlock found when trying to get lock; try restarting transaction")
 
@@ -32,7 +32,7 @@ class Work:
     def __call__(self) -> str:
         assert connection.in_atomic_block
         self.runs += 1
-        Manufacturer.objects.create(name=f"run {self.runs}")
+        User.objects.create(username=f"run {self.runs}")
         if self.runs <= self.failures:
             raise self.error
         return "done"
@@ -43,7 +43,7 @@ class Work:
 def test_transaction_is_repeated_after_a_deadlock_and_failed_runs_are_rolled_back(error: OperationalError) -> None:
     work = Work(failures=2, error=error)
     assert retry_on_deadlock(work)() == "done"
-    assert [each.name for each in Manufacturer.objects.all()] == ["run 3"]
+    assert [each.username for each in User.objects.all()] == ["run 3"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -52,7 +52,7 @@ def test_error_is_raised_after_the_last_run_or_if_it_is_not_a_deadlock(error: Op
     work = Work(failures=99, error=error)
     with pytest.raises(OperationalError):
         retry_on_deadlock(work)()
-    assert (work.runs, Manufacturer.objects.count()) == (runs, 0)
+    assert (work.runs, User.objects.count()) == (runs, 0)
 
 
 @pytest.mark.django_db(transaction=True)

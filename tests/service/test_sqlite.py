@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from django.db import connection
 
-from service.models import Manufacturer
+from service.models import User
 from tests.service.conftest import QueryBudget
 
 
@@ -19,4 +19,4 @@ def test_django_uses_the_parameter_limit_of_the_connection() -> None:
 @pytest.mark.django_db
 def test_thousand_values_need_one_statement(django_assert_query_budget: QueryBudget) -> None:
     with django_assert_query_budget(exact=1):
-        Manufacturer.objects.in_bulk(list(range(1_000)))
+        User.objects.in_bulk(list(range(1_000)))

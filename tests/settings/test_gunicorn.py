@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.server import production_environment
 from tests.serving.warm_python import WarmPython
@@ -54,6 +55,6 @@ def test_addresses_are_printed_only_with_insecure_http(python: WarmPython, tmp_p
         environment = production_environment(tmp_path, INSECURE_HTTP=insecure)
         shown.append(python.run("-c", SERVER + "gunicorn.when_ready(server)", env=environment).stderr)
     assert [line.split()[:1] for line in shown[0].splitlines() if line] == [
-        ["Vitrine"], ["API"], ["Admin"], ["Logs"], ["Ctrl-C"],
+        [settings.SERVICE_NAME.capitalize()], ["API"], ["Admin"], ["Logs"], ["Ctrl-C"],
     ]  # fmt: skip
     assert shown[1] == ""

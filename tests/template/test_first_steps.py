@@ -1,19 +1,19 @@
-"""The steps of the page that starts a service, executed on a copy of the template; then code as tutorials write it."""
+"""The steps of the pages that start a service and replace the fleet, executed on a copy; then code of tutorials."""
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.docs.console import matches
 from tests.server import ROOT
 from tests.template.project import Project, make_project
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "start-a-service.md").read_text()
+REPLACING = (ROOT / "docs" / "replace-the-fleet.md").read_text()
 
 APP_VIEWS = """\
 import logging
@@ -63,35 +63,6 @@ class ReviewIndexTests(TestCase):
         self.assertContains(response, "There are 0 reviews.")
 """
 
-# What a service without the fleet has in the place of its files.
-BOOKS_ONLY = {
-    "service/models.py": """\
-from django.contrib.auth.models import AbstractUser
-from django.db import models
-
-
-class User(AbstractUser):
-    pass
-
-
-""",
-    "service/querysets.py": "",
-    "service/admin.py": """\
-from django.contrib import admin
-
-
-""",
-    "service/api/urls.py": """\
-from rest_framework.routers import DefaultRouter
-
-router = DefaultRouter()
-
-urlpatterns = [
-    *router.urls,
-]
-""",
-}
-
 
 class Step(NamedTuple):
     """A code block of the page, and the paragraph above it."""
@@ -101,9 +72,9 @@ class Step(NamedTuple):
     code: str
 
 
-def steps(heading: str) -> list[Step]:
+def steps(heading: str, page: str = PAGE) -> list[Step]:
     """Return the code blocks below a heading, in the order of the page."""
-    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     # Text and code blocks alternate.
     texts_and_blocks = re.split(r"^```(.*\n(?:(?!```).*\n)*)```$", section, flags=re.MULTILINE)
     found = []
@@ -113,15 +84,17 @@ def steps(heading: str) -> list[Step]:
     return found
 
 
-def write_code(project: Project, heading: str) -> None:
+def write_code(project: Project, heading: str, page: str = PAGE) -> None:
     """Do with each Python block what the sentence above it says."""
-    for step in steps(heading):
+    for step in steps(heading, page):
         if step.language != "python":
             continue
-        assert step.text.count("`") in (2, 4), step.text
         path = re.findall(r"`([^`]*)`", step.text)[-1]
         if step.text.startswith("Create "):
             assert not (project.path / path).exists()
+            project.write(path, step.code)
+        elif "Replace the content of " in step.text:
+            assert (project.path / path).exists()
             project.write(path, step.code)
         elif step.text.startswith("Append this to "):
             project.append(path, f"\n\n{step.code}")
@@ -137,8 +110,8 @@ def write_code(project: Project, heading: str) -> None:
             pytest.fail(f"Nothing says what to do with a block: {step.text!r}")
 
 
-def commands(heading: str) -> list[str]:
-    return [step.code for step in steps(heading) if step.language == "sh"]
+def commands(heading: str, page: str = PAGE) -> list[str]:
+    return [step.code for step in steps(heading, page) if step.language == "sh"]
 
 
 def outputs(heading: str) -> list[list[str]]:
@@ -197,7 +170,8 @@ def test_checks_pass_after_the_safe_fixes(project: Project) -> None:
     migrations = {path: path.read_text() for path in project.path.glob("*/migrations/000*.py")}
     assert Path("reviews", "migrations", "0001_initial.py") in {path.relative_to(project.path) for path in migrations}
     (checking,), (expected,) = commands("Check it"), outputs("Check it")
-    assert project.succeed("sh", "-c", checking).splitlines()[2:] == expected
+    printed = project.succeed("sh", "-c", checking)
+    assert matches("\n".join(expected), printed), printed
     assert {path: path.read_text() for path in migrations} == migrations
 
 
@@ -211,57 +185,61 @@ def test_tests_pass_with_the_budgets_that_they_record(project: Project) -> None:
     project.succeed("bin/test", "tests/service", "tests/settings/test_layers.py")
 
 
-def replaced_files() -> Iterator[tuple[str, str]]:
-    """Return the files and directories of the table, each with what to do."""
-    table = PAGE.partition("| file of `service/` | what to do |\n|---|---|\n")[2].partition("\n\n")[0]
-    for cell, action in re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.MULTILINE):
-        yield from ((name, action) for name in re.findall(r"`(.*?)`", cell))
+def test_renamed_service_passes_the_tests_of_settings_and_serving(project: Project) -> None:
+    project.succeed("bin/test", "tests/settings", "tests/serving", "-m", "not external")
 
 
-def test_each_file_of_the_service_is_in_the_table_once() -> None:
-    names = [name for name, _ in replaced_files()]
-    files = [path for path in (ROOT / "service").rglob("*") if path.is_file() and path.suffix in (".py", ".json")]
-    for file in files:
-        path = file.relative_to(ROOT / "service").as_posix()
-        found = [name for name in names if path == name or (name.endswith("/") and path.startswith(name))]
-        assert len(found) == 1, f"{path} is in the table {len(found)} times"
-    assert [name for name in names if not (ROOT / "service" / name).exists()] == []
+@pytest.fixture(scope="module")
+def bookshop(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the template with the model of the page, and without the fleet."""
+    bookshop = make_project(tmp_path_factory.mktemp("bookshop"))
+    add_books(bookshop)
+    write_code(bookshop, "Test it")
+    (bookshop.path / "var").mkdir(exist_ok=True)
+    for heading in ("Delete the files of the fleet", "Remove the fleet from the other files"):
+        for command in commands(heading, REPLACING):
+            bookshop.succeed("sh", "-ec", command)
+        write_code(bookshop, heading, REPLACING)
+    for command in commands("Create a new first migration", REPLACING):
+        bookshop.succeed("sh", "-ec", command)
+    return bookshop
 
 
-def test_fleet_can_be_replaced(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    for name, action in replaced_files():
-        path = project.path / "service" / name
-        if action.startswith("delete") and path.is_file():
-            path.unlink()
-        elif action == "delete":
-            shutil.rmtree(path)
-    shutil.rmtree(project.path / "service" / "api")
-    (project.path / "service" / "api").mkdir()
-    project.write("service/api/__init__.py", "")
-    for name, text in BOOKS_ONLY.items():
-        project.write(name, text)
-    project.replace("service/management/commands/prepare.py", "from service.models import Truck\n", "")
-    project.replace(
-        "service/management/commands/prepare.py",
-        '        if not Truck.objects.exists():\n            call_command("load_demo_fleet", stdout=self.stdout)\n',
-        "",
-    )
-    add_books(project)
-    for path in (project.path / "tests" / "service").iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name not in ("__init__.py", "conftest.py"):
-            path.unlink()
-    write_code(project, "Test it")
-    (project.path / "var").mkdir(exist_ok=True)
-    for command in commands("Replace the fleet"):
-        project.succeed("sh", "-ec", command)
-    project.succeed("bin/check", "--fix")
-    project.succeed("bin/test", "tests/service", "--query-budget=record")
-    project.succeed(
-        "bin/test", "tests/settings", "tests/benchmarks", "tests/test_language.py", "-m", "not external and not slow"
-    )
+def test_service_without_the_fleet_passes_the_checks_and_its_tests(bookshop: Project) -> None:
+    (checking,) = commands("Check the result", REPLACING)
+    *first, last = checking.splitlines()
+    for command in first:
+        bookshop.succeed("sh", "-ec", command)
+    assert find_fleet(bookshop) == []
+    # The tests of the layer do not import the service.
+    assert last == "bin/test"
+    bookshop.succeed("bin/test", "tests", "--ignore=tests/observability", "-m", "not external and not slow")
+
+
+@pytest.mark.parametrize("directory", ["tests/serving", "tests/benchmarks"])
+def test_service_without_the_fleet_passes_the_slow_tests(bookshop: Project, directory: str) -> None:
+    bookshop.succeed("bin/test", directory, "-m", "slow and not external")
+
+
+def find_fleet(project: Project) -> list[str]:
+    """Return the files of the service, and of its tests, that have a word of the fleet."""
+    files = [*(project.path / "service").rglob("*.*"), *(project.path / "tests" / "service").rglob("*.*")]
+    texts = {str(file): file.read_text() for file in files if file.suffix in (".py", ".json")}
+    return [name for name, text in texts.items() if re.search(r"truck|fleet|gbt32960|telemetry", text, re.IGNORECASE)]
+
+
+def test_table_of_the_files_that_stay_has_all_files() -> None:
+    (deleting,) = commands("Delete the files of the fleet", REPLACING)
+    table = REPLACING.partition("| what stays in `service/` |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([\w/]+\.py)`", table))
+    for directory, section in (("service", "cd service\n"), ("tests/service", "cd ../tests/service\n")):
+        commands_there = deleting.partition(section)[2].partition("\ncd ")[0]
+        deleted = {word for line in commands_there.splitlines() for word in line.split()[1:] if word != "-r"}
+        files = {path.relative_to(ROOT / directory).as_posix() for path in (ROOT / directory).rglob("[!_]*.py")}
+        files = {file for file in files if "migrations/" not in file and file != "conftest.py"}
+        kept = {file for file in files if file not in deleted and file.split("/")[0] not in deleted}
+        assert kept <= named
+        assert not deleted & named
 
 
 def test_reference_has_the_commands_of_the_service_and_no_other_benchmark() -> None:

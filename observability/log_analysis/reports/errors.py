@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from observability.log_analysis.columns import quote_text
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_number, format_time_range
-from observability.log_analysis.reports import Report, fetch_extent, limit_rows
+from observability.log_analysis.reports import Extent, Report, limit_rows
 from observability.log_analysis.terminal import Terminal, escape_controls, truncate_end, truncate_middle
 from observability.text import format_count
 
@@ -87,7 +87,11 @@ def errors(database: LogDatabase, terminal: Terminal, *, by: str, limit: int) ->
     database.load("records", COLUMNS, FAILED)
     rows = [row | {"place": _place(row["place"])} for row in database.fetch_rows(GROUPED_FAILURES)]
     rows.sort(key=lambda row: (row[ORDERS[by]], row["last_seen"]), reverse=True)
-    extent = fetch_extent(database, "records", "count(*)")._replace(amount=sum(row["failures"] for row in rows))
+    extent = Extent(
+        sum(row["failures"] for row in rows),
+        min((row["first_seen"] for row in rows), default=None),
+        max((row["last_seen"] for row in rows), default=None),
+    )
     summary = extent.describe("failure", "failures", f"of {format_count(len(rows), 'kind')}")
     rows, more = limit_rows(rows, limit)
     return Report(summary, rows, [*_lines(rows, terminal)], more)
@@ -114,7 +118,7 @@ def _lines(rows: Sequence[Row], terminal: Terminal) -> Iterator[str]:
             yield f"{indent}{truncate_middle(escape_controls(line), width)}"
         if row["request_id"]:
             # The first digits of an id are enough to find it.
-            command = f"logs request {escape_controls(row['request_id'])}"
+            command = f"{terminal.program} request {escape_controls(row['request_id'])}"
             command = command if width is None else truncate_end(command, width)
             yield f"{indent}{terminal.style(command, 'cyan')}"
         yield ""

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from service.models import User
 from tests.service.conftest import ConstantQueries
 
+ROOT = "/api/v1/"
 TOKEN = "/api/v1/auth/token/"
 LOGIN = {"username": "driver", "password": "a good password"}
 
@@ -29,7 +30,7 @@ def test_second_login_returns_the_same_token(user: User) -> None:
 
 def test_token_authenticates_api_requests(user: User) -> None:
     _, answer = post_login(Client(), LOGIN)
-    assert Client().get("/api/v1/trucks/", headers={"Authorization": f"Token {answer['token']}"}).status_code == 200
+    assert Client().get(ROOT, headers={"Authorization": f"Token {answer['token']}"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_inactive_user_gets_no_token(user: User) -> None:
 
 
 def test_unknown_token_returns_401(db: None) -> None:
-    response = Client().get("/api/v1/trucks/", headers={"Authorization": "Token 0"})
+    response = Client().get(ROOT, headers={"Authorization": "Token 0"})
     assert (response.status_code, response.json()) == (401, {"detail": "Invalid token."})
 
 

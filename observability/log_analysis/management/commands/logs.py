@@ -32,7 +32,9 @@ class Command(BaseCommand):
         add_arguments(parser, PROGRAM)
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
-        terminal = Terminal.of(self.stdout, no_color=options["no_color"], force_color=options["force_color"])
+        terminal = Terminal.of(
+            self.stdout, no_color=options["no_color"], force_color=options["force_color"], program=PROGRAM
+        )
         output = Output(self.stdout.write, self.stderr.write, terminal)
         try:
             run(options, output, log_directories())

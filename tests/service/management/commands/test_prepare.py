@@ -7,8 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from service.models import Truck, User
-from tests.service.fleet import make_trucks
+from service.models import User
 
 
 @pytest.fixture
@@ -16,38 +15,28 @@ def debug(settings: Settings, db: None) -> None:
     settings.DEBUG = True
 
 
-def prepare() -> str:
+def prepare() -> list[str]:
+    """Return the lines that the command prints."""
     output = StringIO()
     call_command("prepare", stdout=output)
-    return output.getvalue()
+    return output.getvalue().splitlines()
 
 
-def test_first_run_creates_the_demo_fleet_and_the_login_and_the_second_does_nothing(debug: None) -> None:
-    assert prepare().splitlines() == [
-        "Loaded the demo fleet: 500 trucks with 1557 frames, and 4 real frames.",
-        "Created the login admin with the password admin.",
-    ]
-    assert prepare() == ""
+def test_first_run_creates_the_login_and_the_second_does_nothing(debug: None) -> None:
+    assert prepare()[-1] == "Created the login admin with the password admin."
+    assert prepare() == []
 
 
 def test_created_login_is_a_superuser_with_the_printed_password(debug: None) -> None:
-    make_trucks(1)
     prepare()
     admin = User.objects.get(username="admin")
     assert (admin.check_password("admin"), admin.is_superuser) == (True, True)
 
 
 def test_existing_login_keeps_its_password(debug: None) -> None:
-    make_trucks(1)
     User.objects.create_user("admin", password="my own")
     prepare()
     assert User.objects.get(username="admin").check_password("my own")
-
-
-def test_demo_fleet_is_not_loaded_if_trucks_exist(debug: None) -> None:
-    make_trucks(1)
-    assert prepare() == "Created the login admin with the password admin.\n"
-    assert Truck.objects.count() == 1
 
 
 @pytest.mark.django_db
@@ -60,8 +49,7 @@ def test_command_is_refused_with_https_production_settings() -> None:
 @pytest.mark.django_db
 def test_login_with_insecure_http_gets_a_random_password_in_a_private_file(settings: Settings, tmp_path: Path) -> None:
     settings.INSECURE_HTTP, settings.VAR_DIR, settings.STATIC_ROOT = True, tmp_path, tmp_path / "static"
-    make_trucks(1)
-    assert prepare() == f"Created the login admin with the password in {tmp_path / 'password'}.\n"
+    assert prepare()[-1] == f"Created the login admin with the password in {tmp_path / 'password'}."
     password = (tmp_path / "password").read_text().strip()
     assert User.objects.get(username="admin").check_password(password)
     assert (len(password) > 16, (tmp_path / "password").stat().st_mode & 0o777) == (True, 0o600)

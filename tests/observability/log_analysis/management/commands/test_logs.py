@@ -47,7 +47,7 @@ def test_report_is_written_line_by_line(log_dir: Path) -> None:
         "   no books",
         "   GET /books/",
         "   2026-01-05 08:30:00 to 08:30:00 UTC",
-        "   logs request 0f2a9c7e",
+        "   manage.py logs request 0f2a9c7e",
         "",
     ]
 
