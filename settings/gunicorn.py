@@ -39,7 +39,12 @@ except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
 # Errors of the master also go to stderr. The workers read Django's settings and write only to the log files.
-logconfig_dict.setdefault("handlers", {})["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
+logconfig_dict.setdefault("formatters", {})["stderr"] = {"()": "observability.logs.console.EscapingFormatter"}
+logconfig_dict.setdefault("handlers", {})["stderr"] = {
+    "class": "logging.StreamHandler",
+    "level": "ERROR",
+    "formatter": "stderr",
+}
 gunicorn_error = logconfig_dict.setdefault("loggers", {}).setdefault("gunicorn.error", {})
 gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]
 

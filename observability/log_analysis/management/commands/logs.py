@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.cli import add_arguments, run
 from observability.log_analysis.terminal import Output, Terminal, discard_stdout
+from observability.text import escape_lines
 
 PROGRAM = "manage.py logs"
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             run(options, output, log_directories())
             self.stdout.flush()
         except LogAnalysisError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(escape_lines(str(error))) from None
         except BrokenPipeError:
             discard_stdout()
         except KeyboardInterrupt:
