@@ -1,13 +1,18 @@
 """Settings for all environments; `development`, `test` and `production` extend them."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from observability.logs.config import load_logging
 from settings import environment
 from settings.database import databases
+from settings.private_files import set_umask
 from settings.revision import git_revision
+
+# Before the first file is created.
+set_umask(sys.argv)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # A relative path starts at the root of the repository.
@@ -72,6 +77,10 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     },
 ]
+
+# Uploaded and collected files are private, too. By default, Django would let all users read them.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STATIC_URL = "static/"
 STATIC_ROOT = environment.text(

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from settings import private_files
+
 Value = TypeVar("Value")
 
 environment = environ.Env()
@@ -111,9 +113,9 @@ def database(name: str, *, default: str) -> dict[str, Any]:
 
 
 def make_directory(name: str, directory: Path) -> None:
-    """Create the directory of a variable if it does not exist."""
+    """Create the directory of a variable, with the mode 0700, if it does not exist."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        private_files.create_directory(directory)
     except OSError as error:
         allowed = f"a writable directory; {directory} cannot be created ({error.strerror})"
         raise invalid(name, "…", allowed) from None

@@ -222,3 +222,35 @@ def test_real_service_with_production_settings_logs_each_request_once(service: C
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=DEADLINE_S)
     assert logged_ids(log_dir) == sent
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize(("umask", "mode"), [("022", ""), ("000", ""), ("000", "--production")])
+def test_real_service_writes_only_files_that_its_user_can_read(service: Checkout, umask: str, mode: str) -> None:
+    port = free_port()
+    for name in ("cat", "mv"):
+        (service.programs / name).symlink_to(shutil.which(name) or name)
+    var = service.path / "var"
+    # In development, the first command may be one that writes source code for everybody.
+    command = f"umask {umask}; exec bin/run {mode}"
+    if not mode:
+        command = f"umask {umask}; .venv/bin/python manage.py makemigrations --check && exec bin/run"
+    with service.start("sh", "-c", command, PORT=str(port)) as process:
+        try:
+            assert status_of(port, "/api/v1/") == 200 if not mode else status_of(port, "/livez") == 200
+            assert status_of(port, "/nothing?silk") == 404
+            running = modes_below(var)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=DEADLINE_S)
+    found = running | modes_below(var)
+    names = {Path(path).name for path in found}
+    assert {"secret-key", "db.sqlite3", "log", "service.jsonl"} <= names
+    assert names >= ({"password", "static", "staticfiles.json"} if mode else {"profiles.sqlite3", "silk.sqlite3"})
+    assert {path: mode for path, mode in found.items() if mode & 0o077} == {}
+
+
+def modes_below(directory: Path) -> dict[str, int]:
+    """Return the mode of a directory, and of each file and directory below it."""
+    return {str(path): path.stat().st_mode & 0o777 for path in [directory, *directory.rglob("*")]}

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(16)
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         file = settings.VAR_DIR / "password"
+        file.unlink(missing_ok=True)
         file.touch(mode=0o600)
         file.write_text(f"{password}\n")
         return password
