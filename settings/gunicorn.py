@@ -61,6 +61,12 @@ threads = 8
 timeout = 60
 graceful_timeout = 30
 
+# Only TRUSTED_PROXY_COUNT decides which headers of proxies are trusted. By default, gunicorn would accept the scheme and
+# the prefix of the URL from every client on this machine.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
 accesslog = None
 control_socket_disable = True
 
