@@ -29,6 +29,10 @@ RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="t
 # Allow plain HTTP with the production settings, to try them on this machine.
 INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
 
+HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
+# Whether other machines can connect. If they can, `prepare` creates no login with a known password.
+SERVES_OTHER_MACHINES = not environment.is_loopback(HOST.strip("[]"))
+
 # Apps, middleware and templates
 
 ROOT_URLCONF = "settings.urls"

@@ -8,6 +8,7 @@ the value and the allowed values. Values of secrets are not shown.
 import re
 import warnings
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,3 +120,11 @@ def make_directory(name: str, directory: Path) -> None:
     except OSError as error:
         allowed = f"a writable directory; {directory} cannot be created ({error.strerror})"
         raise invalid(name, "…", allowed) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can connect to a server on the host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -8,7 +8,6 @@ needs; each worker reads all of Django's settings after the fork.
 import logging
 import os
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 try:
     from settings import environment
-    from settings.base import INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
+    from settings.base import HOST, INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
+    from settings.environment import is_loopback
 
-    HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
     PORT = environment.number(
         "PORT", int, default=8000, allowed="a number from 1 to 65535", is_allowed=lambda port: 0 < port < 1 << 16
     )
@@ -116,11 +115,3 @@ def on_starting(server: "Arbiter") -> None:
                 file=sys.stderr,
             )
             sys.exit(1)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to the host."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -20,7 +20,7 @@ from tests.server import ROOT, free_port, is_listening, wait_for
 SETTINGS = "settings.development"
 
 
-def expected_output(address: str, *, origin: str = "") -> str:
+def expected_output(address: str, *, origin: str = "", login: str = "login admin, password admin") -> str:
     """Return the output of bin/run: two calls of manage.py, with the banner between them."""
     origin = origin or f"http://{address}"
     banner = f"""
@@ -28,7 +28,7 @@ def expected_output(address: str, *, origin: str = "") -> str:
 
   API       {origin}/api/v1/
   Requests  {origin}/__debug__/requests/
-  Admin     {origin}/admin/   login admin, password admin
+  Admin     {origin}/admin/   {login}
   Logs      var/log/service.jsonl
 
 """
@@ -37,8 +37,26 @@ def expected_output(address: str, *, origin: str = "") -> str:
 
 def test_banner_has_a_url_that_a_browser_can_open(ready_checkout: Checkout) -> None:
     port = free_port()
-    expected = expected_output(f"0.0.0.0:{port}", origin=f"http://localhost:{port}")
-    assert ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port)) == (0, expected)
+    expected = expected_output(f"0.0.0.0:{port}", origin=f"http://localhost:{port}", login="login admin")
+    code, written = ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port))
+    assert (code, without_warning(written)) == (0, expected)
+
+
+def without_warning(written: str) -> str:
+    """Return the output without the lines of the warning; fail if it is not there once."""
+    lines = written.splitlines(keepends=True)
+    assert sum(line.startswith("Warning: other machines can connect to ") for line in lines) == 1
+    return "".join(line for line in lines if not line.startswith("Warning: "))
+
+
+def test_password_in_a_file_is_named_and_not_shown(ready_checkout: Checkout) -> None:
+    port = free_port()
+    (ready_checkout.path / "var").mkdir(exist_ok=True)
+    (ready_checkout.path / "var" / "password").write_text("a password\n")
+    login = "login admin, password in var/password"
+    assert ready_checkout.run("bin/run", PORT=str(port)) == (0, expected_output(f"127.0.0.1:{port}", login=login))
+    _, written = ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port))
+    assert login in without_warning(written)
 
 
 def test_bin_run_prepares_the_database_and_starts_runserver(ready_checkout: Checkout) -> None:
