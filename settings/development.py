@@ -51,6 +51,10 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
 
+# The page for an exception shows no secrets, and details only to developers.
+DEFAULT_EXCEPTION_REPORTER = "observability.profiler.debug_page.DebugPageReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "observability.profiler.debug_page.DebugPageFilter"
+
 # The profiler. In order, from outside: the toolbar, the JSON page, the profile of the request.
 
 INSTALLED_APPS = [*INSTALLED_APPS, "observability.profiler", "debug_toolbar"]
