@@ -14,7 +14,7 @@ def main() -> None:
 
     # Stack traces and messages may contain text of a request, which the terminal must not execute. An interactive shell
     # moves the cursor, and the output of a command to a file is data.
-    if sys.argv[1:2] not in (["shell"], ["dbshell"]):
+    if sys.argv[1:2] not in (["shell"], ["shell_plus"], ["dbshell"]):
         sys.stderr = EscapingStream(sys.stderr)
         if sys.stdout.isatty():
             sys.stdout = EscapingStream(sys.stdout)

@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:  # noqa: ANN401 - Django's signature
         terminal = Terminal.of(self.stdout, no_color=options["no_color"], force_color=options["force_color"])
-        output = Output(self.stdout.write, self.stderr.write, terminal)
+        output = Output(self.stdout.write, lambda text: self.stderr.write(escape_lines(text)), terminal)
         try:
             run(options, output, log_directories())
             self.stdout.flush()
