@@ -13,7 +13,7 @@ COPY service service
 RUN DJANGO_SETTINGS_MODULE=settings.production LOGGING_LAYERS=production,container STATIC_ROOT=/app/static \
     DATABASE_URL=sqlite://:memory: ALLOWED_HOSTS=localhost \
     SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
-    /opt/venv/bin/python manage.py collectstatic --noinput
+    /opt/venv/bin/python manage.py collectstatic --noinput && chmod -R a+rX static
 
 FROM python:3.13-slim
 RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service && \

@@ -10,6 +10,15 @@ def main() -> None:
     # Imported here, because Ctrl-C during the import must not print a traceback.
     from django.core.exceptions import ImproperlyConfigured
 
+    from observability.text import EscapingStream
+
+    # Stack traces and messages may contain text of a request, which the terminal must not execute. An interactive shell
+    # moves the cursor, and the output of a command to a file is data.
+    if sys.argv[1:2] not in (["shell"], ["shell_plus"], ["dbshell"]):
+        sys.stderr = EscapingStream(sys.stderr)
+        if sys.stdout.isatty():
+            sys.stdout = EscapingStream(sys.stdout)
+
     try:
         if sys.argv[1:2] == ["logs"]:
             # `logs` only reads files: loading the apps would take longer than most of its reports.

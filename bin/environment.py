@@ -119,8 +119,9 @@ def locked() -> Iterator[None]:
 
     Child processes inherit the lock: if this process is killed, other processes wait until its installer has ended too.
     """
-    LOCK.parent.mkdir(exist_ok=True)
-    with LOCK.open("a") as lock:
+    # The service keeps private files in this directory.
+    LOCK.parent.mkdir(mode=0o700, exist_ok=True)
+    with os.fdopen(os.open(LOCK, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a") as lock:
         os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -331,6 +332,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("requirements", nargs="+", metavar="FILE", type=requirements_file)
     options = parser.parse_args(arguments[:end])
     environment = Environment(ROOT / options.directory)
+    if options.directory.startswith("var/"):
+        os.umask(0o077)
     try:
         for requirements in options.requirements:
             set_up(environment, requirements)

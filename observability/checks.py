@@ -1,16 +1,25 @@
-"""System checks of the settings OBSERVABILITY and MIDDLEWARE."""
+"""System checks of the settings OBSERVABILITY and MIDDLEWARE, and of the files that the service writes."""
 
-from collections.abc import Sequence
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 from django.utils.module_loading import import_string
 
-from observability.conf import KEYS, LIST_OF_STRINGS, Configuration, configuration, find_wrong_values
+from observability.conf import KEYS, LIST_OF_STRINGS, Configuration, configuration, find_wrong_values, shared_file
+from observability.files import find_readable_files, is_readable_by_others
 from observability.recorders.trace_propagation import is_host
+from observability.text import format_count
 
 MIDDLEWARE = "observability.middleware.ObservationMiddleware"
+SQLITE = "django.db.backends.sqlite3"
+# The files that SQLite writes next to a database.
+SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
+MAX_NAMED_FILES = 3
 READER_METHODS = ("step", "response_started", "closed")
 
 
@@ -92,3 +101,45 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **_: object) -> li
         text = "MIDDLEWARE contains ObservationMiddleware more than once: each request is logged more than once."
         messages.append(Warning(text, hint="Keep the first entry and remove the others.", id="observability.W002"))
     return messages
+
+
+@register("observability")
+def check_private_files(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
+    """W003: other users may read files with data of requests or secrets: everything in VAR_DIR, databases, log files.
+
+    STATIC_ROOT is left out: a web server of another user may serve its files.
+    """
+    if os.name != "posix":
+        return []
+    directory = (shared_file("x") or Path("/nonexistent/x")).parent
+    static = Path(getattr(settings, "STATIC_ROOT", None) or "/nonexistent")
+    inside = list(find_readable_files(directory, {static}))
+    outside = [path for path in _files_outside(directory) if is_readable_by_others(path)]
+    if not inside and not outside:
+        return []
+    found = [*inside, *outside]
+    named = ", ".join(map(str, found[:MAX_NAMED_FILES])) + (", …" if len(found) > MAX_NAMED_FILES else "")
+    commands = [f"chmod -R go-rwx {shlex.quote(str(directory))}"] if inside else []
+    if outside:
+        commands.append(f"chmod go-rwx {shlex.join(map(str, outside))}")
+    return [
+        Warning(
+            f"Other users of this machine can read {format_count(len(found), 'file')} of the service: {named}.",
+            hint=f"Run: {' && '.join(commands)}",
+            id="observability.W003",
+        )
+    ]
+
+
+def _files_outside(directory: Path) -> Iterator[Path]:
+    """Yield the SQLite databases, log files and waiting events that are not in VAR_DIR."""
+    paths = []
+    for database in settings.DATABASES.values():
+        if database.get("ENGINE") == SQLITE and database.get("NAME"):
+            paths += [Path(f"{database['NAME']}{suffix}") for suffix in SQLITE_SUFFIXES]
+    for handler in settings.LOGGING.get("handlers", {}).values():
+        if isinstance(handler, dict) and (file := handler.get("filename")):
+            paths += [Path(file), *Path(file).parent.glob(f"{Path(file).name}.*")]
+    if spool := getattr(settings, "SENTRY_SPOOL_DIR", ""):
+        paths.append(Path(spool))
+    yield from (path for path in dict.fromkeys(paths) if not path.is_relative_to(directory))

@@ -26,6 +26,8 @@ class Configuration:
     var_dir: the directory for files that the processes of this machine share, relative to `code_root`: log levels set
         by `manage.py loglevel`, routes already reported as over budget, and profiles. If empty, nothing is shared.
     release: the version of the service.
+    developer_hosts: hosts, in addition to those of this machine such as localhost, at which a developer opens the
+        service. `.example.com` matches all its subdomains.
     raise_reader_errors: raise the exceptions of readers instead of printing them to stderr. For tests.
     """
 
@@ -40,6 +42,7 @@ class Configuration:
     budget_file: str = ""
     var_dir: str = ""
     release: str = ""
+    developer_hosts: tuple[str, ...] = ()
     raise_reader_errors: bool = False
 
 

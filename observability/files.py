@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -22,7 +22,7 @@ HAS_FLOCK = sys.platform != "win32"
 # Only the owner can read the file or open the directory.
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIRECTORY_MODE = 0o700
-LOCK_FILE_MODE = 0o640
+MAX_EXAMINED_FILES = 100_000
 # Do not follow a symbolic link that another user placed, and do not pass the descriptor to child programs.
 SAFE_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -65,7 +65,7 @@ def try_lock_file(path: str | Path) -> Iterator[int | None]:
     child processes do not share the lock. If a process is stopped (SIGSTOP) while it holds the lock, other
     processes can still write, but not rotate. Raises `OSError`.
     """
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), LOCK_FILE_MODE)
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE_MODE)
     try:
         yield descriptor if try_lock(descriptor) else None
     finally:
@@ -176,6 +176,40 @@ def write_atomically(
 def create_private_file(path: Path) -> None:
     """Create an empty file that only its owner can read, unless the file exists. Raises `OSError`."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE_MODE))
+
+
+def make_private_directory(path: str | Path) -> None:
+    """Create a directory and its missing parents. Only the owner can open them, under any umask. Raises `OSError`."""
+    path = Path(path)
+    if not path.is_dir():
+        make_private_directory(path.parent)
+        path.mkdir(mode=PRIVATE_DIRECTORY_MODE, exist_ok=True)
+
+
+def find_readable_files(directory: Path, excluded: Collection[Path] = ()) -> Iterator[Path]:
+    """Yield a directory, and its files and directories, that other users may read, write or open.
+
+    Symbolic links, virtual environments and `excluded` directories are left out. At most 100,000 files are examined.
+    """
+    left = MAX_EXAMINED_FILES
+    for parent, directories, names in os.walk(directory):
+        if "pyvenv.cfg" in names:
+            directories.clear()
+            continue
+        directories[:] = [name for name in directories if Path(parent, name) not in excluded]
+        yield from filter(is_readable_by_others, [Path(parent), *(Path(parent, name) for name in names)])
+        left -= 1 + len(names)
+        if left < 0:
+            return
+
+
+def is_readable_by_others(path: Path) -> bool:
+    """Return whether the mode of a file or directory gives any right to its group or to others."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISLNK(mode) and bool(mode & 0o077)
 
 
 def match_owner(descriptor: int, directory: int) -> None:

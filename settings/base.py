@@ -1,13 +1,18 @@
 """Settings for all environments; `development`, `test` and `production` extend them."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from observability.logs.config import load_logging
 from settings import environment
 from settings.database import databases
+from settings.private_files import set_umask
 from settings.revision import git_revision
+
+# Before the first file is created.
+set_umask(sys.argv)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # A relative path starts at the root of the repository.
@@ -26,6 +31,10 @@ RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="t
 
 # Allow plain HTTP with the production settings, to try them on this machine.
 INSECURE_HTTP = environment.flag("INSECURE_HTTP", default=False)
+
+HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
+# Whether other machines can connect. If they can, `prepare` creates no login with a known password.
+SERVES_OTHER_MACHINES = not environment.is_loopback(HOST.strip("[]"))
 
 # Apps, middleware and templates
 
@@ -75,6 +84,10 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     },
 ]
+
+# Uploaded and collected files are private, too. By default, Django would let all users read them.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STATIC_URL = "static/"
 STATIC_ROOT = environment.text(

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from settings import environment
+from settings import environment, private_files
 
 SQLITE, POSTGRESQL, MYSQL = (f"django.db.backends.{name}" for name in ("sqlite3", "postgresql", "mysql"))
 
@@ -44,6 +44,9 @@ def database(variable: str, *, default_url: str) -> dict[str, Any]:
     entry = environment.database(variable, default=default_url)
     if entry["ENGINE"] == SQLITE and entry["NAME"] != ":memory:":
         environment.make_directory(variable, Path(entry["NAME"]).parent)
+        if private_files.writes_source(sys.argv):
+            # Such a command has no private umask, but it may be the first one that opens the database.
+            private_files.create_file(Path(entry["NAME"]))
     defaults = {SQLITE: _sqlite, POSTGRESQL: _postgresql, MYSQL: _mysql}[entry["ENGINE"]]()
     options = defaults.pop("OPTIONS", {}) | entry.get("OPTIONS", {})
     return defaults | entry | {"OPTIONS": options}

@@ -26,11 +26,18 @@ ALLOWED_HOSTS = environment.names(
 INTERNAL_IPS = environment.names(
     "INTERNAL_IPS", default=["127.0.0.1", "::1"], allowed="IP addresses of developers, separated by commas"
 )
+DEVELOPER_HOSTS = environment.names(
+    "DEVELOPER_HOSTS",
+    default=[],
+    pattern=r"\.?[\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]",
+    allowed="host names without a port, separated by commas, at which developers open the service",
+)
 ROOT_URLCONF = "settings.development_urls"
 LOGIN_URL = "admin:login"
 LOGGING = logging_layers("development")
 OBSERVABILITY = OBSERVABILITY | {
     "SERVER_TIMING": "everyone",
+    "DEVELOPER_HOSTS": DEVELOPER_HOSTS,
     "QUIET_PATHS": [*OBSERVABILITY["QUIET_PATHS"], "/__debug__/*", "/favicon.ico"],
     # The last reader: it shows the results of the other readers.
     "READERS": [*OBSERVABILITY["READERS"], "observability.profiler.reader.ProfileReader"],
@@ -43,6 +50,10 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "observability.profiler.browsable_api.ExplicitBrowsableAPINegotiation",
 }
+
+# The page for an exception shows no secrets, and details only to developers.
+DEFAULT_EXCEPTION_REPORTER = "observability.profiler.debug_page.DebugPageReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "observability.profiler.debug_page.DebugPageFilter"
 
 # The profiler. In order, from outside: the toolbar, the JSON page, the profile of the request.
 

@@ -8,11 +8,14 @@ variable, the value and what is allowed. A value that may contain a secret is no
 import re
 import warnings
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from settings import private_files
 
 Value = TypeVar("Value")
 
@@ -118,12 +121,20 @@ def database(name: str, *, default: str) -> dict[str, Any]:
 
 
 def make_directory(name: str, directory: Path) -> None:
-    """Create the directory of the SQLite database in a variable, if it does not exist."""
+    """Create the directory of the SQLite database in a variable, with the mode 0700, if it does not exist."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        private_files.create_directory(directory)
     except OSError as error:
         # By default, the database is in VAR_DIR.
         raise ImproperlyConfigured(
             f"The directory {directory} of the SQLite database cannot be created: {error.strerror}. Set {name} or "
             "VAR_DIR to a path that this user can write."
         ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can connect to a server on the host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -8,7 +8,6 @@ needs; each worker reads all of Django's settings after the fork.
 import logging
 import os
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 try:
     from settings import environment
-    from settings.base import INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
+    from settings.base import HOST, INSECURE_HTTP, SERVICE_NAME, VAR_DIR, logging_layers
+    from settings.environment import is_loopback
 
-    HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
     PORT = environment.number(
         "PORT", int, default=8000, allowed="a whole number from 1 to 65535", is_allowed=lambda port: 0 < port < 1 << 16
     )
@@ -39,7 +38,12 @@ except ImproperlyConfigured as error:
     sys.exit(f"gunicorn: {error}")
 
 # Errors of the master also go to stderr. The workers read Django's settings and write only to the log files.
-logconfig_dict.setdefault("handlers", {})["stderr"] = {"class": "logging.StreamHandler", "level": "ERROR"}
+logconfig_dict.setdefault("formatters", {})["stderr"] = {"()": "observability.logs.console.EscapingFormatter"}
+logconfig_dict.setdefault("handlers", {})["stderr"] = {
+    "class": "logging.StreamHandler",
+    "level": "ERROR",
+    "formatter": "stderr",
+}
 gunicorn_error = logconfig_dict.setdefault("loggers", {}).setdefault("gunicorn.error", {})
 gunicorn_error["handlers"] = [*gunicorn_error.get("handlers", []), "stderr"]
 
@@ -55,6 +59,12 @@ threads = 8
 # finish its requests.
 timeout = 60
 graceful_timeout = 30
+
+# Only TRUSTED_PROXY_COUNT decides which headers of proxies are trusted. By default, gunicorn would accept the scheme and
+# the prefix of the URL from every client on this machine.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 
 accesslog = None
 control_socket_disable = True
@@ -105,11 +115,3 @@ def on_starting(server: "Arbiter") -> None:
                 file=sys.stderr,
             )
             sys.exit(1)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to the host."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

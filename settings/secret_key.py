@@ -7,6 +7,8 @@ from pathlib import Path
 from django.core.checks.security.base import SECRET_KEY_INSECURE_PREFIX as PREFIX
 from django.core.management.utils import get_random_secret_key
 
+from settings.private_files import create_directory, create_file
+
 
 def machine_secret_key(path: Path) -> str:
     """Return the key from the file at `path`; create the file (mode 0600) if it does not exist or has no valid key.
@@ -14,10 +16,11 @@ def machine_secret_key(path: Path) -> str:
     If several processes start at the same time, all read the same key, because the file is created atomically.
     """
     if not path.is_file() or not path.read_text().startswith(PREFIX):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_directory(path.parent)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        create_file(draft)
         draft.write_text(PREFIX + get_random_secret_key())
-        draft.chmod(0o600)
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -12,7 +12,7 @@ from _pytest.outcomes import Failed
 from observability.budgets.query_collector import CollectedQueries, Query
 from observability.recorders.query_hints import find_field_declaration, find_hint
 from observability.recorders.sql import normalize, summarize
-from observability.text import format_count, truncate
+from observability.text import escape_lines, format_count, truncate
 
 MAX_QUERIES = 8
 MIN_WIDTH, MAX_WIDTH = 72, 120
@@ -27,7 +27,7 @@ class BudgetFailure(Failed):
     """Fail a test with a message about its queries, without a traceback, like `pytest.fail(…, pytrace=False)`."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
+        super().__init__(escape_lines(message), pytrace=False)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def mark_report(report: pytest.TestReport, error: BaseException) -> None:
 def enable_colors(report: pytest.TestReport) -> None:
     """Color the message of a marked report if the terminal supports it. JUnit XML, pipes and files get plain text."""
     if getattr(report, REPORT_ATTRIBUTE, False):
-        report.longrepr = ColoredMessage(str(report.longrepr))  # type: ignore[assignment] # pytest's own type is private
+        report.longrepr = ColoredMessage(escape_lines(str(report.longrepr)))  # type: ignore[assignment] # pytest's own type is private
 
 
 class _TerminalWriter(Protocol):

@@ -24,7 +24,7 @@ from observability.budgets.fixtures import (
 from observability.budgets.markers import LimitError, QueryLimit, find_limit
 from observability.budgets.report import SUFFIXES, write_report
 from observability.budgets.verdict import Measurements, Problem, RunResult
-from observability.text import format_count
+from observability.text import escape_controls, escape_lines, format_count
 
 __all__ = ["django_assert_constant_queries", "django_assert_query_budget", "django_query_collector"]
 
@@ -133,7 +133,7 @@ def _parse_markers(item: pytest.Item) -> tuple[QueryLimit, str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.stash[marker_error_key]:
-        pytest.fail(item.stash[marker_error_key], pytrace=False)
+        pytest.fail(escape_lines(item.stash[marker_error_key]), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -242,8 +242,9 @@ def _write_report(config: pytest.Config, run: BudgetRun, problems: list[Problem]
 
 def _to_report(problem: Problem, result: RunResult) -> pytest.TestReport:
     """Return the report of a failed test for a problem, so that the terminal and JUnit XML show it."""
-    node = f"{result.file}::{problem.key}"
-    location = (result.file, None, problem.key)
+    key = escape_controls(problem.key)
+    node = f"{result.file}::{key}"
+    location = (result.file, None, key)
     report = pytest.TestReport(node, location, {}, "failed", problem.text, "call")
     vars(report)[REPORT_ATTRIBUTE] = True
     return report
@@ -255,4 +256,4 @@ def _relative(path: Path, config: pytest.Config) -> str:
 
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     for line in config.stash.get(summary_key, []):
-        terminalreporter.write_line(f"{TITLE}{line}")
+        terminalreporter.write_line(escape_controls(f"{TITLE}{line}"))

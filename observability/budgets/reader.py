@@ -17,7 +17,7 @@ from observability.core.diagnostics import Diagnostics
 from observability.core.observation import Observation
 from observability.core.readers import AbortWork, Headers, readers
 from observability.core.steps import Step
-from observability.files import wait_for_lock
+from observability.files import create_private_file, make_private_directory, wait_for_lock
 
 OVER_BUDGET = "query_budget_exceeded"
 # A file in VAR_DIR with the routes that were already reported in this release.
@@ -144,7 +144,8 @@ def claim_report(key: str) -> bool:
     if not release or path is None:
         return True
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(path.parent)
+        create_private_file(path)
         with path.open("a+", encoding="utf-8") as file:
             wait_for_lock(file.fileno())
             file.seek(0)

@@ -4,6 +4,8 @@ import contextlib
 import sys
 import time
 
+from observability.text import escape_controls
+
 MIN_INTERVAL_S = 1
 
 
@@ -23,5 +25,5 @@ class Diagnostics:
         if (always or now - self._written_at >= MIN_INTERVAL_S) and sys.stderr is not None:
             self._written_at = now
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"{self.subject} {text.removesuffix('.')}.\n")
+                sys.stderr.write(escape_controls(f"{self.subject} {text.removesuffix('.')}.") + "\n")
                 sys.stderr.flush()

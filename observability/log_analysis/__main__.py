@@ -7,6 +7,7 @@ from pathlib import Path
 from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.cli import add_arguments, run
 from observability.log_analysis.terminal import Output, Terminal, discard_stdout
+from observability.text import EscapingStream
 
 PROGRAM = "python -m observability.log_analysis"
 DEFAULT_PATHS = [Path("var/log")]
@@ -22,12 +23,15 @@ def main(arguments: list[str]) -> int:
     add_arguments(parser, PROGRAM)
     parsed = vars(parser.parse_args(arguments))
     terminal = Terminal.of(sys.stdout, no_color=parsed["no_color"], force_color=parsed["force_color"], program=PROGRAM)
-    output = Output(lambda line: sys.stdout.write(f"{line}\n"), lambda line: sys.stderr.write(f"{line}\n"), terminal)
+    # Output to a file is data, for example CSV.
+    stdout = EscapingStream(sys.stdout) if sys.stdout.isatty() else sys.stdout
+    stderr = EscapingStream(sys.stderr)
+    output = Output(lambda line: stdout.write(f"{line}\n"), lambda line: stderr.write(f"{line}\n"), terminal)
     try:
         run(parsed, output, DEFAULT_PATHS)
         sys.stdout.flush()
     except LogAnalysisError as error:
-        sys.stderr.write(f"{error}\n")
+        stderr.write(f"{error}\n")
         return 1
     except BrokenPipeError:
         discard_stdout()

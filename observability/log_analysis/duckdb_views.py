@@ -15,8 +15,8 @@ from observability.log_analysis.duckdb_files import UNCOMPRESSED, DuckDBFiles, s
 from observability.log_analysis.lines import Record, to_json
 from observability.log_analysis.log_files import Log, LogFile, main_logs
 from observability.log_analysis.log_keys import SYNTAX_TREE, SqlQuery, add_named_columns, add_sampled_columns
-from observability.log_analysis.terminal import escape_controls
 from observability.log_analysis.times import TimeRange, format_timestamp
+from observability.text import escape_controls
 
 if TYPE_CHECKING:
     import duckdb

@@ -12,8 +12,9 @@ from observability.log_analysis.lines import Record, parse_line, read_logs, to_j
 from observability.log_analysis.log_files import Log, find_logs, main_logs
 from observability.log_analysis.options import DEFAULT_LINES, LEVELS, Options, warn_of_broken_lines
 from observability.log_analysis.tail import follow_logs, read_last_records
-from observability.log_analysis.terminal import Output, escape_controls
+from observability.log_analysis.terminal import Output
 from observability.log_analysis.times import TimeRange, parse_timestamp
+from observability.text import escape_controls
 
 # The number of records that DuckDB filters at a time.
 BATCH = 2_000

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from observability.core.measurements import summarize_request
 from observability.log_analysis.columns import Columns
 from observability.log_analysis.lines import Record
-from observability.log_analysis.terminal import Terminal, escape_controls
+from observability.log_analysis.terminal import Terminal
 from observability.log_analysis.times import format_timestamp, parse_timestamp
+from observability.text import escape_controls
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS

@@ -1,7 +1,6 @@
-"""The terminal: its width and colors, tables that fit its width, and text without control characters."""
+"""The terminal: its width and colors, and tables that fit its width."""
 
 import os
-import re
 import shutil
 import sys
 import unicodedata
@@ -9,10 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# C0, DEL, C1, Unicode line separators, characters that change the text direction, and half a surrogate.
-_control_characters = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+from observability.text import escape_controls
+
 # Characters of width 0 that are not combining marks.
 _joiners = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 # The minimum width of a terminal, and of a text that is cut, in columns.
@@ -115,11 +112,6 @@ def fits_terminal(rows: Sequence[Row], columns: Sequence[TableColumn], terminal:
 def discard_stdout() -> None:
     """Discard all further output. The reader closed the pipe; without this, Python reports it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def escape_controls(text: str) -> str:
-    """Return the text on one line. Control characters are written as their Python escape sequences."""
-    return _control_characters.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def display_width(text: str) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from observability.files import make_private_directory
 from observability.logs.lint import is_reference, lint
 from observability.logs.yaml_layers import Entry, fill_variables, load_layer, load_layers, merge
 
@@ -135,7 +136,7 @@ def _create_directories(merged: Entry, variables: Mapping[str, str]) -> None:
 def _create_directory(file: Path, user: str) -> str:
     """Create the directory of a log file. Return the problem if the file cannot be written, else an empty string."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(file.parent)
     except OSError as error:
         return f"the directory {file.parent} of {user} cannot be created: {error.strerror}."
     is_writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)

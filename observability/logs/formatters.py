@@ -15,7 +15,7 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 from observability.core.observation import Observation
 from observability.recorders.log_records import find_exception, find_observation, format_message, record_facts
 from observability.redaction import MAX_TEXT, is_secret, may_hold_secret, redact, redact_text
-from observability.text import ELLIPSIS, exception_type_name, safe_str
+from observability.text import CONTROLS, ELLIPSIS, exception_type_name, safe_str
 
 BASE_KEYS = ("timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name")
 EXCEPTION_KEYS = ("exception.type", "exception.message", "exception.stacktrace", "stacktrace")
@@ -35,7 +35,8 @@ MAX_CACHED_EVENT = 128
 # Pass through the values that orjson and `str()` write differently.
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
-_surrogate = re.compile("[\ud800-\udfff]")
+# Control characters that JSON does not have to escape. A terminal that shows a log file would execute them.
+_controls = re.compile(f"(?![\x00-\x1f])[{CONTROLS}]")
 _reserved = frozenset((*BASE_KEYS, *EXCEPTION_KEYS, PROBLEM_KEY, TRUNCATED))
 
 
@@ -84,7 +85,7 @@ class JsonFormatter(BaseJsonFormatter):
         if not self._known_keys.issuperset(facts):
             return None
         try:
-            text = orjson.dumps(facts, None, _OPTIONS).decode()
+            text = _escape_controls(orjson.dumps(facts, None, _OPTIONS).decode())
         except (TypeError, ValueError):
             return None
         # A nested value has keys, which may be names of secrets.
@@ -214,6 +215,11 @@ def _format_stacktrace(error: BaseException) -> str:
         return f"{exception_type_name(type(error))}: <unprintable stack trace>"
 
 
+def redact_stacktrace(text: str) -> str:
+    """Return a stack trace without secrets. If it has more than 24,576 characters, its middle is cut out."""
+    return _redact_and_cut(text, MAX_STACKTRACE)
+
+
 def _redact_and_cut(text: str, max_length: int) -> str:
     return _cut_middle(redact_text(_cut_middle(text, MAX_TEXT - 100)), max_length)
 
@@ -232,13 +238,20 @@ def encode(value: object) -> str:
     """Return the JSON of a value, on one line.
 
     orjson rejects lone surrogates and integers of more than 64 bits; the standard library accepts them. A surrogate is
-    escaped, so that the line can be encoded as UTF-8.
+    escaped, so that the line can be encoded as UTF-8. Control characters are escaped, so that a terminal can show it.
     """
     try:
-        return orjson.dumps(value).decode()
+        text = orjson.dumps(value).decode()
     except (TypeError, ValueError, RecursionError):
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
-        return _surrogate.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _escape_controls(text)
+
+
+def _escape_controls(text: str) -> str:
+    """Escape control characters in JSON, which then has the same value."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _controls.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def truncate_line(line: bytes, max_bytes: int) -> bytes:

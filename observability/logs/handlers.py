@@ -43,7 +43,7 @@ class SharedRotatingFileHandler(RotatingFileHandler):
     A file is renamed to `<file>.1` after the record that fills it, so it may exceed `maxBytes` by about one line. If
     `maxBytes` or `backupCount` is 0, the file is not rotated, and the path is checked before each record, as
     WatchedFileHandler does. If a line is longer than `maxLineBytes`, its longest values are truncated, and the key
-    `truncated` has their names. Files have the mode 0640, reduced by the umask. The encoding is UTF-8.
+    `truncated` has their names. New files have the mode 0600. The encoding is UTF-8.
 
     The code that logs never gets an exception. Records that cannot be written (no space, no directory, no permission)
     are counted, and stderr gets at most one message per second. The handler tries to write each new record. After the

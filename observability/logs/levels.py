@@ -17,19 +17,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from observability.core.diagnostics import Diagnostics
-from observability.files import locked_directory, write_atomically
+from observability.files import locked_directory, make_private_directory, write_atomically
 
 LEVELS_FILE = "loglevel.json"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 POLL_INTERVAL_S = 1.0
 MAX_SIZE_BYTES = 256 * 1024
 # The service may run as another user that is in the group of the directory.
-FILE_MODE = 0o640
 
 
 class LevelFileError(ValueError):
@@ -250,7 +249,7 @@ def edit_changes(path: Path) -> Iterator[dict[str, LevelChange]]:
     """
     with ExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_directory(path.parent)
             stack.enter_context(locked_directory(path.parent))
         except OSError as error:
             raise _failure(path, "written", error) from error
@@ -277,15 +276,13 @@ def _write_changes(path: Path, changes: Iterable[LevelChange]) -> None:
         raise LevelFileError(f"{path} would exceed {MAX_SIZE_BYTES // 1024} KiB. Reset some changes first.")
 
     def share_with_service(descriptor: int) -> None:
-        """Let the owner and the group of the directory read the file, also if root or a strict umask wrote it."""
-        if sys.platform != "win32":
+        """Give the file to the owner of the directory if root wrote it: the service reads it."""
+        if sys.platform != "win32" and os.geteuid() == 0:
             owner = path.parent.stat()
-            with suppress(PermissionError):
-                os.fchown(descriptor, owner.st_uid if os.geteuid() == 0 else -1, owner.st_gid)
-            os.fchmod(descriptor, FILE_MODE)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     try:
-        write_atomically(path, content, mode=FILE_MODE, prepare=share_with_service)
+        write_atomically(path, content, prepare=share_with_service)
     except OSError as error:
         raise _failure(path, "written", error) from error
 

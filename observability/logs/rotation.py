@@ -6,9 +6,7 @@ import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from observability.files import try_lock_file
-
-FILE_MODE = 0o640
+from observability.files import PRIVATE_FILE_MODE, try_lock_file
 
 
 def rotation_lock(path: str) -> AbstractContextManager[int | None]:
@@ -42,9 +40,9 @@ class LogFile:
         flags = os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         try:
             # The file is also readable, to rescue its last lines if it is deleted.
-            self.descriptor = os.open(path, flags | os.O_RDWR, FILE_MODE)
+            self.descriptor = os.open(path, flags | os.O_RDWR, PRIVATE_FILE_MODE)
         except PermissionError:
-            self.descriptor = os.open(path, flags | os.O_WRONLY, FILE_MODE)
+            self.descriptor = os.open(path, flags | os.O_WRONLY, PRIVATE_FILE_MODE)
         status = os.fstat(self.descriptor)
         self.identity = (status.st_dev, status.st_ino)
         self.is_regular = stat.S_ISREG(status.st_mode)

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import RLock
 
 from observability.conf import configuration, shared_file
-from observability.files import create_private_file, locked_directory
+from observability.files import create_private_file, locked_directory, make_private_directory
 
 PROFILE_FILE = "profiles.sqlite3"
 # The time to wait while another process writes.
@@ -126,7 +126,7 @@ class ProfileFile:
         return os.getpid(), status.st_dev, status.st_ino
 
     def _connect(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(self.path.parent)
         # Only one process at a time can switch a new file to write-ahead logging (WAL). Others would get an error.
         with locked_directory(self.path.parent):
             self._create()

@@ -1,11 +1,18 @@
 """Visibility: who may see the profiler, which tools a request selects, and what the profiler's pages may load."""
 
 import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
+
+from observability.conf import configuration
+from observability.recorders.client_address import forwarded_address, parse_address
 
 PROFILE = "profile"
 PROFILE_HEADER = "X-Profile"
@@ -18,6 +25,16 @@ OFF = "off"
 # Query parameters for developer tools. They do not change the response of the application.
 TOOL_PARAMETERS = frozenset({PROFILE, RAW, SILK, TOOLBAR})
 
+# Headers that proxies and tunnels add.
+FORWARDING_PREFIX = "HTTP_X_FORWARDED"
+FORWARDING_HEADERS = frozenset({
+    "HTTP_CF_CONNECTING_IP", "HTTP_CF_RAY", "HTTP_CLIENT_IP", "HTTP_FASTLY_CLIENT_IP", "HTTP_FLY_CLIENT_IP",
+    "HTTP_FORWARDED", "HTTP_FORWARDED_FOR", "HTTP_TAILSCALE_USER_LOGIN", "HTTP_TRUE_CLIENT_IP", "HTTP_VIA",
+    "HTTP_X_CLIENT_IP", "HTTP_X_CLUSTER_CLIENT_IP", "HTTP_X_ENVOY_EXTERNAL_ADDRESS", "HTTP_X_ORIGINAL_FORWARDED_FOR",
+    "HTTP_X_ORIGINAL_HOST", "HTTP_X_REAL_IP", "HTTP_X_REMOTE_ADDR",
+})  # fmt: skip
+TEST_SERVER = "testserver"
+
 # Browsers use only scripts, styles and data from files of this origin, never inline ones. So text of a request in a
 # page cannot become code. The fonts and images of the toolbar are files; the empty favicon is a `data:` URL.
 CONTENT_SECURITY_POLICY = (
@@ -27,8 +44,45 @@ CONTENT_SECURITY_POLICY = (
 
 
 def is_from_developer(request: HttpRequest) -> bool:
-    """Return whether the client may see the profiler: DEBUG is on and its address is in INTERNAL_IPS."""
-    return settings.DEBUG and request.META.get("REMOTE_ADDR") in settings.INTERNAL_IPS
+    """Return whether the client may see the profiler: DEBUG is on, and its address is in INTERNAL_IPS.
+
+    Behind a proxy or a tunnel on this machine, each client has the address of this machine. So a request that was
+    forwarded is not a developer's, unless a trusted proxy (TRUSTED_PROXY_COUNT) names a client in INTERNAL_IPS. And a
+    request from this machine is a developer's only if its Host is this machine or in DEVELOPER_HOSTS.
+    """
+    if not settings.DEBUG:
+        return False
+    meta = request.META
+    peer = parse_address(str(meta.get("REMOTE_ADDR", ""))) or ""
+    client = _forwarded_client(meta) if _is_forwarded(meta) else peer
+    if not client or peer not in settings.INTERNAL_IPS or client not in settings.INTERNAL_IPS:
+        return False
+    return not ip_address(client).is_loopback or _is_developer_host(meta)
+
+
+def _is_forwarded(meta: Mapping[str, Any]) -> bool:
+    return any(name in FORWARDING_HEADERS or name.startswith(FORWARDING_PREFIX) for name in meta)
+
+
+def _forwarded_client(meta: Mapping[str, Any]) -> str | None:
+    """Return the client that the trusted proxies name; None if the request did not pass all of them."""
+    count = configuration().trusted_proxy_count
+    entries = [part for part in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if part.strip()]
+    return forwarded_address(meta, count) if len(entries) >= count else None
+
+
+def _is_developer_host(meta: Mapping[str, Any]) -> bool:
+    # Only the test clients of Django have a server with this name, or a port that no connection has.
+    is_test = meta.get("SERVER_NAME") == TEST_SERVER or meta.get("REMOTE_PORT") == 0
+    if is_test and meta.get("HTTP_HOST", TEST_SERVER) == TEST_SERVER:
+        return True
+    host = split_domain_port(str(meta.get("HTTP_HOST", "")))[0].removesuffix(".")
+    if not host:
+        return False
+    if host == "localhost" or host.endswith(".localhost") or validate_host(host, configuration().developer_hosts):
+        return True
+    address = parse_address(host)
+    return address is not None and ip_address(address).is_loopback
 
 
 def is_navigation(request: HttpRequest) -> bool:

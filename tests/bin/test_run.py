@@ -20,7 +20,7 @@ from tests.server import ROOT, free_port, is_listening, wait_for
 SETTINGS = "settings.development"
 
 
-def expected_output(address: str, *, origin: str = "") -> str:
+def expected_output(address: str, *, origin: str = "", login: str = "login admin, password admin") -> str:
     """Return the output of bin/run: two calls of manage.py, with the banner between them."""
     origin = origin or f"http://{address}"
     banner = f"""
@@ -28,7 +28,7 @@ def expected_output(address: str, *, origin: str = "") -> str:
 
   API       {origin}/api/v1/
   Requests  {origin}/__debug__/requests/
-  Admin     {origin}/admin/   login admin, password admin
+  Admin     {origin}/admin/   {login}
   Logs      var/log/service.jsonl
 
 """
@@ -37,8 +37,26 @@ def expected_output(address: str, *, origin: str = "") -> str:
 
 def test_banner_has_a_url_that_a_browser_can_open(ready_checkout: Checkout) -> None:
     port = free_port()
-    expected = expected_output(f"0.0.0.0:{port}", origin=f"http://localhost:{port}")
-    assert ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port)) == (0, expected)
+    expected = expected_output(f"0.0.0.0:{port}", origin=f"http://localhost:{port}", login="login admin")
+    code, written = ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port))
+    assert (code, without_warning(written)) == (0, expected)
+
+
+def without_warning(written: str) -> str:
+    """Return the output without the lines of the warning; fail if it is not there once."""
+    lines = written.splitlines(keepends=True)
+    assert sum(line.startswith("Warning: other machines can connect to ") for line in lines) == 1
+    return "".join(line for line in lines if not line.startswith("Warning: "))
+
+
+def test_password_in_a_file_is_named_and_not_shown(ready_checkout: Checkout) -> None:
+    port = free_port()
+    (ready_checkout.path / "var").mkdir(exist_ok=True)
+    (ready_checkout.path / "var" / "password").write_text("a password\n")
+    login = "login admin, password in var/password"
+    assert ready_checkout.run("bin/run", PORT=str(port)) == (0, expected_output(f"127.0.0.1:{port}", login=login))
+    _, written = ready_checkout.run("bin/run", HOST="0.0.0.0", PORT=str(port))
+    assert login in without_warning(written)
 
 
 def test_bin_run_prepares_the_database_and_starts_runserver(ready_checkout: Checkout) -> None:
@@ -221,3 +239,35 @@ def test_real_service_with_production_settings_logs_each_request_once(service: C
             os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=DEADLINE_S)
     assert logged_ids(log_dir) == sent
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.parametrize(("umask", "mode"), [("022", ""), ("000", ""), ("000", "--production")])
+def test_real_service_writes_only_files_that_its_user_can_read(service: Checkout, umask: str, mode: str) -> None:
+    port = free_port()
+    for name in ("cat", "mv"):
+        (service.programs / name).symlink_to(shutil.which(name) or name)
+    var = service.path / "var"
+    # In development, the first command may be one that writes source code for everybody.
+    command = f"umask {umask}; exec bin/run {mode}"
+    if not mode:
+        command = f"umask {umask}; .venv/bin/python manage.py makemigrations --check && exec bin/run"
+    with service.start("sh", "-c", command, PORT=str(port)) as process:
+        try:
+            assert status_of(port, "/api/v1/") == 200 if not mode else status_of(port, "/livez") == 200
+            assert status_of(port, "/nothing?silk") == 404
+            running = modes_below(var)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate(timeout=DEADLINE_S)
+    found = running | modes_below(var)
+    names = {Path(path).name for path in found}
+    assert {"secret-key", "db.sqlite3", "log", "service.jsonl"} <= names
+    assert names >= ({"password", "static", "staticfiles.json"} if mode else {"profiles.sqlite3", "silk.sqlite3"})
+    assert {path: mode for path, mode in found.items() if mode & 0o077} == {}
+
+
+def modes_below(directory: Path) -> dict[str, int]:
+    """Return the mode of a directory, and of each file and directory below it."""
+    return {str(path): path.stat().st_mode & 0o777 for path in [directory, *directory.rglob("*")]}

@@ -1,6 +1,8 @@
 """The system checks of OBSERVABILITY and MIDDLEWARE."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
@@ -91,4 +93,57 @@ def test_propagate_to_of_the_wrong_type_is_one_error(settings: Settings) -> None
 
 def test_values_of_every_allowed_type_pass(settings: Settings) -> None:
     settings.OBSERVABILITY = {"QUIET_PATHS": ("/a",), "SLOW_QUERY_MS": 0, "SERVER_TIMING": "nobody"}
+    assert ids() == []
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o666, 0o602])
+def test_file_that_others_can_read_is_a_warning(tmp_path: Path, settings: Settings, mode: int) -> None:
+    var = tmp_path / "var dir"
+    var.mkdir(mode=0o700)
+    database = var / "db.sqlite3"
+    database.touch(mode=0o600)
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(var)}
+    assert ids() == []
+    database.chmod(mode)
+    [message] = run_checks(tags=["observability"])
+    assert (message.id, str(database) in message.msg) == ("observability.W003", True)
+    command = str(message.hint).removeprefix("Run: ")
+    assert command == f"chmod -R go-rwx '{var}'"
+    subprocess.run(["sh", "-c", command], check=True)
+    assert ids() == []
+
+
+def test_directory_that_others_can_open_is_a_warning(tmp_path: Path, settings: Settings) -> None:
+    tmp_path.chmod(0o711)
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(tmp_path)}
+    assert ids() == ["observability.W003"]
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+def test_database_log_file_and_spool_outside_var_dir_are_checked(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{tmp_path / 'db'}"}
+    monkeypatch.setitem(settings.DATABASES, "other", database)
+    settings.LOGGING = {"version": 1, "handlers": {"file": {"filename": str(tmp_path / "log.jsonl")}}}
+    settings.SENTRY_SPOOL_DIR = str(tmp_path / "spool")
+    shared = [tmp_path / f"db{suffix}", tmp_path / "log.jsonl.1", tmp_path / "spool"]
+    for path in shared:
+        path.touch(mode=0o600)
+    assert ids() == []
+    for path in shared:
+        path.chmod(0o644)
+    [message] = run_checks(tags=["observability"])
+    assert message.hint == f"Run: chmod go-rwx {' '.join(map(str, shared))}"
+
+
+def test_static_files_links_and_virtual_environments_are_not_checked(tmp_path: Path, settings: Settings) -> None:
+    tmp_path.chmod(0o700)
+    for name in ("static", "venv"):
+        (tmp_path / name).mkdir(mode=0o700)
+        (tmp_path / name / "pyvenv.cfg").touch(mode=0o644)
+    (tmp_path / "static" / "pyvenv.cfg").rename(tmp_path / "static" / "admin.css")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    settings.STATIC_ROOT = str(tmp_path / "static")
+    settings.OBSERVABILITY = settings.OBSERVABILITY | {"VAR_DIR": str(tmp_path)}
     assert ids() == []

@@ -7,8 +7,8 @@ from observability.log_analysis.columns import quote_text
 from observability.log_analysis.duckdb_views import LogDatabase, Row
 from observability.log_analysis.formatting import format_number, format_time_range
 from observability.log_analysis.reports import Extent, Report, limit_rows
-from observability.log_analysis.terminal import Terminal, escape_controls, truncate_end, truncate_middle
-from observability.text import format_count
+from observability.log_analysis.terminal import Terminal, truncate_end, truncate_middle
+from observability.text import escape_controls, format_count
 
 ORDERS = {"count": "failures", "last": "last_seen", "first": "first_seen"}
 # The event of the records of `manage.py logging --probe`.

@@ -20,9 +20,9 @@ from observability.log_analysis.formatting import (
 from observability.log_analysis.lines import Record, find_lines, parse_line, to_json
 from observability.log_analysis.log_files import Log
 from observability.log_analysis.options import Options
-from observability.log_analysis.terminal import Output, Terminal, escape_controls
+from observability.log_analysis.terminal import Output, Terminal
 from observability.log_analysis.times import TimeRange, parse_timestamp
-from observability.text import format_count
+from observability.text import escape_controls, format_count
 
 MIN_ID_LENGTH = 6
 ID_KEYS = ("request_id", "trace_id")

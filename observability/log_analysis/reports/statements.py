@@ -9,12 +9,12 @@ from observability.log_analysis.terminal import (
     MIN_TEXT_WIDTH,
     TableColumn,
     Terminal,
-    escape_controls,
     render_table,
     truncate_middle,
     wrap,
 )
 from observability.recorders.sql import fingerprint
+from observability.text import escape_controls
 
 ORDERS = {"time": "time_ms", "count": "queries", "p95": "p95_ms", "max": "max_ms"}
 COLUMNS = ["event", "duration_ms", "statement", "file", "line", "function", "request_id"]

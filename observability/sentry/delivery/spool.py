@@ -23,7 +23,13 @@ from typing import Self
 
 from sentry_sdk.utils import Dsn
 
-from observability.files import PRIVATE_DIRECTORY_MODE, FileLock, match_owner, write_atomically
+from observability.files import (
+    PRIVATE_DIRECTORY_MODE,
+    FileLock,
+    make_private_directory,
+    match_owner,
+    write_atomically,
+)
 
 DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 LOCK_NAME = "lock"
@@ -67,7 +73,7 @@ class Spool:
     def create(self) -> None:
         """Create the missing directories and files of the spool. Raises `OSError`."""
         if not self.root.is_dir():
-            self.root.parent.mkdir(parents=True, exist_ok=True)
+            make_private_directory(self.root.parent)
             _create_directory(self.root)
         _create_directory(self.path)
         with self.open_directory() as directory:

@@ -1,6 +1,7 @@
 """Prepare the database on this machine; `bin/run` runs the command before each start."""
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -39,20 +40,42 @@ class Command(BaseCommand):
             call_command("collectstatic", interactive=False, verbosity=0)
         if not Truck.objects.exists():
             call_command("load_demo_fleet", stdout=self.stdout)
-        users = get_user_model().objects
-        if not users.filter(username=LOGIN).exists():
-            users.create_superuser(LOGIN, password=PASSWORD if settings.DEBUG else self._secret_password())
-            shown = PASSWORD if settings.DEBUG else f"in {settings.VAR_DIR / 'password'}"
-            self.stdout.write(f"Created the login {LOGIN} with the password {shown}.")
+        self._prepare_login()
 
-    def _secret_password(self) -> str:
-        """Write a random password to `VAR_DIR/password` (mode 0600) and return it."""
-        password = secrets.token_urlsafe(16)
-        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    def _prepare_login(self) -> None:
+        """Create the login. If other machines can connect, give it a random password, also if it exists already."""
+        users = get_user_model().objects
+        login = users.filter(username=LOGIN).first()
         file = settings.VAR_DIR / "password"
-        file.touch(mode=0o600)
-        file.write_text(f"{password}\n")
-        return password
+        is_known = settings.DEBUG and not settings.SERVES_OTHER_MACHINES
+        if login is None:
+            password = PASSWORD if is_known else _secret_password(file)
+            users.create_superuser(LOGIN, password=password)
+            if is_known:
+                file.unlink(missing_ok=True)
+                self.stdout.write(f"Created the login {LOGIN} with the password {password}.")
+            elif settings.DEBUG:
+                self.stdout.write(f"Created the login {LOGIN} with the password {password}, which is also in {file}.")
+            else:
+                self.stdout.write(f"Created the login {LOGIN} with the password in {file}.")
+        elif settings.DEBUG and not is_known and login.check_password(PASSWORD):
+            password = _secret_password(file)
+            login.set_password(password)
+            login.save(update_fields=["password"])
+            self.stdout.write(
+                f"The password of the login {LOGIN} was {PASSWORD}. Other machines can connect, so it is now {password}, "
+                f"which is also in {file}."
+            )
+
+
+def _secret_password(file: Path) -> str:
+    """Write a random password to a new file (mode 0600) and return it."""
+    password = secrets.token_urlsafe(16)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(f"{password}\n")
+    return password
 
 
 def _migrate(alias: str) -> int:

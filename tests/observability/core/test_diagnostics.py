@@ -48,3 +48,8 @@ class Unprintable(Exception):  # noqa: N818
 def test_exception_with_a_broken_repr_is_shown_by_its_type() -> None:
     assert safe_repr(Unprintable()) == "Unprintable"
     assert safe_repr(ValueError("x")) == "ValueError('x')"
+
+
+def test_control_characters_are_escaped_and_the_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Diagnostics("logging: \x1b[2J").write("cannot be written: \x9b31m\nforged\u202e")
+    assert capsys.readouterr().err == "logging: \\x1b[2J cannot be written: \\x9b31m\\nforged\\u202e.\n"

@@ -1,7 +1,6 @@
-"""Width, colors and control characters of a terminal."""
+"""Width and colors of a terminal."""
 
 import io
-import unicodedata
 
 import pytest
 from hypothesis import given
@@ -11,14 +10,11 @@ from observability.log_analysis.terminal import (
     MIN_WIDTH,
     Terminal,
     display_width,
-    escape_controls,
     truncate_middle,
     wrap,
 )
 
 TEXTS = st.text() | st.text("ab /车😀é\u0301\u200d", max_size=60)
-# The categories of characters that end a line or begin an escape sequence.
-CONTROLS = {"Cc", "Cs", "Zl", "Zp"}
 
 
 class Screen(io.StringIO):
@@ -52,29 +48,6 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Terminal.of(Screen()).has_colors
     assert Terminal.of(io.StringIO(), force_color=True).has_colors
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("\x1b[2J", "\\x1b[2J"),
-        ("a\r\nb\tc", "a\\r\\nb\\tc"),
-        ("\x07\x9b\x7f", "\\x07\\x9b\\x7f"),
-        ("\u202egnp\u2066\u061c", "\\u202egnp\\u2066\\u061c"),
-        ("\u2028\ud83d", "\\u2028\\ud83d"),
-        ("Łódź 车 😀", "Łódź 车 😀"),
-    ],
-)
-def test_control_characters_are_escaped(text: str, shown: str) -> None:
-    assert escape_controls(text) == shown
-
-
-@given(st.text(st.characters(exclude_categories=())))
-def test_escaped_text_has_no_control_characters(text: str) -> None:
-    assert not {unicodedata.category(character) for character in escape_controls(text)} & CONTROLS
-    assert not {unicodedata.bidirectional(character) for character in escape_controls(text)} & {
-        "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_deleted_or_renamed_file_is_created_again(tmp_path: Path, action: str) -
     assert file.read_text() == ("before\nunseen\nafter\n" if action == "delete" else "after\n")
 
 
-def test_file_is_readable_by_the_group_and_not_by_others(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_file_under_any_umask(tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
         writer = handler(tmp_path / "service.jsonl", max_bytes=5)
@@ -157,7 +157,7 @@ def test_file_is_readable_by_the_group_and_not_by_others(tmp_path: Path) -> None
         writer.close()
     finally:
         os.umask(umask)
-    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o640}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
 
 
 class CountingFormatter(logging.Formatter):

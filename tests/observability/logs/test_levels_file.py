@@ -34,20 +34,16 @@ def test_written_changes_are_read(tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == ["loglevel.json"]
 
 
-def test_only_the_owner_writes_and_the_group_reads(tmp_path: Path) -> None:
-    with edit_changes(tmp_path / "loglevel.json"):
-        pass
-    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
-
-
-def test_group_can_read_a_file_that_was_written_with_a_strict_umask(tmp_path: Path) -> None:
-    umask = os.umask(0o077)
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_only_the_owner_can_read_the_file_under_any_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
     try:
-        with edit_changes(tmp_path / "loglevel.json"):
+        with edit_changes(tmp_path / "new" / "loglevel.json"):
             pass
     finally:
-        os.umask(umask)
-    assert (tmp_path / "loglevel.json").stat().st_mode & 0o777 == 0o640
+        os.umask(before)
+    assert (tmp_path / "new" / "loglevel.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
 
 
 def test_ended_change_is_not_written_again(tmp_path: Path) -> None:

@@ -129,8 +129,9 @@ def test_url_in_the_header_returns_the_profile(client: Client) -> None:
     )  # fmt: skip
 
 
-def test_header_has_no_host_if_the_host_of_the_request_is_not_allowed(client: Client) -> None:
-    response = client.get("/ordinary/", headers={"host": "elsewhere.example.com"})
+def test_header_has_no_host_if_the_host_of_the_request_is_not_allowed(client: Client, settings: Settings) -> None:
+    settings.INTERNAL_IPS = ["192.0.2.1"]
+    response = client.get("/ordinary/", headers={"host": "elsewhere.example.com"}, REMOTE_ADDR="192.0.2.1")
     assert response.status_code == 400
     assert response.headers[PROFILE_URL] == f"/__debug__/requests/{only_row().id}/"
 

@@ -17,6 +17,8 @@ from tests.probe.settings.base import (
 ENVIRONMENT = "development"
 DEBUG = True
 INTERNAL_IPS = ["127.0.0.1", "::1"]
+DEFAULT_EXCEPTION_REPORTER = "observability.profiler.debug_page.DebugPageReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "observability.profiler.debug_page.DebugPageFilter"
 # A fast hasher: no test depends on the hash of the password.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "tests.probe.development_urls"

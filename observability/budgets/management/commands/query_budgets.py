@@ -14,6 +14,7 @@ from observability.budgets.budget_file import (
     load_budgets,
     parse_budgets,
 )
+from observability.text import escape_lines
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         path = budget_path()
         try:
             old_budgets = load_budgets(Path(old)) if Path(old).is_file() else _load_revision(old, path)
-            self.stdout.write(render_changes(old_budgets, load_budgets(path)), ending="")
+            self.stdout.write(escape_lines(render_changes(old_budgets, load_budgets(path))), ending="")
         except BudgetFileError as error:
             raise CommandError(str(error)) from None
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from observability.log_analysis import LogAnalysisError
 from observability.log_analysis.cli import add_arguments, run
 from observability.log_analysis.terminal import Output, Terminal, discard_stdout
+from observability.text import escape_lines
 
 PROGRAM = "manage.py logs"
 
@@ -35,12 +36,12 @@ class Command(BaseCommand):
         terminal = Terminal.of(
             self.stdout, no_color=options["no_color"], force_color=options["force_color"], program=PROGRAM
         )
-        output = Output(self.stdout.write, self.stderr.write, terminal)
+        output = Output(self.stdout.write, lambda text: self.stderr.write(escape_lines(text)), terminal)
         try:
             run(options, output, log_directories())
             self.stdout.flush()
         except LogAnalysisError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(escape_lines(str(error))) from None
         except BrokenPipeError:
             discard_stdout()
         except KeyboardInterrupt:

@@ -20,6 +20,7 @@ from observability.logs.effective_configuration import (
 from observability.logs.levels import LEVELS
 from observability.logs.logging_probe import LOGGING_PROBE, Probe, send_probe
 from observability.logs.yaml_layers import Origin
+from observability.text import escape_lines
 
 # Longer values are wrapped at spaces. A long path is not wrapped; it moves the origin of its line to the right.
 MAX_VALUE_WIDTH = 60
@@ -64,9 +65,9 @@ class Command(BaseCommand):
             document = {**to_dict(effective, options["loggers"]), "probe": probe}
             self.stdout.write(json.dumps(document, indent=2))
         elif probe is not None:
-            self.stdout.write(render_probe(probe))
+            self.stdout.write(escape_lines(render_probe(probe)))
         else:
-            self.stdout.write(render_tree(effective, options["loggers"]))
+            self.stdout.write(escape_lines(render_tree(effective, options["loggers"])))
         if probe is not None:
             require_arrival(probe)
 

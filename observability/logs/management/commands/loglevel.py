@@ -25,6 +25,7 @@ from observability.logs.levels import (
     levels,
     read_changes,
 )
+from observability.text import escape_controls
 
 LOG_LEVEL_CHANGED = "log_level_changed"
 LOG_LEVEL_RESET = "log_level_reset"
@@ -99,11 +100,10 @@ class Command(BaseCommand):
             change = LevelChange(logger, level, was, time.time() + seconds, seconds, _user(), os.getpid())
             changes[logger] = change
         _log(LOG_LEVEL_CHANGED, change)
-        self.stdout.write(
-            f"{logger} has the level {level} until {_format_time(change.until)} UTC (before: {was}). {FOLLOW_UP}"
-        )
+        text = f"{logger} has the level {level} until {_format_time(change.until)} UTC (before: {was}). {FOLLOW_UP}"
+        self.stdout.write(escape_controls(text))
         if warning:
-            self.stderr.write(warning)
+            self.stderr.write(escape_controls(warning))
 
     def _reset(self, logger: str | None) -> None:
         with edit_changes(_path()) as changes:
@@ -112,9 +112,9 @@ class Command(BaseCommand):
                 del changes[change.logger]
         for change in removed:
             _log(LOG_LEVEL_RESET, change)
-            self.stdout.write(f"{change.logger} is reset to {change.was}.")
+            self.stdout.write(escape_controls(f"{change.logger} is reset to {change.was}."))
         no_change = f"The level of {logger} is not changed." if logger else NO_CHANGES
-        self.stdout.write(FOLLOW_UP if removed else no_change)
+        self.stdout.write(FOLLOW_UP if removed else escape_controls(no_change))
 
     def _list(self) -> None:
         changes = [change for change in read_changes(_path()) if change.remaining_s() > 0]
@@ -123,8 +123,9 @@ class Command(BaseCommand):
             return
         rows = [("logger", "level", "before", "until (UTC)", "changed by")]
         rows += [(each.logger, each.level, each.was, _format_time(each.until), each.by) for each in changes]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
+        cells = [list(map(escape_controls, row)) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for row in cells:
             self.stdout.write("  ".join(map(str.ljust, row, widths)).rstrip())
 
 

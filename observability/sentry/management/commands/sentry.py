@@ -26,7 +26,7 @@ from observability.sentry.delivery.server import Answer, Outcome, Server
 from observability.sentry.delivery.spool import QueuedEvent, Spool, find_other_spools, project_url, total_bytes
 from observability.sentry.delivery.transport import SpoolTransport
 from observability.sentry.reporting import ReportedEvent
-from observability.text import format_count
+from observability.text import escape_controls, format_count
 
 NO_DSN = (
     "SENTRY_DSN is not set: events are not sent, but written to sentry.jsonl in LOG_DIR. "
@@ -99,7 +99,8 @@ class Command(BaseCommand):
         self._print_line("event", result.event_id)
         self._print_line("answer", f"{result.answer.reason}, after {result.duration_ms:.0f} ms")
         if result.answer.outcome is not Outcome.ACCEPTED:
-            raise CommandError(f"The event did not arrive: {result.answer.reason}. Check SENTRY_DSN and the server.")
+            text = f"The event did not arrive: {result.answer.reason}. Check SENTRY_DSN and the server."
+            raise CommandError(escape_controls(text))
         self._print_line("look at", f"{server_url(dsn)}, the issue {SELF_TEST_EVENT}")
 
     def status(self, **_: object) -> None:
@@ -132,12 +133,14 @@ class Command(BaseCommand):
         if result.sent_count:
             self.stdout.write(f"{format_count(result.sent_count, 'event')} sent to {project}.")
         for reason, count in result.dropped.items():
-            self.stdout.write(f"{format_count(count, 'event')} rejected by the server and dropped: {reason}.")
+            text = f"{format_count(count, 'event')} rejected by the server and dropped: {reason}."
+            self.stdout.write(escape_controls(text))
         if result.remaining_count:
-            raise CommandError(f"{format_count(result.remaining_count, 'event')} still waiting: {result.reason}.")
+            text = f"{format_count(result.remaining_count, 'event')} still waiting: {result.reason}."
+            raise CommandError(escape_controls(text))
 
     def _print_line(self, name: str, value: object) -> None:
-        self.stdout.write(f"{name:8} {value}")
+        self.stdout.write(escape_controls(f"{name:8} {value}"))
 
 
 def _timeout(text: str) -> float:

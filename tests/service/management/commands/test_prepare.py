@@ -39,6 +39,47 @@ def test_existing_login_keeps_its_password(debug: None) -> None:
     assert User.objects.get(username="admin").check_password("my own")
 
 
+@pytest.fixture
+def shared(debug: None, settings: Settings, tmp_path: Path) -> Path:
+    """Let other machines connect, and return the file with the password."""
+    settings.SERVES_OTHER_MACHINES, settings.VAR_DIR = True, tmp_path / "var"
+    return tmp_path / "var" / "password"
+
+
+def test_login_gets_a_random_password_if_other_machines_can_connect(shared: Path) -> None:
+    line = prepare()[-1]
+    password = shared.read_text().strip()
+    assert line == f"Created the login admin with the password {password}, which is also in {shared}."
+    assert User.objects.get(username="admin").check_password(password)
+    assert (len(password) > 16, shared.stat().st_mode & 0o777) == (True, 0o600)
+    # It is printed once.
+    assert prepare() == []
+
+
+def test_known_password_is_replaced_if_other_machines_can_connect(shared: Path) -> None:
+    User.objects.create_superuser("admin", password="admin")
+    line = prepare()[-1]
+    password = shared.read_text().strip()
+    assert password in line
+    assert User.objects.get(username="admin").check_password(password)
+    assert prepare() == []
+
+
+def test_own_password_is_kept_if_other_machines_can_connect(shared: Path) -> None:
+    User.objects.create_superuser("admin", password="my own")
+    prepare()
+    assert not shared.exists()
+    assert User.objects.get(username="admin").check_password("my own")
+
+
+def test_file_of_an_earlier_password_is_removed_with_a_known_password(shared: Path, settings: Settings) -> None:
+    prepare()
+    User.objects.all().delete()
+    settings.SERVES_OTHER_MACHINES = False
+    assert prepare()[-1] == "Created the login admin with the password admin."
+    assert not shared.exists()
+
+
 @pytest.mark.django_db
 def test_command_is_refused_with_https_production_settings() -> None:
     with pytest.raises(CommandError, match="only in development, or with INSECURE_HTTP=true"):
