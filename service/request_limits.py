@@ -100,9 +100,10 @@ class RequestLimitsMiddleware(MiddlewareMixin):
         if length and encoding not in ("", "identity"):
             return refuse(415, f"The Content-Encoding {encoding[:50]!r} is not supported. Send the body as it is.")
         try:
-            if length and is_atomic(view):
+            has_csrf_check = not getattr(view, "csrf_exempt", False)
+            if length and (is_atomic(view) or has_csrf_check):
                 read_body(request, length)
-            if length and not getattr(view, "csrf_exempt", False):
+            if length and has_csrf_check:
                 request.POST  # noqa: B018 - Django parses it at the first use
         except Exception as error:
             if (response := self.process_exception(request, error)) is not None:

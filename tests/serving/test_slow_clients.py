@@ -35,16 +35,15 @@ BEGINNINGS = {
 
 
 @contextmanager
-def shipped(directory: Path) -> Iterator[Server]:
+def shipped(directory: Path, **variables: str) -> Iterator[Server]:
     """Run gunicorn with `settings/gunicorn.py`: one process, with 8 threads."""
     port = free_port()
     with own_database(directory) as database:
         environment = own_environment(
             directory,
-            DJANGO_SETTINGS_MODULE="settings.production",
-            DATABASE_URL=database.url,
-            WEB_CONCURRENCY="1",
-            PORT=str(port),
+            **{"DJANGO_SETTINGS_MODULE": "settings.production", "DATABASE_URL": database.url},
+            **{"WEB_CONCURRENCY": "1", "PORT": str(port)},
+            **variables,
         )
         migrate(database, environment)
         command = [sys.executable, "-m", "gunicorn", "--config", "settings/gunicorn.py"]
