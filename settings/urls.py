@@ -8,7 +8,7 @@ from service.health import livez, readyz
 
 urlpatterns = [
     path("api/v1/", include("service.api.urls")),
-    path("admin/login/", login),
+    path("admin/", include([path("login/", login)])),
     path("admin/", admin.site.urls),
     path("livez", livez),
     path("readyz", readyz),
