@@ -18,6 +18,8 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_LISTED_ERRORS = 20
 # Values in a JSON body of frames. Each value costs memory, up to 30 times its size in the body.
 MAX_COMMAS = 2 * MAX_FRAMES
+# A larger body of frames is ASCII: one other character makes Python's text four times as large.
+MAX_OTHER_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 # Integers with more digits are larger than any floating-point number.
 MAX_DIGITS = 308
@@ -183,6 +185,10 @@ def _is_deeper(document: object, limit: int) -> bool:
 def _listed_frames(body: bytes) -> list[object]:
     if body.count(b",") > MAX_COMMAS:
         raise ParseError(f"The body has too many values; at most {MAX_FRAMES} frames are allowed.")
+    if len(body) > MAX_OTHER_BYTES and (not body.isascii() or b"\\" in body):
+        raise ParseError(
+            f"A body of more than {MAX_OTHER_BYTES} bytes must have only ASCII characters, without escapes."
+        )
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:

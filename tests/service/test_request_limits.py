@@ -81,6 +81,12 @@ def test_five_thousand_frames_fit_and_a_million_values_are_not_parsed(client: AP
     assert_refused(client.post(FRAMES, body, content_type=JSON), 400, "too many values; at most 5000 frames")
 
 
+@pytest.mark.parametrize("character", ["\N{ARTICULATED LORRY}".encode(), b"\\ud83d\\ude9a"])
+def test_large_body_of_frames_with_other_characters_is_not_parsed(character: bytes, client: APIClient) -> None:
+    body = b'{"frames":["' + b"2" * 1024 * 1024 + character + b'"]}'
+    assert_refused(client.post(FRAMES, body, content_type=JSON), 400, "must have only ASCII characters")
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "problem"),
     [
