@@ -24,3 +24,8 @@ if proxy_headers is not None:
     proxy_headers.ProxyHeadersMiddleware.__call__ = pass_unchanged
 
 application = get_asgi_application()
+
+# The application registry is ready now, which the import needs.
+from service.request_limits import RequestOfASGI  # noqa: E402
+
+application.request_class = RequestOfASGI

@@ -62,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "observability.middleware.ObservationMiddleware",
+    "service.request_limits.RequestLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "service.read_transactions.ReadTransactionMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -105,6 +107,9 @@ DATABASES = databases(default_url=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 # Users
 
 AUTH_USER_MODEL = "service.User"
+AUTHENTICATION_BACKENDS = ["service.login_limits.LimitedModelBackend"]
+# All processes of this machine count failed logins here. Empty: no limit.
+LOGIN_FAILURES_DIR = str(VAR_DIR / "login-failures")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -113,6 +118,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # The API
+
+# The largest body, in bytes, of a view without `max_body_bytes`.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 TRUSTED_PROXY_COUNT = environment.number(
     "TRUSTED_PROXY_COUNT",
@@ -129,6 +137,11 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "service.api.parsers.StrictJSON",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
         "rest_framework.filters.SearchFilter",

@@ -106,4 +106,5 @@ if find_spec("silk"):
     SILKY_MAX_REQUEST_BODY_SIZE = 64 * 1024
     SILKY_MAX_RESPONSE_BODY_SIZE = 64 * 1024
 
-MIDDLEWARE = [MIDDLEWARE[0], *PROFILER_MIDDLEWARE, *MIDDLEWARE[1:]]
+# After the Observation and the limits of requests, before all others.
+MIDDLEWARE = [*MIDDLEWARE[:2], *PROFILER_MIDDLEWARE, *MIDDLEWARE[2:]]

@@ -52,11 +52,13 @@ bind = [f"[{HOST}]:{PORT}" if ":" in HOST else f"{HOST}:{PORT}"]
 
 # Requests wait for the database most of the time: one process per processor, and threads that wait.
 workers = WEB_CONCURRENCY
-worker_class = "gthread"
+worker_class = "settings.gunicorn_worker.ArrivedRequestWorker"
 threads = 8
+# Connections of one process, most of them without a request. Each is an open file, and 1,024 is the usual limit of them.
+worker_connections = 500
 
-# Seconds. A worker that does not respond is replaced after `timeout`. A worker that stops has `graceful_timeout` to
-# finish its requests.
+# Seconds. A process whose main loop does not run is replaced after `timeout`. A thread that hangs does not stop the main
+# loop, so nothing replaces it. A process that stops has `graceful_timeout` to finish its requests.
 timeout = 60
 graceful_timeout = 30
 

@@ -10,6 +10,7 @@ DATABASES = databases(default_url="sqlite://:memory:", is_pooled=False)
 ENVIRONMENT = "test"
 SENTRY_DSN = ""
 SENTRY_SPOOL_DIR = ""
+LOGIN_FAILURES_DIR = ""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = logging_layers("test")
 OBSERVABILITY = OBSERVABILITY | {

@@ -3,10 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from service.admin import login
 from service.health import livez, readyz
 
 urlpatterns = [
     path("api/v1/", include("service.api.urls")),
+    path("admin/", include([path("login/", login)])),
     path("admin/", admin.site.urls),
     path("livez", livez),
     path("readyz", readyz),

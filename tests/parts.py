@@ -52,6 +52,7 @@ PARTS = {
         Part("chromium", "the pages in a browser", _chromium),
         Part("bugsink", "the delivery to a Sentry server", why_not_installed),
         Part("rsyslog", "the delivery to a syslog server", _program("rsyslogd", "rsyslog")),
+        Part("nginx", "the sample of a buffering proxy", _program("nginx")),
         Part("lnav", "the lnav recipes", _program("lnav")),
         Part("jq", "the jq recipes", _program("jq")),
         Part("small-disk", "a full disk", _small_disk),

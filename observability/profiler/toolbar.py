@@ -16,7 +16,9 @@ from debug_toolbar.settings import get_config
 from debug_toolbar.store import BaseStore, deserialize, serialize
 from debug_toolbar.toolbar import DebugToolbar
 from debug_toolbar.utils import is_processable_html_response
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.utils.safestring import SafeString, mark_safe
 
 from observability.core.context import activate, current
@@ -70,7 +72,8 @@ class ToolbarMiddleware(DebugToolbarMiddleware):
         if not is_processable_html_response(response):  # type: ignore[no-untyped-call] # the toolbar's own
             # Do not render the toolbar, because the result would not be used.
             toolbar.render_toolbar = str  # type: ignore[method-assign]
-        with activate(None):
+        # A panel reads the body again. It raises if the body cannot be parsed; then the request has no toolbar.
+        with activate(None), suppress(RecursionError, SuspiciousOperation, MultiPartParserError, OSError):
             response = super()._postprocess(request, response, toolbar)
         if own_timing and (toolbar_timing := response.headers.get("Server-Timing")) != own_timing:
             response.headers["Server-Timing"] = f"{own_timing}, {toolbar_timing}"

@@ -7,11 +7,13 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter
+from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from service.models import Truck
+
+MAX_SEARCH_TERMS = 20
 
 
 class SeparatedValuesWidget(forms.SelectMultiple):
@@ -45,6 +47,18 @@ class TruckFilterSet(django_filters.FilterSet):
         fields = ("status", "finance_type")
 
 
+class StrictSearchFilter(SearchFilter):
+    """Search for at most 20 words: each one makes the query larger, and SQLite refuses a query of a thousand."""
+
+    def get_search_terms(self, request: Request) -> list[str]:
+        """Return the words. Raise `ValidationError` if there are too many."""
+        terms = list(super().get_search_terms(request))
+        if len(terms) > MAX_SEARCH_TERMS:
+            message = f"The search has {len(terms)} words. At most {MAX_SEARCH_TERMS} are allowed."
+            raise ValidationError({str(self.search_param): [message]})
+        return terms
+
+
 class StrictOrderingFilter(OrderingFilter):
     """Order by `?ordering=-status,vin`, and by VIN if trucks are equal in these fields.
 
@@ -55,10 +69,17 @@ class StrictOrderingFilter(OrderingFilter):
     def remove_invalid_fields(
         self, queryset: QuerySet[Any], fields: Iterable[str], view: APIView, request: Request
     ) -> list[str]:
-        """Return the fields, followed by the VIN. Raise `ValidationError` if a field is not in `ordering_fields`."""
+        """Return the fields, followed by the VIN.
+
+        Raise `ValidationError` if a field is not in `ordering_fields`, or if one is there twice.
+        """
+        fields = list(fields)
         allowed = [field for field, _ in self.get_valid_fields(queryset, view, {"request": request})]
         for field in fields:
             if field.removeprefix("-") not in allowed:
                 message = f"Cannot order by {field!r}. Allowed: {', '.join(allowed)}; each also with a leading '-'."
                 raise ValidationError({self.ordering_param: [message]})
+        names = [field.removeprefix("-") for field in fields]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValidationError({self.ordering_param: [f"Cannot order by {repeated!r} twice."]})
         return [*fields, "vin"]

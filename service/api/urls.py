@@ -3,11 +3,11 @@
 from typing import Any, cast
 
 from django.urls import path
-from rest_framework.authtoken.views import obtain_auth_token
 from rest_framework.generics import GenericAPIView
 from rest_framework.routers import DefaultRouter
 from rest_framework.viewsets import ViewSetMixin
 
+from service.api.auth_token import AuthTokenView
 from service.api.views import TelemetryFrameView, TruckViewSet
 
 
@@ -31,7 +31,7 @@ router = PlainRouter()
 router.register("trucks", TruckViewSet)
 
 urlpatterns = [
-    path("auth/token/", obtain_auth_token, name="auth-token"),
+    path("auth/token/", AuthTokenView.as_view(), name="auth-token"),
     path("telemetry/frames/", TelemetryFrameView.as_view(), name="telemetry-frames"),
     *router.urls,
 ]

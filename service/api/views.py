@@ -12,7 +12,6 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ParseError
-from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -20,9 +19,9 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from observability import note
-from service.api.filters import StrictOrderingFilter, TruckFilterSet
+from service.api.filters import StrictOrderingFilter, StrictSearchFilter, TruckFilterSet
 from service.api.pagination import TruckPagination
-from service.api.parsers import BinaryFrameParser, JSONFrameParser, LengthRequired
+from service.api.parsers import MAX_BODY_BYTES, BinaryFrameParser, JSONFrameParser, LengthRequired
 from service.api.serializers import TruckDetailSerializer, TruckSerializer, TruckUpdateSerializer
 from service.gbt32960 import VIN_PATTERN, Frame
 from service.ingest import ingest_frames
@@ -41,10 +40,11 @@ class TruckViewSet(
 ):
     """List, register, read, change and delete trucks. The VIN identifies a truck."""
 
+    max_body_bytes = 128 * 1024
     queryset = Truck.objects.with_model()
     lookup_field = "vin"
     http_method_names = ("get", "head", "options", "post", "patch", "delete")
-    filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrderingFilter)
+    filter_backends = (DjangoFilterBackend, StrictSearchFilter, StrictOrderingFilter)
     filterset_class = TruckFilterSet
     search_fields = ("vin",)
     ordering_fields = ("vin", "status", "last_contact_at", "created_at")
@@ -84,6 +84,7 @@ class TelemetryFrameView(APIView):
     """Up to 5,000 frames of GB/T 32960 per request: hexadecimal strings in JSON, or raw bytes one after another."""
 
     parser_classes = (JSONFrameParser, BinaryFrameParser)
+    max_body_bytes = MAX_BODY_BYTES
 
     def post(self, request: Request) -> Response:
         """Store all frames or none: 201 if at least one frame is new, 200 if none is."""
