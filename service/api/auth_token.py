@@ -5,7 +5,7 @@ from django.utils.decorators import method_decorator
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.parsers import FormParser, MultiPartParser
 
-from service.api.parsers import StrictJSON
+from service.api.strict_json import StrictJSONParser
 
 
 # To compare a password takes long: it must not hold the write lock of SQLite.
@@ -13,5 +13,5 @@ from service.api.parsers import StrictJSON
 class AuthTokenView(ObtainAuthToken):
     """Return the token of a user for a username and a password."""
 
-    parser_classes = (StrictJSON, FormParser, MultiPartParser)
+    parser_classes = (StrictJSONParser, FormParser, MultiPartParser)
     max_body_bytes = 128 * 1024

@@ -1,15 +1,13 @@
-"""Parse the body of a request: strict JSON, and telemetry frames."""
+"""Parse a body with telemetry frames."""
 
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from math import isfinite
 from typing import IO, Any, TypeVar
 
-from rest_framework.exceptions import APIException, ParseError, ValidationError
-from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.utils.json import strict_constant
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
 
 from service.gbt32960 import Frame, InvalidFrame, decode, split
 
@@ -20,9 +18,6 @@ MAX_LISTED_ERRORS = 20
 MAX_COMMAS = 2 * MAX_FRAMES
 # A larger body of frames is ASCII: one other character makes Python's text four times as large.
 MAX_OTHER_BYTES = 1024 * 1024
-MAX_DEPTH = 32
-# Integers with more digits are larger than any floating-point number.
-MAX_DIGITS = 308
 
 Encoded = TypeVar("Encoded")
 
@@ -41,33 +36,6 @@ class FrameValidationError(APIException):
         listed = [{"index": index, "error": problem} for index, problem in errors[:MAX_LISTED_ERRORS]]
         problem = "Nothing was stored: some frames are invalid."
         self.detail = {"detail": problem, "invalid_count": len(errors), "frames": listed}
-
-
-class StrictJSON(JSONParser):
-    """JSON that every part of the service can use: UTF-8, finite numbers, whole characters, at most 32 levels.
-
-    Python's parser also accepts `"\\ud800"`, which cannot be stored or sent back, and `1e999`, which is infinite.
-    """
-
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the document. Raise `ParseError` with the reason if it is not valid."""
-        try:
-            text = stream.read().decode()
-            document = json.loads(text, parse_float=_finite, parse_int=_finite_integer, parse_constant=strict_constant)
-        except RecursionError:
-            raise ParseError(f"JSON parse error - more than {MAX_DEPTH} levels") from None
-        except ValueError as error:
-            raise ParseError(f"JSON parse error - {error}") from error
-        if _is_deeper(document, MAX_DEPTH):
-            raise ParseError(f"JSON parse error - more than {MAX_DEPTH} levels")
-        if "\\ud" in text.lower():
-            _refuse_surrogates(document)
-        return document
 
 
 class BodyTooLarge(APIException):
@@ -135,51 +103,6 @@ class BinaryFrameParser(_FrameParser):
         if len(raw_frames) > MAX_FRAMES:
             raise ParseError(f"The body has more than {MAX_FRAMES} frames; at most {MAX_FRAMES} are allowed.")
         return _decode_each(raw_frames, decode)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not isfinite(number):
-        raise ValueError(f"the number {digits[:20]}… is too large")
-    return number
-
-
-def _finite_integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"the number {digits[:20]}… is too large")
-    return int(digits)
-
-
-def _refuse_surrogates(document: object) -> None:
-    """Raise an error if a text has one half of a surrogate pair; it names the field if there is one."""
-    fields = document.items() if isinstance(document, dict) else [("", document)]
-    for name, value in fields:
-        if not (_is_text(name) and _is_text(json.dumps(value, ensure_ascii=False))):
-            problem = "JSON parse error - one half of a surrogate pair is not a character"
-            raise ValidationError({name: [problem]}) if name and _is_text(name) else ParseError(problem)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_deeper(document: object, limit: int) -> bool:
-    """Return whether lists and objects are nested deeper than the limit."""
-    level = [document]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for value in level
-            if isinstance(value, dict | list)
-            for child in (value.values() if isinstance(value, dict) else value)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _listed_frames(body: bytes) -> list[object]:
