@@ -51,7 +51,7 @@ _known_token = re.compile(
     re.VERBOSE,
 )
 _webhook = re.compile(r"(hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/)[\w/-]{8,256}")
-_scheme = re.compile(r"(?ia)\b(bearer|basic|token|negotiate)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
+_scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
 _looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
 # A password may contain @, and the password of a database also /. The path of a web address may contain both.
 _web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
@@ -187,7 +187,7 @@ _escape = re.compile(r"\\{1,4}(?:u00|x)([2-7][0-9A-Fa-f])")
 # --- The check before.
 
 # Each pattern starts with one character, so that the search jumps from one of them to the next.
-_after_space = re.compile(r"(?i) (?:-|(?<=arer |oken |asic |iate ))")
+_after_space = re.compile(r" (?:-|(?<=[rncRNC] )(?i:(?<=bearer )|(?<=token )|(?<=basic )))")
 _after_dash = re.compile(r"-(?:(?=[A-Za-z0-9_-]{10})(?:(?<=[tkpiY]-)|(?<=xox[a-z]-))|(?=---))")
 _after_underscore = re.compile(r"_(?=[A-Za-z0-9+/=]{16})")
 _after_dot = re.compile(r"\.(?=[A-Za-z0-9_-]{16})")

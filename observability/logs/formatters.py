@@ -98,7 +98,8 @@ class JsonFormatter(BaseJsonFormatter):
         second, text = self._second
         microseconds = round((created - second) * 1e6)
         if not 0 <= microseconds < 1_000_000:  # noqa: PLR2004 - in a second
-            second, microseconds = divmod(round(created * 1e6), 1_000_000)
+            second = int(created)
+            second, microseconds = divmod(second * 1_000_000 + round((created - second) * 1e6), 1_000_000)
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = (second, text)
         return f"{text}.{microseconds:06d}Z"
