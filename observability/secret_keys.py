@@ -7,16 +7,21 @@ from observability.conf import configuration
 
 # A key is secret if it contains one of KEYS anywhere, or if its last word is one of LAST_WORDS.
 KEYS = (
-    "accesskey", "accountkey", "apikey", "authcode", "authkey", "authorization", "backupcode", "cardnumber",
-    "clientassertion", "codeverifier", "connectionstring", "cookie", "credential", "csrf", "encryptionkey",
-    "functionskey", "masterkey", "mfacode", "mnemonic", "onetimecode", "otpcode", "passcode", "passkey", "passphrase",
-    "passwd", "passwor", "passwrd", "privatekey", "pswd", "recoverycode", "samlresponse", "secret", "securitycode",
-    "seedphrase", "sentrydsn", "sessid", "sessionid", "sessionkey", "sharedkey", "signature", "signingkey",
-    "socialsecurity", "sshkey", "storagekey", "subscriptionkey", "token", "totpcode", "verificationcode",
+    "accesskey", "accountkey", "apikey", "appkey", "applicationkey", "authkey", "authorization", "cardnumber",
+    "clientassertion", "codeverifier", "connectionstring", "consumerkey", "cookie", "credential", "csrf",
+    "encryptionkey", "functionskey", "masterkey", "mnemonic", "passcode", "passkey", "passphrase", "passwd",
+    "passwor", "passwrd", "pincode", "privatekey", "pswd", "resetkey", "samlresponse", "secret", "seedphrase",
+    "sentrydsn", "servicekey", "sessid", "sessionid", "sessionkey", "sharedkey", "signature", "signingkey",
+    "socialsecurity", "sshkey", "storagekey", "subscriptionkey", "tlskey", "token", "twofactor", "unlockkey", "xsrf",
 )  # fmt: skip
 LAST_WORDS = frozenset({
-    "auth", "creds", "cvc", "cvv", "dsn", "hmac", "jwt", "mfa", "otp", "pass", "pin", "psk", "pwd", "sas", "sig", "ssn",
-    "totp",
+    "auth", "bearer", "creds", "cvc", "cvv", "dsn", "hmac", "jwt", "mfa", "otp", "pass", "pin", "psk", "pw", "pwd",
+    "sas", "sig", "ssn", "totp",
+})  # fmt: skip
+# A code is secret if it is one of these: `mfa_code`, `recovery_codes`. `status_code` is not.
+CODE_WORDS = frozenset({
+    "access", "activation", "auth", "authorization", "backup", "confirmation", "device", "fa", "factor", "invite",
+    "login", "mfa", "onetime", "otp", "pin", "recovery", "reset", "security", "sms", "time", "totp", "verification",
 })  # fmt: skip
 # `token_count` and `password_changed_at` describe a secret but are not one.
 HARMLESS_LAST_WORDS = frozenset({
@@ -28,7 +33,8 @@ HARMLESS_LAST_WORDS = frozenset({
 })  # fmt: skip
 # The tokens of a language model are counted: `prompt_tokens`, `max_new_tokens`.
 COUNTING_WORDS = frozenset({
-    "accepted", "audio", "avg", "billed", "cached", "completion", "context", "generated", "image", "input", "max",
+    "accepted", "audio", "avg", "billed", "cached", "completion", "context", "generated", "image", "input", "limit",
+    "max",
     "mean", "min", "n", "num", "number", "output", "prompt", "reasoning", "rejected", "remaining", "text", "thinking",
     "total", "used",
 })  # fmt: skip
@@ -61,7 +67,9 @@ def is_secret(key: str) -> bool:
         words[-1] in HARMLESS_LAST_WORDS or (words[-1] == "tokens" and not COUNTING_WORDS.isdisjoint(words))
     ):
         return False
-    if words and (words[-1] in LAST_WORDS or words[-1].endswith("pwd")):
+    if words and (words[-1] in LAST_WORDS or words[-1].endswith("pwd") or folded.endswith("2fa")):
+        return True
+    if len(words) > 1 and words[-1] in ("code", "codes") and not CODE_WORDS.isdisjoint(words[:-1]):
         return True
     folded = _punctuation.sub("", _harmless_words.sub("", lower))
     return any(part in folded for part in KEYS)

@@ -52,6 +52,7 @@ _known_token = re.compile(
 )
 _webhook = re.compile(r"(hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/)[\w/-]{8,256}")
 _scheme = re.compile(r"(?ia)\b(bearer|basic|token)[ \t]+([A-Za-z0-9._~+/=-]{8,8192})")
+_key_and_value = re.compile(r"[a-z_.]+=\w")
 _looks_random = re.compile(r"[0-9=+/_~]|[a-z][A-Z]")
 # A password may contain @, and the password of a database also /. The path of a web address may contain both.
 _web_address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?:https?|wss?)://)[^\s/?#\"'<>]{0,2048}@")
@@ -59,8 +60,14 @@ _address = re.compile(r"(?ia)(?<![a-z0-9+.-])((?!https?:|wss?:)[a-z][a-z0-9+.-]{
 _server = re.compile(
     r"(?ia)(?<![\w/:.+-])(\w[\w.-]{0,63}:)(?!/)[^\s:/@\"'<>]{1,256}@(?=[\w.-]{1,255}:\d|(?:tcp|unix)\()"
 )
+_network_path = re.compile(r"(?<![\w:/])(//)[^\s/?#\"'<>]{1,256}@")
+# Programs whose option -p or -a is a password.
+_short_option = re.compile(
+    r"(?a)\b((?:mysql\w*|mariadb[\w-]*|sshpass)\b[^\n;|&]{0,256}?[\s'\"]-p|redis-cli\b[^\n;|&]{0,256}?[\s'\"]-a)"
+    r"(['\", ]{0,4})(?!-|\[redacted)[^\s'\",\]]{1,256}"
+)
 _curl_user = re.compile(
-    r"(?a)(?<![\w-])((?:-u|--user|--proxy-user)[ =]['\"]?(?!\d+:\d+\b)[^\s:'\"]{1,128}:)[^\s'\"]{1,512}"
+    r"(?a)(?<![\w-])((?:-u|--user|--proxy-user)[ =,'\"]{1,4}(?!\d+:\d+\b)[^\s:'\"]{1,128}:)[^\s'\"]{1,512}"
 )
 
 # --- Database errors and statements.
@@ -76,13 +83,16 @@ _next_row = re.compile(r"\s{0,8},\s{0,8}(?=\()")
 
 # --- Headers, elements, and objects with a name and a value.
 
-_header = re.compile(rf"(?ia){_start_of_word}(?:(?:proxy-)?authorization|(?:set-)?cookie2?)[ ]?:[ \t]*(?=\S)")
+_header = re.compile(
+    rf"(?ia){_start_of_word}(?:HTTP_)?(?:(?:proxy-)?authorization|(?:set-)?cookie2?)"
+    r"(?:[ ]?:[ \t]*(?=\S)|[ ]?=[ ]?(?=(?:digest|oauth|hawk|aws4)\b|[^\s;&=\"']{1,256}=[^\s;&]{0,4096};))"
+)
 _element = re.compile(r"(?a)(?P<open><|&lt;)(?P<key>[A-Za-z_][\w.:-]{0,63})(?:\s[^<>&]{0,512})?(?:>|&gt;)")
-_name_keys = "name|key|header|field|param|parameter|property|option|variable|id|k|n"
-_value_keys = "value|val|v|content|data|default"
+_name_keys = "name|key|header|field|param|parameter|property|option|variable|id"
+_value_keys = "value|val|content|default"
 _name_then_value = re.compile(
     rf"""(?ia)(?<![\w-])(?P<quote>\\{{0,3}}["']|)(?:{_name_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}
-    (?P<mark>\\{{0,3}}["'])(?P<key>[\w.-]{{1,64}})(?P=mark)[^{{}}<>]{{0,200}}?
+    (?P<mark>\\{{0,3}}["']|)(?P<key>[\w.-]{{1,64}})(?P=mark)[^{{}}<>]{{0,200}}?
     (?<![\w-])(?P=quote)(?:{_value_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}""",
     re.VERBOSE,
 )
@@ -93,17 +103,30 @@ _value_then_name = re.compile(
     re.VERBOSE,
 )
 
+# A part of a form with files: a header, an empty line, the value.
+_form_part = re.compile(
+    r"""(?a)(\bname=\\?"(?P<key>[\w.\[\]-]{1,64})\\?"[^\r\n\\]{0,64}(?P<line>\r?\n|\\r\\n)(?P=line))(?:(?!(?P=line)--)[\s\S]){1,8192}"""
+)
+_name_element = re.compile(
+    r"(?i)<(?P<tag>name|key)>\s{0,8}(?P<key>[\w.-]{1,64})\s{0,8}</(?P=tag)>\s{0,32}<(?P<value>[\w:.-]{1,32})>"
+)
+_attribute = re.compile(
+    r"""(?i)\s(?P<name>name|key|id|value)\s?=\s?(?P<mark>\\{0,3}["'])(?P<value>[^"'<>\\]{1,512})(?P=mark)"""
+)
+
 # --- A key and a separator.
 
 _types = r"(?:str|bytes|int|float|bool|Any|SecretStr|(?:t\.|typing\.)?Optional\[\w+\])(?:\ ?\|\ ?None)?"
 _pair = re.compile(
-    rf"""(?ai){_start_of_word}(?:b(?=["']))?(?P<quote>\\{{0,15}}["'`]|&(?:quot|apos|\#34|\#39|\#x22|\#x27);|)
-    (?P<dash>-{{0,2}}+)(?P<key>[a-z_][\w.\[\]-]{{0,127}}+)(?P=quote)\]?
-    (?:(?P<assign>(?:::\w{{1,30}})?\s{{0,8}}(?<![=!<>]):?=>?(?!=)\s{{0,8}}
+    rf"""(?ai)(?:{_start_of_word}|(?<=\.)(?=["`\\]))(?:b(?=["']))?(?P<quote>\\{{0,15}}["'`]|&(?:quot|apos|\#34|\#39|\#x22|\#x27);|)
+    (?P<dash>-{{0,2}}+)
+    (?P<key>(?:2(?=fa)|(?:api|access|account|auth|encryption|mfa|private|recovery|secret|security|verification)
+        [ ](?=(?:code|key|token)\b))?[a-z_][\w.\[\]-]{{0,127}}+)(?P=quote)[\])]?
+    (?:(?P<assign>(?:::\w{{1,30}})?\s{{0,8}}(?<![=!<>])[:+]?=>?(?!=)\s{{0,8}}
         |:\s?{_types}\s?=\s?|[ ]{{1,4}}->[ ]{{1,4}})
     |(?P<colon>\s{{0,8}}:(?!//|:|(?<=[T\ ":]\d\d:)\d\d)\s{{0,8}})
     |(?P<literal>\s{{1,8}}(?=[nexb]?'|\$\w{{0,16}}\$)
-        |\s{{0,8}}(?:[=!]=|<>|[<>]=?)\s{{0,8}}(?=[nexb]?\\{{0,3}}["'])
+        |\s{{0,8}}(?:[=!]=|<>|[<>]=?|!?~\*?)\s{{0,8}}(?=[nexb]?\\{{0,3}}["'])
         |\s{{1,8}}(?:(?:not\s{{1,4}})?
             (?:in\s{{0,8}}(?=\()|(?:i?like|rlike|regexp|between)\s{{1,8}}(?='))
             |(?:is|was|to)\s{{1,8}}(?=\\{{0,3}}["'`])))
@@ -112,14 +135,14 @@ _pair = re.compile(
     re.VERBOSE,
 )
 _identified_by = re.compile(
-    r"(?i)\bIDENTIFIED (?:WITH \S{1,64} )?(?:BY|AS) (?:PASSWORD )?(?=')"
+    r"(?i)\bIDENTIFIED (?:WITH \S{1,64} )?(?:BY|AS) (?:PASSWORD )?(?=['\"])"
     r"|\bPASSWORD FOR [^=\n]{1,128}= ?(?:PASSWORD\()?(?=')"
-    r"|\bPASSWORD\((?=')"
+    r"|\b(?:PASSWORD|CRYPT)\((?=')|\bPRAGMA (?:\w{1,64}\.)?(?:hex)?(?:re)?key ?= ?(?=')|\bAS \w{1,64} KEY (?=')"
     r"|\b(?:pgp_sym_(?:en|de)crypt|aes_(?:en|de)crypt)\([^,'\n]{0,128}, ?(?=')"
 )
 # A value that is not a secret: a placeholder, a mask, or nothing.
 _no_secret = re.compile(
-    r"%s|%\(\w+\)s|\?|:[a-z_]+|\$\d+|null|none|true|false|undefined|\$\{?[A-Z_]{2,}\}?|\{\w*\}|<\w+>"
+    r"%s|%\(\w+\)s|\?|:[a-z_]+|\$\d+|null|none|true|false|undefined|\$\{?[A-Z_]{2,}\}?|(?-i:\{[a-z_]*\}|<[a-z_]+>)"
     r"|\*+|\.\.\.|…|\[\]|\{\}|\(\)",
     re.IGNORECASE,
 )
@@ -136,7 +159,8 @@ _prose = frozenset({
 })  # fmt: skip
 # A value that is already redacted.
 _hidden = re.compile(r"(?:%20|\(){0,2}\[redacte")
-_word = re.compile(r"[A-Za-z]+")
+_word = re.compile(r"[A-Za-z]+(?=[\s.!?:;,)\]]*(?:\s|\Z))")
+_block = re.compile(r"[|>][+-]?\d?[ ]{0,8}\n(?:[ \t]{1,64}[^\n]{0,4096}\n?){1,200}")
 _words_of_phrase = re.compile(r"[^\s=:,;&\"'<>]{1,64}+(?:[ ][^\s=:,;&\"'<>]{1,64}+(?![=:])){0,64}")
 _backslashed = re.compile(r"""(\\{1,15})(["'`])""")
 _literal_prefix = re.compile(r"""(?i)[bruefnx]{0,2}(?=["'`])""")
@@ -173,11 +197,14 @@ _bare = re.compile(
     |&(?!\s|\Z|amp;|quot;|\#|lt;|gt;|apos;)(?!{_next_pair})
     |[)\]}}>](?=[\w@!$%^*+=~])
     |<(?!/?[A-Za-z][^<>\s]{{0,64}}[\s>]|!)
+    |\\[ ]
     |\\(?!\\{{0,14}}["'`](?![A-Za-z0-9]))){{1,{MAX_VALUE}}}+""",
     re.VERBOSE,
 )
 _number = re.compile(r"-?\d[\d_.]*(?!\w)")
-_named_literal = re.compile(r"""(?:\[|\bget\w*\(|\bpop\(|\benv\w*\()\s?["']([\w.-]{1,64})["']\s?[\]),]""")
+_named_literal = re.compile(
+    r"""(?:(?<=[a-z0-9_)\]])\[|\bget\w*\(|\bpop\(|\benv\w*\()\s?["']([\w.-]{1,64})["']\s?[\]),]"""
+)
 _code_literal = re.compile(r"""(?i)([bruf]{0,2})("(?:[^"\\\n]|\\.){0,8192}"|'(?:[^'\\\n]|\\.){0,8192}')""")
 _frame = re.compile(r' {1,64}(?:[|] )?File "[^"\n]{1,512}", line \d')
 _percent = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -263,13 +290,19 @@ def _redact(text: str, decodings: int) -> str:
         text = _address.sub(rf"\1{REDACTED}@", text)
         text = _server.sub(rf"\1{REDACTED}@", text)
         text = _webhook.sub(rf"\1{REDACTED}", text)
-    if "-u" in text or "user" in text:
+        text = _network_path.sub(rf"\1{REDACTED}@", text)
+    if "-u" in text or "-p" in text or "-a" in text:
         text = _curl_user.sub(rf"\1{REDACTED}", text)
+        text = _short_option.sub(rf"\1\2{REDACTED}", text)
     text = _redact_row(text)
     if "</" in text or "&lt;/" in text:
         text = _redact_elements(text)
+    if "<" in text and "value" in text:
+        text = _element.sub(_redact_attributes, text)
     if '"' in text or "'" in text:
         text = _redact_literals_of_statements(text)
+        text = _form_part.sub(_redact_form_part, text) if "name=" in text else text
+    if any(part in text for part in ("val", "Val", "VAL", "content", "default")):
         text = _redact_named_values(text)
     text = _redact_pairs(text)
     if not decodings:
@@ -325,7 +358,7 @@ def _redact_known_token(match: re.Match[str]) -> str:
 
 def _redact_token(match: re.Match[str]) -> str:
     # "Token authentication failed" contains no secret. So a plain word is not a token, except after "Bearer".
-    if match[1].lower() != "bearer" and not _looks_random.search(match[2]):
+    if match[1].lower() != "bearer" and (not _looks_random.search(match[2]) or _key_and_value.match(match[2])):
         return match[0]
     return f"{match[1]} {REDACTED}"
 
@@ -396,13 +429,40 @@ def _redact_elements(text: str) -> str:
     while match := _element.search(text, position):
         position = match.end()
         key = match["key"]
-        if not is_secret(key.rpartition(":")[2]) or _hidden.match(text, position):
+        if not _is_secret_element(match) or _hidden.match(text, position):
             continue
         end = text.find(f"{match['open']}/{key}", position, position + MAX_VALUE)
         if end > position:
             parts += (text[copied:position], REDACTED)
             copied = position = end
-    return f"{''.join(parts)}{text[copied:]}" if parts else text
+    text = f"{''.join(parts)}{text[copied:]}" if parts else text
+    return _redact_found(text, _name_element, _end_of_value_element) if "<" in text else text
+
+
+def _is_secret_element(match: re.Match[str]) -> bool:
+    if is_secret(match["key"].rpartition(":")[2]):
+        return True
+    return any(
+        found["name"].lower() != "value" and is_secret(found["value"]) for found in _attribute.finditer(match[0])
+    )
+
+
+def _end_of_value_element(match: re.Match[str]) -> int:
+    if not is_secret(match["key"]):
+        return match.end()
+    return match.string.find("</", match.end(), match.end() + MAX_VALUE)
+
+
+def _redact_attributes(match: re.Match[str]) -> str:
+    """Return an element with a secret name without its attribute `value`."""
+    if not is_secret(match["key"].rpartition(":")[2]):
+        return match[0]
+    found = next((found for found in _attribute.finditer(match[0]) if found["name"].lower() == "value"), None)
+    return f"{match[0][: found.start('value')]}{REDACTED}{match[0][found.end('value') :]}" if found else match[0]
+
+
+def _redact_form_part(match: re.Match[str]) -> str:
+    return f"{match[1]}{REDACTED}" if is_secret(match["key"]) else match[0]
 
 
 def _redact_named_values(text: str) -> str:
@@ -428,10 +488,10 @@ def _redact_value_before_name(match: re.Match[str]) -> str:
 
 
 def _redact_literals_of_statements(text: str) -> str:
-    upper = text.upper() if "(" in text or "BY" in text or "by" in text or "FOR" in text else ""
+    upper = text.upper()
     if "VALUES" in upper:
         text = _redact_found(text, _insert, _end_of_rows)
-    if "IDENTIFIED" in upper or "PASSWORD FOR" in upper or "PASSWORD(" in upper or "CRYPT(" in upper:
+    if "IDENTIFIED" in upper or "PASSWORD FOR" in upper or "PASSWORD(" in upper or "CRYPT(" in upper or "KEY" in upper:
         text = _redact_found(text, _identified_by, lambda match: _end_of_literal(match.string, match.end()))
     return text
 
@@ -565,6 +625,8 @@ def _end_of_rest(text: str, match: re.Match[str]) -> int:
     if line[-1:] in ("'", '"'):
         found = _rest_of_line[line[-1]].match(text, start)
         return found.end() - 1 if found else _end_of_line(text, start)
+    if block := _block.match(text, start):
+        return block.end()
     is_first = not line.rpartition("\n")[2].strip(" \t-*<>#") and ("\n" in line or first == len(line))
     return _end_of_line(text, start) if is_first else 0
 
