@@ -13,24 +13,32 @@ from math import isfinite
 from typing import Any
 
 from observability.secret_keys import is_secret as is_secret
-from observability.secret_keys import reload_keys as reload_keys
 from observability.secret_text import MAX_TEXT as MAX_TEXT
 from observability.secret_text import REDACTED as REDACTED
 from observability.secret_text import is_directory
 from observability.secret_text import json_may_hold_secret as json_may_hold_secret
 from observability.secret_text import may_hold_secret as may_hold_secret
 from observability.secret_text import redact_text as redact_text
+from observability.secret_text import reload_keys as reload_text_keys
 from observability.text import safe_str
 
 MAX_DEPTH = 8
 MAX_ITEMS = 1_000
 MAX_VALUES = 10_000
 MAX_NAME = 64
+# A word of fewer letters and digits is no token.
+MAX_WORD = 16
 # In a mapping with one of these keys and the key `value`, the first one has the name of the second one.
 NAME_KEYS = frozenset({"field", "header", "key", "name", "option", "param", "parameter", "variable"})
 TOO_DEEP = "[too deep]"
 # Python refuses to convert an int of more than 4,300 digits.
 LARGEST = 10**4_000
+
+
+def reload_keys() -> None:
+    """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
+    reload_text_keys()
+    _redact_short_key.cache_clear()
 
 
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
@@ -62,7 +70,7 @@ class _Redaction:
             return REDACTED
         self.left -= 1
         if type(value) is str:
-            return redact_text(value)
+            return value if len(value) < MAX_WORD and value.isalnum() else redact_text(value)
         if type(value) is int:
             return value if -LARGEST < value < LARGEST else f"<int of {value.bit_length()} bits>"
         if type(value) is float:
@@ -95,7 +103,8 @@ class _Redaction:
         for key, item in islice(value.items(), MAX_ITEMS):
             name = safe_str(key if type(key) is not bytes else key.decode("utf-8", "backslashreplace"))
             redacted = REDACTED if key == value_key else self.redact(item, name, depth - 1)
-            copy[_unused_name(_redact_key(name), copy)] = redacted
+            shown = _redact_key(name)
+            copy[_unused_name(shown, copy) if shown in copy else shown] = redacted
         if len(value) > MAX_ITEMS:
             copy["…"] = f"{len(value) - MAX_ITEMS} more"
         return copy
@@ -126,9 +135,7 @@ def _key_of_secret_value(value: Mapping[Any, Any]) -> str | None:
 
 
 def _unused_name(name: str, copy: Mapping[str, object]) -> str:
-    """Return the name, with a number if another key has become the same name."""
-    if name not in copy:
-        return name
+    """Return the name with a number: another key has become the same name."""
     number = 2
     while f"{name} ({number})" in copy:
         number += 1

@@ -80,7 +80,7 @@ def _redacted_keys() -> tuple[str, ...]:
     return tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)
 
 
-def reload_keys() -> None:
+def clear_cache() -> None:
     """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
     _redacted_keys.cache_clear()
     is_secret.cache_clear()

@@ -7,14 +7,16 @@ bounded, and what a scan has passed is never scanned again: the cost grows linea
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from observability.secret_keys import is_secret
+from observability.secret_keys import clear_cache, is_secret
 
 REDACTED = "[redacted]"
 MAX_TEXT = 65_536
 MAX_VALUE = 8_192
 MAX_EXPRESSION = 512
+MAX_KEY = 160
 # At the end of a text that is cut, a part of a secret would not be recognized as one.
 MAX_CUT_WORD = 256
 # `%2570` is an encoded `%70`, which is an encoded `p`.
@@ -67,7 +69,7 @@ _short_option = re.compile(
     r"(['\", ]{0,4})(?!-|\[redacted)[^\s'\",\]]{1,256}"
 )
 _curl_user = re.compile(
-    r"(?a)(?<![\w-])((?:-u|--user|--proxy-user)[ =,'\"]{1,4}(?!\d+:\d+\b)[^\s:'\"]{1,128}:)[^\s'\"]{1,512}"
+    r"(?a)(?<![^\s'\"])((?:-u|--user|--proxy-user)[ =,'\"]{1,4}(?!\d+:\d+\b)[^\s:'\"]{1,128}:)[^\s'\"]{1,512}"
 )
 
 # --- Database errors and statements.
@@ -90,16 +92,22 @@ _header = re.compile(
 _element = re.compile(r"(?a)(?P<open><|&lt;)(?P<key>[A-Za-z_][\w.:-]{0,63})(?:\s[^<>&]{0,512})?(?:>|&gt;)")
 _name_keys = "name|key|header|field|param|parameter|property|option|variable|id"
 _value_keys = "value|val|content|default"
-_name_then_value = re.compile(
-    rf"""(?ia)(?<![\w-])(?P<quote>\\{{0,3}}["']|)(?:{_name_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}
-    (?P<mark>\\{{0,3}}["']|)(?P<key>[\w.-]{{1,64}})(?P=mark)[^{{}}<>]{{0,200}}?
-    (?<![\w-])(?P=quote)(?:{_value_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}""",
+# An alternative of literals at the start lets the search skip to their first letters.
+_name_words = "|".join(form for word in _name_keys.split("|") for form in (word, word.title(), word.upper()))
+_value_words = "|".join(form for word in _value_keys.split("|") for form in (word, word.title(), word.upper()))
+_value_key = re.compile(rf"(?:{_value_words})\\{{0,3}}[\"']?\s{{0,4}}[:=]")
+_named_key = re.compile(
+    rf"""(?a)(?:{_name_words})(?P<quote>\\{{0,3}}["']|)\s{{0,4}}[:=]\s{{0,4}}
+    (?P<mark>\\{{0,3}}["']|)(?P<key>[\w.-]{{1,64}})(?P=mark)""",
     re.VERBOSE,
 )
+_value_after_name = re.compile(
+    rf"""(?a)[^{{}}<>]{{0,200}}?(?<![\w-])(?:{_value_words})(?:\\{{0,3}}["'])?\s{{0,4}}[:=]\s{{0,4}}"""
+)
 _value_then_name = re.compile(
-    rf"""(?ia)(?<![\w-])(?P<quote>\\{{0,3}}["']|)(?:{_value_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}
+    rf"""(?a)(?:{_value_words})(?P<quote>\\{{0,3}}["']|)\s{{0,4}}[:=]\s{{0,4}}
     (?P<mark>\\{{0,3}}["'])(?P<value>[^"'\\{{}}<>]{{1,512}})(?P=mark)[^{{}}<>"']{{0,16}}
-    (?P=quote)(?:{_name_keys})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}(?P=mark)(?P<key>[\w.-]{{1,64}})(?P=mark)""",
+    (?P=quote)(?:{_name_words})(?P=quote)\s{{0,4}}[:=]\s{{0,4}}(?P=mark)(?P<key>[\w.-]{{1,64}})(?P=mark)""",
     re.VERBOSE,
 )
 
@@ -118,20 +126,19 @@ _attribute = re.compile(
 
 _types = r"(?:str|bytes|int|float|bool|Any|SecretStr|(?:t\.|typing\.)?Optional\[\w+\])(?:\ ?\|\ ?None)?"
 _pair = re.compile(
-    rf"""(?ai)(?:{_start_of_word}|(?<=\.)(?=["`\\]))(?:b(?=["']))?(?P<quote>\\{{0,15}}["'`]|&(?:quot|apos|\#34|\#39|\#x22|\#x27);|)
-    (?P<dash>-{{0,2}}+)
-    (?P<key>(?:2(?=fa)|(?:api|access|account|auth|encryption|mfa|private|recovery|secret|security|verification)
-        [ ](?=(?:code|key|token)\b))?[a-z_][\w.\[\]-]{{0,127}}+)(?P=quote)[\])]?
+    rf"""(?a)(?=[A-Za-z_"'`\\&2-])(?:{_start_of_word}|(?<=\.)(?=["`\\]))(?:b(?=["']))?(?P<quote>\\{{0,15}}["'`]|&(?:quot|apos|\#34|\#39|\#x22|\#x27);|)
+    (?P<dash>--?)?+
+    (?P<key>(?:2(?=[fF][aA]))?[A-Za-z_][\w.\[\]-]{{0,127}}+)(?P=quote)[\])]?
     (?:(?P<assign>(?:::\w{{1,30}})?\s{{0,8}}(?<![=!<>])[:+]?=>?(?!=)\s{{0,8}}
         |:\s?{_types}\s?=\s?|[ ]{{1,4}}->[ ]{{1,4}})
     |(?P<colon>\s{{0,8}}:(?!//|:|(?<=[T\ ":]\d\d:)\d\d)\s{{0,8}})
-    |(?P<literal>\s{{1,8}}(?=[nexb]?'|\$\w{{0,16}}\$)
-        |\s{{0,8}}(?:[=!]=|<>|[<>]=?|!?~\*?)\s{{0,8}}(?=[nexb]?\\{{0,3}}["'])
-        |\s{{1,8}}(?:(?:not\s{{1,4}})?
+    |(?P<literal>\s{{1,8}}(?=[nexbNEXB]?'|\$\w{{0,16}}\$)
+        |\s{{0,8}}(?:[=!]=|<>|[<>]=?|!?~\*?)\s{{0,8}}(?=[nexbNEXB]?\\{{0,3}}["'])
+        |\s{{1,8}}(?=[a-zA-Z]{{2,7}}[\s(])(?i:(?:not\s{{1,4}})?
             (?:in\s{{0,8}}(?=\()|(?:i?like|rlike|regexp|between)\s{{1,8}}(?='))
             |(?:is|was|to)\s{{1,8}}(?=\\{{0,3}}["'`])))
     |(?P<argument>\s{{0,8}},\s{{0,8}}(?=b?\\{{0,3}}["']))
-    |(?P<option>[ \t]{{1,8}}(?![-|=:])(?=\S)))""",
+    |(?(dash)(?P<option>[ \t]{{1,8}}(?![-|=:])(?=\S))|(?!)))""",
     re.VERBOSE,
 )
 _identified_by = re.compile(
@@ -161,6 +168,7 @@ _prose = frozenset({
 _hidden = re.compile(r"(?:%20|\(){0,2}\[redacte")
 _word = re.compile(r"[A-Za-z]+(?=[\s.!?:;,)\]]*(?:\s|\Z))")
 _block = re.compile(r"[|>][+-]?\d?[ ]{0,8}\n(?:[ \t]{1,64}[^\n]{0,4096}\n?){1,200}")
+_last_word = re.compile(r"(?a)\b([A-Za-z]{2,12}) \Z")
 _words_of_phrase = re.compile(r"[^\s=:,;&\"'<>]{1,64}+(?:[ ][^\s=:,;&\"'<>]{1,64}+(?![=:])){0,64}")
 _backslashed = re.compile(r"""(\\{1,15})(["'`])""")
 _literal_prefix = re.compile(r"""(?i)[bruefnx]{0,2}(?=["'`])""")
@@ -218,6 +226,9 @@ _after_space = re.compile(r" (?:-|(?<=[rncRNC] )(?i:(?<=bearer )|(?<=token )|(?<
 _after_dash = re.compile(r"-(?:(?=[A-Za-z0-9_-]{10})(?:(?<=[tkpiY]-)|(?<=xox[a-z]-))|(?=---))")
 _after_underscore = re.compile(r"_(?=[A-Za-z0-9+/=]{16})")
 _after_dot = re.compile(r"\.(?=[A-Za-z0-9_-]{16})")
+_key_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.[]-"
+# The last words of keys of two words, and the keys of objects with a name and a value.
+_words_before_colon = frozenset({"code", *_name_keys.split("|"), *_value_keys.split("|")})
 _colon_of_value = re.compile(r":(?!//)(?<!\":)(?!(?<=[T \":]\d\d:)\d\d)")
 
 
@@ -254,7 +265,7 @@ def json_may_hold_secret(text: str, key_count: int) -> bool:
         or "`" in text or "$" in text
     ):  # fmt: skip
         return True
-    if text.count(":") > key_count and _colon_of_value.search(text) is not None:
+    if text.count(":") > key_count and _has_colon_after_secret_key(text):
         return True
     if " " in text and (
         _after_space.search(text) is not None or ("-" in text and (text[0] == "-" or text.rfind('"-') >= 0))
@@ -274,6 +285,26 @@ def json_may_hold_secret(text: str, key_count: int) -> bool:
     )
 
 
+def _has_colon_after_secret_key(text: str) -> bool:
+    for match in _colon_of_value.finditer(text):
+        before = text[max(0, match.start() - MAX_KEY) : match.start()].rstrip(" )")
+        word = before[len(before.rstrip(_key_characters)) :]
+        if _may_precede_secret(word):
+            return True
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _may_precede_secret(word: str) -> bool:
+    return is_secret(word) or word.lower() in _words_before_colon or "PuTTY" in word
+
+
+def reload_keys() -> None:
+    """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
+    clear_cache()
+    _may_precede_secret.cache_clear()
+
+
 def _cut(text: str) -> str:
     start = text[:MAX_TEXT]
     before, _, word = start.rpartition(" ")
@@ -283,17 +314,11 @@ def _cut(text: str) -> str:
 def _redact(text: str, decodings: int) -> str:
     text = _redact_private_keys(text)
     text = _known_token.sub(_redact_known_token, text)
-    text = _redact_headers(text)
+    lower = text.lower()
+    if "authorization" in lower or "cookie" in lower:
+        text = _redact_headers(text)
     text = _scheme.sub(_redact_token, text)
-    if "://" in text or "@" in text or ".com/" in text:
-        text = _web_address.sub(rf"\1{REDACTED}@", text)
-        text = _address.sub(rf"\1{REDACTED}@", text)
-        text = _server.sub(rf"\1{REDACTED}@", text)
-        text = _webhook.sub(rf"\1{REDACTED}", text)
-        text = _network_path.sub(rf"\1{REDACTED}@", text)
-    if "-u" in text or "-p" in text or "-a" in text:
-        text = _curl_user.sub(rf"\1{REDACTED}", text)
-        text = _short_option.sub(rf"\1\2{REDACTED}", text)
+    text = _redact_addresses(text)
     text = _redact_row(text)
     if "</" in text or "&lt;/" in text:
         text = _redact_elements(text)
@@ -302,11 +327,27 @@ def _redact(text: str, decodings: int) -> str:
     if '"' in text or "'" in text:
         text = _redact_literals_of_statements(text)
         text = _form_part.sub(_redact_form_part, text) if "name=" in text else text
-    if any(part in text for part in ("val", "Val", "VAL", "content", "default")):
+    if ("val" in lower or "content" in lower or "default" in lower) and _value_key.search(text):
         text = _redact_named_values(text)
     text = _redact_pairs(text)
-    if not decodings:
-        return text
+    return _redact_decoded(text, decodings) if decodings else text
+
+
+def _redact_addresses(text: str) -> str:
+    if "@" in text:
+        text = _web_address.sub(rf"\1{REDACTED}@", text)
+        text = _address.sub(rf"\1{REDACTED}@", text)
+        text = _server.sub(rf"\1{REDACTED}@", text)
+        text = _network_path.sub(rf"\1{REDACTED}@", text)
+    if ".com/" in text:
+        text = _webhook.sub(rf"\1{REDACTED}", text)
+    if "-u" in text or "-p" in text or "-a" in text:
+        text = _curl_user.sub(rf"\1{REDACTED}", text)
+        text = _short_option.sub(rf"\1\2{REDACTED}", text)
+    return text
+
+
+def _redact_decoded(text: str, decodings: int) -> str:
     if "\\" in text:
         text = _redact_escaped(text, decodings)
     if "%" in text and _percent.search(text):
@@ -469,12 +510,13 @@ def _redact_named_values(text: str) -> str:
     """Return the text without the values of objects such as `{"name": "password", "value": …}`."""
     parts: list[str] = []
     copied = position = 0
-    while match := _name_then_value.search(text, position):
-        position = match.end("key")
-        if is_secret(match["key"]) and not _hidden.match(text, match.end()):
-            end = _end_of_value(text, match.end(), "assign")
-            if end > match.end():
-                parts += (text[copied : match.end()], REDACTED)
+    while match := _named_key.search(text, position):
+        position = match.end()
+        value = _value_after_name.match(text, position) if is_secret(match["key"]) else None
+        if value is not None and not _hidden.match(text, value.end()):
+            end = _end_of_value(text, value.end(), "assign")
+            if end > value.end():
+                parts += (text[copied : value.end()], REDACTED)
                 copied = position = end
     text = f"{''.join(parts)}{text[copied:]}" if parts else text
     return _value_then_name.sub(_redact_value_before_name, text)
@@ -553,12 +595,22 @@ def _redact_pairs(text: str) -> str:
     while match := _pair.search(text, position):
         # The value of a harmless key may contain a secret, for example JSON inside JSON.
         position = start = match.end()
-        if not is_secret(match["key"]) or _hidden.match(text, start):
+        key = match["key"]
+        if not (is_secret(key) or (key.lower() in ("key", "code") and _is_second_word(text, match))):
+            continue
+        if _hidden.match(text, start):
             continue
         for first, end in _secret_parts(text, match):
             parts += (text[copied:first], REDACTED)
             copied = position = end
     return f"{''.join(parts)}{text[copied:]}" if parts else text
+
+
+def _is_second_word(text: str, match: re.Match[str]) -> bool:
+    """Return whether a key is the second word of a secret key: `API key: x`."""
+    first = match.start("key")
+    word = _last_word.search(text, max(0, first - 16), first) if not match["quote"] else None
+    return word is not None and is_secret(f"{word[1]} {match['key']}")
 
 
 def _secret_parts(text: str, match: re.Match[str]) -> list[tuple[int, int]]:
