@@ -38,7 +38,7 @@ LARGEST = 10**4_000
 def reload_keys() -> None:
     """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
     reload_text_keys()
-    _redact_short_key.cache_clear()
+    _inspect_key.cache_clear()
 
 
 def redact(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any data
@@ -101,10 +101,11 @@ class _Redaction:
         copy: dict[str, Any] = {}
         value_key = _key_of_secret_value(value)
         for key, item in islice(value.items(), MAX_ITEMS):
-            name = safe_str(key if type(key) is not bytes else key.decode("utf-8", "backslashreplace"))
-            redacted = REDACTED if key == value_key else self.redact(item, name, depth - 1)
-            shown = _redact_key(name)
-            copy[_unused_name(shown, copy) if shown in copy else shown] = redacted
+            name = key if type(key) is str else _key_text(key)
+            shown, secret = _inspect_key(name) if len(name) <= MAX_NAME else (redact_text(name), is_secret(name))
+            if shown in copy:
+                shown = _unused_name(shown, copy)
+            copy[shown] = REDACTED if key == value_key else self.redact(item, name if secret else "", depth - 1)
         if len(value) > MAX_ITEMS:
             copy["…"] = f"{len(value) - MAX_ITEMS} more"
         return copy
@@ -142,13 +143,14 @@ def _unused_name(name: str, copy: Mapping[str, object]) -> str:
     return f"{name} ({number})"
 
 
-def _redact_key(name: str) -> str:
-    return _redact_short_key(name) if len(name) <= MAX_NAME else redact_text(name)
+def _key_text(key: object) -> str:
+    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else safe_str(key)
 
 
 @lru_cache(maxsize=4096)
-def _redact_short_key(name: str) -> str:
-    return redact_text(name)
+def _inspect_key(name: str) -> tuple[str, bool]:
+    """Return how a key is shown, and whether its value is secret."""
+    return redact_text(name), is_secret(name)
 
 
 def _is_secret_name(value: object) -> bool:
