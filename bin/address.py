@@ -22,7 +22,7 @@ def chosen_port() -> int:
     """Return PORT, or 8000 if it is not set. Raise AddressError if it is not a valid port."""
     written = os.environ.get("PORT") or "8000"
     if not (written.isascii() and written.isdigit() and 1 <= int(written) <= HIGHEST_PORT):
-        raise AddressError(f"PORT is {written!r}, which is not valid. Expected: a number from 1 to {HIGHEST_PORT}.")
+        raise AddressError(f"PORT is {written!r}. Allowed: a whole number from 1 to {HIGHEST_PORT}.")
     return int(written)
 
 
@@ -59,7 +59,8 @@ def address_error(error: OSError, host: str, port: int) -> AddressError:
             f"You have no permission to use port {port} of {host}. Use another port: PORT=8000 {COMMAND}"
         )
     return AddressError(
-        f"HOST is {host!r}, which is not an address of this machine ({error}). Use 127.0.0.1, 0.0.0.0 or ::1."
+        f"HOST is {host!r}, which is not an address of this machine ({error.strerror or error}). Allowed: 127.0.0.1, "
+        "::1, 0.0.0.0, or another address of this machine."
     )
 
 

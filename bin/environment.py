@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "var" / "environment.lock"
 OLDEST = (3, 11)
 SHOWN_LINES = 12
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 NO_INSTALLER = (
     "This Python cannot create a virtual environment with pip. Install the missing package (on Debian and Ubuntu: "
@@ -77,27 +78,37 @@ class Environment:
 
 
 def report(text: str) -> None:
-    """Print a line to stderr; stdout belongs to the command that runs afterwards."""
+    """Print a line to stderr; stdout belongs to the command that runs later."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 @contextmanager
-def signals_deferred() -> Iterator[None]:
-    """Deliver SIGINT and SIGTERM only after the block has ended.
-
-    If a signal interrupted the start of a process, the process would keep running and its id would be unknown.
-    """
-    received: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda signum, _: received.append(signum))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def signals_blocked() -> Iterator[None]:
+    """Deliver SIGINT and SIGTERM after the block, which is too short for a handler to wait for."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Handle SIGINT and SIGTERM only after the block has ended.
+
+    If a signal interrupted the start of a process, the process would keep running and its id would be unknown. The
+    signals are not blocked, because the process would inherit that.
+    """
+    received: list[int] = []
+    with signals_blocked():
+        handlers = {number: signal.signal(number, lambda signum, _: received.append(signum)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        with signals_blocked():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         for signum in received:
             signal.raise_signal(signum)
 
@@ -145,7 +156,10 @@ def run(command: Command, *, is_output_shown: bool = False) -> tuple[int, str]:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            # A daemon that left the group may keep the pipe open: do not wait for the end of the output.
+            if process.stdout is not None:
+                process.stdout.close()
+            process.wait()
         raise
     return process.returncode, output or ""
 
@@ -293,6 +307,15 @@ def prepare(environment: Environment) -> None:
         sys.exit(code)
 
 
+def requirements_file(name: str) -> Path:
+    """Return the path of a requirements file of the repository. Raise ArgumentTypeError if it does not exist."""
+    path = ROOT / name
+    if not path.is_file():
+        available = ", ".join(sorted(each.name for each in ROOT.glob("requirements*.txt")))
+        raise argparse.ArgumentTypeError(f"{name!r} does not exist in {ROOT}. Available: {available or 'none'}")
+    return path
+
+
 def main(arguments: list[str]) -> None:
     """Set up the environment, then run its Python with the arguments after `--`. Exit with 1 if the set-up fails."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -305,7 +328,7 @@ def main(arguments: list[str]) -> None:
         "--directory", default=".venv", help="the environment, relative to the repository (default: %(default)s)"
     )
     parser.add_argument("--prepare", action="store_true", help="run manage.py prepare before the command")
-    parser.add_argument("requirements", nargs="+", metavar="FILE", type=lambda name: ROOT / name)
+    parser.add_argument("requirements", nargs="+", metavar="FILE", type=requirements_file)
     options = parser.parse_args(arguments[:end])
     environment = Environment(ROOT / options.directory)
     try:
@@ -318,7 +341,11 @@ def main(arguments: list[str]) -> None:
     except SetUpError as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(f"{error}. Fix this problem and run the command again; no other clean-up is necessary.")
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(
+            f"Could not set up {options.directory}: {place}{error.strerror or error}. Fix this problem, then run the "
+            "command again. No other clean-up is necessary."
+        )
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

@@ -102,8 +102,9 @@ def main(arguments: list[str]) -> int:
     others = [argument for argument in others if argument != "--"]
     if options.all and options.database:
         parser.error("--all already runs the tests on all databases; remove --database")
-    if options.database is not None and urlsplit(options.database).scheme not in SCHEMES:
-        parser.error("--database needs a URL that starts with sqlite:, postgresql: or mysql:")
+    if options.database is not None and (scheme := urlsplit(options.database).scheme) not in SCHEMES:
+        # The rest of the URL may contain a password.
+        parser.error(f"--database is a URL with the scheme {scheme!r}. Allowed: 'sqlite', 'postgresql', 'mysql'")
     paths, unknown = find_paths(others)
     if unknown:
         parser.error(f"file or directory not found: {unknown[0]!r}; paths are relative to the repository")

@@ -64,7 +64,7 @@ def _describe_allowed(hint: Any, value: Any) -> str:  # noqa: ANN401 - a type, a
     if hint in (int, float):
         is_number = isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
         kind = "a whole number" if hint is int else "a number"
-        return "" if is_number and value >= 0 else f"{kind} from 0"
+        return "" if is_number and value >= 0 else f"{kind}, 0 or more"
     names = {str: "a string", bool: "True or False"}
     return "" if isinstance(value, hint) else names.get(hint, f"of the type {hint}")
 

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 def retry_on_deadlock(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Run the function in a transaction, and repeat it after a deadlock, at most 5 runs in total.
 
-    Raise the `OperationalError` of the last run if it meets a deadlock too. If a transaction is already open, the
+    Raise the `OperationalError` of the last run if that run ends with a deadlock too. If a transaction is already open, the
     function runs once: the deadlock rolls back the outer transaction as well, so only the code that opened it can
     repeat it. The function must be safe to run again after a rollback.
     """

@@ -48,9 +48,11 @@ LOGOUT: Final = 4
 HEARTBEAT: Final = 7
 CLOCK: Final = 8
 REPORTS: Final = (REALTIME, REISSUED)
-TIMED: Final = (LOGIN, *REPORTS, LOGOUT)
+# The data of these commands begin with a time.
+TIMED_COMMANDS: Final = (LOGIN, *REPORTS, LOGOUT)
 
-IS_COMMAND: Final = 0xFE
+# The value of `response` in a frame that is a command, not an answer.
+NOT_A_RESPONSE: Final = 0xFE
 UNENCRYPTED: Final = 1
 
 START: Final = b"##"
@@ -161,8 +163,8 @@ def decode(raw: bytes) -> Frame:
             elif unit_type == LOCATION_UNIT:
                 location = _location(raw, start + 1)
             elif unit_type == ALARMS_UNIT:
-                alarm_level = _present(raw[start + 1])
-    if encryption == UNENCRYPTED and command in TIMED and len(raw) >= OVERHEAD_BYTES + TIME.size:
+                alarm_level = _value_or_none(raw[start + 1])
+    if encryption == UNENCRYPTED and command in TIMED_COMMANDS and len(raw) >= OVERHEAD_BYTES + TIME.size:
         recorded_at = _moment(raw)
         position = max(position, HEADER.size + TIME.size)
     return Frame(
@@ -189,7 +191,7 @@ def split(stream: bytes) -> Iterator[bytes]:
     offset = index = 0
     while offset < len(stream):
         if stream[offset : offset + 2] != START[: len(stream) - offset]:
-            raise InvalidFrame(_wrong_start(stream[offset : offset + 2]), index=index, offset=offset)
+            raise InvalidFrame(_describe_wrong_start(stream[offset : offset + 2]), index=index, offset=offset)
         left_bytes = len(stream) - offset
         size = OVERHEAD_BYTES
         if left_bytes >= OVERHEAD_BYTES:
@@ -206,7 +208,8 @@ def split(stream: bytes) -> Iterator[bytes]:
 def checksum(content: bytes) -> int:
     """Return the XOR of all bytes; the content is at most as long as the longest possible frame.
 
-    The bytes are read as one integer, which is folded in halves: 9 times for 440 bytes, much faster than a loop.
+    Read the bytes as one integer, and XOR its upper half with its lower half, 9 times for 440 bytes. This is much faster
+    than a loop over the bytes.
     """
     folded = int.from_bytes(content)
     foldings = max(len(content) - 1, 0).bit_length()
@@ -221,7 +224,7 @@ def _envelope(raw: bytes) -> tuple[int, int, str, int]:
         raise InvalidFrame(f"length is {len(raw)} bytes, expected at least {OVERHEAD_BYTES}")
     start, command, response, vin, encryption, length = HEADER.unpack_from(raw)
     if start != START:
-        raise InvalidFrame(_wrong_start(start))
+        raise InvalidFrame(_describe_wrong_start(start))
     if len(raw) != OVERHEAD_BYTES + length:
         raise InvalidFrame(
             f"length is {len(raw)} bytes, expected {OVERHEAD_BYTES + length}: "
@@ -236,7 +239,7 @@ def _envelope(raw: bytes) -> tuple[int, int, str, int]:
     return command, response, vin.decode(), encryption
 
 
-def _wrong_start(found: bytes) -> str:
+def _describe_wrong_start(found: bytes) -> str:
     return f"start bytes are 0x{found.hex()}, expected 0x{START.hex()}"
 
 
@@ -266,7 +269,7 @@ def _unit_bounds(raw: bytes) -> list[int]:
                 break
             bounds.append(position)
     except IndexError:
-        # A count that is needed is beyond the end of the frame, or the type of the unit is unknown.
+        # The number of entries of a unit is beyond the end of the frame, or the type of the unit is unknown.
         pass
     return bounds
 
@@ -299,7 +302,7 @@ def _degrees(millionths: int, *, maximum: int, is_negative: bool) -> float | Non
     return (-millionths if is_negative else millionths) / 1_000_000
 
 
-def _present(value: int) -> int | None:
+def _value_or_none(value: int) -> int | None:
     return value if value < ABNORMAL_1 else None
 
 
@@ -318,8 +321,8 @@ def _status(command: int, alarm_level: int | None, vehicle: _VehicleValues | Non
     return "driving" if state == 1 and speed else "stopped"
 
 
-# Each function below takes the data and the position of a unit's body, and returns the end of the body, which may be
-# beyond the end of the data. It raises IndexError if a count that it needs is beyond the end.
+# Each function below takes the data and the start of a unit's body, and returns the end of the body. The end may be
+# beyond the end of the data. The functions raise IndexError if the number of entries is beyond the end of the data.
 _EndOfUnit: TypeAlias = Callable[[bytes, int], int]
 
 _shifts = [8 << power for power in reversed(range((OVERHEAD_BYTES + MAX_DATA_BYTES).bit_length()))]

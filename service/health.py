@@ -17,7 +17,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 class MigrationsMissing(Exception):
-    """The database lacks `count` migrations of the code."""
+    """The code has `count` migrations that are not applied to the database."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -51,7 +51,8 @@ def readyz(_request: HttpRequest) -> HttpResponse:
             cursor.execute("SELECT 1")
         require_migrations()
     except MigrationsMissing as error:
-        return _not_ready(f"{error.count} migrations are not applied: run `manage.py migrate`")
+        missing = "1 migration is" if error.count == 1 else f"{error.count} migrations are"
+        return _not_ready(f"{missing} not applied: run `manage.py migrate`")
     except Exception as error:
         # The message of the error may contain a password.
         return _not_ready(f"the database does not answer: {type(error).__name__}")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from service.models import TelemetryFrame, Truck
 
-# The longest list of values in a statement: MariaDB plans longer lists badly, and some databases refuse them.
+# The maximum length of a list of values in a statement: MariaDB plans longer lists badly, and some databases refuse them.
 MAX_LISTED = 1_000
 
-# The most telemetry in one INSERT: MariaDB refuses packets over 16 MiB, and escaping can double the bytes.
+# The maximum size of the frames in one INSERT: MariaDB refuses packets over 16 MiB, and escaping can double the size.
 MAX_INSERT_BYTES = 4 * 1024 * 1024
 
 
@@ -42,8 +42,8 @@ class TruckQuerySet(models.QuerySet["Truck"]):
         """Return the VINs that belong to a truck."""
         return {
             vin
-            for some in in_slices(vins, self.db)
-            for vin in self.filter(vin__in=some).order_by().values_list("vin", flat=True)
+            for part in in_slices(vins, self.db)
+            for vin in self.filter(vin__in=part).order_by().values_list("vin", flat=True)
         }
 
     def lock(self, vins: Sequence[str]) -> list[Truck]:
@@ -53,8 +53,8 @@ class TruckQuerySet(models.QuerySet["Truck"]):
         """
         return [
             truck
-            for some in in_slices(sorted(vins), self.db)
-            for truck in self.select_for_update().filter(vin__in=some).order_by("vin")
+            for part in in_slices(sorted(vins), self.db)
+            for truck in self.select_for_update().filter(vin__in=part).order_by("vin")
         ]
 
     def register(self, vins: Sequence[str]) -> None:
@@ -92,8 +92,8 @@ class TelemetryFrameQuerySet(models.QuerySet["TelemetryFrame"]):
         """Return the digests of frames that are already stored."""
         return {
             digest
-            for some in in_slices(digests, self.db)
-            for digest in self.filter(digest__in=some).values_list("digest", flat=True)
+            for part in in_slices(digests, self.db)
+            for digest in self.filter(digest__in=part).values_list("digest", flat=True)
         }
 
     def store(self, frames: Sequence[TelemetryFrame]) -> None:
@@ -103,7 +103,7 @@ class TelemetryFrameQuerySet(models.QuerySet["TelemetryFrame"]):
 
 
 def in_slices(values: Sequence[str], alias: str) -> Iterator[Sequence[str]]:
-    """Yield the values in slices that are short enough for one statement of this database."""
+    """Yield parts of the values. Each part is short enough for one statement of the database with this alias."""
     size = min(MAX_LISTED, connections[alias].features.max_query_params or MAX_LISTED)
     for start in range(0, len(values), size):
         yield values[start : start + size]

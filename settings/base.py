@@ -16,7 +16,10 @@ VAR_DIR = BASE_DIR / environment.text(
 )
 
 SERVICE_NAME = environment.text(
-    "SERVICE_NAME", default="vitrine", pattern=r"[a-z0-9][a-z0-9._-]*", allowed="lower-case letters, digits, . _ and -"
+    "SERVICE_NAME",
+    default="vitrine",
+    pattern=r"[a-z0-9][a-z0-9._-]*",
+    allowed="lower-case letters, digits, '.', '_' and '-', with a letter or a digit first",
 )
 LOG_DIR = environment.text("LOG_DIR", default=str(VAR_DIR / "log"), allowed="the directory for log files")
 RELEASE = environment.text("RELEASE", default=git_revision(BASE_DIR), allowed="the version of the running code")
@@ -102,7 +105,7 @@ TRUSTED_PROXY_COUNT = environment.number(
     "TRUSTED_PROXY_COUNT",
     int,
     default=0,
-    allowed="the number of proxies in front of this service, 0 or more",
+    allowed="the number of proxies in front of this service: a whole number, 0 or more",
     is_allowed=lambda count: count >= 0,
 )
 

@@ -16,7 +16,7 @@ SQLITE, POSTGRESQL, MYSQL = (f"django.db.backends.{name}" for name in ("sqlite3"
 
 # At least the number of threads of a gunicorn worker: each request holds one connection until its transaction ends.
 POOL_SIZE = 16
-# If no connection becomes free in this time, the request fails. Without a limit the queue would only grow.
+# If no connection becomes free in this time, the request fails. Without a limit, requests would wait forever.
 POOL_TIMEOUT_S = 10
 
 
@@ -30,7 +30,7 @@ def databases(*, default_url: str, is_pooled: bool = True) -> dict[str, Any]:
         "DATABASE_POOL_SIZE",
         int,
         default=POOL_SIZE,
-        allowed="the maximum number of PostgreSQL connections per process, or 0 for no pool",
+        allowed="the maximum number of PostgreSQL connections per process: a whole number, or 0 for no pool",
         is_allowed=lambda size: size >= 0,
     )
     # Django does not allow a pool with persistent connections. If the URL has conn_max_age, it gets no pool.
@@ -88,7 +88,7 @@ def _mysql() -> dict[str, Any]:
             "sql_mode": "TRADITIONAL",
             "isolation_level": "read committed",
         },
-        # Names are different if only case or accents differ, as on the other databases.
+        # Compare text with case and accents, as the other databases do.
         "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"},
     }
 

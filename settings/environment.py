@@ -1,8 +1,8 @@
 """Read environment variables with types, with django-environ.
 
 Each function returns the value of the variable, or `default` if the variable is not set or empty. It raises
-`ImproperlyConfigured` if a required variable is not set, or if a value is not valid. The message names the variable,
-the value and the allowed values. Values of secrets are not shown.
+`ImproperlyConfigured` if a required variable is not set, or if its value is not allowed. The message names the
+variable, the value and what is allowed. A value that may contain a secret is not shown.
 """
 
 import re
@@ -20,13 +20,20 @@ environment = environ.Env()
 
 
 def invalid(name: str, value: object, allowed: str) -> ImproperlyConfigured:
-    """Return the error for a variable whose value is not valid."""
-    return ImproperlyConfigured(f"{name} is {value!r}, which is not valid. Expected: {allowed}.")
+    """Return the error for a value that is not allowed."""
+    return ImproperlyConfigured(f"{name} is {value!r}. Allowed: {allowed}.")
+
+
+def invalid_secret(name: str, allowed: str) -> ImproperlyConfigured:
+    """Return the error for a value that is not allowed and may contain a secret."""
+    return ImproperlyConfigured(
+        f"{name} has an invalid value, which may be secret and is not shown. Allowed: {allowed}."
+    )
 
 
 def missing(name: str, allowed: str) -> ImproperlyConfigured:
     """Return the error for a required variable that is not set."""
-    return ImproperlyConfigured(f"{name} is not set. Expected: {allowed}.")
+    return ImproperlyConfigured(f"{name} is not set. Allowed: {allowed}.")
 
 
 def text(name: str, *, allowed: str, default: str | None = None, pattern: str = ".*") -> str:
@@ -47,7 +54,7 @@ def secret(name: str, *, allowed: str, is_allowed: Callable[[str], bool], defaul
     if not value:
         return default or ""
     if not is_allowed(value):
-        raise invalid(name, "…", f"{allowed} (the value is not shown)")
+        raise invalid_secret(name, allowed)
     return value
 
 
@@ -68,14 +75,14 @@ def number(
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return a boolean. The value is true, false, yes, no, on, off, 1 or 0, in any case."""
-    raw: str = environment.str(name, default="").lower()
+    """Return a boolean. The value is true, false, yes, no, on, off, 1 or 0, in upper or lower case."""
+    raw: str = environment.str(name, default="")
     values = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if not raw:
         return default
-    if raw not in values:
-        raise invalid(name, raw, f"one of {', '.join(values)}")
-    return values[raw]
+    if raw.lower() not in values:
+        raise invalid(name, raw, ", ".join(values))
+    return values[raw.lower()]
 
 
 def names(name: str, *, default: list[str] | None = None, allowed: str, pattern: str = ".+") -> list[str]:
@@ -95,7 +102,7 @@ def database(name: str, *, default: str) -> dict[str, Any]:
     """Return an entry of DATABASES from a URL: SQLite, PostgreSQL, or MySQL and MariaDB."""
     allowed = (
         "a URL such as sqlite:////srv/db.sqlite3, postgresql://user:password@host/name or "
-        "mysql://user:password@host/name (the value is not shown because it may contain a password)"
+        "mysql://user:password@host/name"
     )
     engines = {f"django.db.backends.{engine}" for engine in ("sqlite3", "postgresql", "mysql")}
     try:
@@ -104,16 +111,19 @@ def database(name: str, *, default: str) -> dict[str, Any]:
             warnings.simplefilter("ignore", UserWarning)
             entry: dict[str, Any] = environment.db_url(name, default=default)
     except (ValueError, ImproperlyConfigured):
-        raise invalid(name, "…", allowed) from None
+        raise invalid_secret(name, allowed) from None
     if entry.get("ENGINE") not in engines or not entry.get("NAME"):
-        raise invalid(name, "…", allowed)
+        raise invalid_secret(name, allowed)
     return entry
 
 
 def make_directory(name: str, directory: Path) -> None:
-    """Create the directory of a variable if it does not exist."""
+    """Create the directory of the SQLite database in a variable, if it does not exist."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        allowed = f"a writable directory; {directory} cannot be created ({error.strerror})"
-        raise invalid(name, "…", allowed) from None
+        # By default, the database is in VAR_DIR.
+        raise ImproperlyConfigured(
+            f"The directory {directory} of the SQLite database cannot be created: {error.strerror}. Set {name} or "
+            "VAR_DIR to a path that this user can write."
+        ) from None

@@ -25,13 +25,13 @@ try:
 
     HOST = environment.text("HOST", default="127.0.0.1", allowed="an IP address or host name of this machine")
     PORT = environment.number(
-        "PORT", int, default=8000, allowed="a number from 1 to 65535", is_allowed=lambda port: 0 < port < 1 << 16
+        "PORT", int, default=8000, allowed="a whole number from 1 to 65535", is_allowed=lambda port: 0 < port < 1 << 16
     )
     WEB_CONCURRENCY = environment.number(
         "WEB_CONCURRENCY",
         int,
         default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        allowed="the number of worker processes, 1 or more",
+        allowed="the number of worker processes: a whole number, 1 or more",
         is_allowed=lambda count: count > 0,
     )
     logconfig_dict = logging_layers("production")

@@ -12,18 +12,19 @@ ENVIRONMENT = "production"
 
 DEBUG = False
 if environment.flag("DEBUG", default=False):
-    raise environment.invalid("DEBUG", "true", "false or not set; for DEBUG use settings.development")
+    raise environment.invalid("DEBUG", "true", "false. To debug, set DJANGO_SETTINGS_MODULE=settings.development")
 
 SECRET_KEY = environment.secret(
     "SECRET_KEY",
-    allowed=f"at least {LENGTH} random characters, and not a key for development ({PREFIX}…)",
+    allowed=f"at least {LENGTH} random characters that do not start with {PREFIX}, such as the output of "
+    "`python3 -c 'import secrets; print(secrets.token_urlsafe(50))'`",
     is_allowed=lambda key: len(key) >= LENGTH and len(set(key)) >= UNIQUE and not key.startswith(PREFIX),
 )
 ALLOWED_HOSTS = environment.names(
     "ALLOWED_HOSTS",
     # In Django, a leading dot stands for the domain and all its subdomains.
     pattern=r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\]",
-    allowed="the host names of the service, separated by commas; not a URL, and not * for all names",
+    allowed="the host names of the service, such as api.example.com, separated by commas; no URL, and not '*'",
 )
 
 # HTTP requests are redirected to HTTPS, except health checks. settings/gunicorn.py does not allow INSECURE_HTTP if
@@ -36,7 +37,7 @@ HSTS_SECONDS = environment.number(
     "HSTS_SECONDS",
     int,
     default=3600,
-    allowed="the number of seconds for which browsers use only HTTPS, 1 or more",
+    allowed="the number of seconds for which browsers use only HTTPS: a whole number, 1 or more",
     is_allowed=lambda seconds: seconds > 0,
 )
 SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else HSTS_SECONDS

@@ -11,7 +11,7 @@ from django.core.management.utils import get_random_secret_key
 def machine_secret_key(path: Path) -> str:
     """Return the key from the file at `path`; create the file (mode 0600) if it does not exist or has no valid key.
 
-    It is safe if several processes start at the same time: the file is created atomically, and all read the same key.
+    If several processes start at the same time, all read the same key, because the file is created atomically.
     """
     if not path.is_file() or not path.read_text().startswith(PREFIX):
         path.parent.mkdir(parents=True, exist_ok=True)

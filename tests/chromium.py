@@ -96,8 +96,8 @@ def low_contrasts(page: Page) -> dict[str, float]:
 
 
 LOW_CONTRASTS = """() => {
-    const luminance = (colour) => {
-        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
+    const luminance = (color) => {
+        const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((value) => {
             const part = value / 255;
             return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
         });
@@ -105,8 +105,8 @@ LOW_CONTRASTS = """() => {
     };
     const behind = (element) => {
         if (element === null) return "rgb(255, 255, 255)";
-        const colour = getComputedStyle(element).backgroundColor;
-        return colour !== "rgba(0, 0, 0, 0)" ? colour : behind(element.parentElement);
+        const color = getComputedStyle(element).backgroundColor;
+        return color !== "rgba(0, 0, 0, 0)" ? color : behind(element.parentElement);
     };
     const ratio = (element) => {
         const style = getComputedStyle(element);

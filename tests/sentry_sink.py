@@ -15,7 +15,7 @@ import brotli
 
 @dataclass
 class Sink:
-    """The port, the received events, and the behaviour of the server, which a test may change at any time.
+    """The port, the received events, and the behavior of the server, which a test may change at any time.
 
     attempts: the types of all received items, also of rejected ones; attempted_at: their times, in seconds.
     status, headers: of the response; events are stored if the status is below 300.

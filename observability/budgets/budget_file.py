@@ -28,7 +28,7 @@ DEFAULT_NAME = "query_budgets.json"
 Scale = Literal["", "constant"]
 CONSTANT: Scale = "constant"
 KEYS = {"max", "reason", "scale", "statements"}
-MAX_VALUES = "a whole number from 0, or null with a reason"
+MAX_VALUES = "a whole number, 0 or more, or null with a reason"
 # The file is committed, so every user may read it.
 NEW_FILE_MODE = 0o644
 
@@ -134,7 +134,7 @@ def parse_budgets(text: str, name: str) -> Budgets:
         # For example a number with thousands of digits, or thousands of nested lists.
         raise BudgetFileError(f"{name} cannot be read: {error}.") from error
     if not isinstance(document, dict):
-        raise BudgetFileError(f"{name} must contain a JSON object with one entry per `METHOD route`.")
+        raise BudgetFileError(f"{name} is not a JSON object. Allowed: an object with one entry per `METHOD route`.")
     return {route: _parse_entry(entry, f"{name}: {route}") for route, entry in document.items()}
 
 
@@ -162,12 +162,16 @@ def _parse_entry(entry: object, place: str) -> Budget:
     if not isinstance(reason, str):
         raise BudgetFileError(f'{place}: "reason" is {reason!r}. Allowed: a text.')
     if maximum is None and not reason.strip():
-        raise BudgetFileError(f'{place}: "max" is null, which waives the budget. Write in "reason" why.')
+        raise BudgetFileError(
+            f'{place}: "max" is null, which waives the budget, but "reason" is empty. Write a reason.'
+        )
     if entry.get("scale", CONSTANT) != CONSTANT:
         raise BudgetFileError(f'{place}: "scale" is {entry["scale"]!r}. Allowed: {CONSTANT!r}, or no key "scale".')
     statements = entry.get("statements", [])
     if not isinstance(statements, list) or not all(map(_is_statement, statements)):
-        raise BudgetFileError(f'{place}: "statements" is not a list of texts, each with a count, such as "1x COMMIT".')
+        raise BudgetFileError(
+            f'{place}: "statements" is {statements!r}. Allowed: a list of texts with a count, such as "1x COMMIT".'
+        )
     return Budget(maximum, entry.get("scale", ""), tuple(statements), reason)
 
 

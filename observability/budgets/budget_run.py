@@ -8,7 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 from django.conf import settings
@@ -18,7 +18,15 @@ from observability.budgets.failure_message import format_over_budget
 from observability.budgets.markers import QueryLimit
 from observability.budgets.query_collector import CollectedQueries, QueryCollector
 from observability.budgets.routes import find_routes, route_key
-from observability.budgets.verdict import Measurement, Measurements, Problem, RunResult, find_problems, update_budgets
+from observability.budgets.verdict import (
+    Measurement,
+    Measurements,
+    Problem,
+    RunResult,
+    find_problems,
+    find_raised,
+    update_budgets,
+)
 from observability.core.observation import Observation
 from observability.core.readers import readers
 from observability.recorders import query_origin
@@ -28,6 +36,14 @@ Mode = Literal["check", "record", "off"]
 INI = "query_budget_tests"
 METHOD_NOT_ALLOWED = 405
 SERVER_ERROR = 500
+
+
+class Recorded(NamedTuple):
+    """What a recording run did: `raised` has a text for each raised budget, `refused` those without a reason."""
+
+    is_changed: bool
+    raised: list[str]
+    refused: list[Problem]
 
 
 class BudgetRun:
@@ -105,12 +121,13 @@ class BudgetRun:
         required = find_routes(self.urlconf) if require_routes and result.is_full else None
         return find_problems(self.budgets, self.measurements, result, required)
 
-    def record(self, result: RunResult, *, reason: str, prune: bool) -> tuple[bool, list[Problem]]:
-        """Write the budget file; return whether it changed, and the raised budgets that were refused."""
+    def record(self, result: RunResult, *, reason: str, prune: bool) -> Recorded:
+        """Write the budget file."""
         updated, refused = update_budgets(self.budgets, self.measurements, result, reason=reason, prune=prune)
+        raised = list(find_raised(self.budgets, updated))
         is_changed = save_budgets(self.path, updated)
         self.budgets = updated
-        return is_changed, refused
+        return Recorded(is_changed, raised, refused)
 
 
 class Selection:

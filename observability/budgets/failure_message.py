@@ -1,4 +1,4 @@
-"""The failure message of a test: its queries with origins and hints, coloured if the terminal supports colours."""
+"""The failure message of a test: its queries with origins and hints, colored if the terminal supports colors."""
 
 import re
 import shutil
@@ -127,10 +127,10 @@ def mark_report(report: pytest.TestReport, error: BaseException) -> None:
         vars(report)[REPORT_ATTRIBUTE] = True
 
 
-def enable_colours(report: pytest.TestReport) -> None:
-    """Colour the message of a marked report if the terminal supports it. JUnit XML, pipes and files get plain text."""
+def enable_colors(report: pytest.TestReport) -> None:
+    """Color the message of a marked report if the terminal supports it. JUnit XML, pipes and files get plain text."""
     if getattr(report, REPORT_ATTRIBUTE, False):
-        report.longrepr = ColouredMessage(str(report.longrepr))  # type: ignore[assignment] # pytest's own type is private
+        report.longrepr = ColoredMessage(str(report.longrepr))  # type: ignore[assignment] # pytest's own type is private
 
 
 class _TerminalWriter(Protocol):
@@ -145,7 +145,7 @@ class _Crash(NamedTuple):
     message: str
 
 
-class ColouredMessage:
+class ColoredMessage:
     """A message that can be the `longrepr` of a report. It has the methods that pytest calls."""
 
     def __init__(self, text: str) -> None:
@@ -160,11 +160,11 @@ class ColouredMessage:
         return _Crash(self.text)
 
     def toterminal(self, terminal: _TerminalWriter) -> None:
-        terminal.line(add_colours(self.text) if terminal.hasmarkup else self.text)
+        terminal.line(add_colors(self.text) if terminal.hasmarkup else self.text)
 
 
-def add_colours(text: str) -> str:
-    """Return the text with colour codes for a terminal."""
+def add_colors(text: str) -> str:
+    """Return the text with color codes for a terminal."""
     first, _, rest = text.partition("\n")
     rest = re.sub(r"^(\s+)(field|line|from|view|try)( +)", rf"\1{CYAN}\2{RESET}\3", rest, flags=re.MULTILINE)
     rest = re.sub(r"(\+\d+ per (?:row|\d+ rows)|\(new\)|\(was \d+x\))", rf"{RED}\1{RESET}", rest)

@@ -69,7 +69,7 @@ def query_budget(
     __tracebackhide__ = True
     for name, number in (("max", max), ("exact", exact)):
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-            raise LimitError(f"{name} is {number!r}. Allowed: a whole number from 0")
+            raise LimitError(f"{name} is {number!r}. Allowed: a whole number, 0 or more")
     if isinstance(allow, str) or not isinstance(allow, Iterable):
         raise LimitError(f"allow is {allow!r}. Allowed: a list of texts")
     if not (max is not None or exact is not None or allow):

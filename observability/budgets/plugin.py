@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from observability.budgets.budget_file import BudgetFileError
 from observability.budgets.budget_run import INI, BudgetRun, Selection
-from observability.budgets.failure_message import REPORT_ATTRIBUTE, BudgetFailure, enable_colours, mark_report
+from observability.budgets.failure_message import REPORT_ATTRIBUTE, BudgetFailure, enable_colors, mark_report
 from observability.budgets.fixtures import (
     django_assert_constant_queries,
     django_assert_query_budget,
@@ -82,12 +83,19 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{option} has no effect without --query-budget=record. Add that option")
     report = config.getoption("--query-budget-report")
     if report and Path(report).suffix not in SUFFIXES:
-        raise pytest.UsageError(f"--query-budget-report is {report}. The name must end with {' or '.join(SUFFIXES)}")
+        raise pytest.UsageError(
+            f"--query-budget-report is {report!r}. Allowed: a name that ends with {' or '.join(SUFFIXES)}"
+        )
     config.stash[selection_key] = Selection(config)
     try:
         config.stash[run_key] = BudgetRun(mode, config.rootpath)
     except BudgetFileError as error:
         raise pytest.UsageError(str(error)) from None
+    except ImproperlyConfigured as error:
+        message = (
+            f"the query budgets need Django's settings: set DJANGO_SETTINGS_MODULE. {' '.join(str(error).split())}"
+        )
+        raise pytest.UsageError(message) from None
     config.stash[summary_key] = []
 
 
@@ -147,7 +155,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, py
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    enable_colours(report)
+    enable_colors(report)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -210,15 +218,16 @@ def _finish_run(session: pytest.Session, run: BudgetRun) -> None:
 def _record(config: pytest.Config, run: BudgetRun, result: RunResult) -> list[Problem]:
     """Write the budget file, add lines to the terminal summary, and return the raised budgets that were refused."""
     reason, prune = config.getoption("--query-budget-reason"), config.getoption("--query-budget-prune")
-    is_changed, refused = run.record(result, reason=reason, prune=prune)
-    written = "written" if is_changed else "unchanged"
+    recorded = run.record(result, reason=reason, prune=prune)
+    written = "written" if recorded.is_changed else "unchanged"
     lines = [f"{result.file} {written}: {format_count(len(run.measurements), 'route')} measured"]
+    lines += [f"raised {each}" for each in recorded.raised]
     if not result.has_passed:
         lines.append("a test failed: no budget was added, lowered or removed")
     elif not result.is_full:
         lines.append("not all tests ran: no budget was lowered or removed")
     config.stash[summary_key] += lines
-    return refused
+    return recorded.refused
 
 
 def _write_report(config: pytest.Config, run: BudgetRun, problems: list[Problem]) -> None:

@@ -1,7 +1,7 @@
 """The verdict of a run: compare the measurements of its tests with the budget file, and update the budgets."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypedDict
 
@@ -162,6 +162,14 @@ def update_budgets(
     if prune and may_lower:
         updated = {key: budget for key, budget in updated.items() if not _is_stale(key, budget, measurements)}
     return updated, refused
+
+
+def find_raised(before: Budgets, after: Budgets) -> Iterator[str]:
+    """Yield a text for each budget that is higher than before, such as `GET /api/books/ from 2 to 4`."""
+    for key, budget in after.items():
+        old, new = before[key].maximum if key in before else None, budget.maximum
+        if old is not None and new is not None and new > old:
+            yield f"{key} from {old} to {new}"
 
 
 def _update_budget(budget: Budget, measurement: Measurement, reason: str, *, may_lower: bool, prune: bool) -> Budget:

@@ -32,7 +32,7 @@ def note(**facts: object) -> None:
 def observe(
     name: str, *, kind: Kind = "span", expected: tuple[type[Exception], ...] = (), **facts: object
 ) -> Iterator[Observation]:
-    """Observe a block of code as a unit of work with its own log line. Its steps also count in the enclosing one.
+    """Observe a block of code as a unit of work with its own log line. Its steps also count in its parent.
 
     An exception is recorded and raised again. An exception of the `expected` types is not a failure.
     """

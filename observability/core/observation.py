@@ -38,7 +38,8 @@ class Observation:
     measurements: numbers that recorders set, by log key. `core/measurements.py` lists the keys.
     extensions: objects that other packages keep with the observation, each under its own key. An object with a method
         `to_measurements()` adds keys to the measurements. They are logged if its attribute `is_logged` is true.
-    context: the context variables that the work set. Log records from outside of the work need them. None until known.
+    context: the context variables that the work set, for log records that are written outside of the work. None until
+        they are known.
     """
 
     __slots__ = (
@@ -194,7 +195,7 @@ class Observation:
         """Record the exception that ended the work. A later exception does not replace it.
 
         `error_type` is set for every exception. `failed` is not set if the exception is `expected`, or if it is not an
-        `Exception` (a cancelled task, Ctrl-C).
+        `Exception` (a canceled task, Ctrl-C).
         """
         if self.error_type is None and not self.is_closed:
             self.error_type = exception_type_name(type(error))

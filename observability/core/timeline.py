@@ -10,7 +10,7 @@ from observability.core.steps import Step
 from observability.text import safe_str
 
 MAX_ENTRIES = 1_000
-# After MAX_ENTRIES, only steps of transactions are kept. Without its end, a transaction would look different.
+# After MAX_ENTRIES, only steps of transactions are kept: without its last step, a transaction would look unfinished.
 MAX_TRANSACTION_ENTRIES = 200
 MAX_STACK_TEXT = 16_384
 

@@ -217,7 +217,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
 
 def _number(text: str) -> int:
     if not text.isdigit() or len(text) > MAX_NUMBER_DIGITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at most {MAX_NUMBER_DIGITS} digits")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number. Allowed: 0 to {10**MAX_NUMBER_DIGITS - 1:,}")
     return int(text)
 
 

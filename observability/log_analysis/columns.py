@@ -108,7 +108,7 @@ def parse_mappings(texts: Iterable[str]) -> dict[str, ColumnMapping]:
         match = _mapping.fullmatch(text)
         if match is None or match["name"] not in COLUMNS:
             raise LogAnalysisError(
-                f"--column is {text!r}, but it must be NAME=KEY: status=http_status, duration_ms=seconds*1000 or "
+                f"--column is {text!r}. Allowed: NAME=KEY, such as status=http_status, duration_ms=seconds*1000 or "
                 f"route=$.request.route. NAME is one of {', '.join(COLUMNS)}."
             )
         mappings[match["name"]] = ColumnMapping(match["key"], float(match["factor"] or 1))

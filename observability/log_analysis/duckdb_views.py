@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def open_database(
             connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
             yield LogDatabase(connection, logs, DuckDBFiles(logs, columns, Path(directory)), time_range, where)
         except duckdb.Error as error:
-            raise LogAnalysisError(_describe(error)) from error
+            raise LogAnalysisError(f"DuckDB error: {_describe(error)}") from error
         finally:
             connection.close()
 
@@ -122,7 +123,7 @@ class LogDatabase:
         temporary_path = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             if not self._is_select(sql):
-                raise LogAnalysisError("--parquet writes the result of a single SELECT; this SQL is something else.")
+                raise LogAnalysisError("--parquet requires exactly one SELECT statement, because it writes the result.")
             self.connection.sql(self._prepare(sql)).write_parquet(str(temporary_path))
             (row,) = self.fetch_rows("select count(*) as row_count from read_parquet($1)", [str(temporary_path)])
             temporary_path.replace(path)
@@ -205,7 +206,7 @@ class LogDatabase:
             self.connection.execute("set preserve_insertion_order = false")
 
     def _files_of(self, view: str) -> tuple[list[LogFile], list[LogFile]]:
-        """Return the files that a view reads, and the files that contain some of the same lines and some others."""
+        """Return the files that a view reads, and files that repeat some of their lines but also have other lines."""
         main = main_logs(self._logs)
         others = [log for log in self._logs if log not in main] if view == "records" else []
         if view == "statements":
@@ -249,7 +250,8 @@ class LogDatabase:
         query = self._parse(f"{BEFORE_WHERE}{where}{AFTER_WHERE}")
         if query.table_count > 1:
             raise LogAnalysisError(
-                f"--where is {where!r}, but it must be a condition on a single line. Use `logs sql` for subqueries."
+                f"--where is {where!r}, which has a subquery. Allowed: a condition on a single line. For subqueries, "
+                "use `logs sql`."
             )
         add_named_columns(self.columns, self._logs, query.names())
         names = [name for text in query.names() if (name := self.columns.find_name(text))]
@@ -275,8 +277,17 @@ class LogDatabase:
         except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
             if not self._where_text:
                 raise
-            first_line = _describe(error).partition("\n")[0]
-            raise LogAnalysisError(f"--where is {self._where_text!r}: {first_line}") from error
+            problem = _describe_condition_error(self._where_text, error)
+            raise LogAnalysisError(f"--where is {self._where_text!r}: {problem}") from error
+
+
+def _describe_condition_error(where: str, error: Exception) -> str:
+    """Return DuckDB's message about a condition on one line, without the excerpt of the query around the condition."""
+    lines = _describe(error).split("\n")
+    # The line after the condition has only the closing bracket of the query.
+    if f"LINE {where.count(chr(10)) + 2}: )" in lines:
+        return "syntax error at the end of the condition"
+    return " ".join(takewhile(bool, lines))
 
 
 def _describe(error: Exception) -> str:

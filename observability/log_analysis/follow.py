@@ -111,7 +111,10 @@ def _wait_for_log(options: Options, output: Output) -> None:
     is_reported = False
     while not any(path.exists() and (not path.is_dir() or find_logs([path])) for path in options.paths):
         if not is_reported:
-            output.warn(f"Waiting for a log file in {', '.join(map(str, options.paths))}. Press Ctrl-C to stop.")
+            missing = [str(path) for path in options.paths if not path.exists()]
+            state = f" ({', '.join(missing)} does not exist yet)" if missing else ""
+            paths = ", ".join(map(str, options.paths))
+            output.warn(f"Waiting for a log file in {paths}{state}. Press Ctrl-C to stop.")
             is_reported = True
         time.sleep(WAIT_S)
 

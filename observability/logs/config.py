@@ -113,8 +113,8 @@ def _load_overrides(path: Path) -> Entry:
     try:
         return load_layer(path, str(path), OVERRIDES)
     except ImproperlyConfigured as error:
-        allowed = "It must be the path of a YAML file with the content of one layer: a part of a LOGGING dictionary."
-        raise ImproperlyConfigured(f"LOGGING_OVERRIDES: {error} {allowed}") from error
+        hint = "" if path.is_file() else " Allowed: the path of a YAML file with one layer, a part of LOGGING."
+        raise ImproperlyConfigured(f"LOGGING_OVERRIDES: {error}{hint}") from error
 
 
 def _create_directories(merged: Entry, variables: Mapping[str, str]) -> None:
@@ -123,11 +123,13 @@ def _create_directories(merged: Entry, variables: Mapping[str, str]) -> None:
         filename = handler.find("filename")
         if filename is not None and isinstance(filename.value, str) and not is_reference(filename.value):
             user = f"handler {name!r} ({filename.origin.place})"
-            # Name the variable at the start of the path, because it can be changed.
+            # Name the variable whose value is the start of the path: it is easier to change than the file.
             named = [variable for variable, value in variables.items() if value and filename.value.startswith(value)]
             problem = _create_directory(Path(filename.value), user)
             if problem:
-                raise ImproperlyConfigured(f"{', '.join(named) or filename.origin.place}: {problem}")
+                place = ", ".join(named) or filename.origin.place
+                hint = f"Set {place}" if named else "Change `filename`"
+                raise ImproperlyConfigured(f"{place}: {problem} {hint} to a path that this user can write.")
 
 
 def _create_directory(file: Path, user: str) -> str:

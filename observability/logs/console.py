@@ -26,9 +26,9 @@ class ConsoleFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__()
-        is_coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         self._render = structlog.dev.ConsoleRenderer(
-            colors=is_coloured,
+            colors=is_colored,
             pad_event_to=32,
             sort_keys=False,
         )

@@ -94,7 +94,7 @@ def _lint_top(merged: Entry) -> Iterator[LintError]:
         if key not in TOP_KEYS and key not in referred:
             hint = f"{_suggest(key, TOP_KEYS)} A file of overrides has no layer names: these keys are at its top level."
             yield LintError(WRONG_SHAPE, entry.origin, f"the layer has the unknown key {key!r}.", hint)
-        elif key in {*SECTIONS, "root"} and not _is_mapping(entry):
+        elif key in SECTIONS and not _is_mapping(entry):
             yield _not_a_mapping(entry, f"{key!r}")
 
 
@@ -205,7 +205,7 @@ def _lint_class(section: str, entry: Entry, subject: str) -> Iterator[LintError]
 
 def _lint_factory(section: str, named: Entry, *, is_class: bool, subject: str) -> Iterator[LintError]:
     factory, problem = _resolve(named.value)
-    reference = f"{subject} needs {named.value!r}"
+    reference = f"{subject} uses {named.value!r}"
     if problem:
         hint = "Check the dotted name of the class, and install its package."
         yield LintError(UNKNOWN_CLASS, named.origin, f"{reference}, which cannot be imported: {problem}.", hint)
@@ -257,7 +257,7 @@ def _targets(entry: Entry) -> Iterator[tuple[object, Entry]]:
 
 
 def _resolve(name: object) -> tuple[object, str]:
-    """Return the object with a dotted name, or the problem; neither of them if the name cannot be checked yet.
+    """Return the object with a dotted name and "", or None and the problem; None and "" if it cannot be checked yet.
 
     The object is imported as dictConfig does it later. A module that reads the settings cannot be imported while the
     settings are loaded. This is not an error of the configuration.

@@ -73,7 +73,7 @@ def load_layers(path: Path, file: str) -> dict[str, Entry]:
     """
     document = _Document(path, file)
     if not isinstance(document.root, yaml.MappingNode):
-        raise ImproperlyConfigured(f"{file} has no layers. It must be a mapping of layer names to parts of LOGGING.")
+        raise ImproperlyConfigured(f"{file} has no layers. Allowed: a mapping of layer names to parts of LOGGING.")
     pairs = document.pairs(document.root)
     return {str(name): _require_mapping(document.entry(node, line, str(name))) for name, (line, node) in pairs.items()}
 
@@ -125,7 +125,9 @@ def _require_mapping(entry: Entry) -> Entry:
     if entry.value is None:
         return Entry({}, entry.origin)
     if not isinstance(entry.value, dict):
-        message = f"layer {entry.origin.layer!r} is not a mapping. It must be a part of a LOGGING dictionary"
+        message = (
+            f"layer {entry.origin.layer!r} is not a mapping. Allowed: a part of LOGGING, such as root: {{level: DEBUG}}"
+        )
         raise ImproperlyConfigured(f"{entry.origin.place}: {message}.")
     return entry
 
@@ -188,7 +190,7 @@ class _Document:
     def _simple_key(self, node: yaml.Node) -> object:
         if not isinstance(node, yaml.ScalarNode):
             raise ImproperlyConfigured(
-                f"{self._file}:{_line(node)}: a key is a list or a mapping, but it must be a simple value."
+                f"{self._file}:{_line(node)}: a key is a list or a mapping. Allowed: a text, a number or a boolean."
             )
         return node.value if node.tag == _MERGE else self._construct(node)
 

@@ -43,7 +43,7 @@ class ProfileReader:
         if profile is None:
             return
         if profile.number is None:
-            # The request has ended without a response: the client disconnected, or the task was cancelled.
+            # The request has ended without a response: the client disconnected, or the task was canceled.
             _store_row(profile)
         documents = {**profile.documents, DOCUMENT: to_json(build_document(profile))}
         try:

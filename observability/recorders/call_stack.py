@@ -18,7 +18,7 @@ SourceKind = Literal["project", "field", "relation", "compiler", "view", "thread
 
 
 class FrameSource(NamedTuple):
-    """The kind of information that frames of one source file give about a query.
+    """The information that the frames of one source file have about a query.
 
     functions: only frames of these functions count; None: all functions.
     path: the path relative to the project, for a project file.
@@ -67,7 +67,7 @@ def find_frames(root: str, depth: int) -> list[StackFrame]:
     if sources is None:
         sources = _sources[root] = {}
     found: list[StackFrame] = []
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - inspect.currentframe() says the same, slower
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - inspect.currentframe() returns the same frame, but is slower
     for index in range(depth, depth + MAX_FRAMES):
         if frame is None:
             break
@@ -123,7 +123,7 @@ def find_source_line() -> SourceLine | None:
     The project's code is all code in OBSERVABILITY["CODE_ROOT"], except this package and installed packages
     (site-packages).
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() says the same, slower
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe() returns the same frame, but is slower
     while frame is not None:
         code = frame.f_code
         path = relative_project_path(code.co_filename, configuration().code_root)

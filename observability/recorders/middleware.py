@@ -137,10 +137,10 @@ class _ObservedRequest:
                 self.finish()
 
     def abort(self, error: BaseException) -> None:
-        """Close the observation of a request without a response: the task was cancelled, or an exception was raised."""
+        """Close the observation of a request without a response: the task was canceled, or an exception was raised."""
         self.observation.fail(error)
-        is_cancelled = isinstance(error, asyncio.CancelledError)
-        self.http.status_code = CLIENT_CLOSED_REQUEST if is_cancelled else 500
+        is_canceled = isinstance(error, asyncio.CancelledError)
+        self.http.status_code = CLIENT_CLOSED_REQUEST if is_canceled else 500
         self.finish()
 
     def finish(self) -> None:

@@ -18,7 +18,8 @@ from asgiref.sync import SyncToAsync
 from observability.conf import configuration
 from observability.recorders.call_stack import FIELD_FUNCTIONS, SourceLine, StackFrame, find_frames, path_below
 
-# The innermost frames, which are never project code: two of this module, the recorder, and two of the cursor.
+# The number of innermost frames to skip. They are never project code: two of this module, one of the recorder, two of
+# the cursor.
 FRAMES_ABOVE = 5
 # Per observation.
 MAX_CACHED_ORIGINS = 200
@@ -93,7 +94,7 @@ def find_query_origin(fingerprint: str = "", cache: dict[str, "CachedOrigin"] | 
     root = configuration().code_root or _code_root
     frames = find_frames(root, FRAMES_ABOVE)
     search = _OriginSearch(frames, root)
-    if cache is not None and not search.is_of_thread and len(cache) < MAX_CACHED_ORIGINS:
+    if cache is not None and not search.is_in_asgiref_thread and len(cache) < MAX_CACHED_ORIGINS:
         positions = tuple((depth, frame.f_code, frame.f_lasti) for _, frame, depth in frames)
         cache[fingerprint] = CachedOrigin(positions, tuple(search.owners), search.origin())
     return search.origin()
@@ -138,7 +139,7 @@ def _is_same_stack(cached: CachedOrigin) -> bool:
 class _OriginSearch:
     """Collect the origin from frames, innermost first. Names are looked up only if this combination is new."""
 
-    __slots__ = ("field", "is_of_thread", "is_raw", "owners", "positions", "relation", "root", "view")
+    __slots__ = ("field", "is_in_asgiref_thread", "is_raw", "owners", "positions", "relation", "root", "view")
 
     def __init__(self, frames: Iterable[StackFrame], root: str) -> None:
         self.root = root
@@ -147,7 +148,7 @@ class _OriginSearch:
         self.relation = ""
         self.view: tuple[type, str] | None = None
         self.is_raw = True
-        self.is_of_thread = False
+        self.is_in_asgiref_thread = False
         self.owners: list[tuple[int, Any]] = []
         for frame in frames:
             if frame.kind == "field":
@@ -179,7 +180,7 @@ class _OriginSearch:
         elif frame.kind == "view":
             self.view = _view_of(frame.frame)
         elif frame.kind == "thread":
-            self.is_of_thread = True
+            self.is_in_asgiref_thread = True
             self.positions += awaiting_positions()[: MAX_SOURCE_LINES - len(self.positions)]
 
     def _owner_of(self, frame: StackFrame) -> Any:  # noqa: ANN401 - an object of any class

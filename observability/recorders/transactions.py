@@ -28,8 +28,8 @@ _wrapped_methods = (
 class TransactionRecorder:
     """Wrap the methods of one connection that begin and end transactions, and record the transactions.
 
-    A transaction without a query is not a step; only a timeline has it. If the transaction began before the observation
-    (in a TestCase), the outermost savepoint of the observation counts as its transaction.
+    A transaction without a query is added only to a timeline, and does not count as a step. If the transaction began
+    before the observation (in a TestCase), the outermost savepoint of the observation counts as its transaction.
 
     `recorders.database` creates one for each connection. Only the thread of the connection uses it.
     """

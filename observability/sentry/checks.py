@@ -20,7 +20,7 @@ ACCESS_LOG = "observability.logs.access_log.AccessLogReader"
 
 @register("observability")
 def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:  # noqa: ARG001
-    """W301: the spool cannot be written. Then events wait only in memory while Sentry is unreachable."""
+    """W301: the spool cannot be written. While Sentry is unreachable, events wait only in the memory of the process."""
     spool_dir = getattr(settings, "SENTRY_SPOOL_DIR", "")
     if (
         not settings.SENTRY_DSN
@@ -30,7 +30,8 @@ def check_spool(app_configs: Sequence[AppConfig] | None, **_: object) -> list[Ch
         return []
     return [
         Warning(
-            f"SENTRY_SPOOL_DIR is {spool_dir!r}, which is not writable: events are lost while Sentry is unreachable.",
+            f"SENTRY_SPOOL_DIR is {spool_dir!r}, which is not writable: while Sentry is unreachable, events are only "
+            "in memory.",
             hint="Set it to a directory that the user of the service can create or write to.",
             id="observability.W301",
         )

@@ -51,7 +51,7 @@ class ReportedEvent(NamedTuple):
 
 
 class SentryHandler(LocklessHandler):
-    """Report each logged failure to Sentry once. No-op if the SDK is not initialised."""
+    """Report each logged failure to Sentry once. No-op if the SDK is not initialized."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

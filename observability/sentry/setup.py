@@ -154,7 +154,7 @@ def _with_trace_asgi(traced: Callable[..., Any], original: Callable[..., Any]) -
 
 
 def _trace_headers(traceparent: str) -> tuple[str, str]:
-    """Return the header `traceparent` and the equal `sentry-trace`, which the SDK reads.
+    """Return the header `traceparent` and the header `sentry-trace` with the same ids, which the SDK reads.
 
     If the caller sent no valid `traceparent`, both are of a new trace. They are added to the request, so that the
     observation and the SDK's transaction have the same trace id.

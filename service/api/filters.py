@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 from service.models import Truck
 
 
-class SeparatedValues(forms.SelectMultiple):
-    """Accept several values of one query parameter: repeated, separated by commas, or both."""
+class SeparatedValuesWidget(forms.SelectMultiple):
+    """Read several values of one query parameter: repeated, separated by commas, or both."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
         """Return the values in the order of the query string."""
@@ -23,31 +23,33 @@ class SeparatedValues(forms.SelectMultiple):
         return [value for part in written for value in part.split(",") if value]
 
 
-class AnyOf(django_filters.Filter):
+class AnyOfFilter(django_filters.Filter):
     """Keep objects that have one of the given values; the response is 400 if a value is not a valid choice."""
 
     field_class = forms.MultipleChoiceField
 
     def __init__(self, choices: Sequence[tuple[str, str]]) -> None:
-        super().__init__(lookup_expr="in", choices=choices, widget=SeparatedValues)
+        allowed = ", ".join(value for value, _ in choices)
+        messages = {"invalid_choice": f"'%(value)s' is not a valid choice. Allowed: {allowed}."}
+        super().__init__(lookup_expr="in", choices=choices, widget=SeparatedValuesWidget, error_messages=messages)
 
 
-class TruckFilters(django_filters.FilterSet):
+class TruckFilterSet(django_filters.FilterSet):
     """Trucks by status and by finance type."""
 
-    status = AnyOf(Truck.Status.choices)
-    finance_type = AnyOf(Truck.FinanceType.choices)
+    status = AnyOfFilter(Truck.Status.choices)
+    finance_type = AnyOfFilter(Truck.FinanceType.choices)
 
     class Meta:
         model = Truck
         fields = ("status", "finance_type")
 
 
-class StrictOrdering(OrderingFilter):
+class StrictOrderingFilter(OrderingFilter):
     """Order by `?ordering=-status,vin`, and by VIN if trucks are equal in these fields.
 
-    Without the VIN, a truck could appear on two pages or on none if others have the same values. The response is 400 if
-    `ordering_fields` of the view does not contain a field.
+    Without the VIN, a truck whose values equal those of other trucks could be on two pages, or on none. The response is
+    400 if the view does not list a field in `ordering_fields`.
     """
 
     def remove_invalid_fields(

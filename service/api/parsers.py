@@ -18,10 +18,10 @@ MAX_LISTED_ERRORS = 20
 Encoded = TypeVar("Encoded")
 
 
-class InvalidFrames(APIException):
-    """400: some frames are invalid. Lists the first 20 of them by index, from 0.
+class FrameValidationError(APIException):
+    """400: some frames are invalid. `detail` lists the first 20 of them, each with its index from 0 and its error.
 
-    `detail` is set after `__init__`, because REST framework would turn its numbers into strings.
+    `detail` is set after the `__init__` of the base class, which would turn its numbers into strings.
     """
 
     status_code = 400
@@ -42,14 +42,14 @@ class BodyTooLarge(APIException):
 
 
 class LengthRequired(APIException):
-    """411: the body has no Content-Length. A body that is sent in chunks does not reach the parsers."""
+    """411: the request has no Content-Length. The parsers do not get a body that is sent in chunks."""
 
     status_code = 411
     default_code = "length_required"
 
 
 class _FrameParser(BaseParser):
-    """Read the body from the stream: `DATA_UPLOAD_MAX_MEMORY_SIZE`, which is meant for forms, would be too small."""
+    """Read the body from the stream. `request.body` would reject it: `DATA_UPLOAD_MAX_MEMORY_SIZE` is too small."""
 
     def parse(
         self,
@@ -60,7 +60,7 @@ class _FrameParser(BaseParser):
         """Return `{"frames": [...]}` with decoded frames.
 
         Raise `BodyTooLarge` if Content-Length is over 32 MiB, `ParseError` if the body has another form or more than
-        5,000 frames, and `InvalidFrames` if a frame is invalid.
+        5,000 frames, and `FrameValidationError` if a frame is invalid.
         """
         length = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
         if length > MAX_BODY_BYTES:
@@ -72,7 +72,7 @@ class _FrameParser(BaseParser):
         raise NotImplementedError
 
 
-class JSONFrames(_FrameParser):
+class JSONFrameParser(_FrameParser):
     """A JSON body: `{"frames": ["<hex>", …]}`."""
 
     media_type = "application/json"
@@ -85,7 +85,7 @@ class JSONFrames(_FrameParser):
         return _decode_each(texts, _decode_hexadecimal)
 
 
-class BinaryFrames(_FrameParser):
+class BinaryFrameParser(_FrameParser):
     """A binary body: raw frames, one after another."""
 
     media_type = "application/octet-stream"
@@ -95,7 +95,7 @@ class BinaryFrames(_FrameParser):
         try:
             raw_frames = list(islice(split(body), MAX_FRAMES + 1))
         except InvalidFrame as error:
-            raise InvalidFrames([(error.index or 0, f"at byte {error.offset}: {error.problem}")]) from error
+            raise FrameValidationError([(error.index or 0, f"at byte {error.offset}: {error.problem}")]) from error
         if len(raw_frames) > MAX_FRAMES:
             raise ParseError(f"The body has more than {MAX_FRAMES} frames; at most {MAX_FRAMES} are allowed.")
         return _decode_each(raw_frames, decode)
@@ -133,5 +133,5 @@ def _decode_each(encoded: Iterable[Encoded], decode_one: Callable[[Encoded], Fra
         except InvalidFrame as error:
             errors.append((index, error.problem))
     if errors:
-        raise InvalidFrames(errors)
+        raise FrameValidationError(errors)
     return frames

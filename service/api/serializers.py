@@ -7,7 +7,7 @@ from rest_framework import serializers
 from service.models import TelemetryFrame, Truck, TruckModel
 
 
-class TruckSummary(serializers.ModelSerializer[Truck]):
+class TruckSerializer(serializers.ModelSerializer[Truck]):
     """A truck in a list, and the body of a POST that registers one."""
 
     model = serializers.CharField(source="truck_model.name", read_only=True, allow_null=True)
@@ -32,11 +32,11 @@ class TruckSummary(serializers.ModelSerializer[Truck]):
         read_only_fields: tuple[str, ...] = ("status_at", "last_contact_at", "created_at")
 
 
-class TruckChange(TruckSummary):
+class TruckUpdateSerializer(TruckSerializer):
     """The body of a PATCH. VIN and status are read-only: the VIN identifies the truck, and frames set the status."""
 
-    class Meta(TruckSummary.Meta):
-        read_only_fields: tuple[str, ...] = (*TruckSummary.Meta.read_only_fields, "vin", "status")
+    class Meta(TruckSerializer.Meta):
+        read_only_fields: tuple[str, ...] = (*TruckSerializer.Meta.read_only_fields, "vin", "status")
 
     def update(self, instance: Truck, validated_data: dict[str, Any]) -> Truck:
         """Write only the changed columns: frames may have arrived since the truck was read."""
@@ -46,7 +46,7 @@ class TruckChange(TruckSummary):
         return instance
 
 
-class LatestFrame(serializers.ModelSerializer[TelemetryFrame]):
+class LatestFrameSerializer(serializers.ModelSerializer[TelemetryFrame]):
     """The values of the newest frame of a truck."""
 
     class Meta:
@@ -68,15 +68,15 @@ class LatestFrame(serializers.ModelSerializer[TelemetryFrame]):
         )
 
 
-class TruckDetail(TruckSummary):
+class TruckDetailSerializer(TruckSerializer):
     """One truck with its newest frame."""
 
     latest_frame = serializers.SerializerMethodField()
 
-    class Meta(TruckSummary.Meta):
-        fields: tuple[str, ...] = (*TruckSummary.Meta.fields, "latest_frame")
+    class Meta(TruckSerializer.Meta):
+        fields: tuple[str, ...] = (*TruckSerializer.Meta.fields, "latest_frame")
 
     def get_latest_frame(self, truck: Truck) -> dict[str, Any] | None:
         """Return the frame with the newest recording time; None if the truck has no frame with a time."""
         frame = TelemetryFrame.objects.newest_of(truck)
-        return None if frame is None else dict(LatestFrame(frame).data)
+        return None if frame is None else dict(LatestFrameSerializer(frame).data)

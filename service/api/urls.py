@@ -8,7 +8,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.routers import DefaultRouter
 from rest_framework.viewsets import ViewSetMixin
 
-from service.api.views import TelemetryFrames, Trucks
+from service.api.views import TelemetryFrameView, TruckViewSet
 
 
 class PlainRouter(DefaultRouter):
@@ -23,15 +23,15 @@ class PlainRouter(DefaultRouter):
         super().__init__(use_regex_path=False)
 
     def get_lookup_regex(self, viewset: type[ViewSetMixin], lookup_prefix: str = "") -> str:
-        """Return the part of the route that identifies one object; without a converter `path()` uses `str`."""
+        """Return the part of the route that identifies one object. It has no converter, so `path()` uses `str`."""
         return f"<{lookup_prefix}{cast('type[GenericAPIView[Any]]', viewset).lookup_field}>"
 
 
 router = PlainRouter()
-router.register("trucks", Trucks)
+router.register("trucks", TruckViewSet)
 
 urlpatterns = [
     path("auth/token/", obtain_auth_token, name="auth-token"),
-    path("telemetry/frames/", TelemetryFrames.as_view(), name="telemetry-frames"),
+    path("telemetry/frames/", TelemetryFrameView.as_view(), name="telemetry-frames"),
     *router.urls,
 ]

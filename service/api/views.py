@@ -20,10 +20,10 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from observability import note
-from service.api.filters import StrictOrdering, TruckFilters
-from service.api.pages import Pages
-from service.api.parsers import BinaryFrames, JSONFrames, LengthRequired
-from service.api.serializers import TruckChange, TruckDetail, TruckSummary
+from service.api.filters import StrictOrderingFilter, TruckFilterSet
+from service.api.pagination import TruckPagination
+from service.api.parsers import BinaryFrameParser, JSONFrameParser, LengthRequired
+from service.api.serializers import TruckDetailSerializer, TruckSerializer, TruckUpdateSerializer
 from service.gbt32960 import VIN_PATTERN, Frame
 from service.ingest import ingest_frames
 from service.models import Truck
@@ -31,7 +31,7 @@ from service.models import Truck
 log = structlog.get_logger(__name__)
 
 
-class Trucks(
+class TruckViewSet(
     mixins.ListModelMixin,
     mixins.CreateModelMixin,
     mixins.RetrieveModelMixin,
@@ -39,22 +39,22 @@ class Trucks(
     mixins.DestroyModelMixin,
     GenericViewSet[Truck],
 ):
-    """Trucks by VIN."""
+    """List, register, read, change and delete trucks. The VIN identifies a truck."""
 
     queryset = Truck.objects.with_model()
     lookup_field = "vin"
     http_method_names = ("get", "head", "options", "post", "patch", "delete")
-    filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrdering)
-    filterset_class = TruckFilters
+    filter_backends = (DjangoFilterBackend, SearchFilter, StrictOrderingFilter)
+    filterset_class = TruckFilterSet
     search_fields = ("vin",)
     ordering_fields = ("vin", "status", "last_contact_at", "created_at")
-    pagination_class = Pages
+    pagination_class = TruckPagination
 
     def get_serializer_class(self) -> type[BaseSerializer[Truck]]:
-        """Return the serializer: with the newest frame for one truck, with a read-only status for a PATCH."""
+        """Return the serializer of the action: one truck has its newest frame, and a PATCH cannot change the status."""
         if self.action == "retrieve":
-            return TruckDetail
-        return TruckChange if self.action == "partial_update" else TruckSummary
+            return TruckDetailSerializer
+        return TruckUpdateSerializer if self.action == "partial_update" else TruckSerializer
 
     def get_object(self) -> Truck:
         """Return the truck. Raise 404 without a query if the VIN is not valid: PostgreSQL refuses a NUL character."""
@@ -80,10 +80,10 @@ class Trucks(
 
 # ingest_frames() opens its own transaction, which it repeats if the database reports a deadlock.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
-class TelemetryFrames(APIView):
+class TelemetryFrameView(APIView):
     """Up to 5,000 frames of GB/T 32960 per request: hexadecimal strings in JSON, or raw bytes one after another."""
 
-    parser_classes = (JSONFrames, BinaryFrames)
+    parser_classes = (JSONFrameParser, BinaryFrameParser)
 
     def post(self, request: Request) -> Response:
         """Store all frames or none: 201 if at least one frame is new, 200 if none is."""

@@ -11,9 +11,9 @@ from service.gbt32960 import (
     CHINA_STANDARD_TIME,
     CURRENT_OFFSET,
     HEADER,
-    IS_COMMAND,
     LOCATION,
     LOCATION_UNIT,
+    NOT_A_RESPONSE,
     REALTIME,
     START,
     TIME,
@@ -95,7 +95,7 @@ class Report:
 
 
 def encode_frame(
-    *, vin: str, command: int, data: bytes = b"", response: int = IS_COMMAND, encryption: int = UNENCRYPTED
+    *, vin: str, command: int, data: bytes = b"", response: int = NOT_A_RESPONSE, encryption: int = UNENCRYPTED
 ) -> bytes:
     """Return a frame with this data, with header and checksum."""
     header = HEADER.pack(START, command, response, vin.encode("ascii"), encryption, len(data))

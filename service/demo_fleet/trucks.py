@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from service.demo_fleet.catalogue import CATALOGUE, CatalogueModel
+from service.demo_fleet.catalog import CATALOG, CatalogModel
 from service.demo_fleet.encoder import Report, encode_frame, encode_report, encode_time
 from service.demo_fleet.highways import HIGHWAYS, place_along
 from service.demo_fleet.vin import make_vin
@@ -26,7 +26,7 @@ ACTIVITIES: Final[dict[Activity, int]] = {
 }
 FINANCE_TYPES: Final = {"purchase": 30, "loan": 35, "lease": 25, "rental": 10}
 MODEL_YEARS: Final = "NPRS"
-# The approximate length of each highway, in kilometres.
+# The approximate length of each highway, in kilometers.
 HIGHWAY_KM: Final = 1_500
 REPORT_INTERVAL: Final = timedelta(minutes=1)
 REPORTS: Final = 3
@@ -36,16 +36,17 @@ REPORTS: Final = 3
 class DemoTruck:
     """A truck and its activity. A parked truck has logged out; a silent truck stopped sending without a logout.
 
-    `silence` is the time since its last frame. `way` is the completed share of its highway, from 0 to 1.
+    `silence` is the time since its last frame. `highway_share` is the completed part of its highway, from 0
+    to 1.
     """
 
     vin: str
-    model: CatalogueModel
+    model: CatalogModel
     finance_type: str
     activity: Activity
     silence: timedelta
     highway: str
-    way: float
+    highway_share: float
     speed_kmh: float
     mileage_km: float
     soc_percent: int
@@ -60,8 +61,8 @@ def demo_trucks() -> list[DemoTruck]:
 def frames_of(truck: DemoTruck, *, until: datetime) -> list[bytes]:
     """Return the frames that the truck sent until this time, oldest first, one report per minute."""
     frames = [
-        encode_report(_report(truck, back), vin=truck.vin, recorded_at=until - back * REPORT_INTERVAL)
-        for back in reversed(range(REPORTS))
+        encode_report(_report(truck, number), vin=truck.vin, recorded_at=until - number * REPORT_INTERVAL)
+        for number in reversed(range(REPORTS))
     ]
     if truck.activity == "parked":
         frames.append(encode_frame(vin=truck.vin, command=LOGOUT, data=encode_time(until) + b"\x00\x01"))
@@ -75,7 +76,7 @@ def group_by_silence(trucks: list[DemoTruck]) -> Iterator[tuple[timedelta, list[
 
 
 def _demo_truck(generator: random.Random, serial: int) -> DemoTruck:
-    model = generator.choice(CATALOGUE)
+    model = generator.choice(CATALOG)
     activity = generator.choices(list(ACTIVITIES), list(ACTIVITIES.values()))[0]
     is_moving = activity in {"driving", "alerting"}
     return DemoTruck(
@@ -91,7 +92,7 @@ def _demo_truck(generator: random.Random, serial: int) -> DemoTruck:
         activity=activity,
         silence=_silence(generator, activity),
         highway=generator.choice(list(HIGHWAYS)),
-        way=generator.uniform(0.02, 0.98),
+        highway_share=generator.uniform(0.02, 0.98),
         speed_kmh=round(generator.uniform(42, 89), 1) if is_moving else 0.0,
         mileage_km=round(generator.uniform(4_000, 310_000), 1),
         soc_percent=generator.randint(12, 96),
@@ -109,7 +110,7 @@ def _silence(generator: random.Random, activity: Activity) -> timedelta:
 def _report(truck: DemoTruck, minutes_back: int) -> Report:
     """Return the report of the truck from this number of minutes before its last one."""
     driven_km = -truck.speed_kmh * minutes_back / 60
-    place = place_along(HIGHWAYS[truck.highway], truck.way + driven_km / HIGHWAY_KM)
+    place = place_along(HIGHWAYS[truck.highway], truck.highway_share + driven_km / HIGHWAY_KM)
     is_charging = truck.activity == "charging"
     return Report(
         vehicle_state=1 if truck.speed_kmh else 2,

@@ -71,6 +71,13 @@ def test_bin_manage_logs_installs_duckdb_first(ready_checkout: Checkout) -> None
     assert any("requirements-reading.txt" in line for line in ready_checkout.uv_calls())
 
 
+@pytest.mark.parametrize("command", ["check", "logs"])
+def test_bin_manage_installs_the_packages_of_the_service(checkout_with_uv: Checkout, command: str) -> None:
+    (checkout_with_uv.path / "requirements-reading.txt").touch()
+    assert checkout_with_uv.run("bin/manage", command, DJANGO_SETTINGS_MODULE="settings.test")[0] == 0
+    assert any("requirements.txt" in line for line in checkout_with_uv.uv_calls())
+
+
 def test_bin_screenshots_runs_its_module(ready_checkout: Checkout) -> None:
     checkout = stamp_dev_requirements(ready_checkout)
     (checkout.path / "tests").mkdir()

@@ -201,8 +201,16 @@ def test_error_of_the_operating_system_is_one_line(checkout: Checkout) -> None:
     (checkout.path / "var").touch()
     code, written = checkout.set_up()
     assert (code, written.count("\n")) == (1, 1)
-    assert "var'" in written
+    assert written.startswith("Could not set up .venv: ")
+    assert "/var: File exists. Fix this problem" in written
     assert "run the command again" in written
+
+
+def test_missing_requirements_file_is_refused(checkout: Checkout) -> None:
+    code, written = checkout.set_up("requirement.txt")
+    assert code == 2
+    assert "'requirement.txt' does not exist in " in written
+    assert "Available: requirements" in written
 
 
 def hide_modules(directory: Path, *names: str) -> str:
@@ -270,6 +278,30 @@ def test_signal_during_installation_stops_the_installer(checkout: Checkout, numb
         assert process.communicate(timeout=DEADLINE_S)[0] == INSTALLING
     assert process.returncode == 128 + number
     wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the installation")
+
+
+def test_signal_stops_the_children_of_the_installer(checkout: Checkout) -> None:
+    checkout.add_uv(installation='sleep 60 & echo $! > "$0.pid"; wait')
+    recorded = checkout.programs / "uv.pid"
+    with running_set_up(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the installation")
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+    wait_for(lambda: not is_running(int(recorded.read_text())), "the end of the child")
+
+
+def test_signal_does_not_wait_for_a_daemon_of_the_installer(checkout: Checkout) -> None:
+    daemon = "import os, sys, time; os.setsid(); print(os.getpid(), file=open(sys.argv[1], 'w')); time.sleep(600)"
+    checkout.add_uv(installation=f'{PYTHON} -c "{daemon}" "$0.daemon" & exec sleep 600')
+    recorded = checkout.programs / "uv.daemon"
+    with running_set_up(checkout) as process:
+        wait_for(lambda: recorded.exists() and recorded.read_text().endswith("\n"), "the daemon")
+        process.terminate()
+        try:
+            process.communicate(timeout=DEADLINE_S)
+        finally:
+            os.kill(int(recorded.read_text()), signal.SIGKILL)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 # Popen of the installer does not return until the test creates the file START_RELEASE.

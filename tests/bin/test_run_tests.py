@@ -163,10 +163,10 @@ def test_option_database_sets_the_database_and_installs_its_driver(checkout: Che
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--database", ""], "--database needs a URL that starts with sqlite:, postgresql: or mysql:"),
+        (["--database", ""], "--database is a URL with the scheme ''. Allowed: 'sqlite', 'postgresql', 'mysql'"),
         (
             ["--database", "oracle://host/name"],
-            "--database needs a URL that starts with sqlite:, postgresql: or mysql:",
+            "--database is a URL with the scheme 'oracle'. Allowed: 'sqlite', 'postgresql', 'mysql'",
         ),
         (
             ["--all", "--database", "sqlite://:memory:"],

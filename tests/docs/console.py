@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +68,10 @@ def parse_commands(block: Block) -> list[Command]:
         line = lines.pop(0)
         assert line.startswith("$ "), f"{block}: a command begins with '$ ', not {line!r}"
         text = line.removeprefix("$ ")
-        while text.endswith("\\"):
+        end = re.search(r"<<'?(\w+)'?$", text)
+        while text.endswith("\\") or (end and not text.endswith(f"\n{end[1]}")):
+            assert lines, f"{block}: the command has no end: {line}"
             text = f"{text}\n{lines.pop(0)}"
-        if found := re.search(r"<<'?(\w+)'?", text):
-            while not text.endswith(f"\n{found[1]}"):
-                text = f"{text}\n{lines.pop(0)}"
         exit_code = EXIT_CODE.search(text)
         output: list[str] = []
         while lines and not lines[0].startswith("$ "):
@@ -106,7 +105,7 @@ class Shell:
 
     def __init__(self, directory: Path, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile"],
+            ["bash", "--norc", "--noprofile", "-o", "pipefail"],
             cwd=directory,
             env=environment,
             stdin=subprocess.PIPE,
@@ -115,8 +114,11 @@ class Shell:
             start_new_session=True,
         )
 
-    def run(self, command: str) -> tuple[int, str]:
-        """Run a command; return its exit code and what it printed to both outputs."""
+    def run(self, command: str, *, timeout_s: float = TIMEOUT_S) -> tuple[int, str]:
+        """Run a command; return its exit code and what it printed to both outputs.
+
+        Raise AssertionError if the command does not end in time, or ends the shell.
+        """
         assert self.process.stdin is not None
         with tempfile.NamedTemporaryFile() as output, tempfile.NamedTemporaryFile() as status:
             group = (
@@ -124,17 +126,27 @@ class Shell:
             )
             self.process.stdin.write(group.encode())
             self.process.stdin.flush()
-            code = wait_for(
-                lambda: Path(status.name).read_text().strip(), f"the end of {command}", deadline_s=TIMEOUT_S
+            ended = Path(status.name)
+            wait_for(
+                lambda: ended.read_text().endswith("\n") or self.process.poll() is not None,
+                f"the end of {command}",
+                deadline_s=timeout_s,
             )
-            return int(code), Path(output.name).read_text(errors="replace")
+            assert ended.read_text(), f"{command} ended the shell, or has a quote without an end"
+            return int(ended.read_text()), Path(output.name).read_text(errors="replace")
 
     def close(self) -> None:
         """End the shell and what it started."""
+        end_group(self.process)
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.kill()
-        self.process.wait()
+
+
+def end_group(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+    """End a process and its children, which are in its process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    process.wait(DEADLINE_S)
 
 
 class Clone:
@@ -177,8 +189,7 @@ class Clone:
     def stop(self) -> None:
         """End `bin/run` and the child in which the development server runs."""
         if self.server is not None:
-            os.killpg(self.server.pid, signal.SIGTERM)
-            self.server.wait(DEADLINE_S)
+            end_group(self.server, signal.SIGTERM)
 
     def run(self, command: Command) -> tuple[int, str]:
         """Run a command of a page; the port and the directory in its output are those of the page.

@@ -14,7 +14,7 @@ from tests.docs.pages import find_blocks, read_page
 from tests.server import ROOT
 
 # Run by the workflow before it, or by the machine of CI.
-PROGRAMS_OF_CI = {"sudo"}
+PROGRAMS_OF_CI = {"python3", "sudo"}
 
 
 def load_example(heading: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Links, anchors, paths, and the syntax of the examples, in all pages."""
+"""Links, anchors, paths, names and the syntax of the examples, in all pages."""
 
 import ast
 import importlib
@@ -11,56 +11,108 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
+from django.core.management import get_commands
 
-from tests.docs.pages import Block, find_anchors, find_blocks, find_code_spans, find_links, find_pages, read_prose
+from observability.conf import KEYS
+from tests.docs.pages import (
+    Block,
+    find_anchors,
+    find_blocks,
+    find_broken_references,
+    find_code_spans,
+    find_files,
+    find_links,
+    find_pages,
+    read_page,
+)
 from tests.server import ROOT
 
 PAGES = find_pages()
+# Pages about the present. The changelog and the decisions also name what no longer exists.
+PRESENT_PAGES = [page for page in PAGES if page != "CHANGELOG.md" and not page.startswith("docs/decisions/")]
 LANGUAGES = {"console", "json", "python", "sh", "sql", "text", "toml", "yaml"}
-# The top level of the repository, which begins a path in the prose.
-PATH = re.compile(r"(?:\.ci|\.github|benchmarks|bin|docs|observability|service|settings|tests)/[\w./-]*")
+# Directories of the top level, which begin a path in the prose; a line number may follow.
+PATH = re.compile(r"((?:\.ci|\.github|benchmarks|bin|docs|observability|service|settings|tests)/[\w./-]*?)(?::\d+)?")
 # Packages whose names a snippet of Python imports, and which must have them.
 OWN_PACKAGES = ("observability", "service", "settings", "tests")
+OWN_REPOSITORY = re.compile(r"https?://github\.com/[^/]+/vitrine/")
+
+
+def is_dead(page: str, target: str) -> bool:
+    """Return whether a link has no target: a file of the repository and, if it has an anchor, a heading there."""
+    if OWN_REPOSITORY.match(target):
+        return True
+    if re.match(r"(https?|mailto):", target):
+        return False
+    path, _, anchor = target.partition("#")
+    linked = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+    if not linked.is_relative_to(ROOT):
+        return True
+    name = linked.relative_to(ROOT).as_posix()
+    return name not in find_files() or bool(anchor and anchor not in find_anchors(name))
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_link_of_a_page_has_a_target(page: str) -> None:
-    dead = []
-    for line, target in find_links(page):
-        if target.startswith(("https://", "http://", "mailto:")):
-            continue
-        path, _, anchor = target.partition("#")
-        linked = ((ROOT / page).parent / path).resolve() if path else ROOT / page
-        is_dead = not linked.exists()
-        if not is_dead and anchor:
-            is_dead = anchor not in find_anchors(str(linked.relative_to(ROOT)))
-        if is_dead:
-            dead.append(f"{page}:{line}: {target}")
-    assert dead == []
+    assert [f"{page}:{line}: {target}" for line, target in find_links(page) if is_dead(page, target)] == []
+    assert find_broken_references(page) == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md" and "/decisions/" not in page])
+@pytest.mark.parametrize("page", PRESENT_PAGES)
 def test_each_path_in_the_prose_of_a_page_exists(page: str) -> None:
-    spans = [(line, span) for line, span in find_code_spans(page) if PATH.fullmatch(span)]
     created = find_created_files(page)
-    assert [
-        f"{page}:{line}: {span}" for line, span in spans if not (ROOT / span).exists() and span not in created
-    ] == []
+    paths = [(line, found[1]) for line, span in find_code_spans(page) if (found := PATH.fullmatch(span))]
+    known = find_files() | created
+    assert [f"{page}:{line}: {path}" for line, path in paths if path.rstrip("/") not in known] == []
+
+
+@pytest.mark.parametrize("page", PRESENT_PAGES)
+def test_each_name_in_the_prose_of_a_page_exists(page: str) -> None:
+    assert [f"{page}:{line}: {span}" for line, span in find_code_spans(page) if is_unknown(page, span)] == []
+
+
+def is_unknown(page: str, span: str) -> bool:
+    """Return whether a span of code names a setting, check, module, class or command that does not exist."""
+    if found := re.fullmatch(r'OBSERVABILITY\["(\w+)"\]', span):
+        return found[1] not in KEYS
+    if re.fullmatch(r"observability\.[EW]\d+", span):
+        return f"### {span}\n" not in read_page("docs/reference/checks.md")
+    if found := re.fullmatch(r"bin/manage ([a-z_]+).*", span):
+        return found[1] not in get_commands()
+    if found := re.fullmatch(r"(observability\.[\w.]+?)(?:\(.*\))?", span):
+        return not is_importable(found[1]) and not is_logger(found[1])
+    return False
+
+
+def is_importable(name: str) -> bool:
+    """Return whether a dotted name is a module, or an attribute of one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return find_spec(name) is not None or has_name(module, attribute)
+    except (ImportError, AttributeError):
+        parent, _, owner = module.rpartition(".")
+        return bool(parent) and find_spec(parent) is not None and hasattr(getattr_path(parent, owner), attribute)
+
+
+def getattr_path(module: str, attribute: str) -> object:
+    return getattr(importlib.import_module(module), attribute, None)
+
+
+def is_logger(name: str) -> bool:
+    """Return whether the code or the configuration of the layer uses a logger of this name."""
+    sources = [*(ROOT / "observability").rglob("*.py"), ROOT / "logging.yaml"]
+    return any(re.search(rf"[\"' ]{re.escape(name)}[\"':,\]]", path.read_text()) for path in sources)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_each_block_of_a_page_is_fenced_and_names_its_language(page: str) -> None:
     assert {str(block): block.language for block in find_blocks(page) if block.language not in LANGUAGES} == {}
-    # Deeper text than a list's is a block without a fence.
-    indented = re.findall(
-        r"\n\n((?: {4}|\t)(?! *[-*\d]).*)", re.sub(r"^ *[-*\d.]+ .*(?:\n +.*)*", "", read_prose(page))
-    )
-    assert indented == []
 
 
 def find_created_files(page: str) -> set[str]:
     """Return the paths of the files that the reader of a page creates."""
-    return set(re.findall(r"\bCreate `([^`]+)`", read_prose(page)))
+    found = re.findall(r"\b(?:[Cc]reate|[Ss]ave (?:it|this|the \w+) as) `([^`]+)`", read_page(page))
+    return set(found)
 
 
 def find_missing_imports(block: Block) -> list[str]:
@@ -105,3 +157,37 @@ def test_each_example_can_be_parsed(block: Block) -> None:
 @pytest.mark.parametrize("block", [block for block in SNIPPETS if block.language == "python"], ids=str)
 def test_each_name_that_an_example_imports_exists(block: Block) -> None:
     assert find_missing_imports(block) == []
+
+
+@pytest.mark.parametrize(
+    ("span", "unknown"),
+    [
+        ('OBSERVABILITY["READERS"]', False),
+        ('OBSERVABILITY["NOPE"]', True),
+        ("observability.W202", False),
+        ("observability.W999", True),
+        ("bin/manage logs top", False),
+        ("bin/manage nope", True),
+        ("observability.middleware.ObservationMiddleware", False),
+        ("observability.middleware.NopeMiddleware", True),
+        ("observability.nope", True),
+        ("observability.access", False),
+        ("manage.py", False),
+    ],
+)
+def test_names_that_do_not_exist_are_found(span: str, unknown: bool) -> None:
+    assert is_unknown("README.md", span) is unknown
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "nothere.md",
+        "docs/sentry.md#nothere",
+        "../outside.md",
+        ".venv/pyvenv.cfg",
+        "https://github.com/x/vitrine/blob/main/README.md",
+    ],
+)
+def test_dead_links_are_found(target: str) -> None:
+    assert is_dead("README.md", target)

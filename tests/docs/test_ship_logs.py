@@ -72,6 +72,6 @@ def test_page_names_the_limits_of_the_code() -> None:
 
 
 def test_syslog_addresses_of_the_page_are_valid() -> None:
-    table = PAGE.partition("| `SYSLOG_ADDRESS` | message |")[2].partition("\n\n")[0]
+    table = PAGE.partition("| `SYSLOG_ADDRESS` | receiver")[2].partition("\n\n")[0]
     addresses = re.findall(r"^\| `(.+?)`", table, re.MULTILINE)
     assert {SyslogAddress.parse(address).scheme for address in addresses} == {"unix", "tcp", "udp"}

@@ -103,7 +103,7 @@ def test_readyz_returns_503_until_all_migrations_are_applied() -> None:
     recorder.record_applied(app, newest)
     assert (behind.status_code, behind.json()) == (
         503,
-        {"status": "not ready", "problem": "1 migrations are not applied: run `manage.py migrate`"},
+        {"status": "not ready", "problem": "1 migration is not applied: run `manage.py migrate`"},
     )
     assert Client().get("/readyz").status_code == 200
 

@@ -24,5 +24,6 @@ def test_unusable_database_is_one_message(manage: Manage, tmp_path: Path) -> Non
     refused = manage("prepare", DATABASE_URL=f"sqlite:///{tmp_path}")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "CommandError: Cannot connect to the sqlite database of DATABASE_URL: unable to open database file\n"
+        "CommandError: Cannot connect to the sqlite database of DATABASE_URL: unable to open database file. "
+        "Check that the database server runs and that DATABASE_URL is correct.\n"
     )

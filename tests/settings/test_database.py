@@ -97,7 +97,7 @@ def test_missing_driver_error_names_pip_of_an_interpreter_outside_the_repository
 
 @pytest.mark.parametrize("kind", ["oracle", "mongodb"])
 def test_unsupported_database_is_refused_without_showing_the_url(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is '…'") as raised:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL has an invalid value") as raised:
         entry(monkeypatch, f"{kind}://me:hunter2@host/name")
     assert "hunter2" not in str(raised.value)
 

@@ -147,12 +147,12 @@ def test_check_deploy_has_no_warning(python: WarmPython, tmp_path: Path) -> None
     [
         ({"HOST": "0.0.0.0"}, "gunicorn: INSECURE_HTTP is 'true', so gunicorn must not listen on 0.0.0.0. Set HOST"),
         (
-            {"INSECURE_HTTP": "perhaps"},
-            "gunicorn: INSECURE_HTTP is 'perhaps', which is not valid. Expected: one of true, yes, on, 1",
+            {"INSECURE_HTTP": "Perhaps"},
+            "gunicorn: INSECURE_HTTP is 'Perhaps'. Allowed: true, yes, on, 1",
         ),
         (
             {"WEB_CONCURRENCY": "0"},
-            "gunicorn: WEB_CONCURRENCY is '0', which is not valid. Expected: the number of worker",
+            "gunicorn: WEB_CONCURRENCY is '0'. Allowed: the number of worker",
         ),
         (
             {"LOGGING_OVERRIDES": "/no/such.yaml"},

@@ -148,15 +148,15 @@ def outputs(heading: str) -> list[list[str]]:
 def add_books(project: Project) -> None:
     """Follow the page from the model to the admin."""
     write_code(project, "Add a model")
-    write_code(project, "Add its API")
-    write_code(project, "Add it to the admin")
+    write_code(project, "Add an API")
+    write_code(project, "Add an admin page")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy of the template with another name, with the model of the page, and with an app in the style of tutorials."""
     project = make_project(tmp_path_factory.mktemp("template"))
-    (renaming,) = re.findall(r"^perl .*", "".join(commands("Give it a name")), re.MULTILINE)
+    (renaming,) = re.findall(r"^perl .*", "".join(commands("Name the service")), re.MULTILINE)
     project.succeed("sh", "-c", renaming)
     add_books(project)
     (migrating,) = commands("Add a model")
@@ -182,7 +182,7 @@ def add_app(project: Project) -> None:
 
 
 def test_service_serves_the_new_routes_under_its_new_name(project: Project) -> None:
-    (_, requesting), (expected,) = commands("See it"), outputs("See it")
+    (_, requesting), (expected,) = commands("Try it"), outputs("Try it")
     with project.served() as service:
         printed = project.succeed("sh", "-ec", requesting.replace(":8000/", f":{service.port}/"))
         assert printed == "".join(expected)

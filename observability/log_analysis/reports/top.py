@@ -66,7 +66,7 @@ def top(
     database: LogDatabase, terminal: Terminal, *, by: str, limit: int, per: Sequence[str] = DEFAULT_GROUPS
 ) -> Report:
     """Return a row for each group of requests. `per` names columns. Raises LogAnalysisError for an unknown column."""
-    # Groups have names that no log key has (`#0`): a key can have the same name as a number of this report.
+    # The groups get names such as `#0`, because a log key may have the name of another column of this report.
     groups = {_find_column(database, text): f"#{place}" for place, text in enumerate(per)}
     database.load("requests", [*COLUMNS, *groups])
     keys = ", ".join(map(quote_name, groups.values()))
@@ -97,7 +97,7 @@ def _find_column(database: LogDatabase, text: str) -> str:
 
 
 def _rename_groups(row: Row, groups: Mapping[str, str]) -> Row:
-    """Return the row with the names of its groups. A name that a number of the report has becomes `extra.<name>`."""
+    """Return the row with the names of its groups; `extra.<name>` if another column of the report has this name."""
     numbers = {key: value for key, value in row.items() if key not in groups.values()}
     return {name if name not in numbers else f"extra.{name}": row[group] for name, group in groups.items()} | numbers
 

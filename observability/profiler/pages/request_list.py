@@ -1,5 +1,6 @@
 """The list of requests: its filter form, and a summary of each request for programs."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,10 +50,13 @@ class FilterForm:
 
     def _parse_min_ms(self) -> float:
         try:
-            return max(0.0, float(self.min_ms or 0))
+            min_ms = float(self.min_ms or 0)
         except ValueError:
+            min_ms = math.nan
+        if not 0 <= min_ms < math.inf:
             self.errors["min_ms"] = f"{self.min_ms!r} is not a duration. Allowed: a number of milliseconds, 0 or more"
             return 0.0
+        return min_ms
 
 
 def to_summary(row: ProfileRow) -> dict[str, object]:

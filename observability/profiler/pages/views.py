@@ -19,7 +19,7 @@ from observability.profiler.pages.comparison import Comparison
 from observability.profiler.pages.request_list import FilterForm, to_summary
 from observability.profiler.pages.request_page import request_context, to_dict
 from observability.profiler.profile_file import profile_path
-from observability.profiler.profile_store import StoredProfile, store
+from observability.profiler.profile_store import MAX_PROFILES, StoredProfile, store
 from observability.profiler.visibility import content_security_policy, is_from_developer
 
 P = ParamSpec("P")
@@ -70,7 +70,9 @@ def latest(request: HttpRequest) -> HttpResponse:
     """Show the newest request. The URL does not change, so a reload shows a newer request."""
     row = next(iter(store().rows(limit=1)), None)
     if row is None:
-        return _respond_error(request, "No request is stored yet.")
+        return _respond_error(
+            request, "No request is stored yet. Send a request to the service, then reload this page."
+        )
     return _respond_profile(request, store().load(row))
 
 
@@ -79,7 +81,9 @@ def request(request: HttpRequest, profile_id: str) -> HttpResponse:
     """Show one request."""
     row = store().row(profile_id)
     if row is None:
-        return _respond_error(request, f"Request {profile_id} is not stored. Only the last 500 requests are kept.")
+        return _respond_error(
+            request, f"Request {profile_id} is not stored. Only the last {MAX_PROFILES} requests are kept."
+        )
     return _respond_profile(request, store().load(row))
 
 
@@ -89,7 +93,7 @@ def comparison(request: HttpRequest, first_id: str, second_id: str) -> HttpRespo
     rows = [store().row(each) for each in (first_id, second_id)]
     missing = [each for each, row in zip((first_id, second_id), rows, strict=True) if row is None]
     if missing:
-        text = f"Not stored: {', '.join(missing)}. Only the last 500 requests are kept."
+        text = f"Not stored: {' and '.join(missing)}. Only the last {MAX_PROFILES} requests are kept."
         return _respond_error(request, text)
     compared = Comparison(*(store().load(row) for row in rows if row is not None))
     return _respond(request, "comparison", {"comparison": compared}, compared.to_dict)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from service.demo_fleet import DemoTruck, demo_trucks, frames_of
-from service.demo_fleet.catalogue import CATALOGUE
+from service.demo_fleet.catalog import CATALOG
 from service.demo_fleet.trucks import group_by_silence
 from service.gbt32960 import decode
 from service.ingest import ingest_frames
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return
         now = timezone.now()
         create_trucks(missing)
-        stored = sum(ingest(some, now - silence) for silence, some in group_by_silence(missing))
+        stored = sum(ingest(group, now - silence) for silence, group in group_by_silence(missing))
         real = load_real_frames()
         Truck.objects.mark_offline(silent_since=now - SILENCE)
         self.stdout.write(f"Loaded the demo fleet: {len(missing)} trucks with {stored} frames, and {real} real frames.")
@@ -45,7 +45,7 @@ def create_trucks(trucks: list[DemoTruck]) -> None:
     """Create the trucks, and the models and manufacturers that do not exist yet."""
     manufacturers = Manufacturer.objects
     manufacturers.bulk_create(
-        [Manufacturer(name=name) for name in sorted({model.manufacturer for model in CATALOGUE})], ignore_conflicts=True
+        [Manufacturer(name=name) for name in sorted({model.manufacturer for model in CATALOG})], ignore_conflicts=True
     )
     makers = {manufacturer.name: manufacturer for manufacturer in manufacturers.all()}
     TruckModel.objects.bulk_create(
@@ -56,7 +56,7 @@ def create_trucks(trucks: list[DemoTruck]) -> None:
                 battery_kwh=model.battery_kwh,
                 range_km=model.range_km,
             )
-            for model in CATALOGUE
+            for model in CATALOG
         ],
         ignore_conflicts=True,
     )

@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 
 def _migrate(alias: str) -> int:
-    """Apply the missing migrations to a database; return the number of those that have tables in it."""
+    """Apply the missing migrations to a database. Return how many of them change this database (see its router)."""
     executor = MigrationExecutor(connections[alias])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
@@ -67,12 +67,15 @@ def _migrate(alias: str) -> int:
 def require_database() -> None:
     """Raise CommandError with the reason if the database cannot be used; a traceback would hide the reason."""
     attempt = connection.copy()
-    # A connection pool would retry until its timeout and not report the reason.
+    # Connect without the pool, which would retry until its timeout and not report the reason.
     attempt.settings_dict["OPTIONS"].pop("pool", None)
     try:
         attempt.ensure_connection()
     except OperationalError as error:
         reason = " ".join(str(error).split())
-        raise CommandError(f"Cannot connect to the {connection.vendor} database of DATABASE_URL: {reason}") from None
+        raise CommandError(
+            f"Cannot connect to the {connection.vendor} database of DATABASE_URL: {reason.removesuffix('.')}. Check "
+            "that the database server runs and that DATABASE_URL is correct."
+        ) from None
     finally:
         attempt.close()

@@ -1,10 +1,15 @@
 """The plugin in a small project: budget file, options and markers."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.observability.budgets.conftest import Project
+from tests.server import ROOT
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -146,7 +151,10 @@ def test_raising_a_budget_needs_a_reason(recorded: Project) -> None:
     assert refused.status == pytest.ExitCode.TESTS_FAILED
     assert "GET /members/<int:page>/ runs 4 queries, its budget is 2" in refused.output
     assert recorded.budgets["GET /members/<int:page>/"] == OVER_BUDGET
-    assert recorded.run("--query-budget=record", "--query-budget-reason=groups are few").status == 0
+    raised = recorded.run("--query-budget=record", "--query-budget-reason=groups are few")
+    assert raised.status == 0
+    assert "raised GET /members/<int:page>/ from 2 to 4" in raised.output
+    assert "raised" not in refused.output
     assert recorded.budgets["GET /members/<int:page>/"] == {
         **RECORDED["GET /members/<int:page>/"],
         "reason": "groups are few",
@@ -239,6 +247,18 @@ def test_invalid_budget_file_is_a_usage_error(project: Project) -> None:
     assert "Traceback" not in outcome.output
 
 
+def test_run_without_django_settings_is_a_usage_error(tmp_path: Path) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    command = [sys.executable, "-m", "pytest", "-p", "observability.budgets.plugin", "-p", "no:django"]
+    # The plugin needs the repository, and must not read its configuration of pytest.
+    completed = subprocess.run(
+        command, cwd=tmp_path, env=variables | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "set DJANGO_SETTINGS_MODULE" in completed.stderr
+    assert "Traceback" not in completed.stderr
+
+
 @pytest.mark.parametrize("option", ["--query-budget-reason=it has to", "--query-budget-prune"])
 def test_recording_option_without_record_is_a_usage_error(option: str, recorded: Project) -> None:
     outcome = recorded.run(option)
@@ -271,11 +291,11 @@ def test_failed_scaling_test_does_not_change_or_check_the_file(recorded: Project
 
 
 @pytest.mark.parametrize("workers", ["-n0", pytest.param("-n1", marks=pytest.mark.slow)])
-def test_only_terminal_output_has_colours(workers: str, recorded: Project) -> None:
+def test_only_terminal_output_has_colors(workers: str, recorded: Project) -> None:
     recorded.write({"test_failing.py": FAILING})
-    coloured = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
-    assert coloured.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
-    assert "\x1b[31m+1 per row\x1b[0m" in coloured.output
+    colored = recorded.run("test_failing.py", workers, "--color=yes", "--junitxml=junit.xml")
+    assert colored.output.count("\x1b[36mline\x1b[0m   urls.py") == 2
+    assert "\x1b[31m+1 per row\x1b[0m" in colored.output
     junit = (recorded.path / "junit.xml").read_text()
     assert ("line   urls.py" in junit, "#x1B" in junit) == (True, False)
     plain = recorded.run("test_failing.py", workers)

@@ -124,8 +124,9 @@ def test_where_selects_the_lines_that_match_the_condition(log_dir: Path, where: 
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("stauts >= 500", "stauts"),
-        ("status >= ", "syntax error"),
+        ("stauts >= 500", 'Candidate bindings: "status"'),
+        ("status >= ", "syntax error at the end of the condition"),
+        ("status >=\n", "syntax error at the end of the condition"),
         ("status >= 'five", "five"),
         ("count(*) > 1", "aggregate"),
         ("nothing.like.this = 1", "nothing"),

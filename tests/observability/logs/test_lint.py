@@ -82,35 +82,35 @@ def test_configuration_that_dict_config_accepts_has_no_errors(tmp_path: Path) ->
         ("handlers: {a: {level: INFO}}", "E203 1.yaml:1: handler 'a' has no class. Add the key class"),
         (
             "handlers: {a: {class: no.such}}",
-            "E203 1.yaml:1: handler 'a' needs 'no.such', which cannot be imported: No module named 'no'.",
+            "E203 1.yaml:1: handler 'a' uses 'no.such', which cannot be imported: No module named 'no'.",
         ),
         (
             "handlers: {a: {class: logging.No}}",
-            "E203 1.yaml:1: handler 'a' needs 'logging.No', which cannot be imported: No module named",
+            "E203 1.yaml:1: handler 'a' uses 'logging.No', which cannot be imported: No module named",
         ),
         (
             "handlers: {a: {class: 3}}",
-            "E203 1.yaml:1: handler 'a' needs 3, which cannot be imported: this is not a dotted name.",
+            "E203 1.yaml:1: handler 'a' uses 3, which cannot be imported: this is not a dotted name.",
         ),
         (
             "handlers: {a: {class: logging.INFO}}",
-            "E203 1.yaml:1: handler 'a' needs 'logging.INFO', which is not a cla",
+            "E203 1.yaml:1: handler 'a' uses 'logging.INFO', which is not a cla",
         ),
         (
             "handlers: {a: {class: logging.Filter}}",
-            "E203 1.yaml:1: handler 'a' needs 'logging.Filter', which is not a h",
+            "E203 1.yaml:1: handler 'a' uses 'logging.Filter', which is not a h",
         ),
         (
             "formatters: {a: {(): no.such}}",
-            "E203 1.yaml:1: formatter 'a' needs 'no.such', which cannot be imported: No module named 'no'.",
+            "E203 1.yaml:1: formatter 'a' uses 'no.such', which cannot be imported: No module named 'no'.",
         ),
         (
             "formatters: {a: {class: no.such}}",
-            "E203 1.yaml:1: formatter 'a' needs 'no.such', which cannot be imported: No module named 'no'.",
+            "E203 1.yaml:1: formatter 'a' uses 'no.such', which cannot be imported: No module named 'no'.",
         ),
         (
             "filters: {a: {(): no.such}}",
-            "E203 1.yaml:1: filter 'a' needs 'no.such', which cannot be imported: No module named 'no'.",
+            "E203 1.yaml:1: filter 'a' uses 'no.such', which cannot be imported: No module named 'no'.",
         ),
         (
             "handlers: {stream: {steam: 1}}",

@@ -197,7 +197,7 @@ def test_request_without_a_response_is_closed(client: Client) -> None:
     assert document_of(row)["response"]["body"]["text"] == ""
 
 
-def test_cancelled_request_is_closed(async_client: AsyncClient) -> None:
+def test_canceled_request_is_closed(async_client: AsyncClient) -> None:
     async def cancel() -> None:
         arrival = asyncio.Event()
         arrivals.append(arrival)

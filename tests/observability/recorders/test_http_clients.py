@@ -414,7 +414,7 @@ def test_requests_of_tasks_count_in_the_inherited_observation(service: OtherServ
     assert recorded_requests(asyncio.run(gather())) == [f"GET {service.host} 200"] * 4
 
 
-def test_request_of_a_cancelled_task_is_recorded() -> None:
+def test_request_of_a_canceled_task_is_recorded() -> None:
     async def cancel(port: int) -> Observation:
         with observe("work") as work:
             async with httpx.AsyncClient() as client:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's form
 
     def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="what", required=True)
+        commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
         diff = commands.add_parser(
             "diff", help="compare the budget file with another file, or with the budget file of a git revision"
         )
@@ -43,7 +43,8 @@ def _load_revision(revision: str, path: Path) -> Budgets:
     # git would parse a text that starts with a dash as an option.
     if revision.startswith("-") or _git(path, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
         raise CommandError(
-            f"{revision!r} is neither an existing file nor a revision of the git repository of {path.parent}."
+            f"{revision!r} is neither a file nor a revision in the git repository of {path.parent}. Examples: "
+            "old.json, main, HEAD~1."
         )
     name = f"{revision}:./{path.name}"
     text = _git(path, "show", name)

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         if reset and (level or duration):
             raise CommandError("--reset cannot be combined with a level or --for.")
         if duration and not level:
-            raise CommandError("--for requires a logger and a level.")
+            raise CommandError(f"--for requires a logger and a level: `loglevel shop.orders DEBUG --for {duration}`.")
         try:
             if reset:
                 self._reset(logger)

@@ -1,7 +1,9 @@
 """`manage.py sentry`: send a test event (`test`), show the waiting events (`status`), or send them now (`flush`)."""
 
 import logging
+import math
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,7 +70,7 @@ class Command(BaseCommand):
         flush.add_argument(
             "--timeout",
             dest="timeout_s",
-            type=float,
+            type=_timeout,
             default=FLUSH_TIMEOUT_S,
             metavar="SECONDS",
             help=f"stop after this many seconds (default: {FLUSH_TIMEOUT_S:g})",
@@ -122,8 +124,6 @@ class Command(BaseCommand):
     def flush(self, *, timeout_s: float, **_: object) -> None:
         """Send the waiting events."""
         spool = configured_spool()
-        if timeout_s <= 0:
-            raise CommandError(f"--timeout is {timeout_s:g}. Allowed: a number of seconds above 0.")
         project = masked_project_url(settings.SENTRY_DSN)
         if spool.is_empty():
             self.stdout.write(f"No events are waiting for {project}.")
@@ -138,6 +138,17 @@ class Command(BaseCommand):
 
     def _print_line(self, name: str, value: object) -> None:
         self.stdout.write(f"{name:8} {value}")
+
+
+def _timeout(text: str) -> float:
+    """Return the seconds of --timeout. Raises `ArgumentTypeError` for other text, for 0 and for negative numbers."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a timeout. Allowed: a number of seconds above 0")
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

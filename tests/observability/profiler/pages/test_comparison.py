@@ -53,6 +53,21 @@ def test_verdict_describes_the_difference_in_queries(first: StoredProfile, secon
     assert Comparison(first, second).verdict == verdict
 
 
+def test_totals_have_the_labels_and_numbers_of_the_request_pages() -> None:
+    before = changed(with_statements(statement("a", 2), repeated_count=2), query_duration_ms=3.0, outgoing_count=1)
+    after = changed(with_statements(statement("a"), repeated_count=1), query_duration_ms=1.5, outgoing_count=4)
+    shown = [(total.label, total.first, total.second) for total in Comparison(before, after).totals]
+    assert shown == [
+        ("duration", 10.0, 10.0),
+        ("queries", 2, 1),
+        ("most repeated query", 2, 1),
+        ("query time", 3.0, 1.5),
+        ("outgoing requests", 1, 4),
+        ("log lines", 0, 0),
+        ("response body", before.document["response"]["body"]["bytes"], after.document["response"]["body"]["bytes"]),
+    ]
+
+
 def test_change_of_a_total_has_a_sign_and_a_percentage() -> None:
     totals = {total.name: total for total in Comparison(SLOW, FAST).totals}
     assert (totals["queries"].change, totals["queries"].is_better) == ("−18 (−78%)", True)

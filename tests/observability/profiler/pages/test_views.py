@@ -15,6 +15,7 @@ from tests.probe.models import Publisher
 
 REQUESTS = "/__debug__/requests/"
 PROGRAM = {"Accept": "application/json"}
+NO_REQUEST_STORED = "No request is stored yet. Send a request to the service, then reload this page."
 
 
 def counting(request: HttpRequest) -> HttpResponse:
@@ -124,6 +125,12 @@ def test_json_of_the_list_has_requests_and_errors_of_filters(profile_id: str) ->
     assert set(response.json()["errors"]) == {"status", "min_ms"}
 
 
+@pytest.mark.parametrize("min_ms", ["-1", "nan", "inf", "soon"])
+def test_minimum_duration_must_be_a_number_of_0_or_more(min_ms: str) -> None:
+    error = f"'{min_ms}' is not a duration. Allowed: a number of milliseconds, 0 or more"
+    assert get(f"{REQUESTS}?min_ms={min_ms}").json()["errors"] == {"min_ms": error}
+
+
 @pytest.mark.parametrize(
     ("query", "is_found"),
     [
@@ -150,7 +157,7 @@ def test_requests_to_the_pages_are_not_profiled(profile_id: str) -> None:
 
 def test_list_is_empty_before_the_first_request() -> None:
     response = get(f"{REQUESTS}latest/")
-    assert (response.status_code, response.json()) == (404, {"error": "No request is stored yet."})
+    assert (response.status_code, response.json()) == (404, {"error": NO_REQUEST_STORED})
     assert get(REQUESTS).json() == {"requests": [], "errors": {}}
 
 

@@ -33,7 +33,7 @@ function show(newTable) {
     if (known.dataset.state !== row.dataset.state) {
       const hasFocus = known.contains(document.activeElement);
       known.replaceChildren(...row.children);
-      if (hasFocus) known.querySelector("a").focus();
+      if (hasFocus) known.querySelector("a").focus({ preventScroll: true });
     }
     known.dataset.state = row.dataset.state;
     place = known.nextElementSibling;

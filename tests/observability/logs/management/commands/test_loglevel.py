@@ -1,6 +1,9 @@
 """`manage.py loglevel`."""
 
 import logging
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,29 @@ def test_list_shows_logger_level_and_user(file: Path) -> None:
     assert heading == ["logger", "level", "before", "until", "(UTC)", "changed", "by"]
     assert [row[:3] for row in rows] == [["django.request", "DEBUG", "INFO"], ["django", "ERROR", "INFO"]]
     assert rows[0][-1] == read_changes(file)[0].by
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine be nine hours ahead of UTC."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_times_are_utc_on_a_machine_with_another_time_zone(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr("time.time", noon.timestamp)
+    with caplog.at_level(logging.INFO, "observability.levels"):
+        assert "until 2026-03-01 12:10:00 UTC" in run("django.request", "DEBUG")
+    assert "2026-03-01 12:10:00" in run()
+    (logged,) = [record for record in caplog.records if record.msg == "log_level_changed"]
+    assert logged.__dict__["facts"]["log_level.until"] == "2026-03-01T12:10:00+00:00"
 
 
 def test_ended_change_is_not_listed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

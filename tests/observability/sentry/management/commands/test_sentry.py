@@ -126,9 +126,11 @@ def test_missing_setting_is_a_state_of_status_and_an_error_of_flush(settings: Se
 
 
 @pytest.mark.usefixtures("spool")
-def test_timeout_must_be_above_zero() -> None:
-    with pytest.raises(CommandError, match=r"--timeout is 0\. Allowed: a number of seconds above 0"):
-        run("flush", "--timeout", "0")
+@pytest.mark.parametrize("timeout", ["0", "nan", "inf", "soon"])
+def test_timeout_must_be_a_number_above_zero(timeout: str) -> None:
+    message = f"--timeout: '{timeout}' is not a timeout. Allowed: a number of seconds above 0"
+    with pytest.raises(CommandError, match=message):
+        run("flush", "--timeout", timeout)
 
 
 def test_unreadable_spool_is_an_error(spool: Spool, tmp_path: Path) -> None:

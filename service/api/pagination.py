@@ -3,7 +3,7 @@
 from rest_framework.pagination import PageNumberPagination
 
 
-class Pages(PageNumberPagination):
+class TruckPagination(PageNumberPagination):
     """50 objects per page, or the number in `?page_size=`, at most 200."""
 
     page_size_query_param = "page_size"
