@@ -25,11 +25,11 @@ CODE_WORDS = frozenset({
 })  # fmt: skip
 # `token_count` and `password_changed_at` describe a secret but are not one.
 HARMLESS_LAST_WORDS = frozenset({
-    "age", "algorithm", "algorithms", "at", "budget", "class", "consent", "count", "domain", "enabled", "endpoint",
-    "exempt", "expired", "expires", "expiry", "field", "file", "format", "hashers", "httponly", "issuer", "length",
-    "limit", "method", "minute", "mode", "name", "origins", "path", "policy", "provider", "remaining", "required",
-    "samesite", "scope", "second", "secure", "size", "status", "stdin", "strength", "total", "ttl", "type", "uri",
-    "usage", "used", "valid", "validators", "version", "view",
+    "age", "algorithm", "algorithms", "at", "budget", "changed", "class", "consent", "count", "domain", "enabled",
+    "endpoint", "exempt", "expired", "expires", "expiry", "field", "file", "format", "hashers", "httponly", "issuer",
+    "length", "limit", "method", "minute", "mismatch", "mode", "name", "origins", "path", "policy", "prefix",
+    "provider", "remaining", "required", "samesite", "scope", "second", "secure", "size", "source", "status", "stdin",
+    "strength", "total", "ttl", "type", "uri", "usage", "used", "valid", "validators", "version", "view",
 })  # fmt: skip
 # The tokens of a language model are counted: `prompt_tokens`, `max_new_tokens`.
 COUNTING_WORDS = frozenset({

@@ -136,7 +136,7 @@ _pair = re.compile(
         |\s{{0,8}}(?:[=!]=|<>|[<>]=?|!?~\*?)\s{{0,8}}(?=[nexbNEXB]?\\{{0,3}}["'])
         |\s{{1,8}}(?=[a-zA-Z]{{2,7}}[\s(])(?i:(?:not\s{{1,4}})?
             (?:in\s{{0,8}}(?=\()|(?:i?like|rlike|regexp|between)\s{{1,8}}(?='))
-            |(?:is|was|to)\s{{1,8}}(?=\\{{0,3}}["'`])))
+            |(?:is|was|to)\s{{1,8}}(?=\\{{0,3}}["'])))
     |(?P<argument>\s{{0,8}},\s{{0,8}}(?=b?\\{{0,3}}["']))
     |(?(dash)(?P<option>[ \t]{{1,8}}(?![-|=:])(?=\S))|(?!)))""",
     re.VERBOSE,
@@ -149,9 +149,9 @@ _identified_by = re.compile(
 )
 # A value that is not a secret: a placeholder, a mask, or nothing.
 _no_secret = re.compile(
-    r"%s|%\(\w+\)s|\?|:[a-z_]+|\$\d+|null|none|true|false|undefined|\$\{?[A-Z_]{2,}\}?|(?-i:\{[a-z_]*\}|<[a-z_]+>)"
-    r"|\*+|\.\.\.|…|\[\]|\{\}|\(\)",
-    re.IGNORECASE,
+    r"""%s|%\(\w+\)s|\?|:[a-z_]+|\$\d+|null|none|true|false|undefined|\$\{?[A-Z_]{2,}\}?|(?-i:\{[a-z_]*\}|<[a-z_]+>)
+    |\*+|\.\.\.|…|\[\]|\{\}|\(\)|""|''""",
+    re.IGNORECASE | re.VERBOSE,
 )
 # Words that follow "token: " or "--password " in sentences and signatures.
 _prose = frozenset({
@@ -211,7 +211,7 @@ _bare = re.compile(
 )
 _number = re.compile(r"-?\d[\d_.]*(?!\w)")
 _named_literal = re.compile(
-    r"""(?:(?<=[a-z0-9_)\]])\[|\bget\w*\(|\bpop\(|\benv\w*\()\s?["']([\w.-]{1,64})["']\s?[\]),]"""
+    r"""(?:(?<=[\w)\]])(?<!ARRAY)\[|\bget\w*\(|\bpop\(|\benv\w*\()\s?["']([\w.-]{1,64})["']\s?[\]),]"""
 )
 _code_literal = re.compile(r"""(?i)([bruf]{0,2})("(?:[^"\\\n]|\\.){0,8192}"|'(?:[^'\\\n]|\\.){0,8192}')""")
 _frame = re.compile(r' {1,64}(?:[|] )?File "[^"\n]{1,512}", line \d')
@@ -636,6 +636,9 @@ def _has_value(text: str, match: re.Match[str]) -> bool:
         return False
     if kind == "argument" and not _is_argument(text, match):
         return False
+    if kind == "colon" and text[match.end()] in "\"'" and _open_quote(text, match.start()) == text[match.end()]:
+        # The quote ends a text such as "Password: ".
+        return False
     word = _word.match(text, match.end()) if kind in ("colon", "option") and not match["quote"] else None
     return word is None or word[0].lower() not in _prose
 
@@ -663,8 +666,11 @@ def _is_argument(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_pair_open(text: str, match: re.Match[str]) -> bool:
-    before = text[max(0, match.start() - 2) : match.start()].rstrip("b")
-    return not match["dash"] and before.endswith(("(", "["))
+    if match["dash"] or match["key"] == "auth":
+        return False
+    before = text[max(0, match.start() - 2) : match.start()]
+    # A bracket after a name is a call: `get_model("token", "x")`.
+    return before[-1:] == "[" or (before[-1:] == "(" and not (before[:-1].isalnum() or before[:-1] == "_"))
 
 
 def _end_of_rest(text: str, match: re.Match[str]) -> int:
@@ -723,13 +729,15 @@ def _code_parts(text: str, match: re.Match[str], *, is_source: bool) -> list[tup
             return []
         named = _named_literal.search(text, start, end)
         return [] if named is not None and is_secret(named[1]) and named.end() <= end <= named.end() + 1 else None
-    if text[start] in "\"'`\\[({" or _number.match(text, start) or _literal_prefix.match(text, start):
+    if text[start] in "\"'`\\" or _number.match(text, start) or _literal_prefix.match(text, start):
         return None
     end = _end_of_expression(text, start)
     names = {
         named.start(1) - 1 for named in _named_literal.finditer(text, max(0, start - 1), end + 1) if is_secret(named[1])
     }
-    literals = _code_literal.finditer(text, start, end)
+    literals = (
+        found for found in _code_literal.finditer(text, start, end) if text[found.start() - 2 : found.start()] != "_("
+    )
     return [(literal.start(), literal.end()) for literal in literals if literal.start(2) not in names]
 
 
