@@ -26,7 +26,7 @@ MAX_DEPTH = 8
 MAX_ITEMS = 1_000
 MAX_VALUES = 10_000
 MAX_NAME = 64
-# A word of fewer letters and digits is no token.
+# A word with fewer letters and digits is not a token.
 MAX_WORD = 16
 # In a mapping with one of these keys and the key `value`, the first one has the name of the second one.
 NAME_KEYS = frozenset({"field", "header", "key", "name", "option", "param", "parameter", "variable"})
