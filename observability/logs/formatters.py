@@ -14,7 +14,7 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from observability.core.observation import Observation
 from observability.recorders.log_records import find_exception, find_observation, format_message, record_facts
-from observability.redaction import MAX_TEXT, is_secret, may_hold_secret, redact, redact_text
+from observability.redaction import MAX_TEXT, NAME_KEYS, is_secret, json_may_hold_secret, redact, redact_text
 from observability.text import CONTROLS, ELLIPSIS, exception_type_name, safe_str
 
 BASE_KEYS = ("timestamp", "level", "logger", "event", "request_id", "trace_id", "span_id", "service.name")
@@ -61,7 +61,7 @@ class JsonFormatter(BaseJsonFormatter):
         self._reserved = _reserved | {self._get_rename(key) for key in _reserved}
         self._encodes = not any(name.startswith("json_") for name in options)
         self._service = f'"service.name":{encode(service_name)}'
-        self._second = ("", "")
+        self._second = (10**12, "")
         self._heads: dict[tuple[str, int, str], str] = {}
         self._known_keys: set[str] = set()
 
@@ -82,27 +82,28 @@ class JsonFormatter(BaseJsonFormatter):
             return None
         observation = find_observation(record)
         facts = record_facts(record, observation)
-        if not self._known_keys.issuperset(facts):
+        if not self._known_keys.issuperset(facts) or ("value" in facts and not NAME_KEYS.isdisjoint(facts)):
             return None
         try:
             text = _escape_controls(orjson.dumps(facts, None, _OPTIONS).decode())
         except (TypeError, ValueError):
             return None
         # A nested value has keys, which may be names of secrets.
-        if "[" in text or text.find("{", 1) > 0 or may_hold_secret(text):
+        if "[" in text or text.rfind("{") > 0 or json_may_hold_secret(text, len(facts)):
             return None
         head = self._heads.get((record.name, record.levelno, message)) or self._head(record, message)
         separator = "," if facts else ""
         return f'{{"timestamp":"{self._timestamp(record.created)}",{head},{self._ids(observation)}{separator}{text[1:]}'
 
     def _timestamp(self, created: float) -> str:
-        seconds = f"{created:.6f}"
-        known, text = self._second
-        if seconds[:-7] != known:
-            known = seconds[:-7]
-            text = datetime.fromtimestamp(int(known), UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = (known, text)
-        return f"{text}{seconds[-7:]}Z"
+        second, text = self._second
+        microseconds = round((created - second) * 1e6)
+        if not 0 <= microseconds < 1_000_000:  # noqa: PLR2004 - in a second
+            second = int(created)
+            second, microseconds = divmod(second * 1_000_000 + round((created - second) * 1e6), 1_000_000)
+            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = (second, text)
+        return f"{text}.{microseconds:06d}Z"
 
     def _head(self, record: logging.LogRecord, message: str) -> str:
         fields = {"level": record.levelname.lower(), "logger": record.name, "event": redact_text(message)}
@@ -180,7 +181,12 @@ class JsonFormatter(BaseJsonFormatter):
         return facts
 
     def _cache_key(self, key: str) -> None:
-        if key not in _reserved and not is_secret(key) and len(self._known_keys) < MAX_CACHE_ENTRIES:
+        if (
+            key not in _reserved
+            and not is_secret(key)
+            and redact_text(key) == key
+            and len(self._known_keys) < MAX_CACHE_ENTRIES
+        ):
             self._known_keys.add(key)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from django.utils.http import parse_header_parameters
 
 from observability.profiler.links import redact_parameter
 from observability.profiler.profile import MAX_BODY_BYTES, CapturedBody
-from observability.redaction import is_secret, may_hold_secret, redact, redact_text
+from observability.redaction import NAME_KEYS, is_secret, json_may_hold_secret, redact, redact_text
 
 FORM = "application/x-www-form-urlencoded"
 PIECE_BYTES = 64 * 1024
@@ -97,7 +97,8 @@ def _redact(text: str, media_type: str, *, is_cut: bool) -> str | None:
         # Most bodies contain no secret. They are shown exactly as they were sent.
         keys = (_any_json_key if "\\" in text else _json_key).findall(text)
         has_secret_key = any(map(is_secret, set(keys)))
-        if not has_secret_key and not may_hold_secret(text):
+        has_names = '["' in text or ("value" in keys and not NAME_KEYS.isdisjoint(keys))
+        if not has_secret_key and not has_names and not json_may_hold_secret(text, len(keys)):
             return text
         try:
             value = json.loads(text)

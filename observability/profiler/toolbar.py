@@ -161,5 +161,5 @@ def _without_secrets(key: str, value: Any) -> object:  # noqa: ANN401 - what a p
         return redact(dict(value.lists()))
     if isinstance(value, Mapping) and set(value) == {"list"}:
         # Variables are pairs of a name and a value.
-        return {"list": [(name, redact(one, str(name))) for name, one in value["list"]]}
+        return {"list": [(redact_text(str(name)), redact(one, str(name))) for name, one in value["list"]]}
     return redact(value)

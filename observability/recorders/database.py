@@ -70,8 +70,9 @@ class QueryRecorder:
         many: bool,  # noqa: FBT001
         context: dict[str, Any],
     ) -> Any:  # noqa: ANN401 - the result of Django's cursor
-        parsed = parse_sql(sql if isinstance(sql, str) else _render_sql(sql, context["cursor"]))
         transactions = self.transactions
+        text = sql if isinstance(sql, str) else _render_sql(sql, context["cursor"])
+        parsed = parse_sql(text, vendor=transactions.connection.vendor)
         if parsed.is_transaction_control or transactions.is_connecting:
             return execute(sql, params, many, context)
         if parsed.commits_implicitly and transactions.commits_implicitly:

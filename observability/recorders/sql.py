@@ -15,6 +15,24 @@ _implicit_commit = re.compile(
     r"\s*(ALTER|CREATE|DROP|RENAME|TRUNCATE|GRANT|REVOKE|LOCK TABLES|ANALYZE TABLE|OPTIMIZE TABLE)\b(?! TEMPORARY\b)",
     re.IGNORECASE,
 )
+# A literal becomes a placeholder. Quoted names, comments and the escape character of Django's LIKE stay.
+_kept = r"""(?i:\bESCAPE\s+'(?:.|\\\\)')|--[^\n]*|/\*.*?(?:\*/|$)"""
+_dollar_literal = r"""(?<![\w$])\$(?P<tag>(?:[A-Za-z_]\w*)?)\$.*?(?:\$(?P=tag)\$|$)"""
+_string_prefix = r"(?:(?<![\w$])(?i:[NBX]|U&|_\w+[ ]?))?"
+_standard_strings = re.compile(
+    rf"""({_kept}|"(?:[^"]|"")*(?:"|$)|`[^`]*(?:`|$))|(?<![\w$])[Ee]'(?:[^'\\]|''|\\.)*(?:'|$)
+    |{_string_prefix}'(?:[^']|'')*(?:'|$)|{_dollar_literal}""",
+    re.DOTALL | re.VERBOSE,
+)
+# In MariaDB and MySQL, text in double quotes is a literal too, and a backslash escapes.
+_mysql_strings = re.compile(
+    rf"""({_kept}|`[^`]*(?:`|$))|{_string_prefix}(?:'(?:[^'\\]|''|\\.)*(?:'|$)|"(?:[^"\\]|""|\\.)*(?:"|$))""",
+    re.DOTALL | re.VERBOSE,
+)
+_number = r"[-+]?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w.])"
+_compared_number = re.compile(rf"([=<>]\s*|\b(?:BETWEEN|AND|THEN|ELSE|LIKE)\s+){_number}", re.IGNORECASE)
+_list_with_numbers = re.compile(r"\b(?:IN|VALUES)\s*\([^()]*\d[^()]*(?:\)(?:,\s*\([^()]*\))*|$)", re.IGNORECASE)
+_number_in_list = re.compile(rf"(?<=[(,\s]){_number}")
 _rules = (
     (re.compile(r"\bIN \((?!SELECT\b)[^()]*(?:\)|$)"), "IN (…)"),
     (re.compile(r"\bVALUES (?:\([^()]*(?:\)|$)(?:, ?)?)+"), "VALUES (…)"),
@@ -27,7 +45,7 @@ _rules = (
 class ParsedSql(NamedTuple):
     """A query and the facts that its SQL text shows.
 
-    text: the SQL; if it has 4,000 characters or more, its fingerprint.
+    text: the SQL, with placeholders instead of literals; if it has 4,000 characters or more, its fingerprint.
     fingerprint: the same for queries that differ only in their values or in the number of values.
     is_transaction_control: it begins or ends a transaction or savepoint. On some databases Django sends such SQL.
     commits_implicitly: MariaDB and MySQL commit the open transaction before they execute it.
@@ -39,9 +57,9 @@ class ParsedSql(NamedTuple):
     commits_implicitly: bool
 
 
-def parse_sql(sql: str) -> ParsedSql:
-    """Parse the first 4,000 characters of a query."""
-    return _parse(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH])
+def parse_sql(sql: str, *, vendor: str = "") -> ParsedSql:
+    """Parse the first 4,000 characters of a query. `vendor` is that of Django; MySQL has other literals."""
+    return _parse(sql if len(sql) <= MAX_LENGTH else sql[:MAX_LENGTH], vendor == "mysql")
 
 
 def fingerprint(sql: str) -> str:
@@ -51,13 +69,23 @@ def fingerprint(sql: str) -> str:
 
 # One cached function for all results: each cache lookup has to hash the whole text.
 @lru_cache(maxsize=1024)
-def _parse(sql: str) -> ParsedSql:
-    folded = sql
+def _parse(sql: str, is_mysql: bool) -> ParsedSql:  # noqa: FBT001 - a cached function
+    safe = _replace_literals(sql, is_mysql=is_mysql)
+    folded = safe
     for pattern, replacement in _rules:
         folded = pattern.sub(replacement, folded)
     folded = folded.strip()
-    text = sql if len(sql) < MAX_LENGTH else folded
+    text = safe if len(sql) < MAX_LENGTH else folded
     return ParsedSql(text, folded, _control.match(sql) is not None, _implicit_commit.match(sql) is not None)
+
+
+def _replace_literals(sql: str, *, is_mysql: bool) -> str:
+    """Return the SQL with `%s` instead of strings, and of numbers that are compared, assigned or in a list."""
+    if "'" in sql or "$" in sql or (is_mysql and '"' in sql):
+        strings = _mysql_strings if is_mysql else _standard_strings
+        sql = strings.sub(lambda match: match[1] or "%s", sql)
+    sql = _compared_number.sub(r"\1%s", sql)
+    return _list_with_numbers.sub(lambda match: _number_in_list.sub("%s", match[0]), sql)
 
 
 _quotes = re.compile(r'["`]')

@@ -23,6 +23,7 @@ from observability.core.steps import Step
 from observability.recorders.database import has_open_transaction
 from observability.recorders.log_records import find_observation, record_facts
 from observability.recorders.middleware import note_user
+from observability.recorders.sql import parse_sql
 from observability.redaction import redact
 from observability.sentry.reporting import ReportedEvent, is_reported, is_response_record, mark_reported
 from observability.text import safe_repr, safe_str
@@ -269,10 +270,19 @@ def _redact_event(event: Event) -> Event:
     """Redact each part and each frame separately, so that each has its own limit of values."""
     redacted = {name: redact(part, name) for name, part in event.items() if name not in ("exception", "spans")}
     if "spans" in event:
-        redacted["spans"] = [redact(span) for span in cast("list[dict[str, object]]", event["spans"])]
+        redacted["spans"] = [_redact_span(span) for span in cast("list[dict[str, object]]", event["spans"])]
     if "exception" in event:
         redacted["exception"] = {"values": _redact_exceptions(_exceptions_of(event))}
     return cast("Event", redacted)
+
+
+def _redact_span(span: dict[str, object]) -> object:
+    """Return a span without secrets. The name of the span of a query is its SQL, which gets placeholders."""
+    sql = span.get("description")
+    if isinstance(sql, str) and str(span.get("op", "")).startswith("db"):
+        vendor = "mysql" if "mysql" in str(cast("Any", span.get("data") or {}).get("db.system")) else ""
+        span = span | {"description": parse_sql(sql, vendor=vendor).text}
+    return redact(span)
 
 
 def _exceptions_of(event: Event) -> list[dict[str, Any]]:

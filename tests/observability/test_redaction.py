@@ -1,9 +1,6 @@
 """What redaction replaces, and what it does not change."""
 
 import math
-import signal
-from collections.abc import Iterator
-from types import FrameType
 
 import orjson
 import pytest
@@ -11,21 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from observability.redaction import REDACTED, may_hold_secret, redact, redact_text
-
-
-@pytest.fixture
-def limited_cpu_time() -> Iterator[None]:
-    """Fail the test after 20 s of CPU time. Other processes of the machine do not count."""
-
-    def fail(_: int, __: FrameType | None) -> None:
-        pytest.fail("used 20 s of CPU time")
-
-    before = signal.signal(signal.SIGVTALRM, fail)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 20)
-    yield
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    signal.signal(signal.SIGVTALRM, before)
+from observability.redaction import REDACTED, json_may_hold_secret, redact, redact_text
+from tests.observability.limits import limited_cpu_time as limited_cpu_time
 
 
 @pytest.mark.parametrize(
@@ -133,7 +117,7 @@ def test_may_hold_secret_is_true_for_the_json_of_each_redacted_text(parts: list[
         encoded = orjson.dumps(text).decode()
     except TypeError:
         return
-    assert redact_text(text) == text or may_hold_secret(encoded)
+    assert redact_text(text) == text or json_may_hold_secret(encoded, 0)
 
 
 @given(st.lists(words | st.text(max_size=10)))

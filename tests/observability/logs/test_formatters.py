@@ -237,7 +237,7 @@ def test_secret_is_redacted_also_if_its_key_is_cached(lines: Lines) -> None:
     shown = [json.loads(line)["value"] for line in lines.lines]
     assert shown == [
         "plain", "asked with bearer [redacted]", "https://[redacted]@example.com/", "a=1&api_key=[redacted]",
-        {"pin": "x"},
+        {"pin": "[redacted]"},
     ]  # fmt: skip
 
 

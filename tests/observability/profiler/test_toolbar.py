@@ -103,6 +103,17 @@ def test_secrets_of_a_client_are_not_stored(server: Server, name: str) -> None:
     assert "correct" not in shown
 
 
+@pytest.mark.parametrize("name", ["HistoryPanel", "RequestPanel"])
+def test_json_that_is_sent_as_a_form_is_stored_without_secrets(server: Server, name: str) -> None:
+    """The JSON is the name of a field of the form."""
+    form = {"Content_Type": "application/x-www-form-urlencoded", **FETCH}
+    body = json.dumps({"username": "admin", "password": SECRET})
+    answer = server.get("/api/v1/auth/token/", method="POST", body=body, **form)
+    shown = panel(server, answer, name)
+    assert "admin" in shown
+    assert "correct" not in shown
+
+
 @pytest.mark.parametrize(("query", "is_browsable"), [("format=api", True), ("format=json", False), ("", False)])
 def test_browsable_api_is_used_only_if_it_is_named(server: Server, query: str, is_browsable: bool) -> None:
     answer = server.get(f"/api/v1/books/?page_size=2&{query}", **NAVIGATION)

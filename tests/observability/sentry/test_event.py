@@ -70,6 +70,34 @@ def test_secrets_in_spans_are_redacted() -> None:
     assert completed["spans"][1] == spans[1]
 
 
+def test_spans_of_queries_have_no_literals() -> None:
+    sql = "SELECT a FROM t WHERE b = 'x' AND c = 5"
+    event: Any = {"type": "transaction", "spans": [{"op": "db", "description": sql}]}
+    completed: Any = complete_transaction(event, {})
+    assert completed["spans"] == [{"op": "db", "description": "SELECT a FROM t WHERE b = %s AND c = %s"}]
+
+
+def test_literals_of_a_query_are_in_no_breadcrumb(events: Events) -> None:
+    def fail_after_a_query() -> None:
+        with observe("work"), connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 AS one WHERE '{SECRET}' = 'x'")
+            cursor.execute("SELECT nothing FROM nowhere")
+
+    with pytest.raises(DatabaseError):
+        fail_after_a_query()
+    (crumb, _) = events[0]["breadcrumbs"]["values"]
+    assert crumb["message"] == "SELECT 1 AS one WHERE %s = %s"
+    assert SECRET not in json.dumps(events)
+
+
+def test_json_that_is_sent_as_a_form_is_redacted(client: Client, events: Events) -> None:
+    client.raise_request_exception = False
+    client.post("/failures/with-secrets/", f'{{"password":"{SECRET}"}}', "application/x-www-form-urlencoded")
+    client.post("/failures/with-secrets/", f"{{'password': '{SECRET}'}}=1&a=2", "application/x-www-form-urlencoded")
+    assert events
+    assert SECRET not in json.dumps(events)
+
+
 def test_event_has_the_data_of_the_observation(client: Client, events: Events) -> None:
     client.raise_request_exception = False
     client.force_login(user := get_user_model().objects.create_user("ada"))
