@@ -13,10 +13,10 @@ ELLIPSIS = "…"
 # C0, DEL, C1, Unicode line separators, characters that change the text direction, and half a surrogate.
 CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _controls = re.compile(f"[{CONTROLS}]")
-_controls_in_lines = re.compile(f"(?!\n)[{CONTROLS}]")
+_controls_in_lines = re.compile(f"[{CONTROLS}](?<!\n)")
 # The colors and styles of Django's commands and of Python's stack traces. Hidden text (8) is not one of them.
 _STYLE = r"(?:[0-4]|2[234]|[349][0-79])?"
-_controls_except_styles = re.compile(f"(\x1b\\[(?:{_STYLE};)*{_STYLE}m)|(?![\n\t])[{CONTROLS}]")
+_controls_except_styles = re.compile(f"(\x1b\\[(?:{_STYLE};)*{_STYLE}m)|[{CONTROLS}](?<![\n\t])")
 
 
 def truncate(text: str, max_length: int) -> str:
