@@ -17,7 +17,7 @@ RUN DJANGO_SETTINGS_MODULE=settings.production LOGGING_LAYERS=production,contain
 
 FROM python:3.13-slim
 RUN useradd --system --home-dir /app --shell /usr/sbin/nologin service && \
-    install --directory --owner=service --mode=700 /var/lib/sentry-spool
+    install --directory --owner=service --mode=700 /var/lib/sentry-spool /var/lib/login-failures
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
@@ -31,6 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     LOGGING_LAYERS=production,container \
     STATIC_ROOT=/app/static \
     SENTRY_SPOOL_DIR=/var/lib/sentry-spool \
+    LOGIN_FAILURES_DIR=/var/lib/login-failures \
     HOST=0.0.0.0 \
     PORT=8000
 USER service

@@ -66,7 +66,7 @@ def count_failure(*, credentials: dict[str, Any], **_: object) -> None:
         for _kind, path in _counters(name):
             _append(path)
     except OSError as error:
-        log.error("login_failure_not_counted", directory=settings.LOGIN_FAILURES_DIR, problem=error.strerror)
+        log.warning("login_failure_not_counted", directory=settings.LOGIN_FAILURES_DIR, problem=error.strerror)
 
 
 def _who(name: object) -> dict[str, object]:

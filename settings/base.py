@@ -108,8 +108,10 @@ DATABASES = databases(default_url=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 
 AUTH_USER_MODEL = "service.User"
 AUTHENTICATION_BACKENDS = ["service.login_limits.LimitedModelBackend"]
-# All processes of this machine count failed logins here. Empty: no limit.
-LOGIN_FAILURES_DIR = str(VAR_DIR / "login-failures")
+# All processes of this machine count failed logins here.
+LOGIN_FAILURES_DIR = environment.text(
+    "LOGIN_FAILURES_DIR", default=str(VAR_DIR / "login-failures"), allowed="the directory in which failed logins count"
+)
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
