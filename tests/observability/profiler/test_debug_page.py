@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.test import RequestFactory
-from django.views.debug import technical_500_response
+from django.views.debug import get_default_exception_reporter_filter, technical_500_response
 from pytest_django import Settings
 
 from tests.server import Server, developing
@@ -21,11 +21,15 @@ URL = f"postgresql://app:{SECRET}@db.example.com/shop"
 
 
 @pytest.fixture(autouse=True)
-def development(settings: Settings) -> None:
+def development(settings: Settings) -> Iterator[None]:
+    # Django creates the filter once in a process.
+    get_default_exception_reporter_filter.cache_clear()
     settings.DEBUG = True
     settings.INTERNAL_IPS = ["127.0.0.1"]
     settings.DEFAULT_EXCEPTION_REPORTER = "observability.profiler.debug_page.DebugPageReporter"
     settings.DEFAULT_EXCEPTION_REPORTER_FILTER = "observability.profiler.debug_page.DebugPageFilter"
+    yield
+    get_default_exception_reporter_filter.cache_clear()
 
 
 def fail(password: str, options: dict[str, Any], plain: str) -> None:
