@@ -23,13 +23,13 @@ URL = f"postgresql://app:{SECRET}@db.example.com/shop"
 @pytest.fixture(autouse=True)
 def development(settings: Settings) -> Iterator[None]:
     # Django creates the filter once in a process.
-    get_default_exception_reporter_filter.cache_clear()
+    get_default_exception_reporter_filter.cache_clear()  # type: ignore[attr-defined] # the stubs leave it out
     settings.DEBUG = True
     settings.INTERNAL_IPS = ["127.0.0.1"]
     settings.DEFAULT_EXCEPTION_REPORTER = "observability.profiler.debug_page.DebugPageReporter"
     settings.DEFAULT_EXCEPTION_REPORTER_FILTER = "observability.profiler.debug_page.DebugPageFilter"
     yield
-    get_default_exception_reporter_filter.cache_clear()
+    get_default_exception_reporter_filter.cache_clear()  # type: ignore[attr-defined] # the stubs leave it out
 
 
 def fail(password: str, options: dict[str, Any], plain: str) -> None:
