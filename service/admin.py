@@ -5,36 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
-from django.db.transaction import non_atomic_requests
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
-from service.api.filters import MAX_SEARCH_TERMS
 from service.models import Manufacturer, TelemetryFrame, Truck, TruckModel, User
-
-
-# To compare a password takes long: it must not hold the write lock of SQLite.
-@non_atomic_requests
-def login(request: HttpRequest) -> HttpResponse:
-    """Return the admin's login page, or log in."""
-    return admin.site.login(request)
-
-
-class LimitedSearch:
-    """Search for at most 20 words, as the API does. A mixin for a `ModelAdmin`."""
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that have all words, and whether they can repeat."""
-        count = len(search_term.split())
-        if count > MAX_SEARCH_TERMS:
-            raise BadRequest(f"The search has {count} words. At most {MAX_SEARCH_TERMS} are allowed.")
-        found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
-        return found
-
+from service.search_limits import LimitedSearch
 
 admin.site.site_header = admin.site.site_title = settings.SERVICE_NAME.capitalize()
 admin.site.site_url = "/api/v1/trucks/"

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from service.admin import login
+from service.admin_login import login
 from service.health import livez, readyz
 
 urlpatterns = [

@@ -7,13 +7,11 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import OrderingFilter, SearchFilter
+from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from service.models import Truck
-
-MAX_SEARCH_TERMS = 20
 
 
 class SeparatedValuesWidget(forms.SelectMultiple):
@@ -45,18 +43,6 @@ class TruckFilterSet(django_filters.FilterSet):
     class Meta:
         model = Truck
         fields = ("status", "finance_type")
-
-
-class StrictSearchFilter(SearchFilter):
-    """Search for at most 20 words: each one makes the query larger, and SQLite refuses a query of a thousand."""
-
-    def get_search_terms(self, request: Request) -> list[str]:
-        """Return the words. Raise `ValidationError` if there are too many."""
-        terms = list(super().get_search_terms(request))
-        if len(terms) > MAX_SEARCH_TERMS:
-            message = f"The search has {len(terms)} words. At most {MAX_SEARCH_TERMS} are allowed."
-            raise ValidationError({str(self.search_param): [message]})
-        return terms
 
 
 class StrictOrderingFilter(OrderingFilter):

@@ -19,13 +19,14 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from observability import note
-from service.api.filters import StrictOrderingFilter, StrictSearchFilter, TruckFilterSet
+from service.api.filters import StrictOrderingFilter, TruckFilterSet
 from service.api.pagination import TruckPagination
 from service.api.parsers import MAX_BODY_BYTES, BinaryFrameParser, JSONFrameParser, LengthRequired
 from service.api.serializers import TruckDetailSerializer, TruckSerializer, TruckUpdateSerializer
 from service.gbt32960 import VIN_PATTERN, Frame
 from service.ingest import ingest_frames
 from service.models import Truck
+from service.search_limits import StrictSearchFilter
 
 log = structlog.get_logger(__name__)
 

@@ -108,7 +108,7 @@ def test_slow_clients_do_not_reach_the_service(port: int, service: Server) -> No
 
 
 def test_body_over_the_limit_of_the_service_is_refused_by_the_proxy(port: int) -> None:
-    assert request(port, "/api/v1/telemetry/frames/", method="POST", Content_Length=str(33 * 1024 * 1024))[0] == 413
+    assert request(port, "/api/v1/", method="POST", Content_Length=str(33 * 1024 * 1024))[0] == 413
 
 
 def test_logins_are_limited_and_other_requests_are_not(port: int) -> None:
