@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from observability.secret_keys import clear_cache, is_secret
+from observability.redaction.keys import clear_cache, is_directory, is_secret
 
 REDACTED = "[redacted]"
 MAX_TEXT = 65_536
@@ -692,16 +692,6 @@ def _end_of_rest(text: str, match: re.Match[str]) -> int:
 def _end_of_words(text: str, start: int) -> int:
     found = _words_of_phrase.match(text, start)
     return found.end() if found else start
-
-
-def is_directory(key: str, value: object) -> bool:
-    """Return whether it is the working directory of a shell, whose key looks like a short form of "password"."""
-    return (
-        key.upper() in ("PWD", "OLDPWD")
-        and isinstance(value, str)
-        and value != ""
-        and (value[0] in "/~" or value[1:3] in (":\\", ":/"))
-    )
 
 
 def _is_source_line(text: str, position: int) -> bool:

@@ -75,6 +75,16 @@ def is_secret(key: str) -> bool:
     return any(part in folded for part in KEYS)
 
 
+def is_directory(key: str, value: object) -> bool:
+    """Return whether it is the working directory of a shell, whose key looks like a short form of "password"."""
+    return (
+        key.upper() in ("PWD", "OLDPWD")
+        and isinstance(value, str)
+        and value != ""
+        and (value[0] in "/~" or value[1:3] in (":\\", ":/"))
+    )
+
+
 @lru_cache(maxsize=1)
 def _redacted_keys() -> tuple[str, ...]:
     return tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)

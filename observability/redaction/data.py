@@ -1,7 +1,6 @@
-"""Redaction: replace values that have a secret key, and text that looks like a known kind of secret.
+"""The walk through data: each value with a secret key is replaced, and each text is redacted.
 
-Logs, Sentry and the profiler show data only after `redact()`. Which keys are secret: `secret_keys`; how secrets are
-found in text: `secret_text`.
+Which keys are secret: `keys`. How secrets are found in text: `text`.
 """
 
 from collections.abc import Mapping
@@ -12,14 +11,9 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from observability.secret_keys import is_secret as is_secret
-from observability.secret_text import MAX_TEXT as MAX_TEXT
-from observability.secret_text import REDACTED as REDACTED
-from observability.secret_text import is_directory
-from observability.secret_text import json_may_hold_secret as json_may_hold_secret
-from observability.secret_text import may_hold_secret as may_hold_secret
-from observability.secret_text import redact_text as redact_text
-from observability.secret_text import reload_keys as reload_text_keys
+from observability.redaction.keys import is_directory, is_secret
+from observability.redaction.text import MAX_TEXT, REDACTED, redact_text
+from observability.redaction.text import reload_keys as reload_text_keys
 from observability.text import safe_str
 
 MAX_DEPTH = 8
