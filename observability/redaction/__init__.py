@@ -5,7 +5,8 @@ Logs, Sentry and the profiler show data only after `redact()`, and text only aft
 
 from observability.redaction.data import NAME_KEYS, redact, reload_keys
 from observability.redaction.keys import is_secret
-from observability.redaction.text import MAX_TEXT, REDACTED, json_may_hold_secret, may_hold_secret, redact_text
+from observability.redaction.text import MAX_TEXT, json_may_hold_secret, may_hold_secret, redact_text
+from observability.redaction.values import REDACTED
 
 __all__ = [
     "MAX_TEXT",

@@ -12,8 +12,9 @@ from math import isfinite
 from typing import Any
 
 from observability.redaction.keys import is_directory, is_secret
-from observability.redaction.text import MAX_TEXT, REDACTED, redact_text
+from observability.redaction.text import MAX_TEXT, redact_text
 from observability.redaction.text import reload_keys as reload_text_keys
+from observability.redaction.values import REDACTED
 from observability.text import safe_str
 
 MAX_DEPTH = 8
