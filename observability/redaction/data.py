@@ -94,12 +94,13 @@ class _Redaction:
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         copy: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
         value_key = _key_of_secret_value(value)
         for key, item in islice(value.items(), MAX_ITEMS):
             name = key if type(key) is str else _key_text(key)
             shown, secret = _inspect_key(name) if len(name) <= MAX_NAME else (redact_text(name), is_secret(name))
             if shown in copy:
-                shown = _unused_name(shown, copy)
+                shown = _unused_name(shown, copy, numbers)
             copy[shown] = REDACTED if key == value_key else self.redact(item, name if secret else "", depth - 1)
         if len(value) > MAX_ITEMS:
             copy["…"] = f"{len(value) - MAX_ITEMS} more"
@@ -130,11 +131,15 @@ def _key_of_secret_value(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
-def _unused_name(name: str, copy: Mapping[str, object]) -> str:
-    """Return the name with a number: another key has become the same name."""
-    number = 2
+def _unused_name(name: str, copy: Mapping[str, object], numbers: dict[str, int]) -> str:
+    """Return the name with a number: another key has become the same name.
+
+    `numbers` has the next number of each name, so that a thousand equal names need about a thousand steps.
+    """
+    number = numbers.get(name, 2)
     while f"{name} ({number})" in copy:
         number += 1
+    numbers[name] = number + 1
     return f"{name} ({number})"
 
 

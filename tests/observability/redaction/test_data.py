@@ -89,6 +89,15 @@ def test_keys_that_become_the_same_are_numbered() -> None:
     }  # fmt: skip
 
 
+def test_many_keys_that_become_the_same_get_numbers_that_are_not_used() -> None:
+    shown = redact({"x://[redacted]@h (3)": 0} | {f"x://u:{number}@h": number for number in range(1, 900)})
+    assert list(shown.values()) == list(range(900))
+    assert list(shown)[:4] == [
+        "x://[redacted]@h (3)", "x://[redacted]@h", "x://[redacted]@h (2)", "x://[redacted]@h (4)",
+    ]  # fmt: skip
+    assert list(shown)[-1] == "x://[redacted]@h (900)"
+
+
 def test_other_notations_of_a_key_and_its_value_are_redacted_in_data() -> None:
     shown = redact(
         {
