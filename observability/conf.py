@@ -21,7 +21,7 @@ class Configuration:
     server_timing: who gets the Server-Timing header.
     code_root: the directory of the project's own code. It is needed to find the source line that ran a query.
     propagate_to: hosts that get the trace headers in outgoing requests. `.example.com` matches all its subdomains.
-    redacted_keys: parts of key names whose values are redacted, in addition to those in `observability.redaction`.
+    redacted_keys: parts of key names whose values are redacted, in addition to those in `observability.redaction.keys`.
     budget_file: the file with the query budget of each route, relative to `code_root`.
     var_dir: the directory for files that the processes of this machine share, relative to `code_root`: log levels set
         by `manage.py loglevel`, routes already reported as over budget, and profiles. If empty, nothing is shared.

@@ -1,7 +1,6 @@
-"""Redaction: replace values that have a secret key, and text that looks like a known kind of secret.
+"""The walk through data: each value with a secret key is replaced, and each text is redacted.
 
-Logs, Sentry and the profiler show data only after `redact()`. Which keys are secret: `secret_keys`; how secrets are
-found in text: `secret_text`.
+Which keys are secret: `keys`. How secrets are found in text: `text`.
 """
 
 from collections.abc import Mapping
@@ -12,14 +11,10 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from observability.secret_keys import is_secret as is_secret
-from observability.secret_text import MAX_TEXT as MAX_TEXT
-from observability.secret_text import REDACTED as REDACTED
-from observability.secret_text import is_directory
-from observability.secret_text import json_may_hold_secret as json_may_hold_secret
-from observability.secret_text import may_hold_secret as may_hold_secret
-from observability.secret_text import redact_text as redact_text
-from observability.secret_text import reload_keys as reload_text_keys
+from observability.redaction.keys import is_directory, is_secret
+from observability.redaction.text import MAX_TEXT, redact_text
+from observability.redaction.text import reload_keys as reload_text_keys
+from observability.redaction.values import REDACTED
 from observability.text import safe_str
 
 MAX_DEPTH = 8
@@ -99,12 +94,13 @@ class _Redaction:
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         copy: dict[str, Any] = {}
+        numbers: dict[str, int] = {}
         value_key = _key_of_secret_value(value)
         for key, item in islice(value.items(), MAX_ITEMS):
             name = key if type(key) is str else _key_text(key)
             shown, secret = _inspect_key(name) if len(name) <= MAX_NAME else (redact_text(name), is_secret(name))
             if shown in copy:
-                shown = _unused_name(shown, copy)
+                shown = _unused_name(shown, copy, numbers)
             copy[shown] = REDACTED if key == value_key else self.redact(item, name if secret else "", depth - 1)
         if len(value) > MAX_ITEMS:
             copy["…"] = f"{len(value) - MAX_ITEMS} more"
@@ -135,11 +131,15 @@ def _key_of_secret_value(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
-def _unused_name(name: str, copy: Mapping[str, object]) -> str:
-    """Return the name with a number: another key has become the same name."""
-    number = 2
+def _unused_name(name: str, copy: Mapping[str, object], numbers: dict[str, int]) -> str:
+    """Return the name with a number: another key has become the same name.
+
+    `numbers` has the next number of each name, so that a thousand equal names need about a thousand steps.
+    """
+    number = numbers.get(name, 2)
     while f"{name} ({number})" in copy:
         number += 1
+    numbers[name] = number + 1
     return f"{name} ({number})"
 
 

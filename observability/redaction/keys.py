@@ -39,6 +39,9 @@ COUNTING_WORDS = frozenset({
     "total", "used",
 })  # fmt: skip
 
+# In the text of a representation, the n of a line break (`\\n`) is not a part of the word after it.
+start_of_word = r"(?:(?<![\w.\\])|(?<=\\)(?![nrt][a-zA-Z_])|(?<=\\[nrt]))"
+
 _punctuation = re.compile(r"[^a-z0-9]")
 _words = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # Words that contain a secret word, and are harmless.
@@ -75,12 +78,22 @@ def is_secret(key: str) -> bool:
     return any(part in folded for part in KEYS)
 
 
+def is_directory(key: str, value: object) -> bool:
+    """Return whether it is the working directory of a shell, whose key looks like a short form of "password"."""
+    return (
+        key.upper() in ("PWD", "OLDPWD")
+        and isinstance(value, str)
+        and value != ""
+        and (value[0] in "/~" or value[1:3] in (":\\", ":/"))
+    )
+
+
 @lru_cache(maxsize=1)
 def _redacted_keys() -> tuple[str, ...]:
     return tuple(_punctuation.sub("", part.lower()) for part in configuration().redacted_keys)
 
 
-def clear_cache() -> None:
+def reload_keys() -> None:
     """Read OBSERVABILITY["REDACTED_KEYS"] again, after the setting changed."""
     _redacted_keys.cache_clear()
     is_secret.cache_clear()
