@@ -1,8 +1,8 @@
 """Run the `console` blocks of a page, and compare what they print with what the page shows.
 
 A block has commands, each after `$ `, and below each its output. A line `…` stands for any lines, and `…` in a line
-for any text. Values that differ in each run are compared by their kind: times, durations, identifiers, ports, the
-directory. A command whose exit code is not 0 ends in `# exit code N`. Without output in the block, only the exit code
+for any text. Values that differ in each run or with each change are compared by their kind: times, durations, identifiers, ports,
+line numbers, the directory. A command whose exit code is not 0 ends in `# exit code N`. Without output in the block, only the exit code
 is checked.
 """
 
@@ -41,6 +41,7 @@ KINDS = (
     (re.compile(r"\b\d+(\.\d+)?( ?)(B|bytes|KiB|MiB|kB|MB)\b"), r"<number>\2<bytes>"),
     (re.compile(r"\b\d+\.\d+\b"), "<number>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
+    (re.compile(r"(\.(?:py|yaml)):\d+\b"), r"\1:<line>"),
     (re.compile(r"randomly-seed=\d+"), "randomly-seed=<number>"),
     # Columns are as wide as their widest value.
     (re.compile(r" {2,}|-{3,}|={3,}|_{3,}"), "  "),

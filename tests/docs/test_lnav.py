@@ -15,7 +15,7 @@ from tests.server import ROOT, running
 
 FORMAT: dict[str, Any] = json.loads((ROOT / "docs" / "lnav" / "vitrine.json").read_text())["vitrine_log"]
 # Keys of the views of the test project.
-OWN_KEYS = {"asked", "bound", "count"}
+OWN_KEYS = {"requested", "bound", "count"}
 
 pytestmark = pytest.mark.external("lnav")
 
@@ -105,10 +105,10 @@ def test_lnav_reads_the_other_log_files(lnav_home: Path, tmp_path: Path, name: s
 
 def test_buffered_line_is_shown_at_its_own_time(lnav_home: Path, tmp_path: Path) -> None:
     """Buffered records are written when their request fails, after newer lines."""
-    events = {1.0: "asked", 3.0: "answering", 2.0: "counted"}
+    events = {1.0: "requested", 3.0: "answering", 2.0: "counted"}
     records = [make_record(at, logging.INFO, event, "list-1") for at, event in events.items()]
     assert [line.split()[::2] for line in shown_lines(lnav_home, records, tmp_path)] == [
-        ["08:30:01.000", "asked"], ["08:30:02.000", "counted"], ["08:30:03.000", "answering"],
+        ["08:30:01.000", "requested"], ["08:30:02.000", "counted"], ["08:30:03.000", "answering"],
     ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 # Django passes `status_code` with its records about responses.
 KEYS_OF_DJANGO = {"status_code"}
 # Keys that the views of the test project log.
-KEYS_OF_VIEWS = {"asked", "bound", "count", "number"}
+KEYS_OF_VIEWS = {"requested", "bound", "count", "number"}
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
@@ -165,7 +165,7 @@ def real_lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]
     """Return the lines of a server that answered some requests, and of some commands."""
     directory = tmp_path_factory.mktemp("server")
     with running("gunicorn", directory) as server:
-        for path in ("/ordinary/3/", "/slow-query/", "/failing/", "/detailed/500/", "/nowhere/", "/calling/1/"):
+        for path in ("/ordinary/3/", "/slow-query/", "/failing/", "/detailed/500/", "/nowhere/", "/sending/1/"):
             request_id = f"keys{path.replace('/', '-')}"
             server.get(path, x_request_id=request_id)
             server.access_line(request_id)

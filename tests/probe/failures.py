@@ -29,7 +29,7 @@ def fail() -> None:
     """Raise an exception after a query, a log line and a noted value."""
     Publisher.objects.create(name=f"made before the failure {uuid4()}")
     log.info("working", step=1)
-    note(asked="for trouble")
+    note(requested="for trouble")
     message = "it failed"
     raise RuntimeError(message)
 

@@ -38,7 +38,7 @@ def query(count: int) -> None:
 
 def ordinary(request: HttpRequest, count: int) -> HttpResponse:
     query(count)
-    note(asked=count)
+    note(requested=count)
     structlog.contextvars.bind_contextvars(bound=count)
     return JsonResponse({"count": count})
 
@@ -46,7 +46,7 @@ def ordinary(request: HttpRequest, count: int) -> HttpResponse:
 @transaction.non_atomic_requests
 async def asynchronous(request: HttpRequest, count: int) -> HttpResponse:
     await sync_to_async(query)(count)
-    note(asked=count)
+    note(requested=count)
     await asyncio.sleep(0.01)
     return JsonResponse({"count": count})
 
@@ -61,7 +61,7 @@ def streaming(request: HttpRequest, count: int) -> StreamingHttpResponse:
         for _ in range(count):
             query(1)
             yield b"x" * 10
-        note(asked=count)
+        note(requested=count)
 
     return StreamingHttpResponse(body())
 
@@ -72,7 +72,7 @@ async def streaming_async(request: HttpRequest, count: int) -> StreamingHttpResp
         for _ in range(count):
             await sync_to_async(query)(1)
             yield b"x" * 10
-        note(asked=count)
+        note(requested=count)
 
     return StreamingHttpResponse(body())
 
@@ -124,9 +124,9 @@ def with_headers(request: HttpRequest) -> HttpResponse:
 
 def detailed(request: HttpRequest, status: int) -> HttpResponse:
     """Log two DEBUG lines and one INFO line, and run a query; raise if `status` is 500 or higher."""
-    log.debug("asked", number=1)
+    log.debug("requested", number=1)
     Publisher.objects.exists()
-    standard_log.debug("asked %s", "again", extra={"number": 2})
+    standard_log.debug("requested %s", "again", extra={"number": 2})
     log.info("answering")
     if status >= 500:
         message = "the view failed"
@@ -137,7 +137,7 @@ def detailed(request: HttpRequest, status: int) -> HttpResponse:
 def level(request: HttpRequest, logger: str) -> HttpResponse:
     """Return the process id and the effective level of a logger."""
     log = logging.getLogger(logger)
-    log.debug("asked")
+    log.debug("requested")
     return JsonResponse({"process": os.getpid(), "level": logging.getLevelName(log.getEffectiveLevel())})
 
 
@@ -187,7 +187,7 @@ class NotFoundByApi(APIView):
         raise NotFound
 
 
-def calling(request: HttpRequest, count: int) -> HttpResponse:
+def sending(request: HttpRequest, count: int) -> HttpResponse:
     """Send outgoing requests to a service on this machine, at the port in the query string."""
     for _ in range(count):
         with closing(http.client.HTTPConnection("127.0.0.1", int(request.GET["port"]))) as connection:
@@ -220,7 +220,7 @@ def who(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user))
 
 
-def whoever(request: HttpRequest) -> HttpResponse:
+def async_user(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(async_to_sync(request.auser)()))
 
 

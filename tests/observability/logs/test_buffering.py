@@ -377,7 +377,7 @@ def lines_of_quick_request(server: Server, path: str) -> list[dict[str, Any]]:
 def test_debug_records_of_a_failed_request_are_in_the_file(servers: Servers, name: str) -> None:
     lines = lines_of_quick_request(servers.get(name), "/detailed/500/")
     details = [line for line in lines if line["level"] == "debug"]
-    assert [line["event"] for line in details] == ["asked", "query", "asked again"]
+    assert [line["event"] for line in details] == ["requested", "query", "requested again"]
     assert [line["timestamp"] for line in details] == sorted(line["timestamp"] for line in details)
     assert (details[0]["number"], details[2]["number"]) == (1, 2)
     levels_seen = [line["level"] for line in lines]

@@ -114,7 +114,7 @@ def test_secrets_in_the_event_and_in_the_exception_are_redacted(lines: Lines) ->
     try:
         raise ValueError("no answer from https://u:s3cret@example.com/")
     except ValueError:
-        standard.exception("asked with Bearer s3cret-s3cret", stack_info=True)
+        standard.exception("requested with Bearer s3cret-s3cret", stack_info=True)
     assert "s3cret" not in lines.lines[0].replace('raise ValueError(\\"no answer from https://u:s3cret', "")
     assert "Stack (most recent call last)" in lines.only()["stacktrace"]
 
@@ -228,7 +228,7 @@ def test_secret_is_redacted_also_if_its_key_is_cached(lines: Lines) -> None:
     """The key is cached before the line with the secret."""
     for value in (
         "plain",
-        "asked with bearer abcdefghijklm",
+        "requested with bearer abcdefghijklm",
         "https://u:pw@example.com/",
         "a=1&api_key=pw",
     ):
@@ -236,7 +236,7 @@ def test_secret_is_redacted_also_if_its_key_is_cached(lines: Lines) -> None:
     structured.info("event", value={"pin": "x"})
     shown = [json.loads(line)["value"] for line in lines.lines]
     assert shown == [
-        "plain", "asked with bearer [redacted]", "https://[redacted]@example.com/", "a=1&api_key=[redacted]",
+        "plain", "requested with bearer [redacted]", "https://[redacted]@example.com/", "a=1&api_key=[redacted]",
         {"pin": "[redacted]"},
     ]  # fmt: skip
 

@@ -232,7 +232,7 @@ def test_command_reaches_each_process_of_a_server(servers: Servers, name: str, o
     wait_for(lambda: len(processes_at(server, "elsewhere", "DEBUG")) == count, f"the level in {count} processes")
     server.get("/level/elsewhere/", X_Request_ID="request-elsewhere")
     lines = server.lines("request-elsewhere")
-    assert [line["event"] for line in lines if line["level"] == "debug"] == ["asked"]
+    assert [line["event"] for line in lines if line["level"] == "debug"] == ["requested"]
     manage(server.environment, "loglevel", "elsewhere", "--reset")
     wait_for(lambda: len(processes_at(server, "elsewhere", "INFO")) == count, f"the previous level in {count}")
 

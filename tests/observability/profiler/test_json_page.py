@@ -53,7 +53,7 @@ def failing(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"detail": "broken"}, status=500)
 
 
-def calling(request: HttpRequest) -> HttpResponse:
+def sending(request: HttpRequest) -> HttpResponse:
     observation = current()
     assert observation is not None
     for _ in range(2):
@@ -93,7 +93,7 @@ urlpatterns = [
     path("problem/", as_json(content_type="application/problem+json; charset=utf-8")),
     path("missing/", Missing.as_view()),
     path("failing/", failing),
-    path("calling/", calling),
+    path("sending/", sending),
     path("counting/", counting),
     path("asynchronous/", asynchronous),
     path("vendor/", as_json(content_type="application/vnd.library.v1+json")),
@@ -322,7 +322,7 @@ def test_numbers_equal_those_of_the_observation(closed: list[Observation]) -> No
 
 
 def test_outgoing_requests_are_counted() -> None:
-    assert fact(navigate("/calling/"), "outgoing") == "2, 4.0 ms"
+    assert fact(navigate("/sending/"), "outgoing") == "2, 4.0 ms"
 
 
 def test_page_without_an_observation_says_what_is_missing(settings: Settings) -> None:

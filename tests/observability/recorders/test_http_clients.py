@@ -552,7 +552,7 @@ def test_access_log_line_counts_outgoing_requests(
     client: Client, service: OtherService, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "observability.access")
-    answer = client.get("/calling/2/", {"port": service.port})
+    answer = client.get("/sending/2/", {"port": service.port})
     (record,) = [each for each in caplog.records if each.name == "observability.access"]
     facts = record.__dict__["facts"]
     assert facts["outgoing.count"] == 2

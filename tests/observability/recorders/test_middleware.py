@@ -55,7 +55,7 @@ def test_access_log_line_has_all_keys_in_order(server: Server) -> None:
         "user.id": None,
         "http.response.body.size": len(answer.body),
         "bound": 3,
-        "asked": 3,
+        "requested": 3,
     }
     assert line["duration_ms"] > line["db.duration_ms"] > 0
 
@@ -78,7 +78,7 @@ def test_queries_of_a_streaming_body_count_in_its_request(server: Server, path: 
     answer = server.get(path)
     line = server.access_line(answer.headers["X-Request-ID"])
     assert answer.body == b"x" * 40
-    assert (line["db.query_count"], line["asked"], line["http.response.body.size"]) == (4, 4, 40)
+    assert (line["db.query_count"], line["requested"], line["http.response.body.size"]) == (4, 4, 40)
 
 
 def test_file_response_is_complete_and_its_size_is_logged(server: Server) -> None:
@@ -187,7 +187,7 @@ def test_concurrent_requests_do_not_share_counts_or_context(server: Server, kind
         request_ids = list(pool.map(send_request, range(24)))
     for number, request_id in enumerate(request_ids):
         line = server.access_line(request_id)
-        assert (line["db.query_count"], line["asked"]) == (number % 7, number % 7)
+        assert (line["db.query_count"], line["requested"]) == (number % 7, number % 7)
         others = [each for each in server.lines(request_id) if each["logger"] == "probe"]
         assert len(others) == (number % 7 if "streaming" in kind else 1)
         assert not [each for each in others if "bound" in each]

@@ -105,7 +105,7 @@ def test_event_has_the_data_of_the_observation(client: Client, events: Events) -
     (event,) = events
     assert event["user"] == {"id": str(user.pk)}
     assert (event["release"], event["environment"]) == ("r1", "test")
-    assert event["extra"] == {"status_code": 500, "asked": "for trouble"}
+    assert event["extra"] == {"status_code": 500, "requested": "for trouble"}
     numbers = event["contexts"]["observation"]
     assert (numbers["db.query_count"], numbers["db.transaction"]) == (3, "rolled_back")
     assert event["contexts"]["trace"]["trace_id"] == event["tags"]["trace_id"]

@@ -153,7 +153,7 @@ def test_page_of_a_rolled_back_request_says_that_no_change_is_stored(server: Ser
 def test_outgoing_request_is_on_the_timeline(server: Server, page: Page) -> None:
     with other_service() as other:
         port = other.host.rpartition(":")[2]
-        page.goto(profile_of(server.get(f"/calling/2/?port={port}")))
+        page.goto(profile_of(server.get(f"/sending/2/?port={port}")))
     expect(page.locator("#steps .http_client")).to_have_count(2)
     expect(page.locator("#steps .http_client").first).to_contain_text(f"GET {other.host} 200")
     expect(page.get_by_role("img", name="outgoing requests: 2")).to_be_visible()
