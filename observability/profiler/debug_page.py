@@ -6,16 +6,20 @@ runserver, `request.META` has all environment variables, so Django's own page sh
 
 import os
 from collections.abc import ItemsView, Iterable, Mapping
+from contextlib import ExitStack
 from pprint import pformat
 from types import FrameType, SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import DisallowedHost
+from django.db import connections
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
+from observability.core.context import activate
 from observability.profiler.links import redact_url
 from observability.profiler.visibility import is_from_developer
 from observability.redaction import is_secret, redact, redact_text
@@ -68,13 +72,28 @@ class DebugPageFilter(SafeExceptionReporterFilter):
         return {redact_text(str(name)): ShownValue(str(name), value) for name, value in variables}.items()
 
 
+class QueryRefusedError(Exception):
+    """A value would run a query to be shown."""
+
+
 class ShownValue:
-    """A value whose `repr` has no secrets. The page prints it."""
+    """A value whose `repr` has no secrets and runs no query. The page prints it."""
 
     def __init__(self, name: str, value: object) -> None:
         self._name, self._value = name, value
 
     def __repr__(self) -> str:
+        """Return the text. Raise `QueryRefusedError` if it needs a query; Django shows the exception instead."""
+        if isinstance(self._value, QuerySet) and self._value._result_cache is None:  # noqa: SLF001 - it has no other name
+            return f"<{type(self._value).__name__} of {self._value.model.__name__}, not evaluated>"
+        with ExitStack() as stack:
+            # The recorder must not count a refused query.
+            stack.enter_context(activate(None))
+            for connection in connections.all(initialized_only=True):
+                stack.enter_context(connection.execute_wrapper(_refuse_query))
+            return self._format()
+
+    def _format(self) -> str:
         value = self._value
         if is_secret(self._name):
             return repr(redact("", self._name))
@@ -85,6 +104,10 @@ class ShownValue:
         if isinstance(value, list | tuple | str | bytes):
             return pformat(redact(value, self._name))
         return redact_text(pformat(value))
+
+
+def _refuse_query(*_: object) -> None:
+    raise QueryRefusedError("it is not evaluated, because that would run a query")
 
 
 class DebugPageReporter(ExceptionReporter):

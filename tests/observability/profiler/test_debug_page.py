@@ -11,9 +11,13 @@ import pytest
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.utils.functional import SimpleLazyObject
 from django.views.debug import get_default_exception_reporter_filter, technical_500_response
 from pytest_django import Settings
 
+from observability import observe
+from observability.profiler.debug_page import ShownValue
+from tests.probe.models import Book
 from tests.server import Server, developing
 
 SECRET = "hunter2hunter2"
@@ -122,3 +126,17 @@ def test_real_server_shows_no_environment(secretive: Server, path: str, host: st
     # The secrets are in the environment, so their names are missing too.
     assert "BANK_PASSWORD" not in page
     assert Path(secretive.log_dir).exists()
+
+
+@pytest.mark.django_db
+def test_page_runs_no_query() -> None:
+    books = Book.objects.filter(isbn__startswith="97")
+    shown = {"books": books, "nested": [books], "evaluated": list(books.all()), "author": SimpleLazyObject(books.first)}
+    with observe("work") as observation:
+        before = observation.query_count
+        page = page_of(RequestFactory().get("/", HTTP_HOST="localhost"), shown)
+    assert (books._result_cache, observation.query_count) == (None, before)
+    texts = [repr(ShownValue(name, value)) for name, value in shown.items() if name in ("books", "evaluated")]
+    assert texts == ["<BookQuerySet of Book, not evaluated>", "[]"]
+    assert repr(ShownValue("nested", {"books": books})) == "{'books': '<unprintable BookQuerySet>'}"
+    assert "ValueError" in page
