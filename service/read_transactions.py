@@ -19,8 +19,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 class ReadTransactionMiddleware(MiddlewareMixin):
     """Do not take the write lock of SQLite in the transaction of a GET, HEAD or OPTIONS request.
 
-    A view that writes in a GET request can fail with "database is locked". It needs `non_atomic_requests`, and an
-    `atomic()` block of its own.
+    A view that writes in a GET request can fail with "database is locked". It needs `non_atomic_requests`, and its own
+    `atomic()` block.
     """
 
     def process_view(self, request: HttpRequest, view: Any, *_: Any) -> None:

@@ -97,7 +97,7 @@ class ArrivedRequestWorker(ThreadWorker):
         self.await_request(conn, b"")
 
     def await_request(self, conn: Any, arrived: bytes) -> None:
-        """Wait until the request has arrived, of which some bytes may be there already."""
+        """Wait until the whole request has arrived; `arrived` has the bytes that were received before."""
         conn.arrived = bytearray(arrived)
         conn.is_large = False
         conn.timeout = time.monotonic() + ARRIVAL_TIMEOUT_S
